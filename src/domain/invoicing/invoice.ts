@@ -1,0 +1,75 @@
+import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../values.js';
+import type { Calculation } from '../rating/rating.js';
+
+export type InvoiceType = 'invoice' | 'correction' | 'credit_note';
+export type InvoiceStatus = 'draft' | 'held' | 'issued' | 'partly_paid' | 'paid' | 'overdue' | 'void';
+
+export interface Party {
+  readonly name: string;
+  readonly address?: string;
+  readonly tax_id?: string;
+  readonly email?: string;
+}
+
+/** The versions an issued invoice used; corrections for late usage use the same ones (DESIGN 4, pins). */
+export interface PinnedVersions {
+  readonly customer_version_id: string;
+  readonly meter_ids: readonly string[];
+  /** In order of time, with the bounds in which each was in force. */
+  readonly price_segments: readonly { readonly from: Instant; readonly to: Instant; readonly price_book_id: string | null }[];
+}
+
+export interface InvoiceLineItem {
+  readonly lineItemId: string;
+  readonly lineNumber: number;
+  readonly lineKey: string;
+  readonly description: string;
+  readonly meter: string | null;
+  readonly group: GroupKey;
+  readonly serviceFrom: Instant;
+  readonly serviceTo: Instant;
+  readonly quantity: DecimalString | null;
+  readonly amount: DecimalString;
+  readonly currency: string;
+  readonly originalAmount: DecimalString | null;
+  readonly correctedAmount: DecimalString | null;
+  readonly reason: string | null;
+  readonly correctsLineItemId: string | null;
+  readonly chargeIds: readonly string[];
+  readonly calculation: LineCalculation;
+}
+
+/** What a line says of its own amount; one entry in `charges` a price book version. */
+export interface LineCalculation {
+  readonly formula: string;
+  readonly charges: readonly Calculation[];
+}
+
+export interface Invoice {
+  readonly invoiceId: string;
+  readonly number: string;
+  readonly type: InvoiceType;
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly periodStart: Instant;
+  readonly periodEnd: Instant;
+  readonly timeZone: string;
+  readonly chainPlace: number;
+  readonly correctsInvoiceId: string | null;
+  readonly replacesInvoiceId: string | null;
+  readonly currency: string;
+  readonly status: InvoiceStatus;
+  readonly subtotal: DecimalString;
+  readonly credits: DecimalString;
+  readonly tax: DecimalString;
+  readonly total: DecimalString;
+  readonly seller: Party;
+  readonly buyer: Party;
+  readonly paymentTerms: string;
+  readonly cutoffPosition: Position;
+  readonly pinnedVersions: PinnedVersions;
+  readonly documentHash: string;
+  readonly issuedAt: Instant;
+  readonly dueAt: Instant;
+  readonly lines: readonly InvoiceLineItem[];
+}

@@ -1,0 +1,28 @@
+import type { DecimalString, Instant } from '../values.js';
+
+/** The JSON kept with an event; numbers inside it are exact because `metadataJson` is text that never met a float. */
+export interface Provenance {
+  readonly requestId: string | null;
+  readonly userId: string | null;
+  readonly traceId: string | null;
+}
+
+/** A validated event, ready for the usage ledger. */
+export interface UsageEvent {
+  readonly customerId: string;
+  /** Empty when not given; part of the identity (RULES 6). */
+  readonly source: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  /** Truncated to the microsecond (RULES 5). */
+  readonly eventTime: Instant;
+  /** JSON text of the metadata object, keys as sent, numbers as sent (plain notation). */
+  readonly metadataJson: string;
+  /** 63-bit hash of identity and content, see content-hash.ts; decimal digits. */
+  readonly contentHash: string;
+  readonly provenance: Provenance;
+}
+
+/** One scalar of metadata, by value: how filters, groups and value properties read it. */
+export type MetadataScalar = { readonly kind: 'string' | 'number' | 'boolean' | 'null'; readonly text: string };
+export type MeteredValue = DecimalString;

@@ -1,0 +1,370 @@
+/**
+ * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
+ * this folder. A method says whether it appends facts (never changes any) or moves control rows.
+ */
+import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { JournalEntry } from '../domain/ledger/journal.js';
+import type { Meter, WindowUsage } from '../domain/metering/meter.js';
+import type { UsageEvent } from '../domain/metering/event.js';
+import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type {
+  DecimalString,
+  Digest,
+  GroupKey,
+  Instant,
+  Interval,
+  LocalDate,
+  Position,
+} from '../domain/values.js';
+
+// Reference facts -----------------------------------------------------------------------------------------------------
+
+export interface CustomerFacts {
+  readonly name: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly billingAnchorDay: number;
+  readonly billingFrom: LocalDate;
+  readonly priceBook: string;
+  readonly invoiceDelay: string;
+  readonly lateUsageQuietTime: string;
+  readonly skipEmptyInvoices: boolean;
+  readonly approvalThreshold: DecimalString | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly buyer: Readonly<Record<string, string>>;
+}
+
+/** A version of a customer's facts. */
+export interface Customer extends CustomerFacts {
+  readonly customerId: string;
+  readonly customerVersionId: string;
+  readonly version: number;
+  /** From this instant on zone and anchor hold; null: since always. */
+  readonly calendarFrom: Instant | null;
+  readonly learnedAt: Instant;
+}
+
+export interface PriceBookAssignment {
+  readonly priceBook: string;
+  readonly effectiveFrom: Instant | null;
+  readonly learnedOrder: number;
+}
+
+export interface BillingPeriod extends Interval {
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly customerVersionId: string;
+  readonly timeZone: string;
+  readonly cuts: readonly Instant[];
+}
+
+export interface ReferenceStore {
+  /** Appends a version when anything differs from the latest; `calendarFrom` is computed by the caller. */
+  putCustomer(customerId: string, facts: CustomerFacts, calendarFrom: Instant | null): Promise<{ customer: Customer; created: boolean }>;
+  assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
+  findCustomer(customerId: string): Promise<Customer | null>;
+  /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */
+  customerVersions(customerId: string): Promise<readonly Customer[]>;
+  assignments(customerId: string): Promise<readonly PriceBookAssignment[]>;
+  /** Which of these customers exist. Customers are never deleted, so a positive answer may be kept for ever. */
+  knownCustomers(customerIds: readonly string[]): Promise<ReadonlySet<string>>;
+  listCustomers(page: PageRequest): Promise<Page<Customer>>;
+
+  /** `exists`: same code, same content. Throws METER_IMMUTABLE for the same code with other content. */
+  createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
+  meters(): Promise<readonly Meter[]>;
+
+  /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
+  createPriceBook(version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
+  priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
+  priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
+}
+
+// Usage ledger --------------------------------------------------------------------------------------------------------
+
+export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict';
+
+export interface StoredEvent extends UsageEvent {
+  readonly position: Position;
+  readonly ingestionTime: Instant;
+}
+
+export interface DeadLetter {
+  readonly deadLetterId: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly customerId: string | null;
+  readonly eventId: string | null;
+  /** The event as it came, as text. */
+  readonly payload: string;
+  readonly receivedAt: Instant;
+}
+
+export interface UsageLedger {
+  /**
+   * Appends events in one transaction (one commit) and says for each, by index, what became of it. Within the batch the
+   * lower index wins. `conflict`: the identity exists with other content (after comparing by value, RULES 6). Durable
+   * when it resolves. Rejected events may be kept in the same commit through `deadLetters`.
+   */
+  append(events: readonly UsageEvent[], deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[]): Promise<readonly AppendOutcome[]>;
+  findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
+  listEvents(filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant }, page: PageRequest): Promise<Page<StoredEvent>>;
+  /**
+   * A position at or below which nothing uncommitted can still appear (DESIGN 3): takes the exclusive advisory lock in a
+   * short transaction of its own. Everything committed before the call is at or below it.
+   */
+  safeHorizon(): Promise<Position>;
+  listDeadLetters(page: PageRequest): Promise<Page<DeadLetter>>;
+}
+
+// Relay ---------------------------------------------------------------------------------------------------------------
+
+/** What one range adds to one window of one meter (groups pooled). Keys are short because signals carry them. */
+export interface RangeSum {
+  readonly m: string; // meter code
+  readonly w: Instant; // window start
+  readonly e: Instant; // window end
+  readonly n: number; // events
+  readonly q: DecimalString; // quantity
+  readonly d: Digest;
+}
+
+export interface UsageRange {
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly from: Position;
+  readonly to: Position;
+  readonly eventCount: number;
+  readonly maxEventTime: Instant | null;
+  /** null: too much to carry, look in the ledger. */
+  readonly sums: readonly RangeSum[] | null;
+}
+
+export interface RelayStore {
+  /** Takes over a group of partitions: raises the epoch and returns it with the cursor. */
+  acquire(group: string): Promise<{ epoch: number; position: Position }>;
+  /**
+   * Plans everything new up to the safe horizon: ranges and cursor move in one transaction, which fails with
+   * `RelayFenced` when the epoch is no longer the newest. Creates billing periods that events need through
+   * `resolvePeriods`. Returns the new cursor and how many facts it passed.
+   */
+  plan(group: string, epoch: number): Promise<{ position: Position; facts: number }>;
+  /**
+   * Undelivered ranges of customers and periods whose last delivery is older than `intervalMs`, merged to one range a
+   * customer and period, the oldest first. Stable until delivered: asking again gives the same `to`, or a later one
+   * with the same `from`.
+   */
+  due(group: string, intervalMs: number, limit: number): Promise<readonly UsageRange[]>;
+  markDelivered(ranges: readonly Pick<UsageRange, 'customerId' | 'period' | 'to'>[]): Promise<void>;
+  lag(group: string): Promise<{ facts: number; oldestUndelivered: Instant | null }>;
+}
+
+// Billing periods -----------------------------------------------------------------------------------------------------
+
+export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoiced' | 'skipped';
+
+export interface BillingPeriodStatus extends BillingPeriod {
+  readonly stage: BillingPeriodStage;
+  /** Windows with usage, and how many of them have a final revision that covers every event. */
+  readonly windows: number;
+  readonly closedWindows: number;
+  readonly lastCutoff: Position | null;
+  readonly invoiceId: string | null;
+  readonly invoicedCutoff: Position | null;
+}
+
+/** A window that has events newer than its last revision. */
+export interface OpenWindow {
+  readonly meter: string;
+  readonly windowStart: Instant;
+  readonly windowEnd: Instant;
+}
+
+export interface BillingPeriodStore {
+  /** The stored period that contains the instant, created (with every rule of RULES 22) when it is missing. */
+  periodAt(customerId: string, at: Instant): Promise<BillingPeriod>;
+  /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
+  periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
+  status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
+  highestEventTime(period: BillingPeriod): Promise<Instant | null>;
+  /** Facts of the period with a position above the issued cutoff: very late (DESIGN 3). */
+  veryLateFacts(period: BillingPeriod): Promise<{ count: number; from: Position | null; to: Position | null }>;
+  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
+  unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
+  listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
+
+  requestInvoicing(request: InvoicingRequest): Promise<void>;
+  /** Requests of a billing day that have no outcome yet, oldest first. */
+  pendingInvoicing(billingDay: LocalDate, limit: number): Promise<readonly InvoicingRequest[]>;
+  recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
+}
+
+export interface InvoicingRequest {
+  readonly requestId: string;
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly billingDay: LocalDate;
+  readonly forced: boolean;
+  readonly reason: string | null;
+}
+export type InvoicingOutcome = 'issued' | 'held' | 'skipped' | 'already_invoiced';
+
+// Usage ---------------------------------------------------------------------------------------------------------------
+
+/** What the workflow accumulated for a window, to be held against the ledger: positions in (since, through]. */
+export interface AccumulatedWindow {
+  readonly m: string;
+  readonly w: Instant;
+  readonly since: Position;
+  readonly n: number;
+  readonly q: DecimalString;
+  readonly d: Digest;
+}
+
+export interface AccumulationDifference {
+  readonly meter: string;
+  readonly windowStart: Instant;
+  readonly accumulated: { readonly n: number; readonly q: DecimalString; readonly d: Digest };
+  readonly ledger: { readonly n: number; readonly q: DecimalString; readonly d: Digest };
+}
+
+export interface CloseWindowsResult {
+  readonly cutoff: Position;
+  /** Revisions appended now; windows whose latest revision already says the same are not repeated. */
+  readonly revisions: number;
+  readonly differences: readonly AccumulationDifference[];
+}
+
+export interface UsageStore {
+  /**
+   * Closes every listed window (all meters when `windows` is null) at a fresh safe horizon: set-based, appends revisions
+   * where the digest, count or quantity differs from the latest. Holds the lock of (customer, period).
+   */
+  closeWindows(
+    period: BillingPeriod,
+    windows: readonly OpenWindow[] | null,
+    accumulated: readonly AccumulatedWindow[],
+    accumulatedThrough: Position | null,
+  ): Promise<CloseWindowsResult>;
+  /** Live usage from the ledger, events and adjustments committed so far; `asOf` is the database's clock. */
+  liveUsage(period: BillingPeriod): Promise<{ readonly asOf: Instant; readonly windows: readonly WindowUsage[] }>;
+  /** The windows a charge was rated on: for each the latest revision at or below the cutoff. */
+  windowsAt(period: BillingPeriod, meter: string, group: GroupKey, segment: Interval, cutoff: Position): Promise<readonly (WindowUsage & { revision: number })[]>;
+}
+
+// The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
+
+export interface GateTransaction {
+  readonly cutoff: Position;
+  /** The document at the end of the period's chain, when there is one. */
+  readonly chainTip: Invoice | null;
+  /** Brings every window of the period to the cutoff from the ledger; returns how many revisions that took. */
+  bringWindowsToCutoff(): Promise<number>;
+  /** Usage by meter, group and price segment at the cutoff. */
+  segmentUsage(segments: readonly PriceSegment[]): Promise<readonly SegmentUsage[]>;
+  /** Events in the period that a meter takes but whose value is missing or not a decimal (RULES 10). */
+  unreadableValues(): Promise<readonly { meter: string; count: number; example: string }[]>;
+  /** Appends charge revisions; one equal to the latest of its key is not repeated. Ids by input order. */
+  storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]>;
+  /** The next number of a series, gapless: given back when the transaction fails. */
+  drawNumber(series: string): Promise<number>;
+  insertInvoice(invoice: Invoice, actor: string): Promise<void>;
+  postEntry(entry: JournalEntry): Promise<void>;
+  recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
+  storeFinding(finding: NewFinding): Promise<void>;
+}
+
+export interface BillingStore {
+  /**
+   * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Retried on serialisation failure by
+   * the caller's activity, never inside.
+   */
+  atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>): Promise<T>;
+  findInvoice(invoiceId: string): Promise<Invoice | null>;
+  listInvoices(filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string }, page: PageRequest): Promise<Page<Invoice>>;
+  findCharge(chargeId: string): Promise<StoredCharge | null>;
+  /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
+  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<StoredEvent>>;
+  /** The lines that bill any of these charges. */
+  linesOfCharge(chargeId: string): Promise<readonly (InvoiceLineItem & { invoiceId: string })[]>;
+}
+
+export interface StoredCharge extends RatedCharge {
+  readonly chargeId: string;
+  readonly revision: number;
+  readonly supersedesChargeId: string | null;
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly cutoff: Position;
+  /** The stretch of the period this charge's price version covers. */
+  readonly segment: Interval;
+}
+
+// Journal, findings, idempotency --------------------------------------------------------------------------------------
+
+export interface JournalStore {
+  accounts(): Promise<readonly { account: string; name: string; kind: string; balances: readonly { currency: string; amount: DecimalString }[] }[]>;
+  entries(filter: { customerId?: string; invoiceId?: string }, page: PageRequest): Promise<Page<JournalEntry & { entryId: string; createdAt: Instant }>>;
+  trialBalance(): Promise<readonly { account: string; currency: string; debit: DecimalString; credit: DecimalString; balance: DecimalString }[]>;
+}
+
+export interface NewFinding {
+  readonly code: string;
+  readonly customerId: string | null;
+  readonly period: LocalDate | null;
+  /** What it is about; with the code it is the finding's identity. JSON. */
+  readonly subject: Readonly<Record<string, unknown>>;
+  readonly detail: string;
+}
+export interface Finding extends NewFinding {
+  readonly findingId: string;
+  readonly foundAt: Instant;
+}
+export interface FindingStore {
+  store(finding: NewFinding): Promise<string>;
+  list(filter: { customerId?: string; code?: string; period?: LocalDate }, page: PageRequest): Promise<Page<Finding>>;
+}
+
+export type IdempotencyStart =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'replay'; readonly status: number; readonly body: string }
+  | { readonly kind: 'reused' }
+  | { readonly kind: 'in_flight' };
+
+export interface IdempotencyStore {
+  start(scope: string, key: string, fingerprint: string): Promise<IdempotencyStart>;
+  finish(scope: string, key: string, status: number, body: string): Promise<void>;
+  /** The request failed before it had an effect: the key is free again. */
+  release(scope: string, key: string): Promise<void>;
+}
+
+// Paging --------------------------------------------------------------------------------------------------------------
+
+export interface PageRequest {
+  readonly limit: number;
+  /** Opaque; from the page before. Throws INVALID_CURSOR when it is not one of ours. */
+  readonly cursor?: string;
+}
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface Storage {
+  readonly reference: ReferenceStore;
+  readonly ledger: UsageLedger;
+  readonly relay: RelayStore;
+  readonly periods: BillingPeriodStore;
+  readonly usage: UsageStore;
+  readonly billing: BillingStore;
+  readonly journal: JournalStore;
+  readonly findings: FindingStore;
+  readonly idempotency: IdempotencyStore;
+  /** Resolves when the database answers and has all migrations; throws otherwise. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type { PinnedVersions };
