@@ -53,6 +53,9 @@ export const failureCodes = [
   'OVER_CAPACITY',
   'DATABASE_UNAVAILABLE',
   'TEMPORAL_UNAVAILABLE',
+  'INTERNAL_ERROR',
+  'INVALID_DURATION',
+  'INVALID_DATE',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

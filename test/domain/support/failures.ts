@@ -1,0 +1,12 @@
+import { DomainFailure, type FailureCode } from '../../../src/domain/failure.js';
+
+/** The code of the refusal; fails the test when there is none, or another kind of error. */
+export function codeOf(action: () => unknown): FailureCode {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof DomainFailure) return error.code;
+    throw error;
+  }
+  throw new Error('expected a refusal');
+}
