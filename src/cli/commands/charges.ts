@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { isObject } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { contextOf, segment } from '../context.js';
+import type { CliDependencies } from '../context.js';
+import { column, property, renderFacts, renderTable } from '../output.js';
+
+export function addChargeCommands(program: Command, dependencies: CliDependencies): void {
+  program
+    .command('charges')
+    .description('explain a charge')
+    .command('show')
+    .description('how a charge was computed, and from what')
+    .argument('<id>', 'charge id')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      context.print(await context.api.json(`/charges/${segment(id)}`), explainCharge);
+    });
+}
+
+function explainCharge(charge: JsonObject): string {
+  const read = (path: string): unknown => property(`calculation.${path}`)(charge);
+  const superseded = charge['supersedes_charge_id'];
+  const revision = String(charge['revision'] ?? 1);
+  const facts = renderFacts([
+    ['Charge', charge['charge_id']],
+    [
+      'Revision',
+      superseded === null || superseded === undefined ? revision : `${revision}, supersedes ${String(superseded)}`,
+    ],
+    [
+      'Amount',
+      `${String(charge['amount'])} ${String(charge['currency'])} (not rounded: that happens at the invoice line)`,
+    ],
+    ['Formula', `${String(read('formula'))} = ${String(charge['amount'])}`],
+    ['Quantity', read('quantity')],
+    [
+      'Price',
+      `${String(read('price_book'))} ${String(read('price_book_version'))}, in force from ${String(read('effective_date'))}`,
+    ],
+    ['Events', `${String(read('source_events.count') ?? '')}, digest ${String(read('source_events.digest') ?? '')}`],
+    ['See', read('source_events.href')],
+  ]);
+  return [facts, tierTable(rows(read('tiers'))), windowTable(rows(read('windows')))]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function rows(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function tierTable(tiers: readonly JsonObject[]): string {
+  if (tiers.length === 0) return '';
+  return renderTable(
+    [
+      { header: 'Tier up to', value: (tier) => tier['up_to'] ?? 'no limit', align: 'right' },
+      column('Quantity', 'quantity', 'right'),
+      column('Unit price', 'unit_price', 'right'),
+      column('Flat fee', 'flat_fee', 'right'),
+      column('Amount', 'amount', 'right'),
+    ],
+    tiers,
+  );
+}
+
+function windowTable(windows: readonly JsonObject[]): string {
+  if (windows.length === 0) return '';
+  return renderTable(
+    [
+      column('Window from', 'window_start'),
+      column('to', 'window_end'),
+      column('Revision', 'revision', 'right'),
+      column('Quantity', 'quantity', 'right'),
+      column('Events', 'event_count', 'right'),
+      column('Digest', 'digest'),
+    ],
+    windows,
+  );
+}

@@ -1,0 +1,119 @@
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { contextOf, messageOf, rowsOf, segment } from '../context.js';
+import type { CliDependencies } from '../context.js';
+import { isObject } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { column, groupText, property, renderFacts, renderTable } from '../output.js';
+import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
+import { CommandFailed } from '../terminal.js';
+
+interface ListOptions extends PagingOptions {
+  readonly customer?: string;
+  readonly period?: string;
+  readonly type?: string;
+  readonly status?: string;
+}
+
+export function addInvoiceCommands(program: Command, dependencies: CliDependencies): void {
+  const invoices = program.command('invoices').description('list, show and print invoices');
+  withPaging(invoices.command('list').description('the newest invoices first'))
+    .option('--customer <id>', 'only of this customer')
+    .option('--period <period>', 'only of this billing period, such as 2024-01')
+    .option('--type <type>', 'invoice, correction or credit_note')
+    .option('--status <status>', 'such as issued or held')
+    .action(async (options: ListOptions, command: Command) => listInvoices(options, command, dependencies));
+  invoices
+    .command('show')
+    .description('an invoice with its lines')
+    .argument('<id>', 'invoice id')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      context.print(await context.api.json(`/invoices/${segment(id)}`), describeInvoice);
+    });
+  invoices
+    .command('pdf')
+    .description('save an invoice as a PDF')
+    .argument('<id>', 'invoice id')
+    .option('-o, --output <file>', 'where to save it; - writes it to standard output (default: the invoice number)')
+    .action(async (id: string, options: { output?: string }, command: Command) =>
+      savePdf(id, options.output, { command, dependencies }),
+    );
+}
+
+async function listInvoices(options: ListOptions, command: Command, dependencies: CliDependencies): Promise<void> {
+  const context = contextOf(command, dependencies);
+  const { customer, period, type, status } = options;
+  const query = { customer_id: customer, period, type, status, ...pagingQuery(options) };
+  const answer = await context.api.json('/invoices', { query });
+  context.print(answer, () =>
+    renderTable(
+      [
+        column('Number', 'number'),
+        column('Type', 'type'),
+        column('Customer', 'customer_id'),
+        column('From', 'period.from'),
+        column('To', 'period.to'),
+        column('Total', 'total', 'right'),
+        column('', 'currency'),
+        column('Status', 'status'),
+        column('Invoice id', 'invoice_id'),
+      ],
+      rowsOf(answer),
+    ),
+  );
+  mentionNextPage(context, answer);
+}
+
+function describeInvoice(invoice: JsonObject): string {
+  const read = (path: string): unknown => property(path)(invoice);
+  const lines = (Array.isArray(invoice['lines']) ? invoice['lines'] : []).filter(isObject);
+  const corrects = invoice['type'] !== 'invoice';
+  const money = (name: string): readonly [string, unknown] => [
+    name.charAt(0).toUpperCase() + name.slice(1),
+    `${String(invoice[name] ?? '')} ${String(invoice['currency'] ?? '')}`,
+  ];
+  return [
+    renderFacts([
+      ['Number', `${String(invoice['number'])} (${String(invoice['type'])}, ${String(invoice['status'])})`],
+      ...(corrects ? [['Corrects', invoice['corrects_invoice_id']] as const] : []),
+      ['Customer', `${String(invoice['customer_id'])}  ${String(read('buyer.name') ?? '')}`],
+      ['Period', `${String(read('period.from'))} to ${String(read('period.to'))}`],
+      ['Issued', invoice['issued_at']],
+      ['Due', invoice['due_at']],
+    ]),
+    renderTable(
+      [
+        column('Line', 'description'),
+        { header: 'Group', value: (line) => groupText(line['group']) },
+        column('Calculation', 'calculation.formula'),
+        column('Quantity', 'quantity', 'right'),
+        ...(corrects
+          ? [column('Original', 'original_amount', 'right'), column('Corrected', 'corrected_amount', 'right')]
+          : []),
+        column(corrects ? 'Difference' : 'Amount', 'amount', 'right'),
+      ],
+      lines,
+    ),
+    renderFacts([money('subtotal'), money('credits'), money('tax'), money('total')]),
+  ].join('\n');
+}
+
+async function savePdf(
+  id: string,
+  output: string | undefined,
+  { command, dependencies }: { command: Command; dependencies: CliDependencies },
+): Promise<void> {
+  const context = contextOf(command, dependencies);
+  const { bytes, filename } = await context.api.bytes(`/invoices/${segment(id)}/pdf`);
+  if (output === '-') {
+    context.terminal.outBytes(bytes);
+    return;
+  }
+  const file = output ?? filename ?? `${segment(id)}.pdf`;
+  await writeFile(file, bytes).catch((error: unknown) => {
+    throw new CommandFailed(`cannot write ${file}: ${messageOf(error)}`);
+  });
+  context.print({ file, bytes: bytes.length }, () => `${file} (${bytes.length} bytes)\n`);
+}

@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { isObject, newIdempotencyKey } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { contextOf, segment } from '../context.js';
+import type { CliContext, CliDependencies } from '../context.js';
+import { column, groupText, property, renderFacts, renderObject, renderTable } from '../output.js';
+import { wholeNumber } from '../paging.js';
+import { CommandFailed, UsageError } from '../terminal.js';
+
+interface CloseOptions {
+  readonly force?: boolean;
+  readonly reason?: string;
+  /** Seconds. */
+  readonly wait: number;
+}
+
+const finalStages = new Set(['invoiced', 'held', 'skipped']);
+
+export function addPeriodCommands(program: Command, dependencies: CliDependencies): void {
+  program
+    .command('usage')
+    .description('what a customer used in a billing period, and what it would cost now')
+    .argument('<customer>', 'customer id')
+    .argument('<period>', 'first local day, or its month: 2024-01')
+    .action(async (customer: string, period: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const answer = await context.api.json(`/customers/${segment(customer)}/usage`, { query: { period } });
+      context.print(answer, describeUsage);
+    });
+  const periods = program.command('periods').description('where a billing period is; close it now');
+  periods
+    .command('show')
+    .description('stage, windows and invoice of a billing period')
+    .argument('<customer>', 'customer id')
+    .argument('<period>', 'first local day, or its month: 2024-01')
+    .action(async (customer: string, period: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      context.print(await context.api.json(pathOf(customer, period)), renderObject);
+    });
+  periods
+    .command('close')
+    .description('close a billing period now and wait for its invoice')
+    .argument('<customer>', 'customer id')
+    .argument('<period>', 'first local day, or its month: 2024-01')
+    .option('--force', 'also before the end of the period; needs a reason')
+    .option('--reason <text>', 'why it is closed by hand')
+    .option('--wait <seconds>', 'how long to wait for the invoice', wholeNumber, 60)
+    .action(async (customer: string, period: string, options: CloseOptions, command: Command) =>
+      closePeriod(pathOf(customer, period), options, contextOf(command, dependencies)),
+    );
+}
+
+function pathOf(customer: string, period: string): string {
+  return `/billing-periods/${segment(customer)}/${segment(period)}`;
+}
+
+async function closePeriod(path: string, options: CloseOptions, context: CliContext): Promise<void> {
+  const { force = false, reason, wait } = options;
+  if (force && reason === undefined) throw new UsageError('--force needs a --reason');
+  const body = JSON.stringify({ ...(force ? { force: true } : {}), ...(reason === undefined ? {} : { reason }) });
+  const deadline = context.clock() + wait * 1000;
+  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  let answer = await context.api.json(`${path}/close`, request);
+  while (!finalStages.has(stageOf(answer)) && context.clock() < deadline) {
+    await context.sleep(500);
+    answer = await context.api.json(path);
+  }
+  context.print(answer, renderObject);
+  const stage = stageOf(answer);
+  if (stage === 'held') throw new CommandFailed('the invoice is held: see `reckoner findings list`');
+  if (!finalStages.has(stage)) throw new CommandFailed(`still ${stage} after ${wait} s; see \`reckoner periods show\``);
+}
+
+function describeUsage(usage: JsonObject): string {
+  const read = (path: string): unknown => property(path)(usage);
+  const list = (path: string): readonly JsonObject[] => {
+    const value = read(path);
+    return Array.isArray(value) ? value.filter(isObject) : [];
+  };
+  const problems = list('cost.problems');
+  return [
+    renderFacts([
+      ['Customer', usage['customer_id']],
+      ['Period', `${String(read('period.from'))} to ${String(read('period.to'))}`],
+      ['As of', `${String(usage['as_of'])} (${String(usage['finality'])})`],
+    ]),
+    renderTable(
+      [
+        column('Meter', 'meter'),
+        { header: 'Group', value: (row) => groupText(row['group']) },
+        column('Quantity', 'quantity', 'right'),
+        column('Events', 'event_count', 'right'),
+        { header: 'Windows', value: ({ windows }) => (Array.isArray(windows) ? windows.length : ''), align: 'right' },
+      ],
+      list('meters'),
+    ),
+    renderTable(
+      [
+        column('Would cost', 'meter'),
+        { header: 'Group', value: (row) => groupText(row['group']) },
+        column('Calculation', 'formula'),
+        column('Amount', 'amount', 'right'),
+      ],
+      list('cost.lines'),
+    ),
+    renderFacts([
+      ['Total', `${String(read('cost.total'))} ${String(usage['currency'])}`],
+      ...problems.map((problem) => ['Problem', `${String(problem['code'])}: ${String(problem['detail'])}`] as const),
+    ]),
+  ].join('\n');
+}
+
+function stageOf(answer: unknown): string {
+  return isObject(answer) ? String(answer['stage']) : '';
+}

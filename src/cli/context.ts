@@ -1,0 +1,78 @@
+/** What every command is given: the terminal, the API, and how to print. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { isLosslessNumber, parse, stringify } from 'lossless-json';
+import { createApiClient, isObject } from './api-client.js';
+import type { ApiClient, JsonObject } from './api-client.js';
+import { UsageError } from './terminal.js';
+import type { Terminal } from './terminal.js';
+
+export interface CliDependencies {
+  readonly terminal: Terminal;
+  readonly fetcher: typeof fetch;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+}
+
+export interface CliContext extends CliDependencies {
+  readonly api: ApiClient;
+  readonly json: boolean;
+  /** The answer as JSON with --json, else as `human` makes it. */
+  print(answer: unknown, human: (answer: JsonObject) => string): void;
+}
+
+/** Reads the global options of the program that `command` belongs to. */
+export function contextOf(command: Command, dependencies: CliDependencies): CliContext {
+  const { url, json = false } = command.optsWithGlobals<{ url: string; json?: boolean }>();
+  const { terminal, fetcher } = dependencies;
+  if (!URL.canParse(url)) throw new UsageError(`RECKONER_URL is not an address: ${url}`);
+  return {
+    ...dependencies,
+    api: createApiClient(url, fetcher),
+    json,
+    print: (answer, human) => {
+      terminal.out(json ? `${JSON.stringify(answer, null, 2)}\n` : human(isObject(answer) ? answer : { answer }));
+    },
+  };
+}
+
+/** The `data` of a page of the API. */
+export function rowsOf(answer: unknown): readonly JsonObject[] {
+  const data = isObject(answer) ? answer['data'] : answer;
+  return Array.isArray(data) ? data.filter(isObject) : [];
+}
+
+/**
+ * The JSON objects in a file (`-`: standard input), one or a list, as the texts to send: numbers stay as they are
+ * written.
+ * @throws UsageError when the file cannot be read or holds something else
+ */
+export function objectsInFile(path: string): readonly string[] {
+  const parsed = parseFile(path);
+  const objects = Array.isArray(parsed) ? parsed : [parsed];
+  if (objects.length === 0 || !objects.every((value) => isObject(value) && !isLosslessNumber(value))) {
+    throw new UsageError(`${path} must hold a JSON object, or a list of them`);
+  }
+  return objects.map((object) => stringify(object) ?? '');
+}
+
+function parseFile(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${messageOf(error)}`);
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new UsageError(`${path} is not JSON: ${messageOf(error)}`);
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export const segment = encodeURIComponent;

@@ -1,0 +1,81 @@
+/** JSON of the API as tables and lines for a person. */
+import Table from 'cli-table3';
+import { isObject } from './api-client.js';
+import type { JsonObject } from './api-client.js';
+
+export interface TableColumn {
+  readonly header: string;
+  readonly value: (row: JsonObject) => unknown;
+  readonly align?: 'left' | 'right';
+}
+
+/** Takes a property by its name, or a nested one by `a.b`. */
+export function property(path: string): (row: JsonObject) => unknown {
+  return (row) => path.split('.').reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), row);
+}
+
+export function column(header: string, path: string, align: 'left' | 'right' = 'left'): TableColumn {
+  return { header, value: property(path), align };
+}
+
+/** What stored text may do to a terminal (colours, cursor, title) is taken out of it. */
+export function printable(value: unknown): string {
+  const text =
+    value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.replace(/[\p{Cc}\u202A-\u202E\u2066-\u2069]/gu, ' ');
+}
+
+export function renderTable(columns: readonly TableColumn[], rows: readonly JsonObject[]): string {
+  const table = new Table({
+    head: columns.map(({ header }) => header),
+    colAligns: columns.map(({ align }) => align ?? 'left'),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...rows.map((row) => columns.map(({ value }) => printable(value(row)))));
+  return `${table.toString()}\n`;
+}
+
+/** Name and value a line, the values in one column. */
+export function renderFacts(facts: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(0, ...facts.map(([name]) => name.length));
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}\n`).join('');
+}
+
+/** What a line is grouped by: `region=eu tier=(none)`. */
+export function groupText(group: unknown): string {
+  if (!isObject(group)) return '';
+  return Object.entries(group)
+    .map(([name, value]) => `${name}=${value === null ? '(none)' : String(value)}`)
+    .join(' ');
+}
+
+/** Any object of the API: its plain properties, then a table for each list of objects in it. */
+export function renderObject(object: JsonObject): string {
+  const plain: (readonly [string, unknown])[] = [];
+  const tables: string[] = [];
+  for (const [name, value] of flat(object)) {
+    const rows = Array.isArray(value) ? value.filter(isObject) : [];
+    if (rows.length === 0) plain.push([name, value]);
+    else tables.push(`\n${name}\n${renderTable(columnsOf(rows), rows)}`);
+  }
+  return renderFacts(plain) + tables.join('');
+}
+
+function* flat(object: JsonObject, prefix = ''): Generator<readonly [string, unknown]> {
+  for (const [key, value] of Object.entries(object)) {
+    const name = `${prefix}${key}`;
+    if (isObject(value) && Object.keys(value).length > 0) yield* flat(value, `${name}.`);
+    else yield [name, value];
+  }
+}
+
+const figures = new Set(['quantity', 'amount', 'event_count', 'unit_price', 'flat_fee', 'up_to', 'revision']);
+
+function columnsOf(rows: readonly JsonObject[]): readonly TableColumn[] {
+  const names = new Set(rows.flatMap((row) => Object.keys(row)));
+  return [...names].map((name) => ({
+    header: name,
+    value: (row) => row[name],
+    align: figures.has(name) ? 'right' : 'left',
+  }));
+}

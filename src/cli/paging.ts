@@ -1,0 +1,35 @@
+/** The options that every list has, and how they travel. */
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { isObject } from './api-client.js';
+import type { CliContext } from './context.js';
+
+export interface PagingOptions {
+  readonly limit?: string;
+  readonly cursor?: string;
+}
+
+export function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('expected a whole number above zero');
+  return Number(text);
+}
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return Number(text);
+}
+
+export function withPaging(command: Command): Command {
+  return command
+    .option('--limit <number>', 'how many to show', (text) => String(positiveInteger(text)))
+    .option('--cursor <cursor>', 'continue after an earlier page');
+}
+
+export function pagingQuery({ limit, cursor }: PagingOptions): Record<string, string | undefined> {
+  return { limit, cursor };
+}
+
+/** On standard error, so that a table in a pipe stays a table. */
+export function mentionNextPage(context: CliContext, answer: unknown): void {
+  const next = isObject(answer) ? answer['next_cursor'] : null;
+  if (!context.json && typeof next === 'string') context.terminal.err(`More: repeat with --cursor ${next}\n`);
+}

@@ -1,0 +1,79 @@
+/** The commands of `reckoner`, and how a run of one ends. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { ApiProblem, ApiUnreachable } from './api-client.js';
+import { addChargeCommands } from './commands/charges.js';
+import { addImportCommand } from './commands/import.js';
+import { addInvoiceCommands } from './commands/invoices.js';
+import { addOperationCommands } from './commands/operations.js';
+import { addPeriodCommands } from './commands/periods.js';
+import { addReferenceCommands } from './commands/reference.js';
+import type { CliDependencies } from './context.js';
+import { printable } from './output.js';
+import { CommandFailed, exitCodes, UsageError } from './terminal.js';
+import type { ExitCode, Terminal } from './terminal.js';
+
+const defaultUrl = 'http://127.0.0.1:8080';
+
+/** Runs one command line (without the program's name) and answers its exit code; throws only what is a defect. */
+export async function runCli(args: readonly string[], dependencies: CliDependencies): Promise<ExitCode> {
+  try {
+    await buildProgram(dependencies).parseAsync([...args], { from: 'user' });
+    return exitCodes.done;
+  } catch (error) {
+    return explain(error, dependencies.terminal);
+  }
+}
+
+function buildProgram(dependencies: CliDependencies): Command {
+  const { terminal } = dependencies;
+  const program = new Command('reckoner')
+    .description('Usage billing: import usage, close periods, look at invoices and what they are made of.')
+    .addOption(
+      // Not Option.env(): the environment is the terminal's, which in tests is not the process's.
+      new Option('--url <url>', 'address of the API (environment: RECKONER_URL)')
+        .default(terminal.env['RECKONER_URL'] ?? defaultUrl)
+        .argParser(httpUrl),
+    )
+    .option('--json', 'print what the API answered, as JSON')
+    .addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrongly called.')
+    .showHelpAfterError('(--help shows how to call it)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+    });
+  addImportCommand(program, dependencies);
+  addInvoiceCommands(program, dependencies);
+  addPeriodCommands(program, dependencies);
+  addChargeCommands(program, dependencies);
+  addReferenceCommands(program, dependencies);
+  addOperationCommands(program, dependencies);
+  return program;
+}
+
+function httpUrl(text: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new InvalidArgumentError('expected an http:// or https:// address');
+  }
+  return text;
+}
+
+function explain(error: unknown, terminal: Terminal): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  if (error instanceof UsageError) {
+    terminal.err(`error: ${error.message}\n`);
+    return exitCodes.usage;
+  }
+  if (error instanceof ApiProblem) {
+    terminal.err(`error: ${printable(error.code)}: ${printable(error.detail)}\n`);
+    for (const { pointer, code, detail } of error.errors) {
+      terminal.err(`  ${printable(pointer === '' ? '(body)' : pointer)}: ${printable(detail)} (${printable(code)})\n`);
+    }
+    return exitCodes.failed;
+  }
+  if (error instanceof ApiUnreachable || error instanceof CommandFailed) {
+    terminal.err(`error: ${error.message}\n`);
+    return exitCodes.failed;
+  }
+  throw error;
+}

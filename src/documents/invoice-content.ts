@@ -1,0 +1,242 @@
+/** What an invoice document says, in order, before anything is drawn: words and figures, no coordinates. */
+import { minorUnits } from '../domain/money/currency.js';
+import type { Invoice, InvoiceLineItem, Party } from '../domain/invoicing/invoice.js';
+import type { DecimalString, GroupKey } from '../domain/values.js';
+import { dayOf, formatAmount, formatDay, formatPeriod, formatQuantity, signOf, withoutSign } from './format.js';
+
+/** What a document shows beside the invoice itself. */
+export interface InvoiceDocumentOptions {
+  /** The invoice that a correction or credit note corrects; without it the document names its id. */
+  readonly correctedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
+  /** The voided invoice that this one replaces. */
+  readonly replacedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
+  /** How to pay: bank details and the like. Printed as it stands, above the fixed sentence with number and due date. */
+  readonly paymentInformation?: string;
+  /** A statement the law asks for (reverse charge, small-business exemption). */
+  readonly legalNote?: string;
+}
+
+export type Tone = 'normal' | 'muted' | 'strong';
+export interface Paragraph {
+  readonly text: string;
+  readonly tone: Tone;
+}
+export interface Column {
+  readonly header: string;
+  /** Share of the table's width; the shares of a table add up to 1. */
+  readonly share: number;
+  readonly align: 'left' | 'right';
+}
+export type Row = readonly (readonly Paragraph[])[];
+
+export interface InvoiceContent {
+  readonly title: string;
+  /** Set across the head when the document is not a valid claim: a draft, or void. */
+  readonly mark: string | null;
+  readonly seller: readonly string[];
+  readonly buyer: readonly string[];
+  readonly facts: readonly { readonly label: string; readonly value: string }[];
+  readonly summary: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly Row[];
+  readonly totals: readonly { readonly label: string; readonly amount: string; readonly strong: boolean }[];
+  readonly notes: readonly { readonly heading: string; readonly text: string }[];
+  /** Identifies the document at the foot of every page. */
+  readonly reference: string;
+}
+
+const titles = {
+  invoice: 'Invoice',
+  correction: 'Correction invoice',
+  credit_note: 'Credit note',
+} as const satisfies Record<Invoice['type'], string>;
+
+export function invoiceContent(invoice: Invoice, options: InvoiceDocumentOptions = {}): InvoiceContent {
+  const corrects = invoice.type !== 'invoice';
+  return {
+    title: titles[invoice.type],
+    mark: markOf(invoice),
+    seller: partyLines(invoice.seller),
+    buyer: partyLines(invoice.buyer),
+    facts: facts(invoice, options),
+    summary: summary(invoice),
+    columns: corrects ? correctionColumns : invoiceColumns,
+    rows: invoice.lines.map((line) => (corrects ? correctionRow(line, invoice) : invoiceRow(line, invoice))),
+    totals: totals(invoice),
+    notes: notes(invoice, options),
+    reference: `${titles[invoice.type]} ${invoice.number}`,
+  };
+}
+
+function markOf(invoice: Invoice): string | null {
+  if (invoice.status === 'void') return 'VOID';
+  return invoice.status === 'draft' || invoice.status === 'held' ? 'DRAFT' : null;
+}
+
+function partyLines(party: Party): readonly string[] {
+  const address = (party.address ?? '').split(/\r?\n/).map((line) => line.trim());
+  return [
+    party.name,
+    ...address.filter((line) => line !== ''),
+    ...(party.tax_id === undefined ? [] : [`Tax ID ${party.tax_id}`]),
+    ...(party.email === undefined ? [] : [party.email]),
+  ];
+}
+
+function facts(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceContent['facts'] {
+  const { timeZone } = invoice;
+  const label = invoice.type === 'invoice' ? 'Invoice number' : 'Document number';
+  return [
+    { label, value: invoice.number },
+    ...reference('Corrects', invoice.correctsInvoiceId, options.correctedInvoice, timeZone),
+    ...reference('Replaces', invoice.replacesInvoiceId, options.replacedInvoice, timeZone),
+    { label: 'Issue date', value: formatDay(dayOf(invoice.issuedAt, timeZone)) },
+    ...(isClaim(invoice) ? [{ label: 'Due date', value: formatDay(dayOf(invoice.dueAt, timeZone)) }] : []),
+    { label: 'Service period', value: formatPeriod(invoice.periodStart, invoice.periodEnd, timeZone) },
+    { label: 'Time zone', value: timeZone },
+    { label: 'Customer', value: invoice.customerId },
+    ...(invoice.paymentTerms === '' ? [] : [{ label: 'Payment terms', value: invoice.paymentTerms }]),
+  ];
+}
+
+function reference(
+  label: string,
+  id: string | null,
+  other: Pick<Invoice, 'number' | 'issuedAt'> | undefined,
+  timeZone: string,
+): InvoiceContent['facts'] {
+  if (id === null) return [];
+  if (other === undefined) return [{ label, value: `invoice ${id}` }];
+  return [{ label, value: `${other.number} of ${formatDay(dayOf(other.issuedAt, timeZone))}` }];
+}
+
+function money(invoice: Invoice, amount: DecimalString): string {
+  return formatAmount(amount, minorUnits(invoice.currency));
+}
+
+/** Whether the document asks for payment: a draft does not yet, a void one no longer. */
+function isClaim(invoice: Invoice): boolean {
+  return markOf(invoice) === null && signOf(invoice.total) === 'positive';
+}
+
+function summary(invoice: Invoice): string {
+  if (markOf(invoice) === 'VOID') return 'Void: nothing to pay';
+  if (markOf(invoice) === 'DRAFT') return 'Draft: not a request for payment';
+  const amount = `${invoice.currency} ${money(invoice, withoutSign(invoice.total))}`;
+  switch (signOf(invoice.total)) {
+    case 'zero':
+      return 'Nothing to pay';
+    case 'negative':
+      return `Credit in your favour: ${amount}`;
+    case 'positive': {
+      const what = invoice.type === 'invoice' ? 'Amount due' : 'Additional amount due';
+      return `${what}: ${amount} by ${formatDay(dayOf(invoice.dueAt, invoice.timeZone))}`;
+    }
+  }
+}
+
+const invoiceColumns: readonly Column[] = [
+  { header: 'Description', share: 0.33, align: 'left' },
+  { header: 'Calculation', share: 0.33, align: 'left' },
+  { header: 'Quantity', share: 0.17, align: 'right' },
+  { header: 'Amount', share: 0.17, align: 'right' },
+];
+const correctionColumns: readonly Column[] = [
+  { header: 'Description', share: 0.28, align: 'left' },
+  { header: 'Calculation', share: 0.27, align: 'left' },
+  { header: 'Original', share: 0.15, align: 'right' },
+  { header: 'Corrected', share: 0.15, align: 'right' },
+  { header: 'Difference', share: 0.15, align: 'right' },
+];
+
+function invoiceRow(line: InvoiceLineItem, invoice: Invoice): Row {
+  return [
+    description(line, invoice),
+    calculation(line, invoice),
+    [normal(line.quantity === null ? '' : formatQuantity(line.quantity))],
+    [normal(money(invoice, line.amount))],
+  ];
+}
+
+function correctionRow(line: InvoiceLineItem, invoice: Invoice): Row {
+  const quantity = line.quantity === null ? [] : [muted(`Corrected quantity ${formatQuantity(line.quantity)}`)];
+  const reason = line.reason === null ? [] : [muted(`Reason: ${line.reason.replaceAll('_', ' ')}`)];
+  const figure = (amount: DecimalString | null): Paragraph[] => [normal(amount === null ? '' : money(invoice, amount))];
+  return [
+    [...description(line, invoice), ...quantity, ...reason],
+    calculation(line, invoice),
+    figure(line.originalAmount),
+    figure(line.correctedAmount),
+    figure(line.amount),
+  ];
+}
+
+function description(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
+  const samePeriod = line.serviceFrom === invoice.periodStart && line.serviceTo === invoice.periodEnd;
+  return [
+    normal(line.description),
+    ...groupParagraphs(line.group),
+    ...(samePeriod ? [] : [muted(formatPeriod(line.serviceFrom, line.serviceTo, invoice.timeZone))]),
+  ];
+}
+
+function groupParagraphs(group: GroupKey): Paragraph[] {
+  return Object.entries(group).map(([name, value]) => muted(`${name}: ${value ?? '(none)'}`));
+}
+
+/** One formula; or, after a change of price within the period, one for each price with the days it was in force. */
+function calculation(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
+  const { formula, charges } = line.calculation;
+  if (charges.length < 2) return [muted(inTerms(formula))];
+  return charges.map((charge) => {
+    const days = charge.in_force.map(({ from, to }) => formatPeriod(from, to, invoice.timeZone));
+    return muted(`${days.join(', ')}: ${inTerms(charge.formula)}`);
+  });
+}
+
+/** A formula that is broken over lines only before a sign that joins terms: `1000 × 0.10` stays together. */
+function inTerms(formula: string): string {
+  return formula.replace(/ × /g, '\u00A0×\u00A0').replace(/ ([+=]) /g, ' $1\u00A0');
+}
+
+function totals(invoice: Invoice): InvoiceContent['totals'] {
+  return [
+    { label: 'Subtotal', amount: money(invoice, invoice.subtotal), strong: false },
+    { label: 'Credits', amount: money(invoice, invoice.credits), strong: false },
+    { label: 'Tax', amount: money(invoice, invoice.tax), strong: false },
+    { label: `Total ${invoice.currency}`, amount: money(invoice, invoice.total), strong: true },
+  ];
+}
+
+function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceContent['notes'] {
+  return [
+    ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
+    { heading: 'Payment', text: payment(invoice, options.paymentInformation) },
+    {
+      heading: 'About this document',
+      text:
+        `All amounts are in ${invoice.currency}. Days and the service period are those of the time zone ` +
+        `${invoice.timeZone}. Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
+    },
+  ];
+}
+
+function payment(invoice: Invoice, information: string | undefined): string {
+  if (markOf(invoice) !== null) return 'No payment is asked for by this document.';
+  switch (signOf(invoice.total)) {
+    case 'zero':
+      return 'No payment is needed for this document.';
+    case 'negative':
+      return `No payment is needed: this document credits you ${invoice.currency} ${money(invoice, withoutSign(invoice.total))}.`;
+    case 'positive': {
+      const contact = invoice.seller.email === undefined ? '' : ` Questions: ${invoice.seller.email}.`;
+      const sentence =
+        `Please pay ${invoice.currency} ${money(invoice, invoice.total)} by ` +
+        `${formatDay(dayOf(invoice.dueAt, invoice.timeZone))} and quote ${invoice.number}.${contact}`;
+      return information === undefined ? sentence : `${information}\n${sentence}`;
+    }
+  }
+}
+
+const normal = (text: string): Paragraph => ({ text, tone: 'normal' });
+const muted = (text: string): Paragraph => ({ text, tone: 'muted' });

@@ -1,0 +1,320 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cli, startStubApi } from './support/stub-api.js';
+import type { CliRun, StubApi } from './support/stub-api.js';
+
+let api: StubApi;
+let folder: string;
+
+beforeEach(async () => {
+  api = await startStubApi();
+  folder = mkdtempSync(join(tmpdir(), 'reckoner-cli-'));
+});
+afterEach(async () => {
+  await api.close();
+  rmSync(folder, { recursive: true });
+});
+
+const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const invoice = {
+  invoice_id: 'inv-1',
+  number: 'INV-000001',
+  type: 'invoice',
+  corrects_invoice_id: null,
+  customer_id: 'cust_1',
+  period: { from: '2024-01-01T00:00:00Z', to: '2024-02-01T00:00:00Z' },
+  currency: 'USD',
+  status: 'issued',
+  issued_at: '2024-02-01T01:00:00Z',
+  due_at: '2024-02-15T01:00:00Z',
+  buyer: { name: 'Acme' },
+  subtotal: '118.72',
+  credits: '0.00',
+  tax: '0.00',
+  total: '118.72',
+  lines: [
+    {
+      line_item_id: 'l1',
+      description: 'api_calls',
+      group: { region: 'eu', tier: null },
+      quantity: '1234',
+      amount: '118.72',
+      charge_ids: ['ch-1'],
+      calculation: { formula: '1000 × 0.10 + 234 × 0.08', charges: [] },
+    },
+  ],
+};
+
+describe('invoices', () => {
+  it('list asks for what was wanted, and prints a table', async () => {
+    api.answer(() => ({ body: { data: [invoice], next_cursor: 'abc' } }));
+    const result = await run('invoices', 'list', '--customer', 'c 1', '--period', '2024-01', '--limit', '5');
+    expect(result.code).toBe(0);
+    expect(api.requests[0]).toMatchObject({
+      path: '/invoices',
+      query: { customer_id: 'c 1', period: '2024-01', limit: '5' },
+    });
+    expect(result.out).toMatch(/INV-000001.*cust_1.*118\.72.*USD.*issued.*inv-1/);
+    expect(result.err).toBe('More: repeat with --cursor abc\n');
+  });
+
+  it('show prints lines and totals', async () => {
+    api.answer(() => ({ body: invoice }));
+    const { out } = await run('invoices', 'show', 'inv/1');
+    expect(api.requests[0]?.path).toBe('/invoices/inv%2F1');
+    expect(out).toContain('region=eu tier=(none)');
+    expect(out).toContain('1000 × 0.10 + 234 × 0.08');
+    expect(out).toMatch(/Total +118\.72 USD/);
+  });
+
+  it('show prints original, corrected and difference of a correction', async () => {
+    const line = { ...invoice.lines[0], original_amount: '118.72', corrected_amount: '118.80', amount: '0.08' };
+    api.answer(() => ({ body: { ...invoice, type: 'correction', corrects_invoice_id: 'inv-0', lines: [line] } }));
+    const { out } = await run('invoices', 'show', 'inv-1');
+    expect(out).toMatch(/Corrects +inv-0/);
+    expect(out).toMatch(/Original.*Corrected.*Difference/);
+    expect(out).toMatch(/118\.72.*118\.80.*0\.08/);
+  });
+
+  it('pdf saves the document', async () => {
+    const pdf = Buffer.from([0x25, 0x50, 0x44, 0x46, 0x00, 0xff, 0xfe]);
+    api.answer(() => ({ body: pdf, headers: { 'content-disposition': 'inline; filename="INV-000001.pdf"' } }));
+    const output = join(folder, 'out.pdf');
+    expect((await run('invoices', 'pdf', 'inv-1', '-o', output)).out).toContain(output);
+    expect(readFileSync(output).equals(pdf)).toBe(true);
+    expect((await run('invoices', 'pdf', 'inv-1', '-o', '-')).bytes.equals(pdf)).toBe(true);
+    const nowhere = await run('invoices', 'pdf', 'inv-1', '-o', join(folder, 'no', 'such', 'folder.pdf'));
+    expect(nowhere).toMatchObject({ code: 1 });
+    expect(nowhere.err).toContain('cannot write');
+  });
+});
+
+describe('charges show', () => {
+  it('explains the amount', async () => {
+    api.answer(() => ({
+      body: {
+        charge_id: 'ch-1',
+        revision: 2,
+        supersedes_charge_id: 'ch-0',
+        amount: '118.72',
+        currency: 'USD',
+        calculation: {
+          formula: '1000 × 0.10 + 234 × 0.08',
+          quantity: '1234',
+          tiers: [
+            { up_to: '1000', quantity: '1000', unit_price: '0.10', amount: '100.00' },
+            { up_to: null, quantity: '234', unit_price: '0.08', amount: '18.72' },
+          ],
+          price_book: 'standard',
+          price_book_version: 'v2',
+          effective_date: '2024-01-15T00:00:00Z',
+          windows: [
+            { window_start: 'a', window_end: 'b', revision: 1, quantity: '1234', event_count: 1234, digest: 'f' },
+          ],
+          source_events: { count: 1234, digest: '00ff', first: ['e1'], href: '/charges/ch-1/events' },
+        },
+      },
+    }));
+    const { out } = await run('charges', 'show', 'ch-1');
+    expect(out).toContain('2, supersedes ch-0');
+    expect(out).toContain('1000 × 0.10 + 234 × 0.08 = 118.72');
+    expect(out).toContain('standard v2, in force from 2024-01-15T00:00:00Z');
+    expect(out).toMatch(/no limit.*234.*0\.08.*18\.72/);
+    expect(out).toContain('1234, digest 00ff');
+  });
+});
+
+describe('usage and periods', () => {
+  it('usage shows quantities and what they would cost', async () => {
+    api.answer(() => ({
+      body: {
+        customer_id: 'c',
+        period: { period: '2024-01-01', from: 'f', to: 't' },
+        as_of: '2024-01-15T00:00:00Z',
+        finality: 'estimated',
+        currency: 'USD',
+        meters: [{ meter: 'api_calls', group: {}, quantity: '1234', event_count: 1234, windows: [{}, {}] }],
+        cost: {
+          total: '118.72',
+          lines: [{ meter: 'api_calls', group: {}, quantity: '1234', amount: '118.72', formula: '1234 × 0.1' }],
+          problems: [{ code: 'UNPRICED_METER', meter: 'x', group: {}, detail: 'x has no price' }],
+        },
+      },
+    }));
+    const { out } = await run('usage', 'c', '2024-01');
+    expect(api.requests[0]).toMatchObject({ path: '/customers/c/usage', query: { period: '2024-01' } });
+    expect(out).toContain('(estimated)');
+    expect(out).toMatch(/Total +118\.72 USD/);
+    expect(out).toContain('UNPRICED_METER: x has no price');
+  });
+
+  it('periods close waits until the period has its invoice', async () => {
+    const stages = ['closing', 'ready', 'invoiced'];
+    api.answer(({ method }) => ({
+      status: method === 'POST' ? 202 : 200,
+      body: { customer_id: 'c', stage: stages.shift(), invoice_id: stages.length === 0 ? 'inv-1' : null },
+    }));
+    const result = await run('periods', 'close', 'c', '2024-01', '--force', '--reason', 'customer leaves');
+    expect(result.code).toBe(0);
+    expect(result.out).toMatch(/stage +invoiced\ninvoice_id +inv-1/);
+    expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /billing-periods/c/2024-01/close',
+      'GET /billing-periods/c/2024-01',
+      'GET /billing-periods/c/2024-01',
+    ]);
+    expect(JSON.parse(api.requests[0]?.body ?? '')).toEqual({ force: true, reason: 'customer leaves' });
+    expect(api.requests[0]?.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('periods close says when the invoice is held, or does not come', async () => {
+    api.answer(() => ({ body: { stage: 'held' } }));
+    expect(await run('periods', 'close', 'c', '2024-01')).toMatchObject({ code: 1, waits: [] });
+    api.answer(() => ({ body: { stage: 'closing' } }));
+    const late = await run('periods', 'close', 'c', '2024-01', '--wait', '2');
+    expect(late).toMatchObject({ code: 1, waits: [500, 500, 500, 500] });
+    expect(late.err).toContain('still closing after 2 s');
+  });
+
+  it('periods close --force needs a reason', async () => {
+    expect(await run('periods', 'close', 'c', '2024-01', '--force')).toMatchObject({ code: 2 });
+    expect(api.requests).toHaveLength(0);
+  });
+});
+
+describe('customers, meters and price books', () => {
+  it('customers put sends options or a file', async () => {
+    api.answer(() => ({ body: { customer_id: 'c' } }));
+    const facts = ['--name', 'Acme', '--currency', 'USD', '--price-book', 'standard'];
+    expect(await run('customers', 'put', 'c', ...facts, '--time-zone', 'Europe/Berlin')).toMatchObject({ code: 0 });
+    expect(api.requests[0]).toMatchObject({ method: 'PUT', path: '/customers/c' });
+    expect(JSON.parse(api.requests[0]?.body ?? '')).toEqual({
+      name: 'Acme',
+      currency: 'USD',
+      price_book: 'standard',
+      time_zone: 'Europe/Berlin',
+    });
+    const both = await run('customers', 'put', 'c', '-f', file('c.json', '{"name":"A"}'), '--name', 'B');
+    expect(both).toMatchObject({ code: 2 });
+    expect(await run('customers', 'put', 'c', '--name', 'Acme')).toMatchObject({ code: 2 });
+    expect(api.requests).toHaveLength(1);
+  });
+
+  it('create sends each object of a file, numbers as they are written', async () => {
+    api.answer(({ body }) => ({ status: 201, body: JSON.parse(body) as unknown }));
+    const path = file('books.json', '[{"code":"a","x":0.10000000000000000001},{"code":"b"}]');
+    expect(await run('price-books', 'create', '-f', path)).toMatchObject({ code: 0 });
+    expect(api.requests.map(({ body }) => body)).toEqual(['{"code":"a","x":0.10000000000000000001}', '{"code":"b"}']);
+    const keys = api.requests.map(({ headers }) => headers['idempotency-key']);
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it.each([
+    ['not json', 'is not JSON'],
+    ['[]', 'must hold a JSON object'],
+    ['[1]', 'must hold a JSON object'],
+    ['"x"', 'must hold a JSON object'],
+  ])('create refuses a file that holds %p', async (content, message) => {
+    const result = await run('meters', 'create', '-f', file('m.json', content));
+    expect(result.code).toBe(2);
+    expect(result.err).toContain(message);
+  });
+
+  it('price-books show travels in time; meters list is a table', async () => {
+    api.answer(() => ({ body: { code: 'standard', prices: [{ meter: 'm', model: 'flat', unit_price: '0.10' }] } }));
+    const { out } = await run('price-books', 'show', 'standard', '--at', '2024-01-01T00:00:00Z');
+    expect(api.requests[0]?.query).toEqual({ at: '2024-01-01T00:00:00Z' });
+    expect(out).toMatch(/flat .*0\.10/);
+    api.answer(() => ({ body: { data: [{ code: 'api_calls', event_type: 'call', group_by: ['a', 'b'] }] } }));
+    expect((await run('meters', 'list')).out).toMatch(/api_calls.*call.*a, b/);
+  });
+});
+
+describe('operations', () => {
+  it('findings and dead letters are tables; what is stored cannot steer the terminal', async () => {
+    api.answer(() => ({ body: { data: [{ code: 'X', detail: 'evil \u001B[31mred\u0007' }], next_cursor: null } }));
+    const { out } = await run('findings', 'list', '--code', 'X');
+    expect(api.requests[0]?.query).toEqual({ code: 'X' });
+    expect(out).toContain('evil  [31mred ');
+    expect((await run('dead-letters', 'list')).out).not.toContain('\u001B');
+  });
+
+  it('health is 0 when ready and 1 when not', async () => {
+    api.answer(() => ({ body: { status: 'ok' } }));
+    expect(await run('health')).toMatchObject({ code: 0 });
+    api.answer(({ path }) =>
+      path === '/health/live'
+        ? { body: {} }
+        : { status: 503, body: { code: 'DATABASE_UNAVAILABLE', detail: 'no database' } },
+    );
+    const ill = await run('health');
+    expect(ill.code).toBe(1);
+    expect(ill.out).toMatch(/live +yes\nready +no: no database \(DATABASE_UNAVAILABLE\)/);
+  });
+});
+
+describe('answers and errors', () => {
+  it('are JSON with --json', async () => {
+    api.answer(() => ({ body: { data: [invoice], next_cursor: 'abc' } }));
+    const result = await run('invoices', 'list', '--json');
+    expect(JSON.parse(result.out)).toEqual({ data: [invoice], next_cursor: 'abc' });
+    expect(result.err).toBe('');
+  });
+
+  it("print a problem's code, detail and places, never a stack", async () => {
+    const errors = [{ pointer: '/prices/0/tiers', code: 'TIERS_GAP', detail: 'tier 2 must begin at 1000' }];
+    api.answer(() => ({ status: 422, body: { code: 'TIERS_GAP', detail: 'the tiers leave a gap', errors } }));
+    const result = await run('price-books', 'create', '-f', file('b.json', '{}'));
+    expect(result).toMatchObject({ code: 1, out: '' });
+    expect(result.err).toBe(
+      'error: TIERS_GAP: the tiers leave a gap\n  /prices/0/tiers: tier 2 must begin at 1000 (TIERS_GAP)\n',
+    );
+  });
+
+  it('say that something else answers there', async () => {
+    api.answer(() => ({ body: Buffer.from('<html>') }));
+    expect((await run('meters', 'list')).err).toContain('UNEXPECTED_ANSWER');
+    api.answer(() => ({ status: 404, body: Buffer.from('<html>') }));
+    expect((await run('meters', 'list')).err).toContain('HTTP_404: the API answered 404');
+  });
+
+  it('say where nobody answers', async () => {
+    const { url } = api;
+    await api.close();
+    const result = await cli(['health', '--url', url]);
+    api = await startStubApi();
+    expect(result.code).toBe(1);
+    expect(result.err).toContain(`no answer from ${url} (ECONNREFUSED)`);
+  });
+
+  it('find the API by RECKONER_URL, also under a path', async () => {
+    api.answer(() => ({ body: { data: [] } }));
+    expect(await cli(['meters', 'list'], { RECKONER_URL: `${api.url}/billing` })).toMatchObject({ code: 0 });
+    expect(api.requests[0]?.path).toBe('/billing/meters');
+    expect(await cli(['meters', 'list'], { RECKONER_URL: 'nowhere' })).toMatchObject({ code: 2 });
+  });
+
+  it.each([
+    [['nonsense']],
+    [['invoices', 'show']],
+    [['meters', 'create']],
+    [['health', '--url', 'ftp://x']],
+    [['findings', 'list', '--limit', '0']],
+  ])('exit with 2 when wrongly called: %p', async (args) => {
+    const result = await cli(args);
+    expect(result.code).toBe(2);
+    expect(result.err).toMatch(/^error: /);
+  });
+
+  it('help is no error', async () => {
+    const result = await cli(['import', '--help']);
+    expect(result.code).toBe(0);
+    expect(result.out).toContain('{row%20}');
+  });
+});
