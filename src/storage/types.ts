@@ -60,7 +60,10 @@ export interface BillingPeriod extends Interval {
 }
 
 export interface ReferenceStore {
-  /** Appends a version when anything differs from the latest; `calendarFrom` is computed by the caller. */
+  /**
+   * Appends a version when anything differs from the latest. `calendarFrom` is computed by the caller; where a period that
+   * was stored meanwhile reaches beyond it, the boundary after that period is stored instead (RULES 22).
+   */
   putCustomer(customerId: string, facts: CustomerFacts, calendarFrom: Instant | null): Promise<{ customer: Customer; created: boolean }>;
   assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
   findCustomer(customerId: string): Promise<Customer | null>;
@@ -166,7 +169,10 @@ export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoic
 
 export interface BillingPeriodStatus extends BillingPeriod {
   readonly stage: BillingPeriodStage;
-  /** Windows with usage, and how many of them have a final revision that covers every event. */
+  /**
+   * Windows whose aggregates count an event, and how many of them are final. Usage that is not aggregated yet shows in
+   * `liveUsage` and `openWindows`, which read the ledger; a status does not.
+   */
   readonly windows: number;
   readonly closedWindows: number;
   readonly lastCutoff: Position | null;
@@ -174,7 +180,7 @@ export interface BillingPeriodStatus extends BillingPeriod {
   readonly invoicedCutoff: Position | null;
 }
 
-/** A window that has events newer than its last revision. */
+/** A window whose usage in the ledger is not what its last revision says. */
 export interface OpenWindow {
   readonly meter: string;
   readonly windowStart: Instant;
@@ -187,6 +193,7 @@ export interface BillingPeriodStore {
   /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
   periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
   status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;
   /** Facts of the period with a position above the issued cutoff: very late (DESIGN 3). */

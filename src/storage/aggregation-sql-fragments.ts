@@ -1,0 +1,107 @@
+/**
+ * The pieces that aggregating SQL is made of: parameters, windows, how a property is read, digests. Each says in SQL what
+ * src/domain/metering says in TypeScript; a property test holds the two against each other.
+ */
+import { decimalDigitsMax, decimalPlacesMax } from '../domain/decimal.js';
+import type { MeteringPeriod } from '../domain/metering/window.js';
+
+/** Collects the values of a statement. Everything that comes from outside enters SQL through it, never as text. */
+export class SqlParameters {
+  private readonly list: unknown[] = [];
+
+  get values(): readonly unknown[] {
+    return this.list;
+  }
+
+  /** A typed placeholder for the value. */
+  add(value: unknown, type: string): string {
+    this.list.push(value);
+    return `$${this.list.length}::${type}`;
+  }
+}
+
+/** The start of the window that contains the instant, as src/domain/metering/window.ts cuts it. */
+export function windowStartSql(at: string, bounds: WindowBounds): string {
+  const parts = [`date_bin('1 hour', ${at}, timestamptz 'epoch')`, bounds.from];
+  // width_bucket is 0 before the first cut, and subscript 0 is NULL, which greatest() and least() pass over.
+  if (bounds.cuts !== null) parts.push(`(${bounds.cuts})[width_bucket(${at}, ${bounds.cuts})]`);
+  return `greatest(${parts.join(', ')})`;
+}
+
+/** The end of the window that contains the instant. */
+export function windowEndSql(at: string, bounds: WindowBounds): string {
+  const parts = [`date_bin('1 hour', ${at}, timestamptz 'epoch') + interval '1 hour'`, bounds.to];
+  if (bounds.cuts !== null) parts.push(`(${bounds.cuts})[width_bucket(${at}, ${bounds.cuts}) + 1]`);
+  return `least(${parts.join(', ')})`;
+}
+
+/** SQL expressions of a period's bounds; `cuts` null where the period has none, which nearly all have not. */
+export interface WindowBounds {
+  readonly from: string;
+  readonly to: string;
+  readonly cuts: string | null;
+}
+
+export function windowBounds(params: SqlParameters, period: MeteringPeriod): WindowBounds {
+  return {
+    from: params.add(period.from, 'timestamptz'),
+    to: params.add(period.to, 'timestamptz'),
+    cuts: period.cuts.length === 0 ? null : params.add(period.cuts, 'timestamptz[]'),
+  };
+}
+
+/**
+ * A property as filters and groups see it (readScalar): strings as they are, numbers by value, true and false as words;
+ * NULL for what is missing, null or no scalar.
+ */
+export function scalarTextSql(metadata: string, property: string): string {
+  const value = `${metadata} -> ${property}`;
+  return `CASE jsonb_typeof(${value})
+    WHEN 'string' THEN ${metadata} ->> ${property}
+    WHEN 'number' THEN trim_scale((${value})::numeric)::text
+    WHEN 'boolean' THEN ${metadata} ->> ${property} END`;
+}
+
+/** Plain notation without leading zeros and without a negative zero (plainNotation in src/domain/decimal.ts). */
+const plainDecimal = String.raw`^(?:-?[1-9][0-9]*(?:\.[0-9]+)?|0(?:\.[0-9]+)?|-0\.[0-9]*[1-9][0-9]*)$`;
+/** A plain decimal of at most so many characters cannot exceed either limit ("0." and all places). */
+const surelyShort = decimalPlacesMax + 2;
+
+/**
+ * The value that a `sum` meter reads (readValue); NULL: missing or not a decimal.
+ *
+ * COLLATE "C": under a locale's collation the same regular expression takes 3 × as long, and it is most of the cost of
+ * aggregating (1,000,000 values: 0.20 s against 0.70 s; bounded repetitions such as {1,38} 1.2 s). So digits are counted
+ * only where a text is long.
+ */
+export function valueSql(metadata: string, property: string): string {
+  const text = `(${metadata} ->> ${property})`;
+  return `CASE WHEN ${text} COLLATE "C" ~ '${plainDecimal}' AND (length(${text}) <= ${surelyShort}
+      OR (length(translate(${text}, '-.', '')) <= ${decimalDigitsMax} AND length(split_part(${text}, '.', 2)) <= ${decimalPlacesMax}))
+    THEN ${text}::numeric END`;
+}
+
+const twoTo64 = '18446744073709551616';
+const twoTo32 = '4294967296';
+
+/** A sum of content hashes (or of `digestValueSql`) modulo 2^64 as 16 hex digits. */
+export function digestSql(sum: string): string {
+  // The remainder of a negative sum is negative: adding the modulus once more brings it into range.
+  const rest = `mod(mod(${sum}, ${twoTo64}) + ${twoTo64}, ${twoTo64})`;
+  return `lpad(to_hex(div(${rest}, ${twoTo32})::bigint), 8, '0') || lpad(to_hex(mod(${rest}, ${twoTo32})::bigint), 8, '0')`;
+}
+
+/** A digest as a signed 64-bit number: congruent modulo 2^64, so sums of it make digests again. */
+export function digestValueSql(digest: string): string {
+  return `('x' || ${digest})::bit(64)::bigint`;
+}
+
+/** A numeric as a DecimalString: no superfluous zeros. */
+export function decimalSql(value: string): string {
+  return `trim_scale(${value})::text`;
+}
+
+/** An instant inside JSON as `Instant`; in result columns the driver's parser does it. */
+export function instantSql(at: string): string {
+  return `to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}

@@ -1,0 +1,231 @@
+/** Rated charges: appending revisions, and reading one with its source events. */
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { invariant } from '../domain/failure.js';
+import { groupKeyText } from '../domain/metering/group-key.js';
+import type { Meter } from '../domain/metering/meter.js';
+import type { Calculation, RatedCharge } from '../domain/rating/rating.js';
+import type { DecimalString, Digest, GroupKey, Interval, LocalDate, Position } from '../domain/values.js';
+import { meterFromDb, type MeterRow } from './aggregation-meters.js';
+import { effectiveEvents, inGroupSql, takesSql, withSql } from './aggregation-sql.js';
+import { SqlParameters, valueSql } from './aggregation-sql-fragments.js';
+import { canonicalJson } from './canonical-json.js';
+import { groupRows } from './group-rows.js';
+import { uuidOf } from './identifiers.js';
+import { storedEvent, storedEventColumns } from './ledger.js';
+import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import type { BillingPeriod, Page, PageRequest, StoredCharge, StoredEvent } from './types.js';
+
+type Queryable = pg.Pool | pg.PoolClient;
+
+// Appending -----------------------------------------------------------------------------------------------------------
+
+export interface ChargeBatch {
+  readonly period: Pick<BillingPeriod, 'customerId' | 'period'>;
+  readonly meters: readonly Meter[];
+  readonly cutoff: Position;
+  readonly charges: readonly RatedCharge[];
+}
+
+/** A revision of a charge key that exists already. */
+interface EarlierRow {
+  readonly charge_key: string;
+  readonly charge_id: string;
+  readonly revision: number;
+}
+
+/**
+ * Appends a revision for every charge that differs from the latest of its key, in one statement, and returns the ids by
+ * input order. The caller holds the lock of (customer, period).
+ */
+export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): Promise<readonly string[]> {
+  if (batch.charges.length === 0) return [];
+  const { customerId, period } = batch.period;
+  const keys = batch.charges.map(chargeKeyOf);
+  invariant(new Set(keys).size === keys.length, `two charges of ${customerId} ${period} have the same key`);
+  const { rows } = await client.query<EarlierRow>({
+    name: 'earlier-charges',
+    text: `SELECT charge_key, charge_id, revision FROM rated_charges
+      WHERE customer_id = $1 AND period = $2 AND charge_key = ANY ($3) ORDER BY charge_key, revision`,
+    values: [customerId, period, keys],
+  });
+  const earlier = groupRows(rows, (row) => row.charge_key);
+  const meterIds = new Map(batch.meters.map((meter) => [meter.code, meter.meterId]));
+  const ids: string[] = [];
+  const fresh: unknown[] = [];
+  for (const [i, charge] of batch.charges.entries()) {
+    const key = keys[i] ?? '';
+    const revisions = earlier.get(key) ?? [];
+    const { id, known } = identify([customerId, period, key, contentOf(charge)], revisions);
+    ids.push(id);
+    if (known) continue;
+    const meterId = meterIds.get(charge.meter);
+    invariant(meterId !== undefined, `the charge's meter "${charge.meter}" is not known`);
+    fresh.push(chargeToDb(charge, { id, key, meterId, latest: revisions.at(-1) }));
+  }
+  if (fresh.length > 0) {
+    await client.query({ name: 'append-charges', text: appendSql, values: [customerId, period, batch.cutoff, JSON.stringify(fresh)] });
+  }
+  return ids;
+}
+
+const appendSql = `INSERT INTO rated_charges (charge_id, customer_id, period, meter_id, group_key, price_book_id, charge_key, revision,
+    supersedes_charge_id, quantity, amount, currency, event_count, digest, cutoff_position, calculation_metadata)
+  SELECT charge_id, $1, $2, meter_id, group_key, price_book_id, charge_key, revision,
+    supersedes_charge_id, quantity, amount, currency, event_count, digest, $3, calculation_metadata
+  FROM jsonb_to_recordset($4::jsonb) AS c (charge_id uuid, meter_id uuid, group_key jsonb, price_book_id uuid, charge_key text,
+    revision int, supersedes_charge_id uuid, quantity numeric, amount numeric, currency text, event_count bigint, digest text,
+    calculation_metadata jsonb)`;
+
+/** Meter, pricing group and price book version (RULES 20). */
+function chargeKeyOf({ meter, group, priceBookId }: RatedCharge): string {
+  return JSON.stringify([meter, groupKeyText(group), priceBookId]);
+}
+
+/** What makes a revision another one: everything the charge says, except through which cutoff it was found. */
+function contentOf({ quantity, amount, currency, eventCount, digest, calculation }: RatedCharge): string {
+  const text = canonicalJson({ quantity, amount, currency, eventCount, digest, calculation });
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * The id is made of key, content and how often this content has come back, never of a revision number or a cutoff: however
+ * many provisional revisions there were, the same facts give the same ids, and so the same document.
+ */
+function identify(parts: readonly string[], revisions: readonly EarlierRow[]): { readonly id: string; readonly known: boolean } {
+  const taken = new Set(revisions.map((row) => row.charge_id));
+  const latest = revisions.at(-1)?.charge_id;
+  for (let occurrence = 1; ; occurrence += 1) {
+    const id = uuidOf('charge', ...parts, occurrence);
+    if (!taken.has(id)) return { id, known: false };
+    if (id === latest) return { id, known: true };
+  }
+}
+
+function chargeToDb(
+  charge: RatedCharge,
+  row: { readonly id: string; readonly key: string; readonly meterId: string; readonly latest: EarlierRow | undefined },
+): unknown {
+  return {
+    charge_id: row.id,
+    meter_id: row.meterId,
+    group_key: charge.group,
+    price_book_id: charge.priceBookId,
+    charge_key: row.key,
+    revision: (row.latest?.revision ?? 0) + 1,
+    supersedes_charge_id: row.latest?.charge_id ?? null,
+    quantity: charge.quantity,
+    amount: charge.amount,
+    currency: charge.currency,
+    event_count: charge.eventCount,
+    digest: charge.digest,
+    calculation_metadata: charge.calculation,
+  };
+}
+
+// Reading -------------------------------------------------------------------------------------------------------------
+
+interface ChargeRow {
+  readonly charge_id: string;
+  readonly customer_id: string;
+  readonly period: LocalDate;
+  readonly meter: string;
+  readonly group_key: GroupKey;
+  readonly price_book_id: string;
+  readonly revision: number;
+  readonly supersedes_charge_id: string | null;
+  readonly quantity: DecimalString;
+  readonly amount: DecimalString;
+  readonly currency: string;
+  readonly event_count: string;
+  readonly digest: Digest;
+  readonly cutoff_position: Position;
+  readonly calculation_metadata: Calculation;
+}
+
+const chargeSql = `SELECT c.*, m.code AS meter, to_jsonb(m) AS meter_row,
+    EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = c.customer_id) AS adjusted
+  FROM rated_charges c JOIN meters m USING (meter_id) WHERE c.charge_id = $1`;
+
+type ChargeWithMeter = ChargeRow & { readonly meter_row: MeterRow; readonly adjusted: boolean };
+
+/** null also for what is no UUID: no charge has such an id. */
+async function readCharge(db: Queryable, chargeId: string): Promise<ChargeWithMeter | null> {
+  if (!cursorPart.uuid(chargeId)) return null;
+  const { rows } = await db.query<ChargeWithMeter>(chargeSql, [chargeId]);
+  return rows[0] ?? null;
+}
+
+export async function findCharge(db: Queryable, chargeId: string): Promise<StoredCharge | null> {
+  const row = await readCharge(db, chargeId);
+  return row === null ? null : chargeFromDb(row);
+}
+
+function chargeFromDb(row: ChargeRow): StoredCharge {
+  return {
+    chargeId: row.charge_id,
+    revision: row.revision,
+    supersedesChargeId: row.supersedes_charge_id,
+    customerId: row.customer_id,
+    period: row.period,
+    cutoff: row.cutoff_position,
+    segment: hullOf(row.calculation_metadata.in_force),
+    meter: row.meter,
+    group: row.group_key,
+    priceBookId: row.price_book_id,
+    currency: row.currency,
+    quantity: row.quantity,
+    amount: row.amount,
+    eventCount: Number(row.event_count),
+    digest: row.digest,
+    calculation: row.calculation_metadata,
+  };
+}
+
+/** From the first to the last moment in which the charge's version was in force. */
+function hullOf(stretches: readonly Interval[]): Interval {
+  const [first, last] = [stretches[0], stretches.at(-1)];
+  invariant(first !== undefined && last !== undefined, 'a charge prices at least one stretch of the period');
+  return { from: first.from, to: last.to };
+}
+
+const eventList = 'charge-events';
+const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
+
+/**
+ * The events a charge was rated on, as they were at its cutoff (an amended event with its replacement), in order of event
+ * time, then source and event_id. Empty for a charge that does not exist.
+ */
+export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<StoredEvent>> {
+  const charge = await readCharge(db, chargeId);
+  if (charge === null) return { data: [], nextCursor: null };
+  const { text, values } = chargeEventsSql(charge, page);
+  const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
+  const found = pageOf(rows, { ...page, list: eventList }, (row) => [row.event_time, row.source, row.event_id]);
+  return mapPage(found, storedEvent);
+}
+
+function chargeEventsSql(charge: ChargeWithMeter, page: PageRequest): { text: string; values: readonly unknown[] } {
+  const params = new SqlParameters();
+  const meter = meterFromDb(charge.meter_row);
+  const { ctes, from } = effectiveEvents(params, {
+    customerId: charge.customer_id,
+    ranges: charge.calculation_metadata.in_force,
+    cutoff: charge.cutoff_position,
+    adjusted: charge.adjusted,
+  });
+  const conditions = [takesSql(params, meter, 'e.metadata'), inGroupSql(params, charge.group_key, 'e.metadata')];
+  if (meter.valueProperty !== null) conditions.push(`${valueSql('e.metadata', params.add(meter.valueProperty, 'text'))} IS NOT NULL`);
+  const after = decodeCursor(page, eventList, eventCursor);
+  if (after !== null) {
+    const [time, source, eventId] = after;
+    conditions.push(`(e.event_time, e.source, e.event_id) >
+      (${params.add(time, 'timestamptz')}, ${params.add(source, 'text')}, ${params.add(eventId, 'text')})`);
+  }
+  const text = `${withSql(ctes)}
+    SELECT ${storedEventColumns} FROM (
+      SELECT ${params.add(charge.customer_id, 'text')} AS customer_id, e.* FROM ${from} WHERE ${conditions.join(' AND ')}
+      ORDER BY e.event_time, e.source, e.event_id LIMIT ${params.add(page.limit + 1, 'int')}) AS e
+    ORDER BY event_time, source, event_id`;
+  return { text, values: params.values };
+}

@@ -1,0 +1,31 @@
+/** Findings as rows: code and subject are the identity, so the same one is stored once. */
+import type pg from 'pg';
+import { canonicalJson } from './canonical-json.js';
+import { uuidOf } from './identifiers.js';
+import type { NewFinding } from './types.js';
+
+/** A row of `findings` as JSON. */
+export interface FindingRow {
+  readonly finding_id: string;
+  readonly code: string;
+  readonly customer_id: string | null;
+  readonly period: string | null;
+  readonly subject: NewFinding['subject'];
+  readonly detail: string;
+}
+
+export function findingToDb({ code, customerId, period, subject, detail }: NewFinding): FindingRow {
+  const findingId = uuidOf('finding', code, canonicalJson(subject));
+  return { finding_id: findingId, code, customer_id: customerId, period, subject, detail };
+}
+
+/** Stores the finding unless it is known, and returns its id. */
+export async function insertFinding(db: pg.Pool | pg.PoolClient, finding: NewFinding): Promise<string> {
+  const row = findingToDb(finding);
+  await db.query(
+    `INSERT INTO findings (finding_id, code, customer_id, period, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (finding_id) DO NOTHING`,
+    [row.finding_id, row.code, row.customer_id, row.period, JSON.stringify(row.subject), row.detail],
+  );
+  return row.finding_id;
+}

@@ -1,0 +1,177 @@
+/** The gate: everything that issuing needs, in one transaction at one cutoff. */
+import type pg from 'pg';
+import { invariant } from '../domain/failure.js';
+import type { Invoice } from '../domain/invoicing/invoice.js';
+import type { JournalEntry } from '../domain/ledger/journal.js';
+import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type { DecimalString, Digest, GroupKey, Position } from '../domain/values.js';
+import { type MeteringContext, meteringColumns, meteringContextFromDb, type MeteringRow } from './aggregation-meters.js';
+import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
+import { decimalSql, digestSql, digestValueSql } from './aggregation-sql-fragments.js';
+import { appendCharges } from './charges.js';
+import type { Database } from './database.js';
+import { findingToDb } from './gate-findings.js';
+import { withPeriodLocked } from './gate-lock.js';
+import { GateWrites } from './gate-writes.js';
+import { issuedInvoiceToDb } from './invoices-mapping.js';
+import { findInvoice } from './invoices.js';
+import { entryToDb } from './journal-mapping.js';
+import type { BillingPeriod, GateTransaction, InvoicingOutcome, NewFinding } from './types.js';
+
+/**
+ * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Invoice, journal entry, outcome and findings
+ * are written when `work` has ended, in one statement: what the database refuses about them rejects here.
+ */
+export function passGate<T>(db: Database, period: BillingPeriod, work: (gate: GateTransaction) => Promise<T>): Promise<T> {
+  return withPeriodLocked(db, period, async (client, cutoff) => {
+    const { rows } = await client.query<MeteringRow & { readonly tip: string | null }>({
+      name: 'gate-context',
+      text: `SELECT ${meteringColumns}, (SELECT invoice_id FROM invoices WHERE customer_id = $1 AND period = $2
+        ORDER BY chain_place DESC LIMIT 1) AS tip`,
+      values: [period.customerId, period.period],
+    });
+    const [row] = rows;
+    invariant(row !== undefined, 'a SELECT without FROM has one row');
+    const chainTip = row.tip === null ? null : await findInvoice(client, row.tip);
+    const gate = new Gate(client, { period, cutoff, chainTip, metering: meteringContextFromDb(row) });
+    const result = await work(gate);
+    await gate.flush();
+    return result;
+  });
+}
+
+interface GateFacts {
+  readonly period: BillingPeriod;
+  readonly cutoff: Position;
+  readonly chainTip: Invoice | null;
+  readonly metering: MeteringContext;
+}
+
+class Gate implements GateTransaction {
+  readonly cutoff: Position;
+  readonly chainTip: Invoice | null;
+  private readonly period: BillingPeriod;
+  private readonly metering: MeteringContext;
+  private readonly writes = new GateWrites();
+  private brought: Promise<RevisionResult> | null = null;
+
+  constructor(
+    private readonly client: pg.PoolClient,
+    { period, cutoff, chainTip, metering }: GateFacts,
+  ) {
+    this.cutoff = cutoff;
+    this.chainTip = chainTip;
+    this.period = period;
+    this.metering = metering;
+  }
+
+  async bringWindowsToCutoff(): Promise<number> {
+    return (await this.atCutoff()).revisions;
+  }
+
+  /** Once a gate: the cutoff does not move. */
+  private atCutoff(): Promise<RevisionResult> {
+    const { client, cutoff, metering, period } = this;
+    this.brought ??= appendRevisions(client, { ...metering, period, windows: null, cutoff, accumulatedThrough: null });
+    return this.brought;
+  }
+
+  async segmentUsage(segments: readonly PriceSegment[]): Promise<readonly SegmentUsage[]> {
+    await this.atCutoff();
+    const { rows } = await this.client.query<SegmentRow>({
+      name: 'segment-usage',
+      text: segmentUsageSql,
+      values: [
+        this.period.customerId,
+        this.period.period,
+        segments.map((segment) => segment.from),
+        segments.map((segment) => segment.to),
+        this.metering.meters.map((meter) => meter.meterId),
+      ],
+    });
+    return rows.map(segmentUsageFromDb);
+  }
+
+  async unreadableValues(): Promise<RevisionResult['unreadable']> {
+    return (await this.atCutoff()).unreadable;
+  }
+
+  storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]> {
+    const { cutoff, metering, period } = this;
+    return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges });
+  }
+
+  async drawNumber(series: string): Promise<number> {
+    const { rows } = await this.client.query<{ last_number: string }>({
+      name: 'draw-number',
+      text: `INSERT INTO number_sequences AS s (series, last_number) VALUES ($1, 1)
+        ON CONFLICT (series) DO UPDATE SET last_number = s.last_number + 1 RETURNING last_number`,
+      values: [series],
+    });
+    const number = Number(rows[0]?.last_number);
+    invariant(Number.isSafeInteger(number), `series "${series}" gives a number`);
+    return number;
+  }
+
+  insertInvoice(invoice: Invoice, actor: string): Promise<void> {
+    this.writes.addInvoice(issuedInvoiceToDb(invoice, actor));
+    return Promise.resolve();
+  }
+
+  postEntry(entry: JournalEntry): Promise<void> {
+    this.writes.addEntry(entryToDb(entry));
+    return Promise.resolve();
+  }
+
+  recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void> {
+    this.writes.addOutcome({ request_id: requestId, outcome, invoice_id: invoiceId });
+    return Promise.resolve();
+  }
+
+  storeFinding(finding: NewFinding): Promise<void> {
+    this.writes.addFinding(findingToDb(finding));
+    return Promise.resolve();
+  }
+
+  flush(): Promise<void> {
+    return this.writes.flush(this.client);
+  }
+}
+
+interface SegmentRow {
+  readonly meter: string;
+  readonly group_key: GroupKey;
+  readonly segment: number;
+  readonly quantity: DecimalString;
+  readonly event_count: string;
+  readonly digest: Digest;
+  readonly crosses: boolean;
+}
+
+function segmentUsageFromDb(row: SegmentRow): SegmentUsage {
+  invariant(!row.crosses, `a window of "${row.meter}" does not lie in price segment ${row.segment}`);
+  return {
+    meter: row.meter,
+    group: row.group_key,
+    segment: row.segment,
+    quantity: row.quantity,
+    eventCount: Number(row.event_count),
+    digest: row.digest,
+  };
+}
+
+/**
+ * Windows were just brought to the cutoff under the lock, so the latest revisions are those at the cutoff. Segments tile the
+ * period and change only at bounds of windows (DESIGN 3); `crosses` would say otherwise.
+ */
+const segmentUsageSql = `WITH latest AS (
+  SELECT DISTINCT ON (meter_id, window_start, group_key) meter_id, window_start, window_end, group_key, quantity, event_count, digest
+  FROM aggregated_usage WHERE customer_id = $1 AND period = $2 AND meter_id = ANY ($5::uuid[])
+  ORDER BY meter_id, window_start, group_key, revision DESC),
+placed AS (
+  SELECT *, width_bucket(window_start, $3::timestamptz[]) AS bucket FROM latest WHERE event_count > 0)
+SELECT m.code AS meter, p.group_key, p.bucket - 1 AS segment, ${decimalSql('sum(p.quantity)')} AS quantity,
+  sum(p.event_count) AS event_count, ${digestSql(`sum(${digestValueSql('p.digest')})`)} AS digest,
+  bool_or((p.window_end <= ($4::timestamptz[])[p.bucket]) IS NOT TRUE) AS crosses
+FROM placed p JOIN meters m USING (meter_id)
+GROUP BY m.code, p.group_key, p.bucket ORDER BY m.code, p.group_key, p.bucket`;

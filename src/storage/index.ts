@@ -1,0 +1,37 @@
+/** Everything the rest of the program stores and reads, over one pool. */
+import { createBillingStore } from './billing.js';
+import { type DatabaseOptions, openDatabase } from './database.js';
+import { guarded } from './errors.js';
+import { createFindingStore } from './findings.js';
+import { createIdempotencyStore } from './idempotency.js';
+import { createJournalStore } from './journal.js';
+import { createUsageLedger } from './ledger.js';
+import { requireMigrations } from './migrate.js';
+import { createBillingPeriodStore } from './periods.js';
+import { createReferenceStore } from './reference.js';
+import { createRelayStore } from './relay.js';
+import type { Storage } from './types.js';
+import { createUsageStore } from './usage.js';
+
+/**
+ * Connects on first use: the database may come later. Every method rejects with `StorageUnavailable` while it is away.
+ * @param url `postgresql://…`
+ */
+export function createStorage(url: string, options: DatabaseOptions = {}): Storage {
+  const db = openDatabase(url, options);
+  const reference = createReferenceStore(db);
+  const periods = createBillingPeriodStore(db);
+  const stores = {
+    reference: guarded(reference),
+    ledger: guarded(createUsageLedger(db, () => reference.meters())),
+    relay: guarded(createRelayStore(db, periods)),
+    periods: guarded(periods),
+    usage: guarded(createUsageStore(db)),
+    billing: guarded(createBillingStore(db)),
+    journal: guarded(createJournalStore(db)),
+    findings: guarded(createFindingStore(db)),
+    idempotency: guarded(createIdempotencyStore(db)),
+  };
+  const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
+  return { ...stores, ready: () => control.ready(), close: () => control.close() };
+}

@@ -1,0 +1,177 @@
+/** Invoices as rows and back. */
+import type { Invoice, InvoiceLineItem, InvoiceStatus, InvoiceType, LineCalculation, Party, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
+
+export interface InvoiceRow {
+  readonly invoice_id: string;
+  readonly number: string;
+  readonly type: InvoiceType;
+  readonly customer_id: string;
+  readonly period: LocalDate;
+  readonly chain_place: number;
+  readonly corrects_invoice_id: string | null;
+  readonly replaces_invoice_id: string | null;
+  readonly period_start: Instant;
+  readonly period_end: Instant;
+  readonly time_zone: string;
+  readonly currency: string;
+  readonly subtotal: DecimalString;
+  readonly credits: DecimalString;
+  readonly tax: DecimalString;
+  readonly total: DecimalString;
+  readonly seller: Party;
+  readonly buyer: Party;
+  readonly payment_terms: string;
+  readonly cutoff_position: Position;
+  readonly pinned_versions: PinnedVersions;
+  readonly document_hash: string;
+  readonly issued_at: Instant;
+  readonly due_at: Instant;
+}
+
+export interface LineRow {
+  readonly line_item_id: string;
+  readonly invoice_id: string;
+  readonly line_number: number;
+  readonly line_key: string;
+  readonly description: string;
+  readonly meter: string | null;
+  readonly group_key: GroupKey;
+  readonly service_from: Instant;
+  readonly service_to: Instant;
+  readonly quantity: DecimalString | null;
+  readonly amount: DecimalString;
+  readonly currency: string;
+  readonly original_amount: DecimalString | null;
+  readonly corrected_amount: DecimalString | null;
+  readonly reason: string | null;
+  readonly corrects_line_item_id: string | null;
+  readonly charge_ids: readonly string[];
+  readonly calculation_metadata: LineCalculation;
+}
+
+interface TransitionRow {
+  readonly invoice_id: string;
+  readonly sequence: number;
+  readonly status: InvoiceStatus;
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
+export interface InvoiceRows {
+  readonly invoice: InvoiceRow;
+  readonly lines: readonly LineRow[];
+  readonly transition: TransitionRow;
+}
+
+/** The rows of an invoice that is issued now, with its first transition. */
+export function issuedInvoiceToDb(invoice: Invoice, actor: string): InvoiceRows {
+  const { invoiceId } = invoice;
+  return {
+    invoice: {
+      invoice_id: invoiceId,
+      number: invoice.number,
+      type: invoice.type,
+      customer_id: invoice.customerId,
+      period: invoice.period,
+      chain_place: invoice.chainPlace,
+      corrects_invoice_id: invoice.correctsInvoiceId,
+      replaces_invoice_id: invoice.replacesInvoiceId,
+      period_start: invoice.periodStart,
+      period_end: invoice.periodEnd,
+      time_zone: invoice.timeZone,
+      currency: invoice.currency,
+      subtotal: invoice.subtotal,
+      credits: invoice.credits,
+      tax: invoice.tax,
+      total: invoice.total,
+      seller: invoice.seller,
+      buyer: invoice.buyer,
+      payment_terms: invoice.paymentTerms,
+      cutoff_position: invoice.cutoffPosition,
+      pinned_versions: invoice.pinnedVersions,
+      document_hash: invoice.documentHash,
+      issued_at: invoice.issuedAt,
+      due_at: invoice.dueAt,
+    },
+    lines: invoice.lines.map((line) => lineToDb(invoiceId, line)),
+    transition: { invoice_id: invoiceId, sequence: 1, status: 'issued', actor, reason: null },
+  };
+}
+
+function lineToDb(invoiceId: string, line: InvoiceLineItem): LineRow {
+  return {
+    line_item_id: line.lineItemId,
+    invoice_id: invoiceId,
+    line_number: line.lineNumber,
+    line_key: line.lineKey,
+    description: line.description,
+    meter: line.meter,
+    group_key: line.group,
+    service_from: line.serviceFrom,
+    service_to: line.serviceTo,
+    quantity: line.quantity,
+    amount: line.amount,
+    currency: line.currency,
+    original_amount: line.originalAmount,
+    corrected_amount: line.correctedAmount,
+    reason: line.reason,
+    corrects_line_item_id: line.correctsLineItemId,
+    charge_ids: line.chargeIds,
+    calculation_metadata: line.calculation,
+  };
+}
+
+/** @param lines of this invoice, by line number. */
+export function invoiceFromDb(row: InvoiceRow & { readonly status: InvoiceStatus }, lines: readonly LineRow[]): Invoice {
+  return {
+    invoiceId: row.invoice_id,
+    number: row.number,
+    type: row.type,
+    customerId: row.customer_id,
+    period: row.period,
+    periodStart: row.period_start,
+    periodEnd: row.period_end,
+    timeZone: row.time_zone,
+    chainPlace: row.chain_place,
+    correctsInvoiceId: row.corrects_invoice_id,
+    replacesInvoiceId: row.replaces_invoice_id,
+    currency: row.currency,
+    status: row.status,
+    subtotal: row.subtotal,
+    credits: row.credits,
+    tax: row.tax,
+    total: row.total,
+    seller: row.seller,
+    buyer: row.buyer,
+    paymentTerms: row.payment_terms,
+    cutoffPosition: row.cutoff_position,
+    pinnedVersions: row.pinned_versions,
+    documentHash: row.document_hash,
+    issuedAt: row.issued_at,
+    dueAt: row.due_at,
+    lines: lines.map(lineFromDb),
+  };
+}
+
+export function lineFromDb(row: LineRow): InvoiceLineItem {
+  return {
+    lineItemId: row.line_item_id,
+    lineNumber: row.line_number,
+    lineKey: row.line_key,
+    description: row.description,
+    meter: row.meter,
+    group: row.group_key,
+    serviceFrom: row.service_from,
+    serviceTo: row.service_to,
+    quantity: row.quantity,
+    amount: row.amount,
+    currency: row.currency,
+    originalAmount: row.original_amount,
+    correctedAmount: row.corrected_amount,
+    reason: row.reason,
+    correctsLineItemId: row.corrects_line_item_id,
+    chargeIds: row.charge_ids,
+    calculation: row.calculation_metadata,
+  };
+}

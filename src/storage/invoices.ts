@@ -1,0 +1,71 @@
+/** Reading invoices: the document with its lines; its status is the last transition. */
+import type pg from 'pg';
+import type { Invoice, InvoiceLineItem, InvoiceStatus } from '../domain/invoicing/invoice.js';
+import { SqlParameters } from './aggregation-sql-fragments.js';
+import { groupRows } from './group-rows.js';
+import { type InvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
+import { cursorPart, decodeCursor, pageOf } from './paging.js';
+import type { BillingStore, Page, PageRequest } from './types.js';
+
+type Queryable = pg.Pool | pg.PoolClient;
+type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
+
+const invoiceSql = `SELECT i.*, t.status FROM invoices i CROSS JOIN LATERAL (
+    SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t`;
+
+/** null also for what is no UUID: no invoice has such an id. */
+export async function findInvoice(db: Queryable, invoiceId: string): Promise<Invoice | null> {
+  if (!cursorPart.uuid(invoiceId)) return null;
+  const { rows } = await db.query<StatusRow>(`${invoiceSql} WHERE i.invoice_id = $1`, [invoiceId]);
+  const [invoice] = await withLines(db, rows);
+  return invoice ?? null;
+}
+
+/** The newest first. */
+export async function listInvoices(
+  db: Queryable,
+  filter: Parameters<BillingStore['listInvoices']>[0],
+  page: PageRequest,
+): Promise<Page<Invoice>> {
+  const params = new SqlParameters();
+  const conditions = ['true'];
+  if (filter.customerId !== undefined) conditions.push(`i.customer_id = ${params.add(filter.customerId, 'text')}`);
+  if (filter.period !== undefined) conditions.push(`i.period = ${params.add(filter.period, 'date')}`);
+  if (filter.type !== undefined) conditions.push(`i.type = ${params.add(filter.type, 'text')}`);
+  if (filter.status !== undefined) conditions.push(`t.status = ${params.add(filter.status, 'text')}`);
+  const after = decodeCursor(page, 'invoices', [cursorPart.instant, cursorPart.uuid]);
+  if (after !== null) {
+    conditions.push(`(i.issued_at, i.invoice_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`);
+  }
+  const { rows } = await db.query<StatusRow>(
+    `${invoiceSql} WHERE ${conditions.join(' AND ')}
+     ORDER BY i.issued_at DESC, i.invoice_id DESC LIMIT ${params.add(page.limit + 1, 'int')}`,
+    [...params.values],
+  );
+  const found = pageOf(rows, { ...page, list: 'invoices' }, (row) => [row.issued_at, row.invoice_id]);
+  return { data: await withLines(db, found.data), nextCursor: found.nextCursor };
+}
+
+async function withLines(db: Queryable, invoices: readonly StatusRow[]): Promise<readonly Invoice[]> {
+  if (invoices.length === 0) return [];
+  const { rows } = await db.query<LineRow>(
+    'SELECT * FROM invoice_line_items WHERE invoice_id = ANY ($1::uuid[]) ORDER BY invoice_id, line_number',
+    [invoices.map((invoice) => invoice.invoice_id)],
+  );
+  const byInvoice = groupRows(rows, (row) => row.invoice_id);
+  return invoices.map((invoice) => invoiceFromDb(invoice, byInvoice.get(invoice.invoice_id) ?? []));
+}
+
+/** Through the charge's customer and period: an array column has no index that would be worth its writes. */
+export async function linesOfCharge(
+  db: Queryable,
+  chargeId: string,
+): Promise<readonly (InvoiceLineItem & { readonly invoiceId: string })[]> {
+  if (!cursorPart.uuid(chargeId)) return [];
+  const { rows } = await db.query<LineRow>(
+    `SELECT l.* FROM rated_charges c JOIN invoices i USING (customer_id, period) JOIN invoice_line_items l USING (invoice_id)
+     WHERE c.charge_id = $1 AND c.charge_id = ANY (l.charge_ids) ORDER BY i.chain_place, l.line_number`,
+    [chargeId],
+  );
+  return rows.map((row) => ({ ...lineFromDb(row), invoiceId: row.invoice_id }));
+}

@@ -1,0 +1,67 @@
+/** Reading the journal. Entries are written at the gate, in the transaction of their document. */
+import type { DecimalString } from '../domain/values.js';
+import { SqlParameters } from './aggregation-sql-fragments.js';
+import type { Database } from './database.js';
+import { guarded } from './errors.js';
+import { groupRows } from './group-rows.js';
+import { entryFromDb, type PostingRow, type StoredEntryRow } from './journal-mapping.js';
+import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import type { JournalStore, PageRequest } from './types.js';
+
+export function createJournalStore(db: Database): JournalStore {
+  return guarded<JournalStore>({
+    accounts: async () => {
+      const { rows } = await db.pool.query<Awaited<ReturnType<JournalStore['accounts']>>[number]>(
+        `SELECT a.account, a.name, a.kind, coalesce(jsonb_agg(
+             jsonb_build_object('currency', p.currency, 'amount', p.amount::text) ORDER BY p.currency
+           ) FILTER (WHERE p.currency IS NOT NULL), '[]') AS balances
+         FROM ledger_accounts a LEFT JOIN (
+           SELECT account, currency, sum(amount) AS amount FROM postings GROUP BY account, currency) AS p USING (account)
+         GROUP BY a.account ORDER BY a.account`,
+      );
+      return rows;
+    },
+    entries: (filter, page) => listEntries(db, filter, page),
+    trialBalance: async () => {
+      const { rows } = await db.pool.query<TrialBalanceRow>(
+        `SELECT account, currency, coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS debit,
+           coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS credit, sum(amount) AS balance
+         FROM postings GROUP BY account, currency ORDER BY account, currency`,
+      );
+      return rows;
+    },
+  });
+}
+
+interface TrialBalanceRow {
+  readonly account: string;
+  readonly currency: string;
+  readonly debit: DecimalString;
+  readonly credit: DecimalString;
+  readonly balance: DecimalString;
+}
+
+/** In the order in which they were posted. */
+async function listEntries(
+  db: Database,
+  filter: Parameters<JournalStore['entries']>[0],
+  page: PageRequest,
+): ReturnType<JournalStore['entries']> {
+  const params = new SqlParameters();
+  const conditions = ['true'];
+  if (filter.customerId !== undefined) conditions.push(`customer_id = ${params.add(filter.customerId, 'text')}`);
+  if (filter.invoiceId !== undefined) conditions.push(`invoice_id = ${params.add(filter.invoiceId, 'uuid')}`);
+  const after = decodeCursor(page, 'journal-entries', [cursorPart.position]);
+  if (after !== null) conditions.push(`entry_order > ${params.add(after[0], 'bigint')}`);
+  const { rows } = await db.pool.query<StoredEntryRow>(
+    `SELECT * FROM journal_entries WHERE ${conditions.join(' AND ')} ORDER BY entry_order LIMIT ${params.add(page.limit + 1, 'int')}`,
+    [...params.values],
+  );
+  const found = pageOf(rows, { ...page, list: 'journal-entries' }, (row) => [row.entry_order]);
+  const postings = await db.pool.query<PostingRow>(
+    'SELECT * FROM postings WHERE entry_id = ANY ($1::uuid[]) ORDER BY entry_id, posting_number',
+    [found.data.map((row) => row.entry_id)],
+  );
+  const byEntry = groupRows(postings.rows, (row) => row.entry_id);
+  return mapPage(found, (row) => entryFromDb(row, byEntry.get(row.entry_id) ?? []));
+}

@@ -1,0 +1,174 @@
+/** How a batch of events becomes rows: its order, its SQL, and what became of each event. */
+import { parse } from 'lossless-json';
+import type pg from 'pg';
+import { type EventContent, sameContent } from '../domain/metering/canonical-content.js';
+import type { UsageEvent } from '../domain/metering/event.js';
+import type { Metadata } from '../domain/metering/metadata.js';
+import type { Instant } from '../domain/values.js';
+import { partitionOf } from './partition.js';
+import type { AppendOutcome } from './types.js';
+
+/**
+ * The events of a batch in the order of their key, so that concurrent batches with overlapping keys lock them in the same
+ * order and cannot deadlock; of equal keys the lower index comes first and wins.
+ */
+export interface SortedBatch {
+  readonly events: readonly UsageEvent[];
+  /** One index an identity, in the order of the key. */
+  readonly winners: readonly number[];
+  /** Index of a repeated identity to the index that wins. */
+  readonly repeats: ReadonlyMap<number, number>;
+}
+
+export function sortBatch(events: readonly UsageEvent[]): SortedBatch {
+  const order = events.map((event, index) => ({ event, index }));
+  order.sort((a, b) => compareKeys(a.event, b.event)); // stable
+  const winners: number[] = [];
+  const repeats = new Map<number, number>();
+  let last: { readonly event: UsageEvent; readonly index: number } | undefined;
+  for (const item of order) {
+    if (last !== undefined && compareKeys(last.event, item.event) === 0) {
+      repeats.set(item.index, last.index);
+    } else {
+      winners.push(item.index);
+      last = item;
+    }
+  }
+  return { events, winners, repeats };
+}
+
+function compareKeys(a: UsageEvent, b: UsageEvent): number {
+  if (a.customerId !== b.customerId) return a.customerId < b.customerId ? -1 : 1;
+  if (a.source !== b.source) return a.source < b.source ? -1 : 1;
+  if (a.eventId !== b.eventId) return a.eventId < b.eventId ? -1 : 1;
+  return 0;
+}
+
+/**
+ * One JSON parameter for all rows, as arrays. Measured on this schema (8 partitions, two further indexes), 4 connections,
+ * client and server on the same 2 cores, K rows/s as minimum / median / maximum of 12 rounds:
+ *
+ *                                                           batches of 1,000    batches of 5,000
+ *   JSON array of arrays, jsonb_array_elements                85 / 128 / 144      53 / 112 / 133
+ *   array literals through unnest, metadata as one JSON       81 / 122 / 135      51 /  98 / 129
+ *   JSON array of objects, jsonb_to_recordset                 99 / 119 / 131      56 /  90 / 128
+ *   array literals as text through unnest                     73 / 115 / 130      44 /  93 / 117
+ */
+const insertSql = `
+  INSERT INTO telemetry_events
+    (customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, request_id, user_id, trace_id)
+  SELECT r->>0, r->>1, r->>2, (r->>3)::smallint, r->>4, (r->>5)::timestamptz, (r->>6)::bigint, r->7, r->>8, r->>9, r->>10
+    FROM jsonb_array_elements($1::jsonb) AS r
+  ON CONFLICT DO NOTHING`;
+
+/** Inserts one row an identity, in key order. Returns how many were new. */
+export async function insertEvents(client: pg.ClientBase, { events, winners }: SortedBatch): Promise<number> {
+  const partitions = new Map<string, number>();
+  const partition = (customerId: string): number => {
+    const known = partitions.get(customerId) ?? partitionOf(customerId);
+    partitions.set(customerId, known);
+    return known;
+  };
+  let rows = '';
+  for (const index of winners) {
+    const event = events[index];
+    if (event === undefined) continue;
+    rows += `${rows === '' ? '[' : ','}${rowOf(event, partition(event.customerId))}`;
+  }
+  const result = await client.query({ name: 'ledger-insert', text: insertSql, values: [`${rows}]`] });
+  return result.rowCount ?? 0;
+}
+
+function rowOf(event: UsageEvent, partition: number): string {
+  const { requestId, userId, traceId } = event.provenance;
+  const provenance = `${jsonText(requestId)},${jsonText(userId)},${jsonText(traceId)}`;
+  return `[${keyOf(event)},${partition},${JSON.stringify(event.eventType)},"${event.eventTime}",${event.contentHash},${event.metadataJson},${provenance}]`;
+}
+
+function keyOf({ customerId, source, eventId }: UsageEvent): string {
+  return `${JSON.stringify(customerId)},${JSON.stringify(source)},${JSON.stringify(eventId)}`;
+}
+
+function jsonText(text: string | null): string {
+  return text === null ? 'null' : JSON.stringify(text);
+}
+
+/** An event that was there before the batch; its content only where the hash is another one. */
+interface EarlierEvent {
+  readonly index: number;
+  readonly same: boolean;
+  readonly event_type: string | null;
+  readonly event_time: Instant | null;
+  readonly metadata: string | null;
+}
+
+/**
+ * Rows of this transaction are told by xmin and, because a row of four billion transactions ago may show the same xmin,
+ * by ingestion_time, which is the start of the transaction. A new statement, so that its snapshot has the rows of those
+ * whose commit the insert waited for. LIMIT keeps it a look-up by key for each row, whatever the planner believes about
+ * the sizes of the table and of the JSON.
+ */
+const earlierSql = `
+  SELECT (r->>3)::int AS index, e.same,
+         CASE WHEN NOT e.same THEN e.event_type END AS event_type,
+         CASE WHEN NOT e.same THEN e.event_time END AS event_time,
+         CASE WHEN NOT e.same THEN e.metadata::text END AS metadata
+    FROM jsonb_array_elements($1::jsonb) AS r
+   CROSS JOIN LATERAL (
+     SELECT t.content_hash = (r->>4)::bigint AS same, t.event_type, t.event_time, t.metadata, t.xmin, t.ingestion_time
+       FROM telemetry_events t
+      WHERE t.customer_id = r->>0 AND t.source = r->>1 AND t.event_id = r->>2 LIMIT 1) AS e
+   WHERE e.xmin <> pg_current_xact_id()::xid OR e.ingestion_time <> now()`;
+
+/** Which events of the batch, repeats included, were in the ledger before it. By index. */
+export async function findEarlier(
+  client: pg.ClientBase,
+  { events }: SortedBatch,
+): Promise<ReadonlyMap<number, EarlierEvent>> {
+  const keys = events.map((event, index) => `[${keyOf(event)},${index},${event.contentHash}]`);
+  const { rows } = await client.query<EarlierEvent>({
+    name: 'ledger-earlier',
+    text: earlierSql,
+    values: [`[${keys.join(',')}]`],
+  });
+  return new Map(rows.map((row) => [row.index, row]));
+}
+
+/** What each event of the batch became; `valuePropertiesOf` an event type's meters (RULES 6). */
+export function outcomesOf(
+  batch: SortedBatch,
+  earlier: ReadonlyMap<number, EarlierEvent>,
+  valuePropertiesOf: (eventType: string) => ReadonlySet<string>,
+): readonly AppendOutcome[] {
+  const same = (a: EventContent, b: EventContent): boolean => sameContent(a, b, valuePropertiesOf(a.eventType));
+  return batch.events.map((event, index) => {
+    const stored = earlier.get(index);
+    if (stored !== undefined) {
+      return stored.same || same(contentOf(event), contentOfRow(stored)) ? 'duplicate' : 'conflict';
+    }
+    const winner = batch.events[batch.repeats.get(index) ?? -1];
+    if (winner === undefined) return 'accepted';
+    return winner.contentHash === event.contentHash || same(contentOf(event), contentOf(winner))
+      ? 'duplicate'
+      : 'conflict';
+  });
+}
+
+/** Whether some outcome hangs on comparing contents by value, for which the meters must be known. */
+export function needsComparison({ events, repeats }: SortedBatch, earlier: ReadonlyMap<number, EarlierEvent>): boolean {
+  for (const { same } of earlier.values()) if (!same) return true;
+  for (const [index, winner] of repeats) if (events[index]?.contentHash !== events[winner]?.contentHash) return true;
+  return false;
+}
+
+function contentOf({ eventType, eventTime, metadataJson }: UsageEvent): EventContent {
+  return { eventType, eventTime, metadata: parse(metadataJson) as Metadata };
+}
+
+function contentOfRow({ event_type, event_time, metadata }: EarlierEvent): EventContent {
+  return {
+    eventType: event_type ?? '',
+    eventTime: event_time ?? ('' as Instant),
+    metadata: parse(metadata ?? '{}') as Metadata,
+  };
+}

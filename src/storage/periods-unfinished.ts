@@ -1,0 +1,88 @@
+/** The daily sweep's question: which billing periods should exist by now, and are not done. */
+import { type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
+import { startOfLocalDay } from '../calendar/time-zones.js';
+import type { Instant, LocalDate } from '../domain/values.js';
+import type { Database } from './database.js';
+import { cursorPart, decodeCursor, pageOf } from './paging.js';
+import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
+import { type CalendarFacts, calendarOf } from './reference-customers.js';
+import type { BillingPeriod, Page, PageRequest } from './types.js';
+
+/** Customers whose calendars are looked at together. */
+const customersAtOnce = 100;
+const list = 'unfinished-periods';
+
+interface SweptCustomer {
+  readonly customer_id: string;
+  readonly billing_from: LocalDate;
+  /** All versions, oldest first. */
+  readonly versions: readonly CalendarFacts[];
+  /** Starts of the stored periods. */
+  readonly starts: readonly Instant[];
+}
+
+const customersSql = `
+  SELECT c.customer_id, v.billing_from, v.versions,
+         ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts
+    FROM (SELECT customer_id FROM customers WHERE customer_id >= $1 ORDER BY customer_id LIMIT $2) AS c
+   CROSS JOIN LATERAL (
+     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
+            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
+              'calendarFrom', to_char(calendar_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+              'customerVersionId', customer_version_id) ORDER BY version) AS versions
+       FROM customer_versions WHERE customer_id = c.customer_id) AS v
+   WHERE v.versions IS NOT NULL
+   ORDER BY c.customer_id`;
+
+const unfinishedSql = `
+  SELECT ${periodColumns} FROM billing_periods p
+   WHERE customer_id >= $1 AND customer_id <= $2 AND (customer_id, period_start) > ($1, $3) AND period_start <= $4
+     AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
+     AND NOT EXISTS (
+       SELECT FROM (SELECT request_id FROM invoicing_requests r WHERE r.customer_id = p.customer_id AND r.period = p.period
+                     ORDER BY request_order DESC LIMIT 1) AS last
+         JOIN invoicing_outcomes o USING (request_id) WHERE o.outcome IN ('held', 'skipped'))
+   ORDER BY customer_id, period_start LIMIT $5`;
+
+/**
+ * Begun periods that are not invoiced, held or skipped, in order of customer and start. Creates those between
+ * `billing_from` and now that are missing; before `billing_from` there are only those that usage made.
+ */
+export async function unfinishedPeriods(db: Database, now: Instant, page: PageRequest): Promise<Page<BillingPeriod>> {
+  let [customer = '', start = '-infinity'] = decodeCursor(page, list, [cursorPart.text, cursorPart.instant]) ?? [];
+  const found: PeriodRow[] = [];
+  for (;;) {
+    const { rows: customers } = await db.pool.query<SweptCustomer>(customersSql, [customer, customersAtOnce]);
+    const last = customers.at(-1);
+    if (last === undefined) break;
+    for (const each of customers) await createMissing(db, each, now);
+    const values = [customer, last.customer_id, start, now, page.limit + 1 - found.length];
+    found.push(...(await db.pool.query<PeriodRow>(unfinishedSql, values)).rows);
+    if (found.length > page.limit || customers.length < customersAtOnce) break;
+    // The next chunk begins with this customer again, whose periods are all before infinity.
+    [customer, start] = [last.customer_id, 'infinity'];
+  }
+  const { data, nextCursor } = pageOf(found, { ...page, list }, (row) => [row.customer_id, row.period_start]);
+  return { data: data.map(periodOf), nextCursor };
+}
+
+async function createMissing(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+  const calendar = calendarOf(swept.versions);
+  const timeZone = swept.versions.at(-1)?.timeZone ?? 'UTC';
+  const first = startOfLocalDay(swept.billing_from, timeZone);
+  const stored = new Set(swept.starts);
+  for (const { from } of calendarPeriods(calendar, { from: first, to: now })) {
+    if (!stored.has(from)) await periodAt(db, swept.customer_id, from);
+  }
+}
+
+/** The periods of the calendar from the one that contains `from` to the one that contains `to`. */
+function* calendarPeriods(
+  calendar: ReturnType<typeof calendarOf>,
+  { from, to }: { readonly from: Instant; readonly to: Instant },
+): Generator<CalendarPeriod> {
+  if (from > to) return;
+  let period = periodContaining(calendar, from);
+  for (; period.to <= to; period = periodContaining(calendar, period.to)) yield period;
+  yield period;
+}
