@@ -16,7 +16,11 @@ export interface PinnedVersions {
   readonly customer_version_id: string;
   readonly meter_ids: readonly string[];
   /** In order of time, with the bounds in which each was in force. */
-  readonly price_segments: readonly { readonly from: Instant; readonly to: Instant; readonly price_book_id: string | null }[];
+  readonly price_segments: readonly {
+    readonly from: Instant;
+    readonly to: Instant;
+    readonly price_book_id: string | null;
+  }[];
 }
 
 export interface InvoiceLineItem {

@@ -1,5 +1,5 @@
 import type { Meter } from '../metering/meter.js';
-import type { DecimalString, Digest, GroupKey, Instant, Interval } from '../values.js';
+import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate } from '../values.js';
 import type { PriceBookVersion } from './price-book.js';
 
 /** A stretch of the period in which one price book version is in force; the segments of a period tile it, in order. */
@@ -21,6 +21,8 @@ export interface SegmentUsage {
 
 export interface RatingInput {
   readonly period: Interval;
+  /** The currency the period is invoiced in; a price in another one is a problem (RULES 23). Left out: not checked. */
+  readonly currency?: string;
   readonly meters: readonly Meter[];
   readonly segments: readonly PriceSegment[];
   readonly usage: readonly SegmentUsage[];
@@ -41,11 +43,16 @@ export interface Calculation {
   readonly quantity: DecimalString;
   readonly unit_price: DecimalString | null;
   readonly tiers: readonly TierCalculation[];
-  /** Units of the period before this charge's segment (a change of price in mid-period); "0" otherwise. */
+  /** Units of the line before this version came into force in the period (a change of price in mid-period); "0" otherwise. */
   readonly quantity_before: DecimalString;
+  /** Units of the line in the whole period, all versions together: it decides the tier of `volume`. */
+  readonly period_quantity: DecimalString;
   readonly price_book: string;
   readonly price_book_version: string;
-  readonly effective_date: Instant;
+  /** As the price book says it: an instant, or a local date in the customer's zone. */
+  readonly effective_date: Instant | LocalDate;
+  /** The stretches of the period whose usage this charge prices. */
+  readonly in_force: readonly Interval[];
 }
 
 /** One charge: a meter and pricing group under one price book version (RULES 20). */

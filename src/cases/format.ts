@@ -1,0 +1,196 @@
+/**
+ * The format of a billing case, written so that a finance person can write one. Unknown properties are refused with their
+ * place, because a misspelt expectation would otherwise pass for ever.
+ */
+import { z } from 'zod';
+import { supportedAggregations, windowSizes } from '../domain/metering/meter.js';
+
+const text = z.string().min(1).max(128);
+const instant = z.string().describe('RFC 3339 with an offset, such as 2024-01-15T10:00:00Z');
+const decimalText = z
+  .string()
+  .regex(/^-?[0-9]+(\.[0-9]+)?$/)
+  .describe('A decimal as a string, such as "118.72"');
+const period = z
+  .string()
+  .regex(/^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$/)
+  .describe('The first local day of a billing period; 2024-01 stands for 2024-01-01');
+const duration = z.string().describe('ISO 8601, such as PT1S');
+const group = z
+  .record(z.string(), z.string().nullable())
+  .describe('Properties of the group to look at; null: the events do not have the property');
+const metadata = z.record(z.string(), z.unknown());
+
+const customer = z.strictObject({
+  currency: z.string().describe('ISO 4217'),
+  name: text.optional(),
+  time_zone: z.string().optional().describe('IANA; UTC when not given'),
+  billing_anchor_day: z.int().min(1).max(31).optional(),
+  skip_empty_invoices: z.boolean().optional(),
+});
+
+const meter = z.strictObject({
+  code: text,
+  event_type: text,
+  aggregation: z.enum(supportedAggregations),
+  value_property: text.optional().describe('Needed by every aggregation but count'),
+  group_by: z.array(text).optional(),
+  filters: z.record(z.string(), z.array(z.string())).optional(),
+  window: z.enum(windowSizes).optional(),
+  allowed_lateness: duration.optional(),
+  allow_negative: z.boolean().optional(),
+});
+
+const priceBook = z
+  .record(z.string(), z.unknown())
+  .describe('A price book version as POST /price-books takes it; its content is checked when it becomes known');
+
+const event = z.strictObject({
+  event_id: z.string().describe('With repeat, {n} stands for the number of the event, from 1'),
+  event_type: text,
+  event_time: instant,
+  source: z.string().optional(),
+  metadata: metadata.optional().describe('With repeat, {n} in texts stands for the number of the event'),
+  repeat: z.int().min(1).max(1_000_000).optional(),
+  every: duration.optional().describe('Time between one repetition and the next'),
+});
+
+const usage = z.strictObject({ meter: text, at: instant, quantity: decimalText, group: group.optional() });
+
+const adjustment = z.strictObject({
+  event_id: text,
+  source: z.string().optional(),
+  type: z.enum(['void', 'amend']),
+  replacement: z
+    .strictObject({ event_type: text, event_time: instant, metadata: metadata.optional() })
+    .optional()
+    .describe('Needed by amend'),
+});
+
+const reasons = ['late_usage', 'usage_correction', 'price_correction', 'rating_defect', 'dispute', 'manual'] as const;
+const reRating = z.strictObject({ period, reason: z.enum(reasons) });
+
+const actions = {
+  events: z.array(event).min(1).optional(),
+  usage: z.array(usage).min(1).optional(),
+  price_book: priceBook.optional().describe('A version that becomes known only now'),
+  adjust_event: adjustment.optional(),
+  close_period: period.optional(),
+  re_rate: reRating.optional(),
+};
+
+const expectedCharge = z.strictObject({
+  price_book_version: z.string(),
+  quantity: decimalText.optional(),
+  formula: z.string().optional(),
+});
+const expectedLine = z.strictObject({
+  meter: text,
+  group: group.optional(),
+  quantity: decimalText.optional(),
+  amount: decimalText.optional(),
+  formula: z.string().optional(),
+  charges: z.array(expectedCharge).optional().describe('All charges of the line, in order of time'),
+});
+const expectedInvoice = z.strictObject({
+  period,
+  absent: z.literal(true).optional().describe('There is no invoice'),
+  status: z.string().optional(),
+  currency: z.string().optional(),
+  subtotal: decimalText.optional(),
+  total: decimalText.optional(),
+  line_count: z.int().min(0).optional(),
+  lines: z.array(expectedLine).optional(),
+});
+const expectedCorrection = z.strictObject({
+  period,
+  type: z.enum(['correction', 'credit_note']).optional(),
+  total: decimalText.optional(),
+  line_count: z.int().min(0).optional(),
+  lines: z
+    .array(expectedLine.extend({ original_amount: decimalText.optional(), corrected_amount: decimalText.optional() }))
+    .optional(),
+});
+const expectedWindow = z.strictObject({ start: instant, end: instant.optional(), quantity: decimalText.optional() });
+
+const action = exactlyOne(actions);
+const step = exactlyOne({
+  ...actions,
+  expect_usage: z.strictObject({ period, meter: text, quantity: decimalText, group: group.optional() }).optional(),
+  expect_windows: z
+    .strictObject({
+      meter: text,
+      period,
+      group: group.optional(),
+      count: z.int().min(0).optional(),
+      windows: z.array(expectedWindow).optional(),
+    })
+    .optional(),
+  expect_invoice: expectedInvoice.optional(),
+  expect_correction: expectedCorrection.optional(),
+  expect_no_correction: z.strictObject({ period }).optional(),
+  expect_refusal: z.strictObject({ step: action, code: z.string() }).optional(),
+});
+
+const billingCase = z
+  .strictObject({
+    $schema: z.string().optional(),
+    name: z.string().min(1),
+    source: z.string().optional().describe('For the reader: where the figures come from'),
+    note: z.string().optional().describe('For the reader: how they are derived'),
+    customer,
+    meters: z.array(meter).min(1),
+    price_books: z.array(priceBook).min(1).describe('The customer is assigned the first one from its beginning'),
+    steps: z.array(step).min(1),
+  })
+  .describe('A billing case: facts, steps, and what must come out');
+
+/** One action or expectation an object, so that the order of a case is the order of its list. */
+function exactlyOne<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<T, z.core.$strict> {
+  return z
+    .strictObject(shape)
+    .refine((value) => Object.keys(value).length === 1, 'A step is exactly one thing to do or to expect.');
+}
+
+export type BillingCase = z.infer<typeof billingCase>;
+export type CaseMeter = z.infer<typeof meter>;
+export type CaseEvent = z.infer<typeof event>;
+export type CaseUsage = z.infer<typeof usage>;
+export type CaseAdjustment = z.infer<typeof adjustment>;
+export type CaseReRating = z.infer<typeof reRating>;
+export type CaseAction = z.infer<typeof action>;
+export type CaseStep = z.infer<typeof step>;
+export type ExpectedInvoice = z.infer<typeof expectedInvoice>;
+export type ExpectedCorrection = z.infer<typeof expectedCorrection>;
+export type ExpectedLine = NonNullable<ExpectedCorrection['lines']>[number];
+export type ExpectedWindows = NonNullable<CaseStep['expect_windows']>;
+export type ExpectedUsage = NonNullable<CaseStep['expect_usage']>;
+
+/** What is wrong with a case file, one sentence a place. */
+export class CaseFormatError extends Error {
+  override readonly name = 'CaseFormatError';
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+  }
+}
+
+/** @throws CaseFormatError naming every place that is wrong */
+export function checkCase(value: unknown): BillingCase {
+  const result = billingCase.safeParse(value);
+  if (result.success) return result.data;
+  throw new CaseFormatError(result.error.issues.map((issue) => `${placeOf(issue.path)}: ${issue.message}`));
+}
+
+function placeOf(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? 'the case' : path.map(String).join('.');
+}
+
+/** The format as JSON Schema (draft 2020-12), kept in test/cases/case.schema.json for editors. */
+export function caseJsonSchema(): unknown {
+  return z.toJSONSchema(billingCase, {
+    target: 'draft-2020-12',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema === step || zodSchema === action) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
+    },
+  });
+}

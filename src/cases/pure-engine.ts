@@ -1,0 +1,292 @@
+/**
+ * Runs cases in memory, on the domain and the calendar alone: no server, no database, thousands of cases a second. It
+ * decides nothing about money itself; what it does beyond calling the domain is to remember what was issued and pinned.
+ */
+import { longWindowBounds, cutsOf, parseTimeZone, startOfLocalDay } from '../calendar/time-zones.js';
+import { periodNamed } from '../calendar/calendar.js';
+import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
+import { compareWithInvoiced } from '../domain/correction/compare.js';
+import type { Correction, InvoicedLine } from '../domain/correction/compare.js';
+import { DomainFailure } from '../domain/failure.js';
+import { buildInvoice } from '../domain/invoicing/build-invoice.js';
+import { invoiceToWire } from '../domain/invoicing/invoice-to-wire.js';
+import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
+import { aggregate, sumWindows, usageBySegment } from '../domain/metering/fold.js';
+import type { MeteredEvent } from '../domain/metering/fold.js';
+import type { Meter, WindowUsage } from '../domain/metering/meter.js';
+import { findCurrency } from '../domain/money/currency.js';
+import { formatAmount } from '../domain/money/rounding.js';
+import { parsePriceBook, requireMetersOf } from '../domain/rating/parse-price-book.js';
+import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import { ratePeriod } from '../domain/rating/rate.js';
+import type { PriceSegment, RatedLine } from '../domain/rating/rating.js';
+import { priceSegments } from '../domain/rating/segments.js';
+import { parseDuration } from '../domain/time/duration.js';
+import { msToInstant } from '../domain/time/instant.js';
+import { parsePeriodName } from '../domain/time/local-date.js';
+import type { Instant, Position } from '../domain/values.js';
+import { StepRefusal } from './engine.js';
+import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from './engine.js';
+import type { BillingCase, CaseAdjustment, CaseMeter, CaseReRating } from './format.js';
+import { PureLedger } from './pure-ledger.js';
+
+/** What was issued for a period, and the versions that its later documents for late usage use (RULES 21). */
+interface Chain {
+  readonly invoice: CaseDocument;
+  pinned: readonly PriceSegment[];
+  invoiced: readonly InvoicedLine[];
+  lastCorrections: readonly CaseDocument[];
+}
+
+/** Reasons that keep the versions of the period's latest document. */
+const pinnedReasons: readonly CaseReRating['reason'][] = ['late_usage', 'usage_correction'];
+
+export class PureEngine implements CaseEngine {
+  private readonly meters: readonly Meter[];
+  private readonly calendar: readonly CalendarSegment[];
+  private readonly ledger: PureLedger;
+  private readonly currency: string;
+  private readonly skipEmptyInvoices: boolean;
+  private readonly assignedPriceBook: string;
+  private readonly priceBooks: PriceBookVersion[] = [];
+  private readonly chains = new Map<string, Chain>();
+  /** By period, for as long as the events are the same. */
+  private readonly aggregated = new Map<string, { events: readonly MeteredEvent[]; windows: readonly WindowUsage[] }>();
+
+  /** @throws DomainFailure when a fact of the case (not a step) is refused */
+  constructor({ customer, meters, price_books }: BillingCase) {
+    this.currency = findCurrency(customer.currency, '/customer/currency').code;
+    this.skipEmptyInvoices = customer.skip_empty_invoices ?? false;
+    const timeZone = parseTimeZone(customer.time_zone ?? 'UTC', '/customer/time_zone');
+    this.calendar = [{ timeZone, anchorDay: customer.billing_anchor_day ?? 1, from: null }];
+    this.meters = meters.map(meterOf);
+    this.ledger = new PureLedger(this.meters);
+    for (const version of price_books) this.learn(version);
+    const [first] = this.priceBooks;
+    if (first === undefined) throw new DomainFailure('UNKNOWN_PRICE_BOOK', 'The case has no price book.');
+    if (first.currency !== this.currency) {
+      throw new DomainFailure(
+        'CURRENCY_MISMATCH',
+        `The price book is in ${first.currency}, the customer in ${this.currency}.`,
+      );
+    }
+    this.assignedPriceBook = first.code;
+  }
+
+  sendEvents(events: readonly PlainEvent[]): void {
+    const refusals: DomainFailure[] = [];
+    for (const event of events) {
+      try {
+        this.ledger.append(event);
+      } catch (error) {
+        if (!(error instanceof DomainFailure)) throw error;
+        refusals.push(error);
+      }
+    }
+    const [first] = refusals;
+    if (first !== undefined) throw first;
+  }
+
+  learnPriceBook(version: Readonly<Record<string, unknown>>): void {
+    this.learn(version);
+  }
+
+  adjustEvent(adjustment: CaseAdjustment): void {
+    this.ledger.adjust(adjustment);
+  }
+
+  closePeriod(name: string): void {
+    const period = this.period(name);
+    if (period.to > msToInstant(Date.now())) {
+      throw new DomainFailure('PERIOD_NOT_ENDED', `The period ${period.name} ends at ${period.to}.`);
+    }
+    if (this.chains.has(period.name)) {
+      throw new DomainFailure('PERIOD_ALREADY_INVOICED', `The period ${period.name} is invoiced; re-rate it instead.`);
+    }
+    const pinned = this.currentSegments(period);
+    const lines = this.rate(period, pinned);
+    if (lines.length === 0 && this.skipEmptyInvoices) return;
+    this.chains.set(period.name, {
+      invoice: this.issue(period, lines),
+      pinned,
+      invoiced: lines.map(({ lineKey, meter, group, amount }) => ({ lineKey, meter, group, amount })),
+      lastCorrections: [],
+    });
+  }
+
+  reRate({ period: name, reason }: CaseReRating): void {
+    const period = this.period(name);
+    const chain = this.chains.get(period.name);
+    if (chain === undefined)
+      throw new DomainFailure('INVOICE_NOT_FOUND', `The period ${period.name} has no invoice yet.`);
+    const segments = pinnedReasons.includes(reason) ? chain.pinned : this.currentSegments(period);
+    const correction = compareWithInvoiced(chain.invoiced, this.rate(period, segments));
+    chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
+    if (correction === null) return;
+    chain.pinned = segments;
+    chain.invoiced = invoicedAfter(chain.invoiced, correction);
+  }
+
+  windows(name: string, code: string): readonly CaseWindow[] {
+    const period = this.period(name);
+    const meter = this.meters.find((candidate) => candidate.code === code);
+    if (meter === undefined) throw new DomainFailure('UNKNOWN_METER', `The case has no meter "${code}".`);
+    const small = this.smallWindows(period).filter((window) => window.meter === code);
+    const { windowSize } = meter;
+    const windows =
+      windowSize === 'hour' ? small : sumWindows(small, longWindowBounds(period, period.timeZone, windowSize));
+    return windows.map((window) => ({
+      meter: window.meter,
+      start: window.windowStart,
+      end: window.windowEnd,
+      group: window.group,
+      quantity: window.quantity,
+    }));
+  }
+
+  invoice(name: string): CaseDocument | null {
+    return this.chains.get(this.period(name).name)?.invoice ?? null;
+  }
+
+  corrections(name: string): readonly CaseDocument[] {
+    return this.chains.get(this.period(name).name)?.lastCorrections ?? [];
+  }
+
+  private learn(version: Readonly<Record<string, unknown>>): void {
+    const content = parsePriceBook(version);
+    requireMetersOf(content, this.meters);
+    if (this.priceBooks.some((known) => known.code === content.code && known.version === content.version)) {
+      throw new DomainFailure(
+        'PRICE_BOOK_VERSION_IMMUTABLE',
+        `The version ${content.version} of ${content.code} is already known.`,
+      );
+    }
+    const learnedOrder = this.priceBooks.length + 1;
+    this.priceBooks.push({ ...content, priceBookId: `${content.code}/${content.version}`, learnedOrder });
+  }
+
+  private period(name: string): CalendarPeriod {
+    const period = periodNamed(this.calendar, parsePeriodName(name));
+    if (period === null)
+      throw new DomainFailure('UNKNOWN_PERIOD', `No billing period of the customer begins on ${name}.`);
+    return period;
+  }
+
+  private currentSegments(period: CalendarPeriod): readonly PriceSegment[] {
+    return priceSegments(period, {
+      assignments: [{ priceBook: this.assignedPriceBook, effectiveFrom: null, learnedOrder: 1 }],
+      versions: this.priceBooks,
+      startOfDay: (date) => startOfLocalDay(date, period.timeZone),
+    });
+  }
+
+  private smallWindows(period: CalendarPeriod): readonly WindowUsage[] {
+    const events = this.ledger.events();
+    const known = this.aggregated.get(period.name);
+    if (known?.events === events) return known.windows;
+    const { from, to } = period;
+    const { windows } = aggregate(events, this.meters, { from, to, cuts: cutsWithin(period) });
+    this.aggregated.set(period.name, { events, windows });
+    return windows;
+  }
+
+  /** @throws StepRefusal with the code of the first finding that would hold the invoice */
+  private rate(period: CalendarPeriod, segments: readonly PriceSegment[]): readonly RatedLine[] {
+    const usage = usageBySegment(this.smallWindows(period), segments);
+    const { lines, problems } = ratePeriod({ period, currency: this.currency, meters: this.meters, segments, usage });
+    const [problem] = problems;
+    if (problem !== undefined) throw new StepRefusal(problem.code, problem.detail);
+    return lines;
+  }
+
+  /** Builds, posts and shows the invoice as the program would; ids and clock are placeholders that no case looks at. */
+  private issue(period: CalendarPeriod, lines: readonly RatedLine[]): CaseDocument {
+    const invoice = {
+      ...buildInvoice({
+        invoiceId: `invoice/${period.name}`,
+        chainPlace: 1,
+        customerId: 'case',
+        currency: this.currency,
+        period: { period: period.name, from: period.from, to: period.to, timeZone: period.timeZone },
+        seller: { name: 'Seller' },
+        buyer: { name: 'Buyer' },
+        paymentTermsDays: 14,
+        issuedAt: period.to,
+        cutoffPosition: '0' as Position,
+        pinnedVersions: { customer_version_id: 'case', meter_ids: [], price_segments: [] },
+        lines,
+        lineItemId: (lineKey) => `line/${lineKey}`,
+        chargeIds: lines.flatMap(({ lineKey, charges }) => charges.map((_, index) => `charge/${lineKey}/${index}`)),
+      }),
+      number: 'INV-000001',
+      documentHash: '',
+    };
+    invoiceEntry(invoice, period.name);
+    return invoiceToWire(invoice);
+  }
+
+  private correctionDocument({ type, total, lines }: Correction): CaseDocument {
+    const amount = (value: Correction['total']): string => formatAmount(value, this.currency);
+    return {
+      type,
+      status: 'issued',
+      currency: this.currency,
+      subtotal: amount(total),
+      total: amount(total),
+      lines: lines.map((line) => ({
+        meter: line.meter,
+        group: line.group,
+        quantity: line.quantity,
+        amount: amount(line.amount),
+        original_amount: amount(line.originalAmount),
+        corrected_amount: amount(line.correctedAmount),
+        calculation: {
+          formula: line.rated?.formula ?? '',
+          charges: line.rated?.charges.map(({ calculation }) => calculation) ?? [],
+        },
+      })),
+    };
+  }
+}
+
+/** Cases share their months, and finding the local midnights of one takes as long as the rest of a small case. */
+const knownCuts = new Map<string, readonly Instant[]>();
+
+function cutsWithin(period: CalendarPeriod): readonly Instant[] {
+  const key = `${period.timeZone} ${period.from} ${period.to}`;
+  const cuts = knownCuts.get(key) ?? cutsOf(period, period.timeZone);
+  knownCuts.set(key, cuts);
+  return cuts;
+}
+
+function invoicedAfter(invoiced: readonly InvoicedLine[], { lines }: Correction): readonly InvoicedLine[] {
+  const after = new Map(invoiced.map((line) => [line.lineKey, line]));
+  for (const { lineKey, meter, group, correctedAmount } of lines)
+    after.set(lineKey, { lineKey, meter, group, amount: correctedAmount });
+  return [...after.values()];
+}
+
+function meterOf(meter: CaseMeter): Meter {
+  const isCount = meter.aggregation === 'count';
+  if (isCount !== (meter.value_property === undefined)) {
+    throw new DomainFailure(
+      'VALIDATION_FAILED',
+      `The meter "${meter.code}" ${isCount ? 'counts and takes no' : 'needs a'} "value_property".`,
+    );
+  }
+  const allowedLateness = meter.allowed_lateness ?? 'PT1H';
+  parseDuration(allowedLateness, '/allowed_lateness');
+  return {
+    meterId: meter.code,
+    code: meter.code,
+    version: 1,
+    eventType: meter.event_type,
+    aggregation: meter.aggregation,
+    valueProperty: meter.value_property ?? null,
+    groupBy: meter.group_by ?? [],
+    filters: meter.filters ?? {},
+    windowSize: meter.window ?? 'hour',
+    allowedLateness,
+    allowNegative: meter.allow_negative ?? false,
+  };
+}

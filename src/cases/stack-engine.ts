@@ -1,0 +1,208 @@
+/**
+ * Runs cases on the running program, over the HTTP API and nothing else. Meters, price books and event types are global
+ * there, so each case gets names of its own; a customer of its own makes its event ids its own as well.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { parseInstant } from '../domain/time/instant.js';
+import { parsePeriodName } from '../domain/time/local-date.js';
+import { StepRefusal } from './engine.js';
+import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent, StartEngine } from './engine.js';
+import type { BillingCase } from './format.js';
+import { HttpClient } from './http-client.js';
+
+const eventsPerRequest = 1000;
+const closingTimeoutMs = 60_000;
+const pollIntervalMs = 100;
+
+/** Findings that hold an invoice, as against those that only tell an operator something. */
+const holdingCodes: readonly string[] = [
+  'UNPRICED_METER',
+  'NEGATIVE_TOTAL',
+  'METER_DROPPED_FROM_PRICE_BOOK',
+  'CURRENCY_MISMATCH',
+  'UNREADABLE_VALUE',
+];
+
+// Answers are read for what cases look at; anything else in them may change.
+const group = z.record(z.string(), z.string().nullable());
+const ingestAnswer = z.object({
+  results: z.array(z.object({ status: z.string(), code: z.string().optional(), detail: z.string().optional() })),
+});
+const periodAnswer = z.object({ stage: z.string(), invoice_id: z.string().nullable() });
+const findingsAnswer = z.object({ data: z.array(z.object({ code: z.string(), detail: z.string() })) });
+const usageAnswer = z.object({
+  meters: z.array(
+    z.object({
+      meter: z.string(),
+      group,
+      windows: z.array(z.object({ window_start: z.string(), window_end: z.string(), quantity: z.string() })),
+    }),
+  ),
+});
+const invoiceAnswer = z.object({
+  type: z.string(),
+  status: z.string(),
+  currency: z.string(),
+  subtotal: z.string(),
+  total: z.string(),
+  lines: z.array(
+    z.object({
+      meter: z.string().nullable(),
+      group,
+      quantity: z.string().nullable(),
+      amount: z.string(),
+      calculation: z.object({
+        formula: z.string(),
+        charges: z.array(z.object({ price_book_version: z.string(), quantity: z.string(), formula: z.string() })),
+      }),
+    }),
+  ),
+});
+
+/** Starts cases on the program at that address. */
+export function stackEngine(url: string): StartEngine {
+  const http = new HttpClient(url);
+  return async (billingCase) => {
+    const engine = new StackEngine(http, `case-${randomUUID().slice(0, 13)}`);
+    await engine.create(billingCase);
+    return engine;
+  };
+}
+
+class StackEngine implements CaseEngine {
+  constructor(
+    private readonly http: HttpClient,
+    /** The customer's id, and what stands before every name of the case. */
+    private readonly run: string,
+  ) {}
+
+  async create({ customer, meters, price_books, steps, name }: BillingCase): Promise<void> {
+    for (const meter of meters) {
+      await this.http.request('POST', '/meters', {
+        ...meter,
+        code: this.own(meter.code),
+        event_type: this.own(meter.event_type),
+      });
+    }
+    for (const version of price_books) await this.learnPriceBook(version);
+    await this.http.request('PUT', `/customers/${this.run}`, {
+      name: name.slice(0, 128),
+      ...customer,
+      price_book: this.own(String(price_books[0]?.['code'])),
+      billing_from: earliestPeriod(steps),
+      // Nothing is invoiced or corrected but by the steps of the case.
+      invoice_delay: 'P365D',
+      late_usage_quiet_time: 'manual',
+    });
+  }
+
+  async sendEvents(events: readonly PlainEvent[]): Promise<void> {
+    let refusal: StepRefusal | null = null;
+    for (let from = 0; from < events.length; from += eventsPerRequest) {
+      const chunk = events.slice(from, from + eventsPerRequest);
+      const body = {
+        events: chunk.map((event) => ({ ...event, event_type: this.own(event.event_type), customer_id: this.run })),
+      };
+      const { results } = ingestAnswer.parse(await this.http.request('POST', '/events', body));
+      const rejected = results.find(({ status }) => status === 'rejected');
+      if (rejected !== undefined) refusal ??= new StepRefusal(rejected.code ?? 'rejected', rejected.detail ?? '');
+    }
+    if (refusal !== null) throw refusal;
+  }
+
+  async learnPriceBook(version: Readonly<Record<string, unknown>>): Promise<void> {
+    const { code, prices } = version;
+    await this.http.request('POST', '/price-books', {
+      ...version,
+      ...(typeof code === 'string' ? { code: this.own(code) } : {}),
+      ...(Array.isArray(prices) ? { prices: prices.map((price: unknown) => this.ownPrice(price)) } : {}),
+    });
+  }
+
+  adjustEvent(): never {
+    throw new Error('the running version does not adjust events yet; this case runs with --pure');
+  }
+
+  async closePeriod(period: string): Promise<void> {
+    const path = this.periodPath(period);
+    await this.http.request('POST', `${path}/close`, {});
+    const stage = await this.waitUntilClosed(path);
+    if (stage !== 'held') return;
+    const query = new URLSearchParams({ customer_id: this.run, period: parsePeriodName(period) });
+    const { data } = findingsAnswer.parse(await this.http.request('GET', `/findings?${query.toString()}`));
+    const finding = data.find(({ code }) => holdingCodes.includes(code));
+    if (finding === undefined) throw new Error(`the period ${period} is held without a finding that says why`);
+    throw new StepRefusal(finding.code, finding.detail);
+  }
+
+  reRate(): never {
+    throw new Error('the running version does not re-rate yet; this case runs with --pure');
+  }
+
+  async windows(period: string, meter: string): Promise<readonly CaseWindow[]> {
+    const query = new URLSearchParams({ period: parsePeriodName(period) });
+    const usage = usageAnswer.parse(await this.http.request('GET', `/customers/${this.run}/usage?${query.toString()}`));
+    return usage.meters
+      .filter((found) => found.meter === this.own(meter))
+      .flatMap((found) =>
+        found.windows.map((window) => ({
+          meter,
+          start: parseInstant(window.window_start),
+          end: parseInstant(window.window_end),
+          group: found.group,
+          quantity: window.quantity,
+        })),
+      );
+  }
+
+  async invoice(period: string): Promise<CaseDocument | null> {
+    const found = await this.http.find(this.periodPath(period));
+    const invoiceId = found === null ? null : periodAnswer.parse(found).invoice_id;
+    if (invoiceId === null) return null;
+    const invoice = invoiceAnswer.parse(await this.http.request('GET', `/invoices/${invoiceId}`));
+    return {
+      ...invoice,
+      lines: invoice.lines.map((line) => ({ ...line, meter: line.meter === null ? null : this.given(line.meter) })),
+    };
+  }
+
+  corrections(): readonly CaseDocument[] {
+    return [];
+  }
+
+  private async waitUntilClosed(path: string): Promise<string> {
+    const deadline = Date.now() + closingTimeoutMs;
+    for (;;) {
+      const { stage } = periodAnswer.parse(await this.http.request('GET', path));
+      if (stage === 'invoiced' || stage === 'held' || stage === 'skipped') return stage;
+      if (Date.now() > deadline)
+        throw new Error(`the period was not closed within ${closingTimeoutMs / 1000} s; it is ${stage}`);
+      await sleep(pollIntervalMs);
+    }
+  }
+
+  private periodPath(period: string): string {
+    return `/billing-periods/${this.run}/${parsePeriodName(period)}`;
+  }
+
+  private ownPrice(price: unknown): unknown {
+    const isNamed = typeof price === 'object' && price !== null && 'meter' in price && typeof price.meter === 'string';
+    return isNamed ? { ...price, meter: this.own(price.meter as string) } : price;
+  }
+
+  private own(name: string): string {
+    return `${this.run}.${name}`;
+  }
+
+  private given(name: string): string {
+    return name.startsWith(`${this.run}.`) ? name.slice(this.run.length + 1) : name;
+  }
+}
+
+/** The first period that a step names, at whatever depth: from there on periods exist without usage. */
+function earliestPeriod(steps: BillingCase['steps']): string {
+  const named = [...JSON.stringify(steps).matchAll(/"(?:period|close_period)":"(\d{4}-\d{2})(-\d{2})?"/g)];
+  return named.map(([, month = '', day = '-01']) => month + day).sort()[0] ?? '1970-01-01';
+}

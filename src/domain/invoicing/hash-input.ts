@@ -1,0 +1,63 @@
+import { decimal, toDecimalString } from '../decimal.js';
+import type { DecimalString } from '../values.js';
+import type { Invoice, InvoiceLineItem } from './invoice.js';
+
+/** A document as far as two runs over the same facts must agree on it. Plain JSON. */
+export type InvoiceHashInput = Readonly<Record<string, unknown>>;
+
+/** What depends on when and in which order documents were made, or changes later, stays outside the hash. */
+export type HashedInvoice = Omit<
+  Invoice,
+  'number' | 'documentHash' | 'status' | 'cutoffPosition' | 'issuedAt' | 'dueAt'
+>;
+
+/**
+ * The object whose canonical JSON (RFC 8785) is hashed to `documentHash`: everything the document says, but for its
+ * number, ledger positions, clock instants and status (DESIGN 1). Decimals are brought to one form, so that a document
+ * read back from `numeric` columns hashes to the same text.
+ */
+export function invoiceHashInput(invoice: HashedInvoice): InvoiceHashInput {
+  return {
+    invoice_id: invoice.invoiceId,
+    type: invoice.type,
+    customer_id: invoice.customerId,
+    period: { name: invoice.period, from: invoice.periodStart, to: invoice.periodEnd, time_zone: invoice.timeZone },
+    chain_place: invoice.chainPlace,
+    corrects_invoice_id: invoice.correctsInvoiceId,
+    replaces_invoice_id: invoice.replacesInvoiceId,
+    currency: invoice.currency,
+    subtotal: plain(invoice.subtotal),
+    credits: plain(invoice.credits),
+    tax: plain(invoice.tax),
+    total: plain(invoice.total),
+    seller: invoice.seller,
+    buyer: invoice.buyer,
+    payment_terms: invoice.paymentTerms,
+    pinned_versions: invoice.pinnedVersions,
+    lines: invoice.lines.map(lineHashInput),
+  };
+}
+
+function lineHashInput(line: InvoiceLineItem): InvoiceHashInput {
+  return {
+    line_item_id: line.lineItemId,
+    line_number: line.lineNumber,
+    line_key: line.lineKey,
+    description: line.description,
+    meter: line.meter,
+    group: line.group,
+    service: { from: line.serviceFrom, to: line.serviceTo },
+    quantity: plainOrNull(line.quantity),
+    amount: plain(line.amount),
+    currency: line.currency,
+    original_amount: plainOrNull(line.originalAmount),
+    corrected_amount: plainOrNull(line.correctedAmount),
+    reason: line.reason,
+    corrects_line_item_id: line.correctsLineItemId,
+    charge_ids: line.chargeIds,
+    calculation: line.calculation,
+  };
+}
+
+const plain = (value: DecimalString): DecimalString => toDecimalString(decimal(value));
+const plainOrNull = (value: DecimalString | null): DecimalString | null => (value === null ? null : plain(value));

@@ -1,0 +1,126 @@
+import type { Instant, Interval, LocalDate } from '../values.js';
+import type { PriceBookVersion } from './price-book.js';
+import type { PriceSegment } from './rating.js';
+
+/** A customer's price book from an instant on; null: from the beginning. */
+export interface AssignedPriceBook {
+  readonly priceBook: string;
+  readonly effectiveFrom: Instant | null;
+  /** Of two assignments with the same effectiveFrom the one with the greater order holds. */
+  readonly learnedOrder: number;
+}
+
+export interface PriceSchedule {
+  readonly assignments: readonly AssignedPriceBook[];
+  /** All known versions of the assigned price books; of others too, they are passed over. */
+  readonly versions: readonly PriceBookVersion[];
+  /** Midnight of a local date in the customer's zone (RULES 19). */
+  readonly startOfDay: (date: LocalDate) => Instant;
+}
+
+interface DatedVersion {
+  readonly version: PriceBookVersion;
+  readonly from: Instant;
+}
+
+/**
+ * The price segments of a period: they tile it in order, each with the version in force (RULES 19–21), and no two
+ * neighbours have the same one.
+ *
+ * The assignment in force is the one with the latest `effectiveFrom` at or before an instant; of its price book the
+ * version in force is the one with the latest `effective_from` that has not reached its `effective_until` (so a version
+ * with an end gives way to the one before it). Equal dates: the one learned last holds, and the other never again.
+ */
+export function priceSegments(period: Interval, schedule: PriceSchedule): readonly PriceSegment[] {
+  const versions = currentVersions(schedule);
+  const segments: PriceSegment[] = [];
+  const bounds = boundsWithin(period, schedule.assignments, versions);
+  for (const [index, from] of bounds.entries()) {
+    const to = bounds[index + 1] ?? period.to;
+    const priceBook = inForce(from, schedule.assignments, versions);
+    const previous = segments.at(-1);
+    if (previous !== undefined && previous.priceBook?.priceBookId === priceBook?.priceBookId) {
+      segments[segments.length - 1] = { ...previous, to };
+    } else {
+      segments.push({ from, to, priceBook });
+    }
+  }
+  return segments;
+}
+
+/** The version of one price book in force at an instant; null before the first one and after the last one's end. */
+export function versionInForce(
+  versions: readonly PriceBookVersion[],
+  at: Instant,
+  startOfDay: PriceSchedule['startOfDay'],
+): PriceBookVersion | null {
+  return latestVersion(currentVersions({ versions, startOfDay }), at);
+}
+
+/** Dates resolved, and of those that begin together only the one learned last. */
+function currentVersions({
+  versions,
+  startOfDay,
+}: Pick<PriceSchedule, 'versions' | 'startOfDay'>): readonly DatedVersion[] {
+  const byStart = new Map<string, DatedVersion>();
+  for (const version of versions) {
+    const from = isLocalDate(version.effectiveFrom) ? startOfDay(version.effectiveFrom) : version.effectiveFrom;
+    const key = JSON.stringify([version.code, from]);
+    const known = byStart.get(key);
+    if (known === undefined || known.version.learnedOrder < version.learnedOrder) byStart.set(key, { version, from });
+  }
+  return [...byStart.values()];
+}
+
+const isLocalDate = (value: Instant | LocalDate): value is LocalDate => value.length === 'YYYY-MM-DD'.length;
+
+function boundsWithin(
+  period: Interval,
+  assignments: readonly AssignedPriceBook[],
+  versions: readonly DatedVersion[],
+): readonly Instant[] {
+  const bounds = new Set<Instant>([period.from]);
+  const add = (at: Instant | null): void => {
+    if (at !== null && at > period.from && at < period.to) bounds.add(at);
+  };
+  for (const { effectiveFrom } of assignments) add(effectiveFrom);
+  for (const { version, from } of versions) {
+    add(from);
+    add(version.effectiveUntil);
+  }
+  return [...bounds].sort();
+}
+
+function inForce(
+  at: Instant,
+  assignments: readonly AssignedPriceBook[],
+  versions: readonly DatedVersion[],
+): PriceBookVersion | null {
+  let assigned: AssignedPriceBook | null = null;
+  for (const candidate of assignments) {
+    if (candidate.effectiveFrom !== null && candidate.effectiveFrom > at) continue;
+    if (assigned === null || isLater(candidate, assigned)) assigned = candidate;
+  }
+  if (assigned === null) return null;
+  const code = assigned.priceBook;
+  return latestVersion(
+    versions.filter(({ version }) => version.code === code),
+    at,
+  );
+}
+
+function isLater(candidate: AssignedPriceBook, than: AssignedPriceBook): boolean {
+  const a = candidate.effectiveFrom ?? '';
+  const b = than.effectiveFrom ?? '';
+  return a === b ? candidate.learnedOrder > than.learnedOrder : a > b;
+}
+
+function latestVersion(versions: readonly DatedVersion[], at: Instant): PriceBookVersion | null {
+  let latest: DatedVersion | null = null;
+  for (const candidate of versions) {
+    const { effectiveUntil } = candidate.version;
+    if (candidate.from > at || (effectiveUntil !== null && effectiveUntil <= at)) continue;
+    if (latest === null || candidate.from > latest.from) latest = candidate;
+  }
+  return latest?.version ?? null;
+}
