@@ -11,6 +11,7 @@ export interface InvoicingProgress {
   readonly issued: number;
   readonly held: number;
   readonly skipped: number;
+  readonly alreadyInvoiced: number;
 }
 
 /** A hint that the queue of this billing day has work; the requests themselves are rows. */

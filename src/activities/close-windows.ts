@@ -1,0 +1,98 @@
+import { log } from '@temporalio/activity';
+import type { CloseWindowsInput, CloseWindowsOutput, LedgerWindow } from '../contracts/activities.js';
+import type { AccumulationDifference, BillingPeriod, OpenWindow, Storage } from '../storage/types.js';
+import { isUnavailable } from '../storage/errors.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { customerOf, isPast, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+import type { WindowsAtTime } from './period-facts.js';
+import { rateProvisionally } from './rate-provisionally.js';
+
+/**
+ * Closes everything that is due, of all meters, at one fresh cutoff. What the signals accumulated is held against the
+ * ledger: a difference is a finding, and the ledger wins. Repeating it appends nothing.
+ */
+export function closeWindows(dependencies: ActivityDependencies) {
+  const { storage } = dependencies;
+  return async (input: CloseWindowsInput): Promise<CloseWindowsOutput> => {
+    const period = await periodOf(storage, input);
+    const chosen = await chooseWindows(dependencies, period, input);
+    const accumulated = input.windows.flatMap(({ m, w, since, n, q, d }) =>
+      since === null ? [] : [{ m, w, since, n, q, d }],
+    );
+    const closed = await storage.usage.closeWindows(period, chosen.windows, accumulated, input.accumulatedThrough);
+    for (const difference of closed.differences) await storeDifference(storage, input, difference);
+    if (input.rate) await rateQuietly(dependencies, period);
+    return {
+      cutoff: closed.cutoff,
+      closed: chosen.windows?.length ?? closed.revisions,
+      revisions: closed.revisions,
+      differences: closed.differences.length,
+      remaining: chosen.at === null ? null : ledgerWindowsOf(await storage.periods.openWindows(period), chosen.at),
+    };
+  };
+}
+
+interface ChosenWindows {
+  /** null: every window with usage. */
+  readonly windows: readonly OpenWindow[] | null;
+  /** Set when the ledger was asked which windows are due: then it is asked what remains, too. */
+  readonly at: WindowsAtTime | null;
+}
+
+async function chooseWindows(
+  { storage, settings }: ActivityDependencies,
+  period: BillingPeriod,
+  { scope, windows, nowMs }: CloseWindowsInput,
+): Promise<ChosenWindows> {
+  if (scope === 'all') return { windows: null, at: null };
+  if (scope === 'listed') return { windows: windows.map(openWindowOf), at: null };
+  const customer = await customerOf(storage, period.customerId);
+  const at: WindowsAtTime = {
+    settings: settingsOf(customer, await storage.reference.meters(), settings),
+    highestEventTime: await storage.periods.highestEventTime(period),
+    nowMs,
+  };
+  const open = await storage.periods.openWindows(period);
+  return { windows: open.filter((window) => isPast(window, at)), at };
+}
+
+const openWindowOf = ({ m, w, e }: LedgerWindow): OpenWindow => ({ meter: m, windowStart: w, windowEnd: e });
+
+async function storeDifference(
+  storage: Storage,
+  { customerId, period, accumulatedThrough }: CloseWindowsInput,
+  difference: AccumulationDifference,
+): Promise<void> {
+  const { meter, windowStart, accumulated, ledger } = difference;
+  await storage.findings.store({
+    code: 'ACCUMULATION_DIFFERENCE',
+    customerId,
+    period,
+    subject: {
+      customer_id: customerId,
+      period,
+      meter,
+      window_start: windowStart,
+      through: accumulatedThrough,
+      accumulated,
+      ledger,
+    },
+    detail:
+      `The signals told of ${accumulated.n} events and ${accumulated.q} of "${meter}" in the window from ${windowStart}; the ledger ` +
+      `has ${ledger.n} and ${ledger.q}. The window was closed with the ledger's figures.`,
+  });
+}
+
+/** Provisional charges are a convenience: what is wrong with prices must not keep windows open. The gate tells of it. */
+async function rateQuietly(dependencies: ActivityDependencies, period: BillingPeriod): Promise<void> {
+  try {
+    await rateProvisionally(dependencies, period);
+  } catch (error) {
+    if (isUnavailable(error)) throw error;
+    log.warn('provisional charges were not stored', {
+      customerId: period.customerId,
+      period: period.period,
+      error: String(error),
+    });
+  }
+}

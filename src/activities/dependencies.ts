@@ -1,0 +1,24 @@
+import type { Client } from '@temporalio/client';
+import type { Party } from '../domain/invoicing/invoice.js';
+import type { Instant } from '../domain/values.js';
+import type { Storage } from '../storage/types.js';
+
+/** What the activities are made of; the worker passes the real things, tests pass what they want. */
+export interface ActivityDependencies {
+  readonly storage: Storage;
+  readonly client: Client;
+  readonly settings: ActivitySettings;
+  /** When a document is issued. It never decides an amount. */
+  readonly now: () => Instant;
+}
+
+/** The part of the program's configuration that activities use; durations in ms. */
+export interface ActivitySettings {
+  readonly outOfOrdernessMs: number;
+  readonly idleTimeoutMs: number;
+  readonly signalIntervalMs: number;
+  readonly relayTickMs: number;
+  readonly ratingCadence: number | 'every_close';
+  readonly seller: Party;
+  readonly paymentTermsDays: number;
+}

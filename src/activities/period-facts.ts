@@ -1,0 +1,91 @@
+/** What several activities read of a period. */
+import type { LedgerWindows, PeriodKey, PeriodSettings } from '../contracts/activities.js';
+import { openWindowsMax } from '../contracts/billing-period.js';
+import { DomainFailure } from '../domain/failure.js';
+import type { Meter } from '../domain/metering/meter.js';
+import { isPastOnArrival, watermark } from '../domain/metering/watermark.js';
+import { parseDuration } from '../domain/time/duration.js';
+import { instantToMs } from '../domain/time/instant.js';
+import type { Instant } from '../domain/values.js';
+import type { BillingPeriod, Customer, OpenWindow, Storage } from '../storage/types.js';
+import type { ActivitySettings } from './dependencies.js';
+
+/** Late usage of a customer that corrects by hand is noted all the same, after this. */
+const manualQuietMs = 3_600_000;
+
+/** @throws DomainFailure UNKNOWN_PERIOD */
+export async function periodOf(storage: Storage, { customerId, period }: PeriodKey): Promise<BillingPeriod> {
+  const found = await storage.periods.periodNamed(customerId, period);
+  if (found === null)
+    throw new DomainFailure(
+      'UNKNOWN_PERIOD',
+      `Customer "${customerId}" has no billing period that begins on ${period}.`,
+    );
+  return found;
+}
+
+/** @throws DomainFailure UNKNOWN_CUSTOMER */
+export async function customerOf(storage: Storage, customerId: string): Promise<Customer> {
+  const found = await storage.reference.findCustomer(customerId);
+  if (found === null) throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);
+  return found;
+}
+
+export function settingsOf(customer: Customer, meters: readonly Meter[], settings: ActivitySettings): PeriodSettings {
+  const { lateUsageQuietTime, invoiceDelay } = customer;
+  return {
+    outOfOrdernessMs: settings.outOfOrdernessMs,
+    idleTimeoutMs: settings.idleTimeoutMs,
+    ratingCadenceMs: settings.ratingCadence === 'every_close' ? 0 : settings.ratingCadence,
+    invoiceDelayMs: parseDuration(invoiceDelay),
+    lateUsageQuietMs: lateUsageQuietTime === 'manual' ? manualQuietMs : parseDuration(lateUsageQuietTime),
+    allowedLatenessMs: Object.fromEntries(meters.map((meter) => [meter.code, parseDuration(meter.allowedLateness)])),
+  };
+}
+
+export interface WindowsAtTime {
+  readonly settings: PeriodSettings;
+  readonly highestEventTime: Instant | null;
+  /** The workflow's time. */
+  readonly nowMs: number;
+}
+
+/** Whether the watermark has passed the window's end and allowed lateness. */
+export function isPast(window: OpenWindow, at: WindowsAtTime): boolean {
+  return isPastOnArrival(closingOf(window, at.settings), watermarkAt(at));
+}
+
+/** Listed while the workflow can carry them, else in the two figures that decide when to close. */
+export function ledgerWindowsOf(windows: readonly OpenWindow[], at: WindowsAtTime): LedgerWindows {
+  if (windows.length <= openWindowsMax) {
+    return {
+      kind: 'listed',
+      windows: windows.map(({ meter, windowStart, windowEnd }) => ({ m: meter, w: windowStart, e: windowEnd })),
+    };
+  }
+  const watermarkMs = watermarkAt(at);
+  const targets = windows
+    .map((window) => closingOf(window, at.settings))
+    .filter((closing) => !isPastOnArrival(closing, watermarkMs))
+    .map(({ windowEndMs, allowedLatenessMs }) => windowEndMs + allowedLatenessMs);
+  return {
+    kind: 'many',
+    earliestTargetMs: targets.length === 0 ? null : targets.reduce((earliest, target) => Math.min(earliest, target)),
+    anyPast: targets.length < windows.length,
+  };
+}
+
+function closingOf(
+  window: OpenWindow,
+  settings: PeriodSettings,
+): { readonly windowEndMs: number; readonly allowedLatenessMs: number } {
+  return {
+    windowEndMs: instantToMs(window.windowEnd),
+    allowedLatenessMs: settings.allowedLatenessMs[window.meter] ?? 0,
+  };
+}
+
+function watermarkAt({ settings, highestEventTime, nowMs }: WindowsAtTime): number {
+  const highestEventTimeMs = highestEventTime === null ? null : instantToMs(highestEventTime);
+  return watermark({ ...settings, highestEventTimeMs }, nowMs);
+}

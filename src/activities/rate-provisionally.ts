@@ -1,0 +1,17 @@
+import type { BillingPeriod } from '../storage/types.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { priceFactsOf, rateWith } from './price-facts.js';
+
+/**
+ * Stores what the period would cost if it ended now, through the same way as the gate's charges, so that the issued ones
+ * continue their revisions. Nothing after the invoice: then the chain's pins hold.
+ */
+export async function rateProvisionally({ storage }: ActivityDependencies, period: BillingPeriod): Promise<void> {
+  const facts = await priceFactsOf(storage, period);
+  await storage.billing.atGate(period, async (gate) => {
+    if (gate.chainTip !== null) return;
+    await gate.bringWindowsToCutoff();
+    const { lines } = rateWith(facts, period, await gate.segmentUsage(facts.segments));
+    await gate.storeCharges(lines.flatMap(({ charges }) => charges));
+  });
+}

@@ -1,0 +1,39 @@
+import type { PeriodReading, ReadPeriodInput } from '../contracts/activities.js';
+import type { BillingPeriodStage } from '../storage/types.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { customerOf, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+
+/** The truth about a period: a run of `billingPeriod` begins with it, and comes back to it when signals leave a gap. */
+export function readPeriod({ storage, settings }: ActivityDependencies) {
+  return async (input: ReadPeriodInput): Promise<PeriodReading> => {
+    const period = await periodOf(storage, input);
+    const customer = await customerOf(storage, input.customerId);
+    const meters = await storage.reference.meters();
+    const status = await storage.periods.status(input.customerId, input.period);
+    const stage = stageOf(status?.stage ?? 'open');
+    const invoiceId = status?.invoiceId ?? null;
+    const invoice = invoiceId === null ? null : await storage.billing.findInvoice(invoiceId);
+    const periodSettings = settingsOf(customer, meters, settings);
+    const isMetering = stage === 'metering';
+    const highestEventTime = isMetering ? await storage.periods.highestEventTime(period) : null;
+    const openWindows = isMetering ? await storage.periods.openWindows(period) : [];
+    const veryLate = stage === 'invoiced' ? await storage.periods.veryLateFacts(period) : { count: 0 };
+    return {
+      from: period.from,
+      to: period.to,
+      timeZone: period.timeZone,
+      stage,
+      invoiceNumber: invoice?.number ?? null,
+      highestEventTime,
+      windows: ledgerWindowsOf(openWindows, { settings: periodSettings, highestEventTime, nowMs: input.nowMs }),
+      veryLateFacts: veryLate.count,
+      settings: periodSettings,
+    };
+  };
+}
+
+/** A held or skipped period is metered on: new facts may let it be issued. */
+function stageOf(stage: BillingPeriodStage): PeriodReading['stage'] {
+  if (stage === 'invoiced') return 'invoiced';
+  return stage === 'ready' ? 'requested' : 'metering';
+}

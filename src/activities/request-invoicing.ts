@@ -1,0 +1,46 @@
+import type { RequestInvoicingInput, RequestInvoicingOutput } from '../contracts/activities.js';
+import { readySignal } from '../contracts/invoicing.js';
+import { workflowTypes } from '../contracts/names.js';
+import { billingPeriodStart, invoicingStart } from '../contracts/start-options.js';
+import { instantToMs } from '../domain/time/instant.js';
+import type { BillingPeriod } from '../storage/types.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { customerOf, periodOf } from './period-facts.js';
+
+/** Hands a period over: a row that `invoicing` works off, a signal that wakes it, and the next period's workflow. */
+export function requestInvoicing(dependencies: ActivityDependencies) {
+  const { storage, client } = dependencies;
+  return async (input: RequestInvoicingInput): Promise<RequestInvoicingOutput> => {
+    const { customerId, period: name, requestId, billingDay, forced, reason } = input;
+    const period = await periodOf(storage, input);
+    const status = await storage.periods.status(customerId, name);
+    const alreadyInvoiced = status?.stage === 'invoiced';
+    if (!alreadyInvoiced) {
+      await storage.periods.requestInvoicing({ requestId, customerId, period: name, billingDay, forced, reason });
+      await client.workflow.signalWithStart(workflowTypes.invoicing, {
+        ...invoicingStart(billingDay),
+        signal: readySignal,
+        signalArgs: [{ customerId, period: name }],
+      });
+    }
+    await startNextPeriod(dependencies, period, input.nowMs);
+    return { alreadyInvoiced };
+  };
+}
+
+/**
+ * The next period has a workflow from its beginning on, so that it closes without usage too. Before `billing_from` only
+ * usage makes periods, and their workflows; a period that has not begun is started by its first usage or by the sweep.
+ */
+async function startNextPeriod(
+  { storage, client }: ActivityDependencies,
+  period: BillingPeriod,
+  nowMs: number,
+): Promise<void> {
+  const customer = await customerOf(storage, period.customerId);
+  if (period.period < customer.billingFrom || instantToMs(period.to) > nowMs) return;
+  const next = await storage.periods.periodAt(period.customerId, period.to);
+  const status = await storage.periods.status(next.customerId, next.period);
+  if (status !== null && status.stage !== 'open' && status.stage !== 'closing') return;
+  await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(next.customerId, next.period));
+}

@@ -1,0 +1,41 @@
+import { Context } from '@temporalio/activity';
+import type { SweepOutput } from '../contracts/activities.js';
+import { workflowTypes } from '../contracts/names.js';
+import { billingPeriodStart } from '../contracts/start-options.js';
+import { inParallel } from '../relay/in-parallel.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { heartbeating } from './heartbeating.js';
+
+const pageSize = 200;
+const startsInFlight = 8;
+
+interface Progress {
+  readonly cursor: string | null;
+  readonly started: number;
+}
+
+/** Starts the workflow of every unfinished period; one that runs already is left alone. Resumes at the page it was on. */
+export function sweepPeriods({ storage, client, now }: ActivityDependencies) {
+  return async (): Promise<SweepOutput> => {
+    const context = Context.current();
+    let progress = (context.info.heartbeatDetails as Progress | undefined) ?? { cursor: null, started: 0 };
+    await heartbeating(
+      () => progress,
+      async () => {
+        do {
+          const { cursor, started } = progress;
+          const page = await storage.periods.unfinishedPeriods(now(), {
+            limit: pageSize,
+            ...(cursor !== null && { cursor }),
+          });
+          await inParallel(page.data, startsInFlight, async ({ customerId, period }) => {
+            await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(customerId, period));
+          });
+          progress = { cursor: page.nextCursor, started: started + page.data.length };
+          context.heartbeat(progress);
+        } while (progress.cursor !== null);
+      },
+    );
+    return { started: progress.started };
+  };
+}

@@ -1,0 +1,33 @@
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { LogLevel as TemporalLogLevel } from '@temporalio/worker';
+import { IllegalStateError } from '@temporalio/common';
+import type { Config } from '../config.js';
+
+const levels: Readonly<Record<Config['logLevel'], TemporalLogLevel>> = {
+  trace: 'TRACE',
+  debug: 'DEBUG',
+  info: 'INFO',
+  warn: 'WARN',
+  error: 'ERROR',
+  fatal: 'ERROR',
+  silent: 'ERROR',
+};
+
+/**
+ * The process's one Temporal runtime. Signals of the operating system are the program's own business: it stops API, relay
+ * and worker in order. In a process that has a runtime already (several workers, tests) that one stays.
+ */
+export function installRuntime({ logLevel, metricsPort }: Pick<Config, 'logLevel' | 'metricsPort'>): void {
+  try {
+    Runtime.install({
+      shutdownSignals: [],
+      logger: new DefaultLogger(levels[logLevel]),
+      telemetryOptions: {
+        // Loopback: metrics name customers' task queues and workflows to whoever can read them.
+        ...(metricsPort !== null && { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof IllegalStateError)) throw error;
+  }
+}

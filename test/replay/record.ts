@@ -1,0 +1,263 @@
+/**
+ * `npx tsx test/replay/record.ts`: records the histories that replay.test.ts replays, from a dev server with the real
+ * workflows and in-memory activities. Run it before a workflow changes, keep the old files as long as such runs may still
+ * be open, and never edit one by hand: a history without the SDK's own flags replays anything.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandleWithSignaledRunId } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import worker from '@temporalio/worker/package.json' with { type: 'json' };
+import {
+  billingPeriodQuery,
+  closeRequestedSignal,
+  openWindowsMax,
+  usageRecordedSignal,
+} from '../../src/contracts/billing-period.js';
+import type { UsageRecorded } from '../../src/contracts/billing-period.js';
+import { readySignal } from '../../src/contracts/invoicing.js';
+import { periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
+import { billingPeriodStart, invoicingStart, usageRelayStart } from '../../src/contracts/start-options.js';
+import { addMs, msPerHour, msToInstant } from '../../src/domain/time/instant.js';
+import type { Instant, LocalDate } from '../../src/domain/values.js';
+import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { FakeInvoicing } from '../workflows/fake-invoicing.js';
+import { FakePeriod } from '../workflows/fake-period.js';
+import { historiesOf } from '../workflows/history.js';
+import type { History } from '../workflows/history.js';
+
+const folder = join(process.cwd(), 'test', 'replay', 'histories');
+const from = '2024-01-01T00:00:00.000000Z' as Instant;
+const to = '2024-02-01T00:00:00.000000Z' as Instant;
+/** A past period whose waits are short enough to be recorded in real time. */
+const quick = { invoiceDelayMs: 200, lateUsageQuietMs: 300, ratingCadenceMs: 0, allowedLatenessMs: { calls: 300 } };
+
+const at = (hours: number): Instant => addMs(from, hours * msPerHour);
+const event = (hours: number) => ({ meter: 'calls', at: at(hours) });
+
+let env: TestWorkflowEnvironment;
+
+/** Periods of different scenarios differ in nothing but their first day, so that their workflow ids do. */
+let periods = 0;
+function quickPeriod(): FakePeriod {
+  periods += 1;
+  return new FakePeriod({ from: addMs(from, periods * 24 * msPerHour), to, settings: quick });
+}
+
+function tell(fake: FakePeriod, range: UsageRecorded): Promise<WorkflowHandleWithSignaledRunId> {
+  const options = billingPeriodStart(fake.customerId, fake.period);
+  return env.client.workflow.signalWithStart(workflowTypes.billingPeriod, {
+    ...options,
+    signal: usageRecordedSignal,
+    signalArgs: [range],
+  });
+}
+
+function close(fake: FakePeriod, forced = false): Promise<WorkflowHandleWithSignaledRunId> {
+  return env.client.workflow.signalWithStart(workflowTypes.billingPeriod, {
+    ...billingPeriodStart(fake.customerId, fake.period),
+    signal: closeRequestedSignal,
+    signalArgs: [{ requestId: 'recorded', forced, reason: forced ? 'recorded' : null }],
+  });
+}
+
+type Scenario = () => Promise<readonly History[]>;
+
+async function recorded(
+  fake: FakePeriod,
+  work: () => Promise<WorkflowHandleWithSignaledRunId>,
+): Promise<readonly History[]> {
+  return withWorker(env, { activities: fake.activities }, async () => {
+    const handle = await work();
+    await handle.result();
+    return historiesOf(env.client, handle.workflowId, handle.signaledRunId);
+  });
+}
+
+const billingPeriodScenarios: Record<string, Scenario> = {
+  'windows-close': () => {
+    const fake = quickPeriod();
+    return recorded(fake, async () => {
+      const handle = await tell(fake, fake.record(event(30), event(31)));
+      await tell(fake, fake.record(event(32)));
+      return handle;
+    });
+  },
+  empty: () => {
+    const fake = quickPeriod();
+    return recorded(fake, async () => {
+      const handle = await env.client.workflow.start(
+        workflowTypes.billingPeriod,
+        billingPeriodStart(fake.customerId, fake.period),
+      );
+      return Object.assign(handle, { signaledRunId: handle.firstExecutionRunId });
+    });
+  },
+  'earlier-deadline': () => {
+    // The timer of the period's end is armed first and gives way to a window's.
+    const now = Date.now();
+    const fake = new FakePeriod({ from, to: msToInstant(now + 3_000), settings: { ...quick, idleTimeoutMs: 100 } });
+    return recorded(fake, async () => {
+      const options = billingPeriodStart(fake.customerId, fake.period);
+      const handle = await env.client.workflow.start(workflowTypes.billingPeriod, options);
+      await eventually(
+        () => handle.query(billingPeriodQuery),
+        ({ nextDeadline }) => nextDeadline !== null,
+      );
+      await tell(fake, fake.record({ meter: 'calls', at: msToInstant(now - 2 * msPerHour) }));
+      return Object.assign(handle, { signaledRunId: handle.firstExecutionRunId });
+    });
+  },
+  'gap-and-repeat': () => {
+    const fake = quickPeriod();
+    return recorded(fake, async () => {
+      const first = fake.record(event(40));
+      fake.record(event(41));
+      const handle = await tell(fake, first);
+      await tell(fake, fake.record(event(42)));
+      await tell(fake, first);
+      return handle;
+    });
+  },
+  'many-windows': () => {
+    const fake = quickPeriod();
+    const hours = Array.from({ length: openWindowsMax + 4 }, (_, index) => event(50 + index));
+    return recorded(fake, () => tell(fake, fake.record(...hours)));
+  },
+  'close-requested': () => {
+    const fake = quickPeriod();
+    return recorded(fake, async () => {
+      await tell(fake, fake.record(event(60)));
+      return close(fake, true);
+    });
+  },
+  'late-usage': () => {
+    const fake = quickPeriod();
+    fake.record(event(70));
+    fake.issue();
+    return recorded(fake, async () => {
+      const handle = await tell(fake, fake.record(event(71)));
+      await tell(fake, fake.record(event(72)));
+      return handle;
+    });
+  },
+  'already-invoiced': () => {
+    const fake = quickPeriod();
+    const range = fake.record(event(80));
+    fake.issue();
+    return recorded(fake, () => tell(fake, range));
+  },
+  'late-while-handing-over': () => {
+    const fake = quickPeriod();
+    fake.meanwhile = async (activity) => {
+      if (activity !== 'requestInvoicing') return;
+      fake.meanwhile = () => Promise.resolve();
+      await tell(fake, fake.record(event(91)));
+    };
+    return recorded(fake, async () => {
+      await tell(fake, fake.record(event(90)));
+      return close(fake);
+    });
+  },
+  'requested-then-held': () => {
+    const fake = quickPeriod();
+    fake.record(event(100));
+    fake.stage = 'requested';
+    fake.meanwhile = (activity) => {
+      if (activity === 'readPeriod') fake.stage = 'metering';
+      return Promise.resolve();
+    };
+    return recorded(fake, () => tell(fake, fake.record(event(101))));
+  },
+  'continue-as-new': () => {
+    const fake = quickPeriod();
+    return recorded(fake, async () => {
+      const handle = await tell(fake, fake.record(event(110)));
+      for (let index = 0; index < 12; index += 1) {
+        const range = fake.record(event(111 + index));
+        await tell(fake, range);
+        await eventually(
+          () => env.client.workflow.getHandle(handle.workflowId).query(billingPeriodQuery),
+          ({ appliedThrough }) => appliedThrough === range.to,
+        );
+      }
+      return handle;
+    });
+  },
+};
+
+const otherScenarios: Record<string, Record<string, Scenario>> = {
+  invoicing: {
+    'chunks-and-held': () => {
+      const fake = new FakeInvoicing();
+      fake.pending = Array.from({ length: 205 }, (_, index) => ({
+        customerId: `c${index}`,
+        outcome: index === 3 ? 'held' : 'issued',
+      }));
+      return withWorker(env, { activities: fake.activities }, async () => {
+        const handle = await env.client.workflow.signalWithStart(workflowTypes.invoicing, {
+          ...invoicingStart('2024-02-01' as LocalDate),
+          signal: readySignal,
+          signalArgs: [{ customerId: 'c0', period: '2024-01-01' as LocalDate }],
+        });
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.signaledRunId);
+      });
+    },
+  },
+  usageRelay: {
+    'day-over': () => {
+      const days = [Promise.resolve()];
+      const runRelay = () => days.pop() ?? Context.current().cancelled;
+      return withWorker(env, { activities: { runRelay } }, async () => {
+        const handle = await env.client.workflow.start(
+          workflowTypes.usageRelay,
+          usageRelayStart({ group: 'recorded', heartbeatTimeoutMs: 1_000 }),
+        );
+        const histories = await eventually(
+          () => historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId),
+          ({ length }) => length === 2,
+        );
+        await env.client.workflow.getHandle(handle.workflowId).terminate();
+        return histories.slice(0, 1);
+      });
+    },
+  },
+  periodSweep: {
+    run: () =>
+      withWorker(env, { activities: { sweepPeriods: () => Promise.resolve({ started: 2 }) } }, async () => {
+        const handle = await env.client.workflow.start(workflowTypes.periodSweep, {
+          workflowId: periodSweepWorkflowId,
+          taskQueue,
+        });
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      }),
+  },
+};
+
+async function record(): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  env = await startDevServer({ suggestContinueAsNewAt: 40, identity: 'recorder' });
+  try {
+    for (const [workflow, scenarios] of Object.entries({ billingPeriod: billingPeriodScenarios, ...otherScenarios })) {
+      for (const [name, scenario] of Object.entries(scenarios)) {
+        const histories = await scenario();
+        for (const [index, history] of histories.entries()) {
+          const run = histories.length === 1 ? name : `${name}-run-${index + 1}`;
+          const file = join(folder, `${workflow}.${run}.${worker.version}.json`);
+          const isKept = existsSync(file) && !process.argv.includes('--replace');
+          if (!isKept) await writeFile(file, `${historyToJSON(history)}\n`);
+          console.log(`${isKept ? 'kept    ' : 'recorded'} ${workflow}.${run}: ${history.events?.length ?? 0} events`);
+        }
+      }
+    }
+  } finally {
+    await env.teardown();
+  }
+}
+
+void record();
