@@ -13,6 +13,8 @@ const usage = `Runs billing cases and compares what comes out with what they exp
   --stack   the running program over HTTP
   --url     where it is; default RECKONER_URL, else http://127.0.0.1:8080`;
 
+const casesOnStackAtOnce = 8;
+
 interface Terminal {
   readonly print: (line: string) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -33,7 +35,7 @@ export async function casesCommand(args: readonly string[], { print, environment
   const url = values.url ?? environment['RECKONER_URL'] ?? 'http://127.0.0.1:8080';
   const start: StartEngine = values.stack === true ? stackEngine(url) : (billingCase) => new PureEngine(billingCase);
   try {
-    const { passed, failed } = await runCases(positionals, start, print);
+    const { passed, failed } = await runCases(positionals, { start, atOnce: values.stack === true ? casesOnStackAtOnce : 1, print });
     return failed === 0 && passed > 0 ? 0 : 1;
   } catch (error) {
     if (!isMissingFile(error)) throw error;

@@ -9,20 +9,28 @@ export interface CasesSummary {
   readonly failed: number;
 }
 
+export interface CasesRun {
+  readonly start: StartEngine;
+  /** How many cases run at a time: a case on the running program mostly waits. */
+  readonly atOnce: number;
+  readonly print: (line: string) => void;
+}
+
 /**
- * Files are run in order, one after the other; a file that is no case counts as failed.
+ * Prints in the order of the files; a file that is no case counts as failed.
  *
  * @throws when a path does not exist
  */
-export async function runCases(
-  paths: readonly string[],
-  start: StartEngine,
-  print: (line: string) => void,
-): Promise<CasesSummary> {
+export async function runCases(paths: readonly string[], { start, atOnce, print }: CasesRun): Promise<CasesSummary> {
   let passed = 0;
   let failed = 0;
-  for (const path of await findCaseFiles(paths)) {
-    const { name, problems } = await runFile(path, start);
+  const files = await findCaseFiles(paths);
+  const running = new Map<string, ReturnType<typeof runFile>>();
+  for (const [index, path] of files.entries()) {
+    for (const next of files.slice(index, index + atOnce)) {
+      if (!running.has(next)) running.set(next, runFile(next, start));
+    }
+    const { name, problems } = await (running.get(path) ?? runFile(path, start));
     if (problems.length === 0) {
       passed += 1;
       print(`ok    ${name}`);

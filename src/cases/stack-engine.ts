@@ -72,6 +72,9 @@ export function stackEngine(url: string): StartEngine {
 }
 
 class StackEngine implements CaseEngine {
+  private facts: Readonly<Record<string, unknown>> = {};
+  private firstPeriod = '';
+
   constructor(
     private readonly http: HttpClient,
     /** The customer's id, and what stands before every name of the case. */
@@ -87,15 +90,16 @@ class StackEngine implements CaseEngine {
       });
     }
     for (const version of price_books) await this.learnPriceBook(version);
-    await this.http.request('PUT', `/customers/${this.run}`, {
+    this.facts = {
       name: name.slice(0, 128),
       ...customer,
       price_book: this.own(String(price_books[0]?.['code'])),
-      billing_from: earliestPeriod(steps),
       // Nothing is invoiced or corrected but by the steps of the case.
       invoice_delay: 'P365D',
       late_usage_quiet_time: 'manual',
-    });
+    };
+    this.firstPeriod = earliestPeriod(steps);
+    await this.http.request('PUT', `/customers/${this.run}`, this.facts);
   }
 
   async sendEvents(events: readonly PlainEvent[]): Promise<void> {
@@ -127,7 +131,7 @@ class StackEngine implements CaseEngine {
 
   async closePeriod(period: string): Promise<void> {
     const path = this.periodPath(period);
-    await this.http.request('POST', `${path}/close`, {});
+    await this.requestClose(`${path}/close`);
     const stage = await this.waitUntilClosed(path);
     if (stage !== 'held') return;
     const query = new URLSearchParams({ customer_id: this.run, period: parsePeriodName(period) });
@@ -135,6 +139,20 @@ class StackEngine implements CaseEngine {
     const finding = data.find(({ code }) => holdingCodes.includes(code));
     if (finding === undefined) throw new Error(`the period ${period} is held without a finding that says why`);
     throw new StepRefusal(finding.code, finding.detail);
+  }
+
+  /**
+   * A period without usage exists from `billing_from` on. Only a case that closes one says so: every period from there to
+   * now gets a workflow.
+   */
+  private async requestClose(path: string): Promise<void> {
+    try {
+      await this.http.request('POST', path, {});
+    } catch (error) {
+      if (!(error instanceof StepRefusal) || error.code !== 'UNKNOWN_PERIOD') throw error;
+      await this.http.request('PUT', `/customers/${this.run}`, { ...this.facts, billing_from: this.firstPeriod });
+      await this.http.request('POST', path, {});
+    }
   }
 
   reRate(): never {

@@ -13,10 +13,10 @@ type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
 const invoiceSql = `SELECT i.*, t.status FROM invoices i CROSS JOIN LATERAL (
     SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t`;
 
-/** null also for what is no UUID: no invoice has such an id. */
-export async function findInvoice(db: Queryable, invoiceId: string): Promise<Invoice | null> {
-  if (!cursorPart.uuid(invoiceId)) return null;
-  const { rows } = await db.query<StatusRow>(`${invoiceSql} WHERE i.invoice_id = $1`, [invoiceId]);
+/** By id, or by the number that is printed on it. */
+export async function findInvoice(db: Queryable, idOrNumber: string): Promise<Invoice | null> {
+  const column = cursorPart.uuid(idOrNumber) ? 'invoice_id' : 'number';
+  const { rows } = await db.query<StatusRow>(`${invoiceSql} WHERE i.${column} = $1`, [idOrNumber]);
   const [invoice] = await withLines(db, rows);
   return invoice ?? null;
 }
@@ -35,7 +35,9 @@ export async function listInvoices(
   if (filter.status !== undefined) conditions.push(`t.status = ${params.add(filter.status, 'text')}`);
   const after = decodeCursor(page, 'invoices', [cursorPart.instant, cursorPart.uuid]);
   if (after !== null) {
-    conditions.push(`(i.issued_at, i.invoice_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`);
+    conditions.push(
+      `(i.issued_at, i.invoice_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`,
+    );
   }
   const { rows } = await db.query<StatusRow>(
     `${invoiceSql} WHERE ${conditions.join(' AND ')}

@@ -70,7 +70,7 @@ export class FakePeriod {
   private readonly closedThrough = new Map<string, number>();
   private planned = 0;
   private lastRange = 0;
-  private readonly settings: PeriodSettings;
+  readonly settings: PeriodSettings;
 
   constructor(private readonly options: FakePeriodOptions) {
     this.period = options.from.slice(0, 10) as LocalDate;

@@ -140,6 +140,14 @@ export function mergeLedgerWindows(
   );
 }
 
+/** A period that was over before anybody looked is treated as if usage had just arrived in it (DESIGN 3: a quiet time). */
+export function asFoundPast(
+  state: BillingPeriodState,
+  { to, nowMs }: { readonly to: Instant; readonly nowMs: number },
+): BillingPeriodState {
+  return nowMs < instantToMs(to) ? state : { ...state, lastPastArrivalMs: nowMs };
+}
+
 /** Signals that came while the activity ran are still in the inbox, so exactly what was sent has been closed. */
 export function withoutClosed(state: BillingPeriodState, closed: readonly WindowToClose[]): BillingPeriodState {
   const keys = new Set(closed.map(({ m, w }) => windowKey(m, w)));

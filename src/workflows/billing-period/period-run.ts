@@ -24,6 +24,7 @@ import type { LocalDate } from '../../domain/values.js';
 import { closingActivities, periodActivities } from '../activity-proxies.js';
 import {
   applyRange,
+  asFoundPast,
   freshState,
   mergeLedgerWindows,
   toClose,
@@ -79,11 +80,14 @@ export class PeriodRun {
   async read(): Promise<PeriodReading> {
     const told = this.inbox.splice(0);
     const { customerId, period } = this.input;
+    const isFirstLook = this.lastReading === null && this.input.state === undefined;
     const reading = await periodActivities.readPeriod.executeWithOptions(
       { summary: 'Read the period from the ledger' },
       [{ customerId, period, nowMs: Date.now() }],
     );
     this.lastReading = reading;
+    // A period that is past when its workflow first looks waits its invoice delay from now: its import may be on its way.
+    if (isFirstLook) this.state = asFoundPast(this.state, { to: reading.to, nowMs: Date.now() });
     this.apply(told);
     this.state = mergeLedgerWindows(this.state, reading, { settings: reading.settings, nowMs: Date.now() });
     this.show();
