@@ -39,7 +39,10 @@ export interface MeterRow {
 }
 
 /** Read after the cutoff was taken: adjustments at or below it are then visible. */
-export async function readMeteringContext(client: pg.Pool | pg.PoolClient, customerId: string): Promise<MeteringContext> {
+export async function readMeteringContext(
+  client: pg.Pool | pg.PoolClient,
+  customerId: string,
+): Promise<MeteringContext> {
   const { rows } = await client.query<MeteringRow>({
     name: 'metering-context',
     text: `SELECT ${meteringColumns}`,

@@ -1,4 +1,5 @@
 /** Appends revisions of windows: from the raw facts at a cutoff, in one statement. */
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import { emptyDigest } from '../domain/metering/digest.js';
@@ -7,12 +8,15 @@ import type { Interval, Position } from '../domain/values.js';
 import type { MeteringContext } from './aggregation-meters.js';
 import { usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
+import { planForValues } from './gate-lock.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
 export interface RevisionRequest extends MeteringContext {
   readonly period: BillingPeriod;
   /** null: every window of the period. */
   readonly windows: readonly OpenWindow[] | null;
+  /** The period is known to have so few events that any plan aggregates them quickly. */
+  readonly small: boolean;
   readonly cutoff: Position;
   readonly accumulatedThrough: Position | null;
 }
@@ -39,7 +43,14 @@ export async function appendRevisions(client: pg.PoolClient, request: RevisionRe
   const ranges = rangesOf(request);
   if (meters.length === 0 || ranges.length === 0) return { revisions: 0, unreadable: [] };
   const { text, values } = revisionSql(request, { meters, ranges });
-  const { rows } = await client.query<ResultRow>(text, [...values]);
+  // One text for all customers with the same meters; lists of windows would make a new one nearly every time.
+  const reusable = request.small && request.windows === null;
+  if (!reusable) await planForValues(client);
+  const { rows } = await client.query<ResultRow>({
+    ...(reusable ? { name: statementName(text) } : {}),
+    text,
+    values: [...values],
+  });
   const [row] = rows;
   invariant(row !== undefined, 'appending revisions answers with one row');
   invariant(
@@ -47,6 +58,10 @@ export async function appendRevisions(client: pg.PoolClient, request: RevisionRe
     `a window of ${request.period.customerId} ${request.period.period} was closed at ${row.latest_cutoff ?? ''}, beyond the cutoff ${request.cutoff}`,
   );
   return { revisions: Number(row.revisions), unreadable: row.unreadable ?? [] };
+}
+
+function statementName(text: string): string {
+  return `revisions-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
 }
 
 function metersOf({ meters, windows }: RevisionRequest): readonly Meter[] {
@@ -70,7 +85,9 @@ function rangesOf({ period, windows }: RevisionRequest): readonly Interval[] {
     else merged.push({ from, to });
   }
   const [first, last] = [merged[0], merged.at(-1)];
-  return merged.length > rangesMax && first !== undefined && last !== undefined ? [{ from: first.from, to: last.to }] : merged;
+  return merged.length > rangesMax && first !== undefined && last !== undefined
+    ? [{ from: first.from, to: last.to }]
+    : merged;
 }
 
 function revisionSql(
@@ -88,7 +105,13 @@ function revisionSql(
     asked === null
       ? `meter_id = ANY (${params.add([...ids.values()], 'uuid[]')})`
       : `(meter_id, window_start) IN (SELECT * FROM unnest(
-          ${params.add(asked.map((window) => ids.get(window.meter)), 'uuid[]')}, ${params.add(asked.map((window) => window.windowStart), 'timestamptz[]')}))`;
+          ${params.add(
+            asked.map((window) => ids.get(window.meter)),
+            'uuid[]',
+          )}, ${params.add(
+            asked.map((window) => window.windowStart),
+            'timestamptz[]',
+          )}))`;
   const ctes = [
     ...usage.ctes,
     `fresh AS MATERIALIZED (SELECT * FROM (${usage.select}) AS u WHERE ${wanted})`,

@@ -64,21 +64,26 @@ export function scalarTextSql(metadata: string, property: string): string {
 
 /** Plain notation without leading zeros and without a negative zero (plainNotation in src/domain/decimal.ts). */
 const plainDecimal = String.raw`^(?:-?[1-9][0-9]*(?:\.[0-9]+)?|0(?:\.[0-9]+)?|-0\.[0-9]*[1-9][0-9]*)$`;
+/** The same for a text that begins with 1 to 9: the fewer states, the faster. */
+const plainFromOne = String.raw`^[0-9]+(?:\.[0-9]+)?$`;
 /** A plain decimal of at most so many characters cannot exceed either limit ("0." and all places). */
 const surelyShort = decimalPlacesMax + 2;
 
 /**
- * The value that a `sum` meter reads (readValue); NULL: missing or not a decimal.
+ * The value that a `sum` meter reads from the text of its property (readValue): a JSON number's text or a string; NULL:
+ * missing or not a decimal. The text should be a column: it is used several times.
  *
- * COLLATE "C": under a locale's collation the same regular expression takes 3 × as long, and it is most of the cost of
- * aggregating (1,000,000 values: 0.20 s against 0.70 s; bounded repetitions such as {1,38} 1.2 s). So digits are counted
- * only where a text is long.
+ * The guard is most of the cost of aggregating, hence the short way for short texts that begin with 1 to 9. CPU time of
+ * 1,000,000 values on top of 0.59 s without any guard: 0.48 s; with the full expression for all of them 0.75 s, with
+ * bounded repetitions such as {1,38} 1.2 s, each under COLLATE "C"; 2 to 3 × as much under a locale's collation.
  */
-export function valueSql(metadata: string, property: string): string {
-  const text = `(${metadata} ->> ${property})`;
-  return `CASE WHEN ${text} COLLATE "C" ~ '${plainDecimal}' AND (length(${text}) <= ${surelyShort}
+export function valueSql(text: string): string {
+  const bytes = `${text} COLLATE "C"`;
+  return `CASE
+    WHEN ${bytes} >= '1' AND ${bytes} < ':' AND octet_length(${text}) <= ${surelyShort} AND ${bytes} ~ '${plainFromOne}' THEN ${text}::numeric
+    WHEN ${bytes} ~ '${plainDecimal}' AND (octet_length(${text}) <= ${surelyShort}
       OR (length(translate(${text}, '-.', '')) <= ${decimalDigitsMax} AND length(split_part(${text}, '.', 2)) <= ${decimalPlacesMax}))
-    THEN ${text}::numeric END`;
+      THEN ${text}::numeric END`;
 }
 
 const twoTo64 = '18446744073709551616';

@@ -13,5 +13,6 @@ export const meterRuleCte = `meter_rule AS (
 export const ruleTakesSql = `r.event_type = e.event_type AND (r.filters IS NULL OR (
     SELECT bool_and(coalesce(f.value ? ${scalarTextSql('e.metadata', 'f.key')}, false)) FROM jsonb_each(r.filters) AS f))`;
 
-/** What event `e` adds to rule `r`; NULL: its value cannot be read. */
-export const ruleQuantitySql = `CASE r.aggregation WHEN 'count' THEN 1 WHEN 'sum' THEN ${valueSql('e.metadata', 'r.value_property')} END`;
+/** For JOIN LATERAL: one row with what event `e` adds to rule `r`; NULL: its value cannot be read, or there is no rule. */
+export const ruleQuantitySql = `SELECT CASE r.aggregation WHEN 'count' THEN 1 WHEN 'sum' THEN ${valueSql('t.text')} END AS quantity
+    FROM (SELECT e.metadata ->> r.value_property AS text OFFSET 0) AS t OFFSET 0`;

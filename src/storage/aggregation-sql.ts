@@ -8,7 +8,7 @@ import type { GroupKey, Interval, Position } from '../domain/values.js';
 import {
   digestSql,
   scalarTextSql,
-  SqlParameters,
+  type SqlParameters,
   valueSql,
   type WindowBounds,
   windowBounds,
@@ -47,7 +47,9 @@ export function effectiveEvents(params: SqlParameters, scope: EventScope): Event
   const customer = params.add(scope.customerId, 'text');
   const cutoff = scope.cutoff === null ? null : params.add(scope.cutoff, 'bigint');
   const known = (alias: string): string => (cutoff === null ? 'true' : `${alias}.position <= ${cutoff}`);
-  const ranges = scope.ranges.map((range) => [params.add(range.from, 'timestamptz'), params.add(range.to, 'timestamptz')] as const);
+  const ranges = scope.ranges.map(
+    (range) => [params.add(range.from, 'timestamptz'), params.add(range.to, 'timestamptz')] as const,
+  );
   const within = (time: string): string =>
     `(${ranges.map(([from, to]) => `${time} >= ${from} AND ${time} < ${to}`).join(' OR ')})`;
   // Ordinary events have no backfill, so the subquery runs only for rows of one. A backfill that replaces what is there
@@ -85,7 +87,11 @@ function familiesOf(meters: readonly Meter[]): readonly MeterFamily[] {
   const families = new Map<string, { -readonly [K in keyof MeterFamily]: MeterFamily[K] } & { meters: Meter[] }>();
   for (const meter of meters) {
     const { eventType, filters, groupBy } = meter;
-    const key = JSON.stringify([eventType, Object.entries(filters).sort(([a], [b]) => (a < b ? -1 : 1)), [...groupBy].sort()]);
+    const key = JSON.stringify([
+      eventType,
+      Object.entries(filters).sort(([a], [b]) => (a < b ? -1 : 1)),
+      [...groupBy].sort(),
+    ]);
     const family = families.get(key);
     if (family === undefined) families.set(key, { eventType, filters, groupBy, meters: [meter] });
     else family.meters.push(meter);
@@ -97,7 +103,9 @@ function familiesOf(meters: readonly Meter[]): readonly MeterFamily[] {
 export function takesSql(params: SqlParameters, meter: Pick<Meter, 'eventType' | 'filters'>, metadata: string): string {
   const conditions = [`e.event_type = ${params.add(meter.eventType, 'text')}`];
   for (const [property, allowed] of Object.entries(meter.filters)) {
-    conditions.push(`${scalarTextSql(metadata, params.add(property, 'text'))} = ANY (${params.add(allowed, 'text[]')})`);
+    conditions.push(
+      `${scalarTextSql(metadata, params.add(property, 'text'))} = ANY (${params.add(allowed, 'text[]')})`,
+    );
   }
   return conditions.join(' AND ');
 }
@@ -136,7 +144,11 @@ const nothing = `SELECT NULL::uuid AS meter_id, NULL::text AS code, NULL::timest
   NULL::jsonb AS group_key, NULL::numeric AS quantity, NULL::bigint AS event_count, NULL::text AS digest,
   NULL::bigint AS unreadable, NULL::text AS unreadable_example WHERE false`;
 
-function familySelect(params: SqlParameters, family: MeterFamily, source: { from: string; bounds: WindowBounds }): string {
+function familySelect(
+  params: SqlParameters,
+  family: MeterFamily,
+  source: { from: string; bounds: WindowBounds },
+): string {
   const groups = family.groupBy.map((property, i) => ({
     name: `g${i}`,
     property: params.add(property, 'text'),
@@ -148,18 +160,26 @@ function familySelect(params: SqlParameters, family: MeterFamily, source: { from
       valueNames.set(valueProperty, `v${valueNames.size}`);
     }
   }
-  const values = [...valueNames].map(([property, name]) => ({ name, sql: valueSql('e.metadata', params.add(property, 'text')) }));
+  const values = [...valueNames].map(([property, name]) => ({
+    name,
+    text: `e.metadata ->> ${params.add(property, 'text')}`,
+  }));
   const parts = [
-    `${windowStartSql('e.event_time', source.bounds)} AS w`,
-    'e.content_hash',
-    ...(values.length === 0 ? [] : ['e.event_id']),
+    `${windowStartSql('e.event_time', source.bounds)} AS w, e.content_hash, e.event_id`,
     ...groups.map(({ name, text }) => `${text} AS ${name}`),
-    ...values.map(({ name, sql }) => `${sql} AS ${name}`),
+    ...values.map(({ name, text }) => `${text} AS t_${name}`),
   ];
+  // OFFSET 0 keeps the inner queries apart: merged into the outer one, each property would be looked up for every use of
+  // its text and each text read for every aggregate.
+  const facts = `SELECT ${parts.join(', ')} FROM ${source.from} WHERE ${takesSql(params, family, 'e.metadata')} OFFSET 0`;
+  const read = values.map(({ name }) => `${valueSql(`t_${name}`)} AS ${name}`);
+  const readFacts = read.length === 0 ? facts : `SELECT e.*, ${read.join(', ')} FROM (${facts}) AS e OFFSET 0`;
   const aggregates = [
     'count(*) AS n, sum(content_hash) AS h',
     ...values.map(
-      ({ name }) => `sum(${name}) AS q_${name}, count(${name}) AS n_${name}, sum(content_hash) FILTER (WHERE ${name} IS NOT NULL) AS h_${name},
+      ({
+        name,
+      }) => `sum(${name}) AS q_${name}, count(${name}) AS n_${name}, sum(content_hash) FILTER (WHERE ${name} IS NOT NULL) AS h_${name},
         min(event_id) FILTER (WHERE ${name} IS NULL) AS x_${name}`,
     ),
   ];
@@ -170,13 +190,12 @@ function familySelect(params: SqlParameters, family: MeterFamily, source: { from
     return `(${ids}, q_${name}, n_${name}, h_${name}, n - n_${name}, x_${name})`;
   });
   const groupKey = groups.map(({ name, property }) => `${property}, ${name}`).join(', ');
-  // OFFSET 0 keeps the inner query apart: merged into the outer one, each value would be read once for every aggregate.
   return `SELECT m.meter_id, m.code, f.w AS window_start, ${windowEndSql('f.w', source.bounds)} AS window_end,
       jsonb_build_object(${groupKey}) AS group_key, coalesce(m.quantity, 0) AS quantity, m.event_count,
       ${digestSql('coalesce(m.hashes, 0)')} AS digest, m.unreadable, m.unreadable_example
     FROM (
       SELECT w, ${[...groups.map(({ name }) => name), ...aggregates].join(', ')}
-      FROM (SELECT ${parts.join(', ')} FROM ${source.from} WHERE ${takesSql(params, family, 'e.metadata')} OFFSET 0) AS e
+      FROM (${readFacts}) AS e
       GROUP BY ${['w', ...groups.map(({ name }) => name)].join(', ')}
     ) AS f
     CROSS JOIN LATERAL (VALUES ${figures.join(', ')}) AS m (meter_id, code, quantity, event_count, hashes, unreadable, unreadable_example)`;

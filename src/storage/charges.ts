@@ -64,7 +64,11 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
     fresh.push(chargeToDb(charge, { id, key, meterId, latest: revisions.at(-1) }));
   }
   if (fresh.length > 0) {
-    await client.query({ name: 'append-charges', text: appendSql, values: [customerId, period, batch.cutoff, JSON.stringify(fresh)] });
+    await client.query({
+      name: 'append-charges',
+      text: appendSql,
+      values: [customerId, period, batch.cutoff, JSON.stringify(fresh)],
+    });
   }
   return ids;
 }
@@ -92,7 +96,10 @@ function contentOf({ quantity, amount, currency, eventCount, digest, calculation
  * The id is made of key, content and how often this content has come back, never of a revision number or a cutoff: however
  * many provisional revisions there were, the same facts give the same ids, and so the same document.
  */
-function identify(parts: readonly string[], revisions: readonly EarlierRow[]): { readonly id: string; readonly known: boolean } {
+function identify(
+  parts: readonly string[],
+  revisions: readonly EarlierRow[],
+): { readonly id: string; readonly known: boolean } {
   const taken = new Set(revisions.map((row) => row.charge_id));
   const latest = revisions.at(-1)?.charge_id;
   for (let occurrence = 1; ; occurrence += 1) {
@@ -215,7 +222,8 @@ function chargeEventsSql(charge: ChargeWithMeter, page: PageRequest): { text: st
     adjusted: charge.adjusted,
   });
   const conditions = [takesSql(params, meter, 'e.metadata'), inGroupSql(params, charge.group_key, 'e.metadata')];
-  if (meter.valueProperty !== null) conditions.push(`${valueSql('e.metadata', params.add(meter.valueProperty, 'text'))} IS NOT NULL`);
+  if (meter.valueProperty !== null)
+    conditions.push(`(${valueSql(`(e.metadata ->> ${params.add(meter.valueProperty, 'text')})`)}) IS NOT NULL`);
   const after = decodeCursor(page, eventList, eventCursor);
   if (after !== null) {
     const [time, source, eventId] = after;

@@ -53,7 +53,10 @@ export class GateWrites {
 
 /** Columns by name: the rows' properties are the columns' names, and what a row leaves out has its default. */
 function insertSql(parameter: number, table: string, columns: string, suffix = ''): string {
-  const names = columns.split(', ').map((column) => column.split(' ')[0]).join(', ');
+  const names = columns
+    .split(', ')
+    .map((column) => column.split(' ')[0])
+    .join(', ');
   return `INSERT INTO ${table} (${names}) SELECT ${names} FROM jsonb_to_recordset($${parameter}::jsonb) AS r (${columns}) ${suffix}`;
 }
 

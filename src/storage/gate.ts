@@ -5,7 +5,12 @@ import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Position } from '../domain/values.js';
-import { type MeteringContext, meteringColumns, meteringContextFromDb, type MeteringRow } from './aggregation-meters.js';
+import {
+  type MeteringContext,
+  meteringColumns,
+  meteringContextFromDb,
+  type MeteringRow,
+} from './aggregation-meters.js';
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
 import { decimalSql, digestSql, digestValueSql } from './aggregation-sql-fragments.js';
 import { appendCharges } from './charges.js';
@@ -22,47 +27,58 @@ import type { BillingPeriod, GateTransaction, InvoicingOutcome, NewFinding } fro
  * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Invoice, journal entry, outcome and findings
  * are written when `work` has ended, in one statement: what the database refuses about them rejects here.
  */
-export function passGate<T>(db: Database, period: BillingPeriod, work: (gate: GateTransaction) => Promise<T>): Promise<T> {
+export function passGate<T>(
+  db: Database,
+  period: BillingPeriod,
+  work: (gate: GateTransaction) => Promise<T>,
+): Promise<T> {
   return withPeriodLocked(db, period, async (client, cutoff) => {
-    const { rows } = await client.query<MeteringRow & { readonly tip: string | null }>({
+    const { rows } = await client.query<MeteringRow & { readonly tip: string | null; readonly small: boolean }>({
       name: 'gate-context',
-      text: `SELECT ${meteringColumns}, (SELECT invoice_id FROM invoices WHERE customer_id = $1 AND period = $2
-        ORDER BY chain_place DESC LIMIT 1) AS tip`,
-      values: [period.customerId, period.period],
+      text: contextSql,
+      values: [period.customerId, period.period, period.from, period.to],
     });
     const [row] = rows;
     invariant(row !== undefined, 'a SELECT without FROM has one row');
     const chainTip = row.tip === null ? null : await findInvoice(client, row.tip);
-    const gate = new Gate(client, { period, cutoff, chainTip, metering: meteringContextFromDb(row) });
+    const gate = new Gate(client, { period, cutoff, chainTip, metering: meteringContextFromDb(row), small: row.small });
     const result = await work(gate);
     await gate.flush();
     return result;
   });
 }
 
+/** Events up to which it does not matter whether they are sorted or hashed. */
+const smallPeriodEvents = 10_000;
+
+const contextSql = `SELECT ${meteringColumns},
+  (SELECT invoice_id FROM invoices WHERE customer_id = $1 AND period = $2 ORDER BY chain_place DESC LIMIT 1) AS tip,
+  (SELECT count(*) < ${smallPeriodEvents} FROM (SELECT FROM telemetry_events
+    WHERE customer_id = $1 AND event_time >= $3 AND event_time < $4 LIMIT ${smallPeriodEvents}) AS e) AS small`;
+
 interface GateFacts {
   readonly period: BillingPeriod;
   readonly cutoff: Position;
   readonly chainTip: Invoice | null;
   readonly metering: MeteringContext;
+  readonly small: boolean;
 }
 
 class Gate implements GateTransaction {
-  readonly cutoff: Position;
-  readonly chainTip: Invoice | null;
-  private readonly period: BillingPeriod;
-  private readonly metering: MeteringContext;
   private readonly writes = new GateWrites();
   private brought: Promise<RevisionResult> | null = null;
 
   constructor(
     private readonly client: pg.PoolClient,
-    { period, cutoff, chainTip, metering }: GateFacts,
-  ) {
-    this.cutoff = cutoff;
-    this.chainTip = chainTip;
-    this.period = period;
-    this.metering = metering;
+    private readonly facts: GateFacts,
+  ) {}
+
+  get cutoff(): Position {
+    return this.facts.cutoff;
+  }
+
+  get chainTip(): Invoice | null {
+    return this.facts.chainTip;
   }
 
   async bringWindowsToCutoff(): Promise<number> {
@@ -71,22 +87,30 @@ class Gate implements GateTransaction {
 
   /** Once a gate: the cutoff does not move. */
   private atCutoff(): Promise<RevisionResult> {
-    const { client, cutoff, metering, period } = this;
-    this.brought ??= appendRevisions(client, { ...metering, period, windows: null, cutoff, accumulatedThrough: null });
+    const { cutoff, metering, period, small } = this.facts;
+    this.brought ??= appendRevisions(this.client, {
+      ...metering,
+      period,
+      windows: null,
+      small,
+      cutoff,
+      accumulatedThrough: null,
+    });
     return this.brought;
   }
 
   async segmentUsage(segments: readonly PriceSegment[]): Promise<readonly SegmentUsage[]> {
     await this.atCutoff();
+    const { metering, period } = this.facts;
     const { rows } = await this.client.query<SegmentRow>({
       name: 'segment-usage',
       text: segmentUsageSql,
       values: [
-        this.period.customerId,
-        this.period.period,
+        period.customerId,
+        period.period,
         segments.map((segment) => segment.from),
         segments.map((segment) => segment.to),
-        this.metering.meters.map((meter) => meter.meterId),
+        metering.meters.map((meter) => meter.meterId),
       ],
     });
     return rows.map(segmentUsageFromDb);
@@ -97,7 +121,7 @@ class Gate implements GateTransaction {
   }
 
   storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]> {
-    const { cutoff, metering, period } = this;
+    const { cutoff, metering, period } = this.facts;
     return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges });
   }
 

@@ -1,5 +1,13 @@
 /** Invoices as rows and back. */
-import type { Invoice, InvoiceLineItem, InvoiceStatus, InvoiceType, LineCalculation, Party, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type {
+  Invoice,
+  InvoiceLineItem,
+  InvoiceStatus,
+  InvoiceType,
+  LineCalculation,
+  Party,
+  PinnedVersions,
+} from '../domain/invoicing/invoice.js';
 import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
 
 export interface InvoiceRow {
@@ -123,7 +131,10 @@ function lineToDb(invoiceId: string, line: InvoiceLineItem): LineRow {
 }
 
 /** @param lines of this invoice, by line number. */
-export function invoiceFromDb(row: InvoiceRow & { readonly status: InvoiceStatus }, lines: readonly LineRow[]): Invoice {
+export function invoiceFromDb(
+  row: InvoiceRow & { readonly status: InvoiceStatus },
+  lines: readonly LineRow[],
+): Invoice {
   return {
     invoiceId: row.invoice_id,
     number: row.number,

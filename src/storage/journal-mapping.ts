@@ -75,6 +75,11 @@ export function entryFromDb(
     serviceTo: row.service_to,
     description: row.description,
     createdAt: row.created_at,
-    postings: postings.map(({ account, line_item_id: lineItemId, currency, amount }) => ({ account, lineItemId, currency, amount })),
+    postings: postings.map(({ account, line_item_id: lineItemId, currency, amount }) => ({
+      account,
+      lineItemId,
+      currency,
+      amount,
+    })),
   };
 }

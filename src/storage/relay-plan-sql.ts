@@ -1,11 +1,5 @@
 /** The statement that plans: from the facts between two positions to ranges with their sums, in one pass. */
-import {
-  decimalSql,
-  digestSql,
-  instantSql,
-  windowEndSql,
-  type WindowBounds,
-} from './aggregation-sql-fragments.js';
+import { decimalSql, digestSql, instantSql, windowEndSql, type WindowBounds } from './aggregation-sql-fragments.js';
 import { meterRuleCte, ruleQuantitySql, ruleTakesSql } from './aggregation-sql-rules.js';
 
 /** Beyond it a range says "look in the ledger" (DESIGN 1: a signal carries at most 64 KB). */
@@ -78,7 +72,7 @@ metered AS (
   SELECT e.customer_id, e.period, e.window_start, e.window_end, e.event_type, r.code, count(*) AS events,
     count(x.quantity) AS n, sum(x.quantity) AS q, sum(e.content_hash) FILTER (WHERE x.quantity IS NOT NULL) AS h
   FROM fact e LEFT JOIN meter_rule r ON ${ruleTakesSql}
-  CROSS JOIN LATERAL (SELECT ${ruleQuantitySql} OFFSET 0) AS x (quantity)
+  CROSS JOIN LATERAL (${ruleQuantitySql}) AS x
   GROUP BY e.customer_id, e.period, e.window_start, e.window_end, e.event_type, r.code),
 summed AS (
   SELECT customer_id, period, jsonb_agg(jsonb_build_object('m', code, 'w', ${instantSql('window_start')},

@@ -52,7 +52,10 @@ function mergeRun(run: readonly PlannedRange[]): UsageRange {
     from: first.from_position,
     to: last.to_position,
     eventCount: run.reduce((sum, row) => sum + Number(row.event_count), 0),
-    maxEventTime: times.reduce<Instant | null>((latest, time) => (latest === null || time > latest ? time : latest), null),
+    maxEventTime: times.reduce<Instant | null>(
+      (latest, time) => (latest === null || time > latest ? time : latest),
+      null,
+    ),
     sums: mergeSums(run.map((row) => row.sums)),
   };
 }

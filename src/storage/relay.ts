@@ -18,15 +18,19 @@ export class RelayFenced extends Error {
 /** Positions a transaction plans at most (one position is at most one fact), and transactions of one call. */
 const positionsPerPlan = 200_000n;
 const plansPerCall = 8;
-/** Holds the facts of one plan; with the default of 4 MB they are written to disk and read back several times. */
-const planMemory = '64MB';
+/**
+ * Memory for the facts of one plan: with the default of 4 MB they are written to disk and read back several times.
+ * Compiling the statement (JIT) would take longer than most plans.
+ */
+const planSettings = `SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
 
 interface Planned {
   readonly position: Position;
   readonly facts: number;
 }
 
-type Attempt = (Planned & { readonly kind: 'planned' }) | { readonly kind: 'missing'; readonly places: readonly Place[] };
+type Attempt =
+  (Planned & { readonly kind: 'planned' }) | { readonly kind: 'missing'; readonly places: readonly Place[] };
 /** A customer and a time without a stored period. */
 interface Place {
   readonly customerId: string;
@@ -96,7 +100,7 @@ class RelayPlanner {
     const horizon = await safeHorizon(this.db);
     let facts = 0;
     let position = await this.cursorOf(group, epoch);
-    for (let plans = 0; plans < plansPerCall && BigInt(position) < BigInt(horizon); ) {
+    for (let plans = 0; plans < plansPerCall && BigInt(position) < BigInt(horizon);) {
       const attempt = await this.planOnce(group, { epoch, horizon });
       if (attempt.kind === 'missing') {
         await this.createPeriods(attempt.places);
@@ -110,25 +114,28 @@ class RelayPlanner {
   }
 
   private async cursorOf(group: string, epoch: number): Promise<Position> {
-    const { rows } = await this.db.pool.query<CursorRow>(`${cursorSql}`, [group]);
+    const { rows } = await this.db.pool.query<CursorRow>(cursorSql, [group]);
     return fencedCursor(rows[0], group, epoch);
   }
 
   /** Ranges and cursor move together or not at all; with a period missing, not at all. */
   private async planOnce(group: string, turn: { epoch: number; horizon: Position }): Promise<Attempt> {
-    const attempt = await this.db.transaction<Attempt & { unmetered?: readonly Unmetered[] | null }>(async (client) => {
+    type Outcome = Attempt & { readonly unmetered?: readonly Unmetered[] | null };
+    const attempt = await this.db.transaction<Outcome>(async (client) => {
       const { rows: cursors } = await client.query<CursorRow>(`${cursorSql} FOR UPDATE`, [group]);
       const from = BigInt(fencedCursor(cursors[0], group, turn.epoch));
       const furthest = from + positionsPerPlan;
       const to = (furthest < BigInt(turn.horizon) ? furthest : BigInt(turn.horizon)).toString() as Position;
-      await client.query(`SET LOCAL work_mem = '${planMemory}'`);
       const { rows } = await client.query<PlanRow>(planSql, [from.toString(), to]);
       const [planned] = rows;
       invariant(planned !== undefined, 'a plan answers with one row');
       if (planned.missing !== null) return { kind: 'missing', places: planned.missing };
-      await client.query('UPDATE relay_cursors SET position = $2, updated_at = now() WHERE partition_group = $1', [group, to]);
+      await client.query('UPDATE relay_cursors SET position = $2, updated_at = now() WHERE partition_group = $1', [
+        group,
+        to,
+      ]);
       return { kind: 'planned', position: to, facts: Number(planned.facts), unmetered: planned.unmetered };
-    });
+    }, planSettings);
     if (attempt.kind === 'planned') await this.noteUnmetered(attempt.unmetered ?? []);
     return attempt;
   }

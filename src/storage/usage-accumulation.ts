@@ -66,7 +66,9 @@ function columnsOf(windows: readonly AskedWindow[]): unknown[] {
 }
 
 function equals(window: AccumulatedWindow, row: FoundRow | undefined): boolean {
-  return row !== undefined && window.n === Number(row.n) && window.d === row.d && compareDecimals(window.q, row.q) === 0;
+  return (
+    row !== undefined && window.n === Number(row.n) && window.d === row.d && compareDecimals(window.q, row.q) === 0
+  );
 }
 
 function differenceOf(window: AccumulatedWindow, row: FoundRow): AccumulationDifference {
@@ -107,5 +109,5 @@ SELECT a.index, count(x.quantity) AS n,
 FROM placed a JOIN meter_rule r ON r.code = a.code
 LEFT JOIN telemetry_events e ON e.customer_id = $1 AND e.event_time >= a.window_start AND e.event_time < a.window_end
   AND e.position > a.since AND e.position <= $7 AND e.backfill_id IS NULL AND ${ruleTakesSql}
-LEFT JOIN LATERAL (SELECT ${ruleQuantitySql} WHERE e.event_id IS NOT NULL OFFSET 0) AS x (quantity) ON true
+LEFT JOIN LATERAL (${ruleQuantitySql}) AS x ON e.event_id IS NOT NULL
 GROUP BY a.index`;

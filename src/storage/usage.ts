@@ -18,7 +18,14 @@ export function createUsageStore(db: Database): UsageStore {
     closeWindows: (period, windows, accumulated, accumulatedThrough) =>
       withPeriodLocked(db, period, async (client, cutoff) => {
         const context = await readMeteringContext(client, period.customerId);
-        const { revisions } = await appendRevisions(client, { ...context, period, windows, cutoff, accumulatedThrough });
+        const { revisions } = await appendRevisions(client, {
+          ...context,
+          small: false,
+          period,
+          windows,
+          cutoff,
+          accumulatedThrough,
+        });
         const differences =
           accumulatedThrough === null
             ? []
@@ -73,7 +80,10 @@ function usageFromDb(row: UsageRow): WindowUsage {
 }
 
 /** At least one row, so that the clock is told even where there is no usage. */
-function liveSql(period: BillingPeriod, { meters, adjusted }: MeteringContext): { text: string; values: readonly unknown[] } {
+function liveSql(
+  period: BillingPeriod,
+  { meters, adjusted }: MeteringContext,
+): { text: string; values: readonly unknown[] } {
   const params = new SqlParameters();
   const scope = { customerId: period.customerId, ranges: [period], cutoff: null, adjusted };
   const { ctes, select } = usageSql(params, { meters, period, scope });

@@ -8,7 +8,15 @@ import type { DecimalString, Digest, GroupKey, Instant, Position } from '../../s
 import { usageSql, withSql } from '../../src/storage/aggregation-sql.js';
 import { decimalSql, SqlParameters } from '../../src/storage/aggregation-sql-fragments.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
-import { createFixture, type Fixture, instant, metadataOf, meterOf, type Replacement, usageEvent } from './usage-fixture.js';
+import {
+  createFixture,
+  type Fixture,
+  instant,
+  metadataOf,
+  meterOf,
+  type Replacement,
+  usageEvent,
+} from './usage-fixture.js';
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -29,7 +37,12 @@ const meters: readonly Meter[] = [
   meterOf({ code: 'bytes', valueProperty: 'bytes' }),
   meterOf({ code: 'bytes by region and tier', valueProperty: 'bytes', groupBy: ['tier', 'region'] }),
   meterOf({ code: 'premium', valueProperty: 'bytes', filters: { tier: ['premium', '1.5', 'true'] } }),
-  meterOf({ code: 'seconds and bytes', valueProperty: `it's "quoted"`, filters: { region: ['eu'] }, groupBy: [`'; DROP TABLE meters --`] }),
+  meterOf({
+    code: 'seconds and bytes',
+    valueProperty: `it's "quoted"`,
+    filters: { region: ['eu'] },
+    groupBy: [`'; DROP TABLE meters --`],
+  }),
   meterOf({ code: 'uploads', eventType: 'upload' }),
 ];
 
@@ -47,23 +60,85 @@ const times = [
   '2024-02-02T18:30:00Z',
 ].map(instant);
 
-const scalar = fc.constantFrom('"eu"', '"us"', '""', '1.5', '1.50', '"1.50"', '-0', 'true', '"true"', 'null', '[1]', '{"eu":1}', '"premium"', `"it's"`);
+const scalar = fc.constantFrom(
+  '"eu"',
+  '"us"',
+  '""',
+  '1.5',
+  '1.50',
+  '"1.50"',
+  '-0',
+  'true',
+  '"true"',
+  'null',
+  '[1]',
+  '{"eu":1}',
+  '"premium"',
+  `"it's"`,
+);
 const value = fc.oneof(
-  fc.constantFrom('0', '1', '-3', '0.10', '12.500', '99999999999999999999.999999999999999999', '-0.0', '1e3', 'null', 'true', '[1]', '{}'),
-  fc.constantFrom('5', '-7.25', '0.000000000000000001', '-0', '-0.00', '007', '1e3', '.5', '5.', '+1', ' 1', 'NaN', 'Infinity', '0x1F', '1_000', '१', '').map((text) => JSON.stringify(text)),
   fc.constantFrom(
-    '12345678901234567890.123456789012345678', // 38 digits, 18 places: the limits
-    '12345678901234567890.1234567890123456789',
-    '123456789012345678901.123456789012345678',
-    '-99999999999999999999999999999999999999',
-    '999999999999999999999999999999999999999',
-    '0.0000000000000000001',
-  ).map((text) => JSON.stringify(text)),
+    '0',
+    '1',
+    '-3',
+    '0.10',
+    '12.500',
+    '99999999999999999999.999999999999999999',
+    '-0.0',
+    '1e3',
+    'null',
+    'true',
+    '[1]',
+    '{}',
+  ),
+  fc
+    .constantFrom(
+      '5',
+      '-7.25',
+      '0.000000000000000001',
+      '-0',
+      '-0.00',
+      '007',
+      '1e3',
+      '.5',
+      '5.',
+      '+1',
+      ' 1',
+      'NaN',
+      'Infinity',
+      '0x1F',
+      '1_000',
+      '१',
+      '',
+    )
+    .map((text) => JSON.stringify(text)),
+  fc
+    .constantFrom(
+      '12345678901234567890.123456789012345678', // 38 digits, 18 places: the limits
+      '12345678901234567890.1234567890123456789',
+      '123456789012345678901.123456789012345678',
+      '-99999999999999999999999999999999999999',
+      '999999999999999999999999999999999999999',
+      '0.0000000000000000001',
+    )
+    .map((text) => JSON.stringify(text)),
 );
 const metadataJson = fc
-  .record({ region: scalar, tier: scalar, bytes: value, [`it's "quoted"`]: value, [`'; DROP TABLE meters --`]: scalar }, { requiredKeys: [] })
-  .map((entries) => `{${Object.entries(entries).map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',')}}`);
-const content = fc.record({ eventType: fc.constantFrom('api_call', 'api_call', 'upload'), eventTime: fc.constantFrom(...times), metadataJson });
+  .record(
+    { region: scalar, tier: scalar, bytes: value, [`it's "quoted"`]: value, [`'; DROP TABLE meters --`]: scalar },
+    { requiredKeys: [] },
+  )
+  .map(
+    (entries) =>
+      `{${Object.entries(entries)
+        .map(([key, text]) => `${JSON.stringify(key)}:${text}`)
+        .join(',')}}`,
+  );
+const content = fc.record({
+  eventType: fc.constantFrom('api_call', 'api_call', 'upload'),
+  eventTime: fc.constantFrom(...times),
+  metadataJson,
+});
 
 type Step =
   | { readonly kind: 'events'; readonly contents: readonly Replacement[]; readonly backfill: number | null }
@@ -73,15 +148,36 @@ type Step =
 const backfillCount = 2;
 const backfill = fc.nat({ max: backfillCount - 1 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('events' as const), contents: fc.array(content, { minLength: 1, maxLength: 8 }), backfill: fc.option(backfill, { freq: 3 }) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('adjust' as const), event: fc.nat(), replacement: fc.option(content) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('decide' as const), backfill, decision: fc.constantFrom('closed' as const, 'reverted' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('events' as const),
+      contents: fc.array(content, { minLength: 1, maxLength: 8 }),
+      backfill: fc.option(backfill, { freq: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('adjust' as const), event: fc.nat(), replacement: fc.option(content) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('decide' as const),
+      backfill,
+      decision: fc.constantFrom('closed' as const, 'reverted' as const),
+    }),
+  },
 );
 
 /** What the ledger holds, in plain data. */
 interface Model {
   readonly events: { readonly event: UsageEvent; readonly position: bigint; readonly backfill: number | null }[];
-  readonly adjustments: { readonly event: number; readonly position: bigint; readonly replacement: Replacement | null }[];
+  readonly adjustments: {
+    readonly event: number;
+    readonly position: bigint;
+    readonly replacement: Replacement | null;
+  }[];
   readonly decisions: { readonly backfill: number; readonly decision: string; readonly position: bigint }[];
 }
 
@@ -101,13 +197,18 @@ function stateAt({ events, adjustments, decisions }: Model, cutoff: bigint): Met
 }
 
 /** Applies the steps for a new customer; the cutoffs lie between any two of them. */
-async function play(customerId: string, steps: readonly Step[]): Promise<{ model: Model; cutoffs: readonly Position[] }> {
+async function play(
+  customerId: string,
+  steps: readonly Step[],
+): Promise<{ model: Model; cutoffs: readonly Position[] }> {
   const model: Model = { events: [], adjustments: [], decisions: [] };
   const backfills = [await fixture.addBackfill(customerId), await fixture.addBackfill(customerId)];
   const cutoffs: Position[] = [await fixture.horizon()];
   for (const next of steps) {
     if (next.kind === 'events') {
-      const events = next.contents.map((item, i) => usageEvent({ customerId, eventId: `e${model.events.length + i}`, ...item }));
+      const events = next.contents.map((item, i) =>
+        usageEvent({ customerId, eventId: `e${model.events.length + i}`, ...item }),
+      );
       if (next.backfill === null) await fixture.append(events);
       else await fixture.appendToBackfill(backfills[next.backfill] ?? '', events);
       const position = BigInt(await fixture.horizon());
@@ -141,7 +242,11 @@ interface Row {
 
 async function inSql(customerId: string, cutoff: Position | null, adjusted: boolean): Promise<readonly Row[]> {
   const params = new SqlParameters();
-  const { ctes, select } = usageSql(params, { meters, period, scope: { customerId, ranges: [period], cutoff, adjusted } });
+  const { ctes, select } = usageSql(params, {
+    meters,
+    period,
+    scope: { customerId, ranges: [period], cutoff, adjusted },
+  });
   const { rows } = await fixture.db.pool.query<Row>(
     `${withSql(ctes)} SELECT code AS meter, window_start AS "windowStart", window_end AS "windowEnd", group_key AS "group",
        ${decimalSql('quantity')} AS quantity, event_count AS "eventCount", digest, unreadable FROM (${select}) AS u`,
@@ -151,7 +256,8 @@ async function inSql(customerId: string, cutoff: Position | null, adjusted: bool
 }
 
 const byText = (list: readonly unknown[]): string[] => list.map((item) => JSON.stringify(item)).sort();
-const sortedGroup = (group: GroupKey): [string, string | null][] => Object.entries(group).sort(([a], [b]) => (a < b ? -1 : 1));
+const sortedGroup = (group: GroupKey): [string, string | null][] =>
+  Object.entries(group).sort(([a], [b]) => (a < b ? -1 : 1));
 
 test('any facts, any cutoff: windows, quantities, counts, digests and unreadable values are those of the fold', async () => {
   await fc.assert(
@@ -165,9 +271,29 @@ test('any facts, any cutoff: windows, quantities, counts, digests and unreadable
           const rows = await inSql(customerId, cutoff, adjusted);
           const windows = rows.filter((row) => row.eventCount !== '0');
           expect(
-            byText(windows.map((w) => [w.meter, w.windowStart, w.windowEnd, sortedGroup(w.group), w.quantity, Number(w.eventCount), w.digest])),
+            byText(
+              windows.map((w) => [
+                w.meter,
+                w.windowStart,
+                w.windowEnd,
+                sortedGroup(w.group),
+                w.quantity,
+                Number(w.eventCount),
+                w.digest,
+              ]),
+            ),
           ).toEqual(
-            byText(expected.windows.map((w) => [w.meter, w.windowStart, w.windowEnd, sortedGroup(w.group), w.quantity, w.eventCount, w.digest])),
+            byText(
+              expected.windows.map((w) => [
+                w.meter,
+                w.windowStart,
+                w.windowEnd,
+                sortedGroup(w.group),
+                w.quantity,
+                w.eventCount,
+                w.digest,
+              ]),
+            ),
           );
           const unreadable = rows.reduce((sum, row) => sum + Number(row.unreadable), 0);
           expect(unreadable).toBe(expected.unreadable.length);

@@ -50,15 +50,39 @@ test('accounts without postings are listed, and the trial balance of nothing is 
 
 test('balances by account and currency, to the last digit, and entries in the order of posting', async () => {
   const period = await newPeriod();
-  await post(period, 'document/1', [posting('accounts_receivable', 'USD', '118.72'), posting('revenue', 'USD', '-118.72')]);
-  await post(period, 'document/2', [posting('accounts_receivable', 'JPY', '90071992547409931'), posting('revenue', 'JPY', '-90071992547409931')]);
+  await post(period, 'document/1', [
+    posting('accounts_receivable', 'USD', '118.72'),
+    posting('revenue', 'USD', '-118.72'),
+  ]);
+  await post(period, 'document/2', [
+    posting('accounts_receivable', 'JPY', '90071992547409931'),
+    posting('revenue', 'JPY', '-90071992547409931'),
+  ]);
   await post(period, 'document/3', [posting('accounts_receivable', 'USD', '-0.10'), posting('revenue', 'USD', '0.10')]);
   expect((await journal.accounts()).map(({ account, balances }) => [account, balances])).toEqual([
-    ['accounts_receivable', [{ currency: 'JPY', amount: '90071992547409931' }, { currency: 'USD', amount: '118.62' }]],
-    ['revenue', [{ currency: 'JPY', amount: '-90071992547409931' }, { currency: 'USD', amount: '-118.62' }]],
+    [
+      'accounts_receivable',
+      [
+        { currency: 'JPY', amount: '90071992547409931' },
+        { currency: 'USD', amount: '118.62' },
+      ],
+    ],
+    [
+      'revenue',
+      [
+        { currency: 'JPY', amount: '-90071992547409931' },
+        { currency: 'USD', amount: '-118.62' },
+      ],
+    ],
   ]);
   expect(await journal.trialBalance()).toEqual([
-    { account: 'accounts_receivable', currency: 'JPY', debit: '90071992547409931', credit: '0', balance: '90071992547409931' },
+    {
+      account: 'accounts_receivable',
+      currency: 'JPY',
+      debit: '90071992547409931',
+      credit: '0',
+      balance: '90071992547409931',
+    },
     { account: 'accounts_receivable', currency: 'USD', debit: '118.72', credit: '0.10', balance: '118.62' },
     { account: 'revenue', currency: 'JPY', debit: '0', credit: '90071992547409931', balance: '-90071992547409931' },
     { account: 'revenue', currency: 'USD', debit: '0.10', credit: '118.72', balance: '-118.62' },
@@ -68,7 +92,12 @@ test('balances by account and currency, to the last digit, and entries in the or
   const all = [...first.data, ...second.data];
   expect(all.map((item) => item.sourceDocument)).toEqual(['document/1', 'document/2', 'document/3']);
   expect(second.nextCursor).toBeNull();
-  expect(all[0]).toMatchObject(entry(period, 'document/1', [posting('accounts_receivable', 'USD', '118.72'), posting('revenue', 'USD', '-118.72')]));
+  expect(all[0]).toMatchObject(
+    entry(period, 'document/1', [
+      posting('accounts_receivable', 'USD', '118.72'),
+      posting('revenue', 'USD', '-118.72'),
+    ]),
+  );
   expect((await journal.entries({ customerId: 'nobody' }, { limit: 2 })).data).toEqual([]);
 });
 
@@ -88,7 +117,12 @@ describe('the database refuses', () => {
   });
 
   test('to change or delete what was posted', async () => {
-    for (const change of ['UPDATE postings SET amount = 0', 'DELETE FROM postings', 'TRUNCATE postings', 'UPDATE journal_entries SET description = NULL']) {
+    for (const change of [
+      'UPDATE postings SET amount = 0',
+      'DELETE FROM postings',
+      'TRUNCATE postings',
+      'UPDATE journal_entries SET description = NULL',
+    ]) {
       await expect(fixture.db.pool.query(change)).rejects.toThrow(/append-only/);
     }
   });

@@ -5,12 +5,9 @@ import { aggregate } from '../../src/domain/metering/fold.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import { msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant } from '../../src/domain/values.js';
-import { openDatabase } from '../../src/storage/database.js';
-import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
-import { openLedgerTransaction } from '../../src/storage/safe-horizon.js';
-import type { BillingPeriod, RelayStore, UsageRange } from '../../src/storage/types.js';
-import { createUsageStore } from '../../src/storage/usage.js';
-import { createFixture, type Fixture, instant, metadataOf, usageEvent } from './usage-fixture.js';
+import { createRelayStore } from '../../src/storage/relay.js';
+import type { RelayStore, UsageRange } from '../../src/storage/types.js';
+import { createFixture, type Fixture, instant, metadataOf, monthAt, usageEvent } from './usage-fixture.js';
 
 const group = 'all';
 let fixture: Fixture;
@@ -19,24 +16,25 @@ let meters: readonly Meter[];
 
 beforeEach(async () => {
   fixture = await createFixture();
-  relay = createRelayStore(fixture.db, { periodAt });
+  relay = createRelayStore(fixture.db, { periodAt: (customerId, at) => monthAt(fixture, customerId, at) });
   meters = [
     await fixture.addMeter({ code: 'calls' }),
-    await fixture.addMeter({ code: 'bytes', valueProperty: 'bytes', groupBy: ['region'], filters: { tier: ['a', '1.5'] } }),
+    await fixture.addMeter({
+      code: 'bytes',
+      valueProperty: 'bytes',
+      groupBy: ['region'],
+      filters: { tier: ['a', '1.5'] },
+    }),
   ];
 });
 afterEach(() => fixture.close());
 
-/** Calendar months of UTC; creates the period unless it exists, as the real store does. */
-async function periodAt(customerId: string, at: Instant): Promise<BillingPeriod> {
-  const from = new Date(Date.UTC(Number(at.slice(0, 4)), Number(at.slice(5, 7)) - 1, 1));
-  const to = new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1));
-  const bounds = { period: `${at.slice(0, 7)}-01`, from: msToInstant(from.getTime()), to: msToInstant(to.getTime()) };
-  return fixture.addPeriod(customerId, bounds);
-}
-
-const event = (customerId: string, eventId: string, time: string, properties: Record<string, unknown> = {}): UsageEvent =>
-  usageEvent({ customerId, eventId, eventTime: time, metadataJson: JSON.stringify(properties) });
+const event = (
+  customerId: string,
+  eventId: string,
+  time: string,
+  properties: Record<string, unknown> = {},
+): UsageEvent => usageEvent({ customerId, eventId, eventTime: time, metadataJson: JSON.stringify(properties) });
 
 const deliver = async (ranges: readonly UsageRange[]): Promise<void> => relay.markDelivered(ranges);
 const due = (intervalMs = 0): Promise<readonly UsageRange[]> => relay.due(group, intervalMs, 100);
@@ -62,7 +60,9 @@ describe('planning', () => {
     expect(await relay.plan(group, epoch)).toEqual({ position: horizon, facts: 5 });
     expect(await relay.plan(group, epoch)).toEqual({ position: horizon, facts: 0 });
     const ranges = await due();
-    expect(ranges.map((range) => [range.customerId, range.period, range.from, range.to, range.eventCount]).sort()).toEqual(
+    expect(
+      ranges.map((range) => [range.customerId, range.period, range.from, range.to, range.eventCount]).sort(),
+    ).toEqual(
       [
         [one, '2024-01-01', '0', horizon, 3],
         [one, '2024-02-01', '0', horizon, 1],
@@ -70,12 +70,23 @@ describe('planning', () => {
       ].sort(),
     );
     for (const range of ranges) {
-      const period = await periodAt(range.customerId, `${range.period}T00:00:00.000000Z` as Instant);
+      const period = await monthAt(fixture, range.customerId, `${range.period}T00:00:00.000000Z` as Instant);
       const own = events.filter((item) => item.customerId === range.customerId);
       const pooled = meters.map((meter) => ({ ...meter, groupBy: [] }));
-      const { windows } = aggregate(own.map((item) => ({ ...item, metadata: metadataOf(item.metadataJson) })), pooled, period);
+      const { windows } = aggregate(
+        own.map((item) => ({ ...item, metadata: metadataOf(item.metadataJson) })),
+        pooled,
+        period,
+      );
       expect(range.sums).toEqual(
-        windows.map((w) => ({ m: w.meter, w: w.windowStart, e: w.windowEnd, n: w.eventCount, q: w.quantity, d: w.digest })),
+        windows.map((w) => ({
+          m: w.meter,
+          w: w.windowStart,
+          e: w.windowEnd,
+          n: w.eventCount,
+          q: w.quantity,
+          d: w.digest,
+        })),
       );
     }
     const january = ranges.find((range) => range.customerId === one && range.period === '2024-01-01');
@@ -86,8 +97,18 @@ describe('planning', () => {
     const { epoch } = await relay.acquire(group);
     const customerId = await fixture.addCustomer();
     const cut = instant('2024-01-10T18:30:00Z');
-    await fixture.addPeriod(customerId, { from: '2023-12-31T18:30:00.000000Z', to: '2024-01-31T18:30:00.000000Z', cuts: [cut] });
-    const times = ['2023-12-31T18:30:00Z', '2024-01-10T18:29:59.999999Z', '2024-01-10T18:30:00Z', '2024-01-10T18:59:00Z', '2024-01-31T18:29:00Z'];
+    await fixture.addPeriod(customerId, {
+      from: '2023-12-31T18:30:00.000000Z',
+      to: '2024-01-31T18:30:00.000000Z',
+      cuts: [cut],
+    });
+    const times = [
+      '2023-12-31T18:30:00Z',
+      '2024-01-10T18:29:59.999999Z',
+      '2024-01-10T18:30:00Z',
+      '2024-01-10T18:59:00Z',
+      '2024-01-31T18:29:00Z',
+    ];
     await fixture.append(times.map((time, i) => event(customerId, `e${i}`, time)));
     await relay.plan(group, epoch);
     const [range] = await due();
@@ -103,7 +124,9 @@ describe('planning', () => {
     const { epoch } = await relay.acquire(group);
     const customerId = await fixture.addCustomer();
     for (const eventId of ['a', 'b']) {
-      await fixture.append([usageEvent({ customerId, eventId, eventTime: '2024-01-10T10:00:00Z', eventType: 'unknown' })]);
+      await fixture.append([
+        usageEvent({ customerId, eventId, eventTime: '2024-01-10T10:00:00Z', eventType: 'unknown' }),
+      ]);
       await relay.plan(group, epoch);
     }
     expect(await due()).toMatchObject([{ customerId, eventCount: 2, sums: [] }]);
@@ -118,11 +141,18 @@ describe('planning', () => {
     await fixture.append([moved, event(customerId, 'other', '2024-05-10T10:00:00Z')]);
     await relay.plan(group, epoch);
     await deliver(await due());
-    const replacement = (time: string): Parameters<Fixture['adjust']>[1] => ({ eventType: 'api_call', eventTime: instant(time), metadataJson: '{}' });
+    const replacement = (time: string): Parameters<Fixture['adjust']>[1] => ({
+      eventType: 'api_call',
+      eventTime: instant(time),
+      metadataJson: '{}',
+    });
     await fixture.adjust(moved, replacement('2024-02-10T10:00:00Z'));
     await relay.plan(group, epoch);
     const first = await due();
-    expect(first.map((range) => [range.period, range.sums])).toEqual([['2024-01-01', null], ['2024-02-01', null]]);
+    expect(first.map((range) => [range.period, range.sums])).toEqual([
+      ['2024-01-01', null],
+      ['2024-02-01', null],
+    ]);
     expect(first.find((range) => range.period === '2024-02-01')?.maxEventTime).toBe(instant('2024-02-10T10:00:00Z'));
     await deliver(first);
     await fixture.adjust(moved, replacement('2024-03-10T10:00:00Z'));
@@ -134,14 +164,20 @@ describe('planning', () => {
     const { epoch } = await relay.acquire(group);
     const customerId = await fixture.addCustomer();
     const backfill = await fixture.addBackfill(customerId);
-    await fixture.appendToBackfill(backfill, [event(customerId, 'old', '2020-01-10T10:00:00Z'), event(customerId, 'older', '2019-12-10T10:00:00Z')]);
+    await fixture.appendToBackfill(backfill, [
+      event(customerId, 'old', '2020-01-10T10:00:00Z'),
+      event(customerId, 'older', '2019-12-10T10:00:00Z'),
+    ]);
     await relay.plan(group, epoch);
     expect(await due()).toEqual([]);
     for (const decision of ['closed', 'reverted'] as const) {
       await fixture.decide(backfill, decision);
       await relay.plan(group, epoch);
       const ranges = await due();
-      expect(ranges.map((range) => [range.period, range.sums])).toEqual([['2019-12-01', null], ['2020-01-01', null]]);
+      expect(ranges.map((range) => [range.period, range.sums])).toEqual([
+        ['2019-12-01', null],
+        ['2020-01-01', null],
+      ]);
       await deliver(ranges);
     }
   });
@@ -151,7 +187,9 @@ describe('planning', () => {
     const customerId = await fixture.addCustomer();
     const hour = 3_600_000;
     const start = Date.UTC(2024, 0, 1);
-    await fixture.append(Array.from({ length: 700 }, (_, i) => event(customerId, `e${i}`, msToInstant(start + i * hour))));
+    await fixture.append(
+      Array.from({ length: 700 }, (_, i) => event(customerId, `e${i}`, msToInstant(start + i * hour))),
+    );
     await relay.plan(group, epoch);
     expect(await due()).toMatchObject([{ customerId, eventCount: 700, sums: null }]);
   });
@@ -224,7 +262,10 @@ describe('delivering', () => {
     await deliver(ranges);
     await fixture.append([event(customerId, 'c', '2024-01-10T10:00:00Z')]);
     await relay.plan(group, epoch);
-    expect((await due())[0]?.sums?.map((sum) => [sum.m, sum.n])).toEqual([['calls', 1], ['newcomer', 1]]);
+    expect((await due())[0]?.sums?.map((sum) => [sum.m, sum.n])).toEqual([
+      ['calls', 1],
+      ['newcomer', 1],
+    ]);
   });
 
   test('the lag is what is not planned and the age of what is not delivered', async () => {
@@ -236,158 +277,5 @@ describe('delivering', () => {
     expect(await relay.lag(group)).toEqual({ facts: 0, oldestUndelivered: expect.stringMatching(/Z$/) as string });
     await deliver(await due());
     expect(await relay.lag(group)).toEqual({ facts: 0, oldestUndelivered: null });
-  });
-});
-
-/** What a workflow would do with ranges: apply what follows on, notice what does not. */
-class Receiver {
-  readonly applied = new Map<string, { to: string; events: number; calls: number; digest: bigint }>();
-  /** Ranges that begin beyond what was applied: something is lost. */
-  gaps = 0;
-  /** Ranges that begin before it: told twice, so the workflow looks in the ledger. */
-  overlaps = 0;
-
-  receive(range: UsageRange): void {
-    const key = `${range.customerId}/${range.period}`;
-    const state = this.applied.get(key) ?? { to: '0', events: 0, calls: 0, digest: 0n };
-    if (BigInt(range.from) > BigInt(state.to)) this.gaps += 1;
-    if (BigInt(range.from) < BigInt(state.to)) this.overlaps += 1;
-    const calls = range.sums?.filter((sum) => sum.m === 'calls') ?? [];
-    this.applied.set(key, {
-      to: range.to,
-      events: state.events + range.eventCount,
-      calls: state.calls + calls.reduce((sum, { n }) => sum + n, 0),
-      digest: calls.reduce((sum, { d }) => BigInt.asUintN(64, sum + BigInt(`0x${d}`)), state.digest),
-    });
-  }
-}
-
-describe('failures', () => {
-  test('of two relays only the one with the newer epoch plans', async () => {
-    const old = await relay.acquire(group);
-    const customerId = await fixture.addCustomer();
-    await fixture.append([event(customerId, 'a', '2024-01-10T10:00:00Z')]);
-    const now = await relay.acquire(group);
-    expect(now.epoch).toBe(old.epoch + 1);
-    await expect(relay.plan(group, old.epoch)).rejects.toBeInstanceOf(RelayFenced);
-    expect(await due()).toEqual([]);
-    expect((await relay.plan(group, now.epoch)).facts).toBe(1);
-    // Also with nothing to plan: a fenced relay ends, it does not idle on.
-    await expect(relay.plan(group, old.epoch)).rejects.toBeInstanceOf(RelayFenced);
-    await expect(relay.plan('never acquired', 1)).rejects.toBeInstanceOf(RelayFenced);
-  });
-
-  test('a plan whose transaction fails leaves cursor and ranges as they were', async () => {
-    const { epoch, position } = await relay.acquire(group);
-    await fixture.append([event(await fixture.addCustomer(), 'a', '2024-01-10T10:00:00Z')]);
-    const failing = createRelayStore(fixture.db, { periodAt: () => Promise.reject(new Error('crash')) });
-    await expect(failing.plan(group, epoch)).rejects.toThrow('crash');
-    expect((await relay.acquire(group)).position).toBe(position);
-    expect(await storedRanges()).toBe(0);
-  });
-
-  test('crashes between plan, delivery and its mark: repeats, never a gap or a loss', async () => {
-    const receiver = new Receiver();
-    const customerId = await fixture.addCustomer();
-    for (let i = 0; i < 12; i += 1) {
-      await fixture.append([event(customerId, `e${i}`, '2024-01-10T10:00:00Z')]);
-      const { epoch } = await relay.acquire(group); // a restarted relay
-      await relay.plan(group, epoch);
-      if (i % 3 === 0) continue; // before the delivery
-      const ranges = await due();
-      for (const range of ranges) receiver.receive(range);
-      if (i % 3 === 1) continue; // before the mark
-      await deliver(ranges);
-    }
-    expect(receiver.applied.get(`${customerId}/2024-01-01`)?.to).toBe((await relay.acquire(group)).position);
-    expect(receiver.gaps).toBe(0);
-    expect(receiver.overlaps).toBe(4); // one for each crash before the mark
-    expect(await due()).toEqual([]);
-  });
-
-  test('a position drawn early and committed late is never passed by', async () => {
-    const { epoch } = await relay.acquire(group);
-    const [slow, fast] = [await fixture.addCustomer(), await fixture.addCustomer()];
-    const other = openDatabase(fixture.url, { connections: 1 });
-    let commit = (): void => undefined;
-    const held = new Promise<void>((resolve) => (commit = resolve));
-    let drawn = (): void => undefined;
-    const inserted = new Promise<void>((resolve) => (drawn = resolve));
-    const late = other.transaction(async (client) => {
-      await client.query(
-        `INSERT INTO telemetry_events (customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata)
-         VALUES ($1, '', 'slow', 0, 'api_call', '2024-01-10', 1, '{}')`,
-        [slow],
-      );
-      drawn();
-      await held;
-    }, openLedgerTransaction);
-    await inserted;
-    await fixture.append([event(fast, 'fast', '2024-01-10T10:00:00Z')]);
-    const planning = relay.plan(group, epoch);
-    const first = await Promise.race([planning.then(() => 'planned'), new Promise((resolve) => setTimeout(() => resolve('waits'), 200))]);
-    expect(first).toBe('waits');
-    commit();
-    await late;
-    expect((await planning).facts).toBe(2);
-    expect((await due()).map((range) => range.customerId).sort()).toEqual([slow, fast].sort());
-    await other.close();
-  });
-
-  test('under concurrent ingest, planning, closing and take-overs every event is told exactly once', async () => {
-    const receiver = new Receiver();
-    const customers = await Promise.all(Array.from({ length: 5 }, () => fixture.addCustomer()));
-    const perWriter = 60;
-    const writer = async (name: string): Promise<void> => {
-      for (let i = 0; i < perWriter; i += 1) {
-        const batch = customers.map((customerId, c) => event(customerId, `${name}-${i}`, `2024-0${1 + ((i + c) % 3)}-10T1${i % 10}:00:00Z`));
-        // Every batch is sent twice, by two writers at once: the second is a duplicate.
-        await Promise.all([fixture.append(batch), fixture.append(batch)]);
-      }
-    };
-    let writing = true;
-    const planner = async (): Promise<void> => {
-      let { epoch } = await relay.acquire(group);
-      while (writing) {
-        try {
-          await relay.plan(group, epoch);
-        } catch (error) {
-          expect(error).toBeInstanceOf(RelayFenced);
-          ({ epoch } = await relay.acquire(group));
-        }
-      }
-    };
-    const deliverer = async (): Promise<void> => {
-      while (writing) {
-        const ranges = await due();
-        for (const range of ranges) receiver.receive(range);
-        await deliver(ranges);
-      }
-    };
-    const usage = createUsageStore(fixture.db);
-    const closer = async (): Promise<void> => {
-      while (writing) {
-        for (const customerId of customers) await usage.closeWindows(await periodAt(customerId, instant('2024-01-01T00:00:00Z')), null, [], null);
-      }
-    };
-    const writers = Promise.all(['x', 'y', 'z'].map(writer)).finally(() => (writing = false));
-    for (const customerId of customers) await periodAt(customerId, instant('2024-01-01T00:00:00Z'));
-    await Promise.all([writers, planner(), planner(), deliverer(), closer()]);
-    const { epoch } = await relay.acquire(group);
-    await relay.plan(group, epoch);
-    const last = await due();
-    for (const range of last) receiver.receive(range);
-    await deliver(last);
-
-    expect({ gaps: receiver.gaps, overlaps: receiver.overlaps }).toEqual({ gaps: 0, overlaps: 0 });
-    const { rows } = await fixture.db.pool.query<{ customer_id: string; period: string; n: string; h: string }>(
-      `SELECT customer_id, date_trunc('month', event_time, 'UTC')::date AS period, count(*) AS n, mod(sum(content_hash), 18446744073709551616) AS h
-       FROM telemetry_events GROUP BY 1, 2`,
-    );
-    expect(rows.reduce((sum, row) => sum + Number(row.n), 0)).toBe(customers.length * 3 * perWriter);
-    for (const row of rows) {
-      const state = receiver.applied.get(`${row.customer_id}/${row.period}`);
-      expect(state).toMatchObject({ events: Number(row.n), calls: Number(row.n), digest: BigInt(row.h) });
-    }
   });
 });

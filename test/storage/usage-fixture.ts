@@ -4,6 +4,7 @@ import { parse } from 'lossless-json';
 import type { Metadata } from '../../src/domain/metering/metadata.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
+import { msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant, LocalDate, Position } from '../../src/domain/values.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
 import { type Database, openDatabase } from '../../src/storage/database.js';
@@ -51,11 +52,14 @@ export const january: PeriodBounds = {
   cuts: [],
 };
 
-export const instant = (text: string): Instant => `${text.slice(0, 19)}.${text.slice(20, -1).padEnd(6, '0')}Z` as Instant;
+export const instant = (text: string): Instant =>
+  `${text.slice(0, 19)}.${text.slice(20, -1).padEnd(6, '0')}Z` as Instant;
 
 export const metadataOf = (json: string): Metadata => parse(json) as Metadata;
 
-export function usageEvent(event: Partial<Omit<UsageEvent, 'eventTime'>> & { customerId: string; eventId: string; eventTime: string }): UsageEvent {
+export function usageEvent(
+  event: Partial<Omit<UsageEvent, 'eventTime'>> & { customerId: string; eventId: string; eventTime: string },
+): UsageEvent {
   const full = { source: '', eventType: 'api_call', metadataJson: '{}', ...event, eventTime: instant(event.eventTime) };
   const contentHash = contentHashOf({ ...full, metadata: metadataOf(full.metadataJson) });
   return { provenance: { requestId: null, userId: null, traceId: null }, contentHash, ...full };
@@ -72,7 +76,10 @@ export async function createFixture(connections = 10): Promise<Fixture> {
     addCustomer: async (customerId = `customer-${randomUUID()}`) => {
       const version = randomUUID();
       versions.set(customerId, version);
-      await db.pool.query('INSERT INTO customers (customer_id, partition) VALUES ($1, $2)', [customerId, partitionOf(customerId)]);
+      await db.pool.query('INSERT INTO customers (customer_id, partition) VALUES ($1, $2)', [
+        customerId,
+        partitionOf(customerId),
+      ]);
       await db.pool.query(
         `INSERT INTO customer_versions VALUES ($1, $2, 1, 'Test', 'USD', 'UTC', 1, NULL, '2024-01-01', 'standard', 'PT1H', 'PT1H', false, NULL, '{}', '{}')`,
         [version, customerId],
@@ -121,16 +128,26 @@ export async function createFixture(connections = 10): Promise<Fixture> {
           await client.query(
             `INSERT INTO telemetry_events (customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, backfill_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-            [event.customerId, event.source, event.eventId, partitionOf(event.customerId), event.eventType, event.eventTime, event.contentHash, event.metadataJson, backfillId],
+            [
+              event.customerId,
+              event.source,
+              event.eventId,
+              partitionOf(event.customerId),
+              event.eventType,
+              event.eventTime,
+              event.contentHash,
+              event.metadataJson,
+              backfillId,
+            ],
           );
         }
       }, openLedgerTransaction),
     addBackfill: async (customerId) => {
       const id = randomUUID();
-      await db.pool.query(`INSERT INTO backfills (backfill_id, customer_ids, range_start, range_end, mode) VALUES ($1, $2, '2000-01-01', '2100-01-01', 'add')`, [
-        id,
-        [customerId],
-      ]);
+      await db.pool.query(
+        `INSERT INTO backfills (backfill_id, customer_ids, range_start, range_end, mode) VALUES ($1, $2, '2000-01-01', '2100-01-01', 'add')`,
+        [id, [customerId]],
+      );
       return id;
     },
     decide: (backfillId, decision) =>
@@ -144,7 +161,9 @@ export async function createFixture(connections = 10): Promise<Fixture> {
     adjust: (event, replacement) =>
       db.transaction(async (client) => {
         const hash =
-          replacement === null ? null : contentHashOf({ ...event, ...replacement, metadata: metadataOf(replacement.metadataJson) });
+          replacement === null
+            ? null
+            : contentHashOf({ ...event, ...replacement, metadata: metadataOf(replacement.metadataJson) });
         const { rows } = await client.query<{ position: Position }>(
           `INSERT INTO event_adjustments (adjustment_id, customer_id, source, event_id, partition, type, replacement_event_type,
              replacement_event_time, replacement_metadata, replacement_content_hash)
@@ -183,7 +202,7 @@ export function meterOf(meter: Partial<Meter> & Pick<Meter, 'code'>): Meter {
     meterId: randomUUID(),
     version: 1,
     eventType: 'api_call',
-    aggregation: meter.valueProperty == null ? 'count' : 'sum',
+    aggregation: typeof meter.valueProperty === 'string' ? 'sum' : 'count',
     valueProperty: null,
     groupBy: [],
     filters: {},
@@ -192,4 +211,12 @@ export function meterOf(meter: Partial<Meter> & Pick<Meter, 'code'>): Meter {
     allowNegative: false,
     ...meter,
   };
+}
+
+/** Like the real store's `periodAt`, on calendar months of UTC: creates the period unless it exists. */
+export function monthAt(fixture: Fixture, customerId: string, at: Instant): Promise<BillingPeriod> {
+  const from = new Date(Date.UTC(Number(at.slice(0, 4)), Number(at.slice(5, 7)) - 1, 1));
+  const to = new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1));
+  const bounds = { from: msToInstant(from.getTime()), to: msToInstant(to.getTime()) };
+  return fixture.addPeriod(customerId, { period: `${at.slice(0, 7)}-01`, ...bounds });
 }

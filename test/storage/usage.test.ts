@@ -26,8 +26,11 @@ beforeEach(async () => {
   period = await fixture.addPeriod(customerId);
 });
 
-const event = (eventId: string, time: string, properties: Record<string, unknown> = { bytes: '10', region: 'eu' }): UsageEvent =>
-  usageEvent({ customerId, eventId, eventTime: time, metadataJson: JSON.stringify(properties) });
+const event = (
+  eventId: string,
+  time: string,
+  properties: Record<string, unknown> = { bytes: '10', region: 'eu' },
+): UsageEvent => usageEvent({ customerId, eventId, eventTime: time, metadataJson: JSON.stringify(properties) });
 
 interface RevisionRow {
   readonly code: string;
@@ -52,7 +55,11 @@ const close = (): ReturnType<UsageStore['closeWindows']> => usage.closeWindows(p
 
 describe('closing windows', () => {
   test('a revision only where something changed, at rising cutoffs', async () => {
-    await fixture.append([event('a', '2024-01-10T10:00:00Z'), event('b', '2024-01-10T10:59:59.999999Z'), event('c', '2024-01-10T11:00:00Z')]);
+    await fixture.append([
+      event('a', '2024-01-10T10:00:00Z'),
+      event('b', '2024-01-10T10:59:59.999999Z'),
+      event('c', '2024-01-10T11:00:00Z'),
+    ]);
     const first = await close();
     expect(first.revisions).toBe(4);
     expect((await close()).revisions).toBe(0);
@@ -60,7 +67,9 @@ describe('closing windows', () => {
     const third = await close();
     expect(third.revisions).toBe(2);
     expect(BigInt(third.cutoff)).toBeGreaterThan(BigInt(first.cutoff));
-    expect((await revisions()).map((row) => [row.code, row.window_start, row.revision, row.quantity, row.event_count])).toEqual([
+    expect(
+      (await revisions()).map((row) => [row.code, row.window_start, row.revision, row.quantity, row.event_count]),
+    ).toEqual([
       ['bytes', instant('2024-01-10T10:00:00Z'), 1, '20', '2'],
       ['bytes', instant('2024-01-10T10:00:00Z'), 2, '30', '3'],
       ['bytes', instant('2024-01-10T11:00:00Z'), 1, '10', '1'],
@@ -92,7 +101,11 @@ describe('closing windows', () => {
     const moved = event('moved', '2024-01-10T10:00:00Z');
     await fixture.append([moved]);
     await close();
-    await fixture.adjust(moved, { eventType: 'api_call', eventTime: instant('2024-01-11T00:00:00Z'), metadataJson: '{"bytes":"7","region":"us"}' });
+    await fixture.adjust(moved, {
+      eventType: 'api_call',
+      eventTime: instant('2024-01-11T00:00:00Z'),
+      metadataJson: '{"bytes":"7","region":"us"}',
+    });
     await close();
     const { windows } = await usage.liveUsage(period);
     expect(windows.map((w) => [w.meter, w.windowStart, w.group, w.quantity])).toEqual([
@@ -103,10 +116,17 @@ describe('closing windows', () => {
   });
 
   test('only the listed windows are closed, however many there are', async () => {
-    const hours = Array.from({ length: 90 }, (_, i) => `2024-01-${String(1 + Math.floor(i / 3)).padStart(2, '0')}T${['03', '04', '09'][i % 3] ?? ''}:00:00Z`);
+    const hours = Array.from(
+      { length: 90 },
+      (_, i) => `2024-01-${String(1 + Math.floor(i / 3)).padStart(2, '0')}T${['03', '04', '09'][i % 3] ?? ''}:00:00Z`,
+    );
     await fixture.append(hours.map((time, i) => event(`e${i}`, time)));
     const listed = hours.filter((_, i) => i % 3 === 1).map((time) => ({ time, start: instant(time) }));
-    const windows = listed.map(({ start, time }) => ({ meter: 'calls', windowStart: start, windowEnd: instant(time.replace(':00:00Z', ':59:59.999999Z')) }));
+    const windows = listed.map(({ start, time }) => ({
+      meter: 'calls',
+      windowStart: start,
+      windowEnd: instant(time.replace(':00:00Z', ':59:59.999999Z')),
+    }));
     expect((await usage.closeWindows(period, windows.slice(0, 3), [], null)).revisions).toBe(3);
     expect((await usage.closeWindows(period, windows, [], null)).revisions).toBe(27);
     const rows = await revisions();
@@ -145,7 +165,11 @@ test('the windows of a charge: its pricing group, its segment, its cutoff', asyn
   const later = await close();
   const segment = { from: period.from, to: instant('2024-01-15T00:00:00Z') };
   const at = async (group: Record<string, string | null>, position: Position): Promise<unknown[]> =>
-    (await usage.windowsAt(period, 'bytes', group, segment, position)).map((w) => [w.group['region'], w.revision, w.quantity]);
+    (await usage.windowsAt(period, 'bytes', group, segment, position)).map((w) => [
+      w.group['region'],
+      w.revision,
+      w.quantity,
+    ]);
   expect(await at({ region: 'eu' }, cutoff)).toEqual([['eu', 1, '10']]);
   expect(await at({ region: 'eu' }, later.cutoff)).toEqual([['eu', 2, '20']]);
   expect(await at({ region: null }, cutoff)).toEqual([[null, 1, '1']]);
@@ -155,7 +179,12 @@ test('the windows of a charge: its pricing group, its segment, its cutoff', asyn
 
 describe('what the signals accumulated', () => {
   const window = instant('2024-01-10T10:00:00Z');
-  const accumulated = (meter: string, since: Position, events: readonly UsageEvent[], quantity: string): AccumulatedWindow => ({
+  const accumulated = (
+    meter: string,
+    since: Position,
+    events: readonly UsageEvent[],
+    quantity: string,
+  ): AccumulatedWindow => ({
     m: meter,
     w: window,
     since,
@@ -165,7 +194,10 @@ describe('what the signals accumulated', () => {
   });
 
   test('everything, or a part between two positions: no difference', async () => {
-    const first = [event('a', '2024-01-10T10:00:00Z'), event('b', '2024-01-10T10:00:01Z', { bytes: 2.5, region: 'us' })];
+    const first = [
+      event('a', '2024-01-10T10:00:00Z'),
+      event('b', '2024-01-10T10:00:01Z', { bytes: 2.5, region: 'us' }),
+    ];
     await fixture.append(first);
     const middle = await fixture.horizon();
     const second = [event('c', '2024-01-10T10:59:00Z')];
@@ -208,26 +240,34 @@ describe('what the signals accumulated', () => {
     await fixture.append([adjusted]);
     const before = await fixture.horizon();
     await fixture.adjust(adjusted, null);
+    const another = event('another', '2024-01-10T10:00:00Z');
+    await fixture.append([another]);
+    const partly = [accumulated('calls', '0' as Position, [], '0')];
+    expect((await usage.closeWindows(period, null, partly, await fixture.horizon())).differences).toEqual([]);
+    expect((await usage.closeWindows(period, null, partly, before)).differences).toHaveLength(1);
+    await fixture.adjust(another, null);
     const told = [accumulated('calls', '0' as Position, [adjusted], '1')];
-    expect((await usage.closeWindows(period, null, told, await fixture.horizon())).differences).toEqual([]);
     // Up to the adjustment the event had been told as it came.
     expect((await usage.closeWindows(period, null, told, before)).differences).toEqual([]);
     const backfill = await fixture.addBackfill(customerId);
     await fixture.appendToBackfill(backfill, [event('old', '2024-01-10T10:30:00Z')]);
     const closedAfter = await fixture.horizon();
+    await fixture.append([event('beside it', '2024-01-10T10:30:00Z')]);
     await fixture.decide(backfill, 'closed');
     const nothing = [accumulated('calls', closedAfter, [], '0')];
     expect((await usage.closeWindows(period, null, nothing, await fixture.horizon())).differences).toEqual([]);
     expect((await usage.liveUsage(period)).windows.map((w) => [w.meter, w.quantity])).toEqual([
-      ['bytes', '10'],
-      ['calls', '1'],
+      ['bytes', '20'],
+      ['calls', '2'],
     ]);
   });
 });
 
 test('closers racing with ingest: each revision is the ledger at its cutoff, and the last ones are all of it', async () => {
   const total = 240;
-  const events = Array.from({ length: total }, (_, i) => event(`e${i}`, `2024-01-10T1${i % 4}:00:00Z`, { bytes: String(i), region: i % 3 === 0 ? 'eu' : 'us' }));
+  const events = Array.from({ length: total }, (_, i) =>
+    event(`e${i}`, `2024-01-10T1${i % 4}:00:00Z`, { bytes: String(i), region: i % 3 === 0 ? 'eu' : 'us' }),
+  );
   const ingest = async (): Promise<void> => {
     for (let i = 0; i < total; i += 8) await fixture.append(events.slice(i, i + 8));
   };
