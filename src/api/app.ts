@@ -1,0 +1,104 @@
+/** The HTTP API as a Fastify instance: everything but the process around it. */
+import { randomUUID } from 'node:crypto';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { DomainFailure } from '../domain/failure.js';
+import { EventIngest } from './ingest/event-ingest.js';
+import { defaultGroupCommitLimits, GroupCommit } from './ingest/group-commit.js';
+import { KnownCustomers } from './ingest/known-customers.js';
+import { KnownMeters } from './ingest/known-meters.js';
+import { registerErrors, sendProblem } from './plugins/errors.js';
+import { registerIdempotency } from './plugins/idempotency.js';
+import { registerJsonBody } from './plugins/json-body.js';
+import { registerMetrics } from './plugins/metrics.js';
+import { registerOpenApi } from './plugins/openapi.js';
+import { registerRouteMethods } from './plugins/route-methods.js';
+import { registerSchemas } from './plugins/schemas.js';
+import { billingPeriodRoutes, chargeRoutes, invoiceRoutes } from './routes/billing.js';
+import type { RouteContext } from './routes/context.js';
+import { customerRoutes, usageRoutes } from './routes/customers.js';
+import { eventRoutes, ingestRoute } from './routes/events.js';
+import { findingRoutes, journalRoutes } from './routes/journal.js';
+import { operationRoutes } from './routes/operations.js';
+import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { CustomerService } from './services/customers.js';
+import { PeriodService } from './services/periods.js';
+import type { Api, ApiDependencies } from './types.js';
+
+/**
+ * Builds the API. Closing the instance stops taking requests, commits what was accepted, and leaves storage and Temporal
+ * to whoever opened them.
+ */
+export function buildApi(deps: ApiDependencies): FastifyInstance {
+  const app = createFastify(deps);
+  registerSchemas(app);
+  registerRouteMethods(app);
+  registerErrors(app);
+  registerIdempotency(app, deps.storage.idempotency);
+  const context = createContext(app, deps);
+  registerOpenApi(app);
+  registerJsonBody(app);
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  for (const routes of allRoutes)
+    void app.register((scope: Api) => routes(scope.withTypeProvider<ZodTypeProvider>(), context));
+  return app;
+}
+
+const allRoutes = [
+  ingestRoute,
+  eventRoutes,
+  customerRoutes,
+  usageRoutes,
+  meterRoutes,
+  priceBookRoutes,
+  billingPeriodRoutes,
+  invoiceRoutes,
+  chargeRoutes,
+  journalRoutes,
+  findingRoutes,
+  operationRoutes,
+] as const;
+
+function createFastify({ logger }: ApiDependencies): Api {
+  return Fastify({
+    loggerInstance: logger,
+    // A line a request would cost more than taking an event; /metrics counts them, and failures are logged.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    // Identifiers have 128 characters, each up to 9 when percent-encoded.
+    routerOptions: { maxParamLength: 128 * 9 },
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(request, reply, new DomainFailure('ROUTE_NOT_FOUND', 'The path is not a valid URL.'));
+      request.log.debug({ err: error }, 'refused by the router');
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+}
+
+function createContext(app: Api, deps: ApiDependencies): RouteContext {
+  const { storage, temporal, clock, config, logger } = deps;
+  const limits = { ...defaultGroupCommitLimits, ...config.groupCommit };
+  const metrics = registerMetrics(app, {
+    ofProcess: config.processMetrics ?? false,
+    queueDepth: () => groupCommit.depth,
+  });
+  const groupCommit = new GroupCommit(storage.ledger, limits, metrics.commits);
+  const knownMeters = new KnownMeters(storage.reference);
+  const ingest = new EventIngest({
+    groupCommit,
+    customers: new KnownCustomers(storage.reference),
+    meters: knownMeters,
+    clock,
+    futureToleranceMs: config.futureToleranceMs,
+  });
+  const customers = new CustomerService({ storage, temporal, clock, logger });
+  const periods = new PeriodService({ storage, temporal, clock, closeWaitMs: config.closeWaitMs ?? 10_000 });
+  app.addHook('onClose', async () => {
+    await groupCommit.close();
+    await customers.settled();
+  });
+  return { ...deps, ingest, knownMeters, metrics, customers, periods };
+}

@@ -1,0 +1,179 @@
+/**
+ * Group commit: requests that wait at the same time share a transaction, because a commit costs a flush of the
+ * write-ahead log whatever it holds. Nobody waits for company: an idle committer takes at once whatever is queued.
+ */
+import { DomainFailure } from '../../domain/failure.js';
+import type { UsageEvent } from '../../domain/metering/event.js';
+import { StorageUnavailable } from '../../storage/errors.js';
+import type { AppendOutcome, DeadLetter, UsageLedger } from '../../storage/types.js';
+
+export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
+
+/** What one request wants committed. */
+export interface CommitJob {
+  readonly events: readonly UsageEvent[];
+  readonly deadLetters: readonly NewDeadLetter[];
+  /** Size of the request's body: bounds the memory that waiting requests hold. */
+  readonly bytes: number;
+}
+
+export interface GroupCommitLimits {
+  /** Transactions at the same time. */
+  readonly committers: number;
+  /** Events a transaction takes, unless a single request has more. */
+  readonly eventsPerCommit: number;
+  /** Events and bytes that may wait or be in flight; beyond them requests are refused with OVER_CAPACITY. */
+  readonly eventsWaiting: number;
+  readonly bytesWaiting: number;
+}
+
+export const defaultGroupCommitLimits: GroupCommitLimits = {
+  committers: 4,
+  eventsPerCommit: 5_000,
+  eventsWaiting: 100_000,
+  bytesWaiting: 128 * 1024 * 1024,
+};
+
+export interface CommitObserver {
+  /** After each transaction that committed. */
+  committed(events: number, requests: number, seconds: number): void;
+}
+
+interface WaitingJob extends CommitJob {
+  readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class GroupCommit {
+  private readonly queue: WaitingJob[] = [];
+  private active = 0;
+  private closing = false;
+  private flushScheduled = false;
+  private readonly idle: (() => void)[] = [];
+  private waitingEvents = 0;
+  private waitingBytes = 0;
+
+  constructor(
+    private readonly ledger: Pick<UsageLedger, 'append'>,
+    private readonly limits: GroupCommitLimits = defaultGroupCommitLimits,
+    private readonly observer?: CommitObserver,
+  ) {}
+
+  /** Events that wait or are in flight. */
+  get depth(): number {
+    return this.waitingEvents;
+  }
+
+  /**
+   * Resolves, once durable, with what became of each event by index.
+   * @throws DomainFailure OVER_CAPACITY when too much waits already, or the API is stopping
+   * @throws StorageUnavailable when the database is away; the request may or may not be committed, and can be repeated
+   */
+  submit(job: CommitJob): Promise<readonly AppendOutcome[]> {
+    if (this.closing) {
+      return Promise.reject(new DomainFailure('OVER_CAPACITY', 'This server is stopping. Send the request again.'));
+    }
+    if (this.isFull(job)) {
+      return Promise.reject(
+        new DomainFailure('OVER_CAPACITY', 'Too many events wait to be stored. Send the same request again later.'),
+      );
+    }
+    this.waitingEvents += job.events.length;
+    this.waitingBytes += job.bytes;
+    return new Promise((resolve, reject) => {
+      this.queue.push({ ...job, resolve, reject });
+      this.scheduleFlush();
+    });
+  }
+
+  /** Refuses new requests and resolves when everything accepted before is committed or answered. */
+  close(): Promise<void> {
+    this.closing = true;
+    if (this.queue.length === 0 && this.active === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** A request alone is always taken: its own size is bounded by the limits of the body. */
+  private isFull(job: CommitJob): boolean {
+    if (this.waitingEvents === 0 && this.waitingBytes === 0) return false;
+    const { eventsWaiting, bytesWaiting } = this.limits;
+    return this.waitingEvents + job.events.length > eventsWaiting || this.waitingBytes + job.bytes > bytesWaiting;
+  }
+
+  /** Once a turn of the event loop, so that requests read in the same turn share the transaction. */
+  private scheduleFlush(): void {
+    if (this.flushScheduled || this.active >= this.limits.committers) return;
+    this.flushScheduled = true;
+    setImmediate(() => {
+      this.flushScheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    while (this.active < this.limits.committers && this.queue.length > 0) {
+      this.active += 1;
+      void this.commit(this.takeBatch()).then(() => {
+        this.active -= 1;
+        this.flush();
+      });
+    }
+    if (this.queue.length === 0 && this.active === 0) {
+      for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  private takeBatch(): readonly WaitingJob[] {
+    let events = this.queue[0]?.events.length ?? 0;
+    let jobs = 1;
+    for (; jobs < this.queue.length; jobs += 1) {
+      events += this.queue[jobs]?.events.length ?? 0;
+      if (events > this.limits.eventsPerCommit) break;
+    }
+    return this.queue.splice(0, jobs);
+  }
+
+  /** Never rejects: each job has its own answer. */
+  private async commit(jobs: readonly WaitingJob[]): Promise<void> {
+    try {
+      await this.append(jobs);
+    } catch (error) {
+      if (jobs.length === 1 || error instanceof StorageUnavailable) this.settle(jobs, error);
+      // One request's content must not fail its neighbours: each gets a transaction, and an answer, of its own.
+      else for (const job of jobs) await this.commit([job]);
+    }
+  }
+
+  private async append(jobs: readonly WaitingJob[]): Promise<void> {
+    const [only] = jobs;
+    const single = jobs.length === 1 && only !== undefined;
+    const events = single ? only.events : joined(jobs.map((job) => job.events));
+    const deadLetters = single ? only.deadLetters : joined(jobs.map((job) => job.deadLetters));
+    const start = performance.now();
+    const outcomes = await this.ledger.append(events, deadLetters);
+    this.observer?.committed(events.length, jobs.length, (performance.now() - start) / 1_000);
+    let offset = 0;
+    for (const job of jobs) {
+      this.release(job);
+      job.resolve(outcomes.slice(offset, offset + job.events.length));
+      offset += job.events.length;
+    }
+  }
+
+  private settle(jobs: readonly WaitingJob[], error: unknown): void {
+    for (const job of jobs) {
+      this.release(job);
+      job.reject(error);
+    }
+  }
+
+  private release(job: CommitJob): void {
+    this.waitingEvents -= job.events.length;
+    this.waitingBytes -= job.bytes;
+  }
+}
+
+/** Several times as fast as flatMap, which looks at every item. */
+function joined<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  return ([] as readonly T[]).concat(...lists);
+}

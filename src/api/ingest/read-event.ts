@@ -1,0 +1,105 @@
+/**
+ * From an item of a request body to a validated event. Written out by hand because it runs for every event, and a valid
+ * one should cost no allocation beyond what is stored.
+ */
+import { DomainFailure } from '../../domain/failure.js';
+import type { Provenance, UsageEvent } from '../../domain/metering/event.js';
+import { parseInstant } from '../../domain/time/instant.js';
+import type { Instant } from '../../domain/values.js';
+import { contentHashOf } from '../../storage/content-hash.js';
+import type { ProblemIssue } from '../problem.js';
+import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
+import type { ExactJson } from './exact-json.js';
+import { metadataToJson, type Metadata } from './read-metadata.js';
+import { valueProblem, type ValueNeeds } from './value-needs.js';
+
+/** What a request knows when it reads its events. */
+export interface ReadContext {
+  /** Event times beyond it are refused: the clock and the tolerance (DESIGN 3). */
+  readonly latestEventTime: Instant;
+  readonly isKnownCustomer: (customerId: string) => boolean;
+  /** By event type, what its meters need of the metadata. */
+  readonly valueNeeds: ReadonlyMap<string, readonly ValueNeeds[]>;
+  /** The body may hold texts that Postgres cannot store. */
+  readonly doubtfulText: boolean;
+}
+
+/** Why an event is not taken; the first issue gives the code. */
+export interface RefusedEvent {
+  /** The item does not have an event's shape (as against: a well-formed event that cannot be taken). */
+  readonly malformed: boolean;
+  readonly issues: readonly [ProblemIssue, ...ProblemIssue[]];
+}
+
+export type ReadResult = UsageEvent | RefusedEvent;
+
+export function isRefused(result: ReadResult): result is RefusedEvent {
+  return 'issues' in result;
+}
+
+const noMetadata: Metadata = {};
+const noProvenance: Provenance = { requestId: null, userId: null, traceId: null };
+
+/** Precedence: shape, then event time, then metadata, then whether it lies in the future, the customer, the values. */
+export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
+  if (!isObject(item))
+    return malformed({ pointer: '', code: 'VALIDATION_FAILED', detail: 'An event is a JSON object.' });
+  if (!isEventShape(item) || context.doubtfulText) {
+    const [first, ...others] = shapeProblems(item);
+    if (first !== undefined) return malformed(first, ...others);
+  }
+  return readShape(item as unknown as EventShape, context);
+}
+
+function readShape(shape: EventShape, context: ReadContext): ReadResult {
+  const metadata = shape.metadata ?? noMetadata;
+  let eventTime: Instant;
+  let metadataJson: string;
+  try {
+    eventTime = parseInstant(shape.event_time, '/event_time');
+    metadataJson = metadataToJson(metadata, { strings: context.doubtfulText });
+  } catch (error) {
+    return malformed(issueOf(error));
+  }
+  const refusal = refusalOf(shape, eventTime, context);
+  if (refusal !== null) return { malformed: false, issues: [refusal] };
+  const { customer_id: customerId, event_id: eventId, event_type: eventType, source = '' } = shape;
+  return {
+    customerId,
+    source,
+    eventId,
+    eventType,
+    eventTime,
+    metadataJson,
+    contentHash: contentHashOf({ customerId, source, eventId, eventType, eventTime, metadata }),
+    provenance: provenanceOf(shape),
+  };
+}
+
+function provenanceOf({ request_id, user_id, trace_id }: EventShape): Provenance {
+  if (request_id === undefined && user_id === undefined && trace_id === undefined) return noProvenance;
+  return { requestId: request_id ?? null, userId: user_id ?? null, traceId: trace_id ?? null };
+}
+
+/** Why a well-formed event cannot be taken; null when it can. */
+function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext): ProblemIssue | null {
+  if (eventTime > context.latestEventTime) {
+    const detail = `The event time ${eventTime} lies in the future; events up to ${context.latestEventTime} are taken now.`;
+    return { pointer: '/event_time', code: 'EVENT_TIME_IN_FUTURE', detail };
+  }
+  if (!context.isKnownCustomer(shape.customer_id)) {
+    const detail = `There is no customer "${shape.customer_id}". Create it with PUT /customers/{customer_id}, then send the event again.`;
+    return { pointer: '/customer_id', code: 'UNKNOWN_CUSTOMER', detail };
+  }
+  const needs = context.valueNeeds.get(shape.event_type);
+  return needs === undefined ? null : valueProblem(shape.metadata ?? noMetadata, needs);
+}
+
+function issueOf(error: unknown): ProblemIssue {
+  if (!(error instanceof DomainFailure)) throw error;
+  return { pointer: error.pointer ?? '', code: error.code, detail: error.detail };
+}
+
+function malformed(...issues: readonly [ProblemIssue, ...ProblemIssue[]]): RefusedEvent {
+  return { malformed: true, issues };
+}

@@ -1,0 +1,76 @@
+/** One place that turns whatever went wrong into a problem (RFC 9457). Nothing of an unexpected error is shown. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { DomainFailure, type FailureCode } from '../../domain/failure.js';
+import { StorageUnavailable } from '../../storage/errors.js';
+import { problemMediaType, problemOf, RequestRefused, retryAfterSeconds, type ProblemIssue } from '../problem.js';
+import { ingestLimits } from '../ingest/limits.js';
+import type { Api } from '../types.js';
+import { SchemaRefused } from './schemas.js';
+
+export function registerErrors(app: Api): void {
+  app.setErrorHandler((error: Error, request, reply) => {
+    const failure = failureOf(error);
+    const { status } = problemOf(failure, request.id);
+    if (status >= 500) request.log[status === 500 ? 'error' : 'warn']({ err: error, reqId: request.id }, failure.code);
+    return sendProblem(request, reply, failure);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = app.methodsOf(request.url);
+    if (allowed.length === 0) {
+      const detail = 'There is nothing at this path. GET /openapi.json lists what there is.';
+      return sendProblem(request, reply, new DomainFailure('ROUTE_NOT_FOUND', detail));
+    }
+    reply.header('allow', allowed.join(', '));
+    const detail = `${request.method} is not possible here; possible: ${allowed.join(', ')}.`;
+    return sendProblem(request, reply, new DomainFailure('METHOD_NOT_ALLOWED', detail));
+  });
+}
+
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: DomainFailure): FastifyReply {
+  const problem = problemOf(failure, request.id);
+  reply.header('x-request-id', request.id);
+  const retryAfter = retryAfterSeconds[failure.code];
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
+  // As text: a problem must never fail for a route's response schema.
+  return reply.code(problem.status).type(problemMediaType).serializer(asIs).send(JSON.stringify(problem));
+}
+
+const asIs = (payload: unknown): string => payload as string;
+
+function failureOf(error: Error): DomainFailure {
+  if (error instanceof DomainFailure) return error;
+  if (error instanceof SchemaRefused) return new RequestRefused(issuesOf(error));
+  if (error instanceof StorageUnavailable) {
+    const detail =
+      'The database cannot be reached, so the request may not have been carried out. Send the same request again later.';
+    return new DomainFailure('DATABASE_UNAVAILABLE', detail);
+  }
+  const known = frameworkFailures[(error as FastifyError).code];
+  if (known !== undefined) return new DomainFailure(known.code, known.detail);
+  const detail = 'Something went wrong on our side. The log has it under the id given as "instance".';
+  return new DomainFailure('INTERNAL_ERROR', detail);
+}
+
+function issuesOf({ issues }: SchemaRefused): readonly [ProblemIssue, ...ProblemIssue[]] {
+  const [first, ...others] = issues;
+  return [first ?? { pointer: '', code: 'VALIDATION_FAILED', detail: 'The request is not valid.' }, ...others];
+}
+
+const mebibytes = ingestLimits.bodyBytes / 1024 / 1024;
+
+/** What Fastify refuses by itself. */
+const frameworkFailures: Readonly<Record<string, { readonly code: FailureCode; readonly detail: string }>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'BODY_TOO_LARGE',
+    detail: `The body is larger than ${mebibytes} MiB. Send it in parts.`,
+  },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    code: 'UNSUPPORTED_MEDIA_TYPE',
+    detail: 'Send the body as JSON, with the header "Content-Type: application/json".',
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    code: 'INVALID_JSON',
+    detail: 'The body is not as long as its Content-Length says. Nothing was taken; send it again.',
+  },
+  FST_ERR_BAD_URL: { code: 'ROUTE_NOT_FOUND', detail: 'The path is not a valid URL.' },
+};

@@ -1,0 +1,127 @@
+/** Errors on the wire: RFC 9457 `application/problem+json` with a stable upper-case `code`. */
+import { DomainFailure, type FailureCode } from '../domain/failure.js';
+
+export const problemMediaType = 'application/problem+json';
+
+/** One place in the body that is at fault. */
+export interface ProblemIssue {
+  /** JSON pointer (RFC 6901) into the body; empty for the whole body. */
+  readonly pointer: string;
+  readonly code: FailureCode;
+  readonly detail: string;
+}
+
+/** The wire shape. `instance` is the request's id, which the log carries too. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: FailureCode;
+  readonly instance: string;
+  readonly errors: readonly ProblemIssue[];
+}
+
+interface CodeEntry {
+  readonly status: number;
+  readonly title: string;
+}
+
+/** Exhaustive: a code without a status does not compile. */
+export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
+  INVALID_JSON: { status: 400, title: 'The body is not JSON' },
+  VALIDATION_FAILED: { status: 422, title: 'The request does not have the required shape' },
+  UNKNOWN_PROPERTY: { status: 422, title: 'Unknown property' },
+  BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  BATCH_TOO_LARGE: { status: 413, title: 'Too many events in one request' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported media type' },
+  INVALID_INSTANT: { status: 422, title: 'Not an instant' },
+  INSTANT_WITHOUT_OFFSET: { status: 422, title: 'Instant without offset' },
+  EVENT_TIME_IN_FUTURE: { status: 422, title: 'Event time in the future' },
+  INVALID_DURATION: { status: 422, title: 'Not a duration' },
+  INVALID_DATE: { status: 422, title: 'Not a calendar day' },
+  INVALID_DECIMAL: { status: 422, title: 'Not a decimal' },
+  NUMBER_TOO_LONG: { status: 422, title: 'Number too long' },
+  VALUE_PROPERTY_MISSING: { status: 422, title: 'Value property missing' },
+  VALUE_PROPERTY_NOT_DECIMAL: { status: 422, title: 'Value property is not a decimal' },
+  UNKNOWN_CUSTOMER: { status: 404, title: 'Unknown customer' },
+  EVENT_ID_REUSED: { status: 409, title: 'Event id reused with other content' },
+  EVENT_NOT_FOUND: { status: 404, title: 'Event not found' },
+  UNKNOWN_CURRENCY: { status: 422, title: 'Unknown currency' },
+  UNKNOWN_TIME_ZONE: { status: 422, title: 'Unknown time zone' },
+  CURRENCY_MISMATCH: { status: 422, title: 'Currencies differ' },
+  CURRENCY_LOCKED: { status: 409, title: 'The currency cannot change now' },
+  UNKNOWN_METER: { status: 404, title: 'Unknown meter' },
+  METER_IMMUTABLE: { status: 409, title: 'A meter never changes' },
+  UNKNOWN_AGGREGATION: { status: 422, title: 'Unknown aggregation' },
+  UNSUPPORTED_AGGREGATION: { status: 422, title: 'Aggregation not supported by this version' },
+  UNKNOWN_PRICE_BOOK: { status: 404, title: 'Unknown price book' },
+  UNKNOWN_PRICE_MODEL: { status: 422, title: 'Unknown price model' },
+  UNSUPPORTED_PRICE_FEATURE: { status: 422, title: 'Price feature not supported by this version' },
+  TIERS_OVERLAP: { status: 422, title: 'Tiers overlap' },
+  TIERS_GAP: { status: 422, title: 'Tiers leave a gap' },
+  LAST_TIER_BOUNDED: { status: 422, title: 'The last tier has a bound' },
+  TIERS_EMPTY: { status: 422, title: 'No tiers' },
+  DUPLICATE_PRICE: { status: 422, title: 'Two prices for the same usage' },
+  EFFECTIVE_FROM_NOT_ALIGNED: { status: 422, title: 'effective_from is not on a full hour of UTC' },
+  PRICE_BOOK_VERSION_IMMUTABLE: { status: 409, title: 'A price book version never changes' },
+  INVALID_PERIOD: { status: 422, title: 'Not a billing period' },
+  UNKNOWN_PERIOD: { status: 404, title: 'Unknown billing period' },
+  PERIOD_NOT_ENDED: { status: 409, title: 'The billing period has not ended' },
+  PERIOD_ALREADY_INVOICED: { status: 409, title: 'The billing period is invoiced already' },
+  INVOICE_NOT_FOUND: { status: 404, title: 'Invoice not found' },
+  CHARGE_NOT_FOUND: { status: 404, title: 'Charge not found' },
+  DOCUMENT_NOT_FOUND: { status: 404, title: 'Document not found' },
+  INVALID_CURSOR: { status: 400, title: 'Not a cursor of this list' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'Idempotency key reused with other content' },
+  IDEMPOTENCY_KEY_IN_FLIGHT: { status: 409, title: 'The first request with this key is still in flight' },
+  IDEMPOTENCY_KEY_INVALID: { status: 400, title: 'Not an idempotency key' },
+  ROUTE_NOT_FOUND: { status: 404, title: 'No such route' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed' },
+  OVER_CAPACITY: { status: 503, title: 'Over capacity' },
+  DATABASE_UNAVAILABLE: { status: 503, title: 'The database is not available' },
+  TEMPORAL_UNAVAILABLE: { status: 503, title: 'Temporal is not available' },
+  INTERNAL_ERROR: { status: 500, title: 'Internal error' },
+};
+
+/** Seconds a client should wait before it repeats a request that was refused for the state of the server. */
+export const retryAfterSeconds: Readonly<Partial<Record<FailureCode, number>>> = {
+  OVER_CAPACITY: 1,
+  DATABASE_UNAVAILABLE: 2,
+  TEMPORAL_UNAVAILABLE: 5,
+  IDEMPOTENCY_KEY_IN_FLIGHT: 1,
+};
+
+/** More than one place of the body at fault; the first issue gives the problem its code. */
+export class RequestRefused extends DomainFailure {
+  constructor(readonly issues: readonly [ProblemIssue, ...ProblemIssue[]]) {
+    super(issues[0].code, issues[0].detail, issues[0].pointer);
+  }
+}
+
+/**
+ * An unknown thing named by the URL is 404; named by the body (the failure then points into it) it is 422, because the
+ * route itself exists.
+ */
+export function statusOf(failure: Pick<DomainFailure, 'code' | 'pointer'>): number {
+  const { status } = problemCodes[failure.code];
+  return status === 404 && failure.pointer !== undefined ? 422 : status;
+}
+
+export function problemOf(failure: DomainFailure, requestId: string): Problem {
+  return {
+    type: `urn:reckoner:problem:${failure.code}`,
+    title: problemCodes[failure.code].title,
+    status: statusOf(failure),
+    detail: failure.detail,
+    code: failure.code,
+    instance: requestId,
+    errors: issuesOf(failure),
+  };
+}
+
+function issuesOf(failure: DomainFailure): readonly ProblemIssue[] {
+  if (failure instanceof RequestRefused) return failure.issues;
+  if (failure.pointer === undefined) return [];
+  return [{ pointer: failure.pointer, code: failure.code, detail: failure.detail }];
+}

@@ -1,0 +1,15 @@
+import type { EventIngest } from '../ingest/event-ingest.js';
+import type { KnownMeters } from '../ingest/known-meters.js';
+import type { ApiMetrics } from '../plugins/metrics.js';
+import type { CustomerService } from '../services/customers.js';
+import type { PeriodService } from '../services/periods.js';
+import type { ApiDependencies } from '../types.js';
+
+/** What the routes work with: the dependencies of the app, and what was made of them. */
+export interface RouteContext extends ApiDependencies {
+  readonly ingest: EventIngest;
+  readonly knownMeters: KnownMeters;
+  readonly metrics: ApiMetrics;
+  readonly customers: CustomerService;
+  readonly periods: PeriodService;
+}

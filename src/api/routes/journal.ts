@@ -1,0 +1,89 @@
+/** The journal, and findings. */
+import { z } from 'zod';
+import { parsePeriodName } from '../../domain/time/local-date.js';
+import { accounts, finding, journalEntry, trialBalance } from '../schemas/billing.js';
+import { answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
+import type { Api } from '../types.js';
+import { toApiEntry, toApiFinding, toApiPage } from '../wire/to-api.js';
+import type { RouteContext } from './context.js';
+import { pageRequest } from './paging.js';
+
+export async function journalRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+  const tags = ['ledger'];
+  app.get(
+    '/ledger/accounts',
+    {
+      schema: {
+        tags,
+        operationId: 'listAccounts',
+        summary: 'Accounts with their balances by currency',
+        response: answers({ success: { 200: { description: 'Accounts.', schema: accounts } } }),
+      },
+    },
+    async () => ({ data: await storage.journal.accounts() }),
+  );
+  app.get(
+    '/ledger/entries',
+    {
+      schema: {
+        tags,
+        operationId: 'listJournalEntries',
+        summary: 'Journal entries',
+        querystring: z.strictObject({ customer_id: identifier.optional(), invoice_id: z.uuid().optional(), ...paging }),
+        response: answers({
+          success: { 200: { description: 'Entries.', schema: pageOf(journalEntry) } },
+          refusals: ['INVALID_CURSOR'],
+        }),
+      },
+    },
+    async (request) => {
+      const { customer_id: customerId, invoice_id: invoiceId } = request.query;
+      const filter = { ...(customerId !== undefined && { customerId }), ...(invoiceId !== undefined && { invoiceId }) };
+      return toApiPage(await storage.journal.entries(filter, pageRequest(request.query)), toApiEntry);
+    },
+  );
+  app.get(
+    '/ledger/trial-balance',
+    {
+      schema: {
+        tags,
+        operationId: 'getTrialBalance',
+        summary: 'Debit, credit and balance by account and currency; it sums to zero',
+        response: answers({ success: { 200: { description: 'The trial balance.', schema: trialBalance } } }),
+      },
+    },
+    async () => ({ data: await storage.journal.trialBalance() }),
+  );
+}
+
+export async function findingRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+  app.get(
+    '/findings',
+    {
+      schema: {
+        tags: ['findings'],
+        operationId: 'listFindings',
+        summary: 'What needs a person',
+        querystring: z.strictObject({
+          customer_id: identifier.optional(),
+          code: identifier.optional(),
+          period: periodName.optional(),
+          ...paging,
+        }),
+        response: answers({
+          success: { 200: { description: 'Findings.', schema: pageOf(finding) } },
+          refusals: ['INVALID_CURSOR', 'INVALID_PERIOD'],
+        }),
+      },
+    },
+    async (request) => {
+      const { customer_id: customerId, code, period } = request.query;
+      const filter = {
+        ...(customerId !== undefined && { customerId }),
+        ...(code !== undefined && { code }),
+        ...(period !== undefined && { period: parsePeriodName(period) }),
+      };
+      return toApiPage(await storage.findings.list(filter, pageRequest(request.query)), toApiFinding);
+    },
+  );
+}

@@ -1,0 +1,146 @@
+/** Meters and price books. */
+import { z } from 'zod';
+import { startOfLocalDay } from '../../calendar/time-zones.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { parsePriceBook, requireMetersOf } from '../../domain/rating/parse-price-book.js';
+import type { PriceBookVersion } from '../../domain/rating/price-book.js';
+import { versionInForce } from '../../domain/rating/segments.js';
+import { msToInstant, parseInstant } from '../../domain/time/instant.js';
+import { answers, documented, idempotencyHeaders, identifier, instant } from '../schemas/common.js';
+import { meter, meterBody, priceBook, priceBookBody } from '../schemas/reference.js';
+import { meterOf } from '../services/meters.js';
+import type { Api } from '../types.js';
+import { toApiMeter, toApiPriceBook } from '../wire/to-api.js';
+import type { RouteContext } from './context.js';
+
+export async function meterRoutes(app: Api, { storage, knownMeters }: RouteContext): Promise<void> {
+  const tags = ['meters'];
+  app.post(
+    '/meters',
+    {
+      config: { idempotent: true },
+      schema: {
+        tags,
+        operationId: 'createMeter',
+        summary: 'Say what is counted, and how',
+        headers: idempotencyHeaders,
+        body: meterBody,
+        response: answers({
+          success: {
+            200: { description: 'The meter exists with the same content.', schema: meter },
+            201: { description: 'Created.', schema: meter },
+          },
+          refusals: ['UNKNOWN_AGGREGATION', 'UNSUPPORTED_AGGREGATION', 'INVALID_DURATION', 'METER_IMMUTABLE'],
+          body: true,
+          idempotent: true,
+        }),
+      },
+    },
+    async (request, reply) => {
+      const result = await storage.reference.createMeter(meterOf(request.body));
+      knownMeters.forget();
+      return reply.code(result.created ? 201 : 200).send(toApiMeter(result.meter));
+    },
+  );
+  app.get(
+    '/meters',
+    {
+      schema: {
+        tags,
+        operationId: 'listMeters',
+        summary: 'All meters',
+        response: answers({ success: { 200: { description: 'Meters.', schema: z.object({ data: z.array(meter) }) } } }),
+      },
+    },
+    async () => ({ data: (await storage.reference.meters()).map(toApiMeter) }),
+  );
+}
+
+export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
+  const tags = ['price books'];
+  app.post(
+    '/price-books',
+    {
+      config: { idempotent: true },
+      schema: {
+        tags,
+        operationId: 'createPriceBookVersion',
+        summary: 'Add a version of a price book; it never changes',
+        headers: idempotencyHeaders,
+        body: documented(priceBookBody),
+        response: answers({
+          success: {
+            200: { description: 'The version exists with the same content.', schema: priceBook },
+            201: { description: 'Created.', schema: priceBook },
+          },
+          refusals: [
+            'UNKNOWN_CURRENCY',
+            'UNKNOWN_METER',
+            'UNKNOWN_PRICE_MODEL',
+            'UNSUPPORTED_PRICE_FEATURE',
+            'INVALID_DECIMAL',
+            'NUMBER_TOO_LONG',
+            'INVALID_INSTANT',
+            'INVALID_DATE',
+            'TIERS_EMPTY',
+            'TIERS_GAP',
+            'TIERS_OVERLAP',
+            'LAST_TIER_BOUNDED',
+            'DUPLICATE_PRICE',
+            'EFFECTIVE_FROM_NOT_ALIGNED',
+            'CURRENCY_MISMATCH',
+            'PRICE_BOOK_VERSION_IMMUTABLE',
+          ],
+          body: true,
+          idempotent: true,
+        }),
+      },
+    },
+    async (request, reply) => {
+      const content = parsePriceBook(request.body);
+      requireMetersOf(content, await storage.reference.meters());
+      requireOneCurrency(content, await storage.reference.priceBookVersions(content.code));
+      const result = await storage.reference.createPriceBook(content);
+      return reply.code(result.created ? 201 : 200).send(toApiPriceBook(result.priceBook));
+    },
+  );
+  app.get(
+    '/price-books/:code',
+    {
+      schema: {
+        tags,
+        operationId: 'getPriceBook',
+        summary: 'The version of a price book that is, was, or will be in force',
+        description: 'A version that begins on a local date begins, here, at its midnight in UTC.',
+        params: z.object({ code: identifier }),
+        querystring: z.strictObject({ at: instant.optional().meta({ description: 'Default: now.' }) }),
+        response: answers({
+          success: { 200: { description: 'The version.', schema: priceBook } },
+          refusals: ['UNKNOWN_PRICE_BOOK', 'INVALID_INSTANT', 'INSTANT_WITHOUT_OFFSET'],
+        }),
+      },
+    },
+    async (request) => {
+      const at = request.query.at === undefined ? msToInstant(clock()) : parseInstant(request.query.at);
+      const versions = await storage.reference.priceBookVersions(request.params.code);
+      const version = versionInForce(versions, at, (day) => startOfLocalDay(day, 'UTC'));
+      if (version !== null) return toApiPriceBook(version);
+      const detail =
+        versions.length === 0
+          ? `There is no price book "${request.params.code}".`
+          : `The price book "${request.params.code}" has no version in force at ${at}.`;
+      throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail);
+    },
+  );
+}
+
+/** A customer keeps its price book for years; a version in another currency could not bill it. */
+function requireOneCurrency(
+  content: { readonly code: string; readonly currency: string },
+  versions: readonly PriceBookVersion[],
+): void {
+  const other = versions.find(({ currency }) => currency !== content.currency);
+  if (other === undefined) return;
+  const detail = `The price book "${content.code}" is in ${other.currency} since version "${other.version}". Use another code for ${content.currency}.`;
+  throw new DomainFailure('CURRENCY_MISMATCH', detail, '/currency');
+}

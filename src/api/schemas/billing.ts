@@ -1,0 +1,216 @@
+/** Usage, billing periods, invoices, charges, journal, findings. */
+import { z } from 'zod';
+import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
+
+const tier = z.object({
+  up_to: decimalOut.nullable(),
+  quantity: decimalOut,
+  unit_price: decimalOut,
+  flat_fee: decimalOut.optional(),
+  amount: decimalOut,
+});
+
+/** `Calculation` of the domain. */
+const calculation = z.object({
+  model: z.enum(['flat', 'tiered', 'volume']),
+  formula: z.string().meta({ examples: ['1000 × 0.10 + 234 × 0.08'] }),
+  quantity: decimalOut,
+  unit_price: decimalOut.nullable(),
+  tiers: z.array(tier),
+  quantity_before: decimalOut,
+  period_quantity: decimalOut,
+  price_book: z.string(),
+  price_book_version: z.string(),
+  effective_date: z.string(),
+  in_force: z.array(intervalOut),
+});
+
+const usageWindow = z.object({
+  window_start: instantOut,
+  window_end: instantOut,
+  quantity: decimalOut,
+  event_count: z.int(),
+  digest: z.string(),
+});
+
+export const usage = z
+  .object({
+    customer_id: z.string(),
+    period: intervalOut.extend({ period: dateOut }),
+    as_of: instantOut,
+    finality: z.enum(['estimated', 'final']),
+    currency: z.string(),
+    meters: z.array(
+      z.object({
+        meter: z.string(),
+        group: groupOut,
+        quantity: decimalOut,
+        event_count: z.int(),
+        windows: z.array(usageWindow),
+      }),
+    ),
+    cost: z
+      .object({
+        total: decimalOut,
+        lines: z.array(
+          z.object({
+            meter: z.string(),
+            group: groupOut,
+            quantity: decimalOut,
+            amount: decimalOut,
+            formula: z.string(),
+            calculations: z.array(calculation),
+          }),
+        ),
+        problems: z.array(z.object({ code: z.string(), meter: z.string(), group: groupOut, detail: z.string() })),
+      })
+      .meta({ description: 'What the usage would cost if the period were invoiced now.' }),
+  })
+  .meta({ id: 'Usage' });
+
+export const billingPeriod = z
+  .object({
+    customer_id: z.string(),
+    period: dateOut,
+    from: instantOut,
+    to: instantOut,
+    time_zone: z.string(),
+    stage: z.enum(['open', 'closing', 'ready', 'held', 'invoiced', 'skipped']),
+    windows: z.int(),
+    closed_windows: z.int(),
+    last_cutoff: z.string().nullable(),
+    invoice_id: z.string().nullable(),
+    invoiced_cutoff: z.string().nullable(),
+    workflow_id: z.string(),
+  })
+  .meta({ id: 'BillingPeriod' });
+
+export const closeBody = z
+  .strictObject({
+    force: z.boolean().default(false).meta({ description: 'Close before the period has ended; needs a reason.' }),
+    reason: z.string().min(1).max(1_000).optional(),
+  })
+  .nullable()
+  .default(null);
+
+const party = z.object({
+  name: z.string(),
+  address: z.string().optional(),
+  tax_id: z.string().optional(),
+  email: z.string().optional(),
+});
+
+export const invoice = z
+  .object({
+    invoice_id: z.string(),
+    number: z.string(),
+    type: z.enum(['invoice', 'correction', 'credit_note']),
+    corrects_invoice_id: z.string().nullable(),
+    customer_id: z.string(),
+    period: intervalOut,
+    currency: z.string(),
+    status: z.enum(['draft', 'held', 'issued', 'partly_paid', 'paid', 'overdue', 'void']),
+    issued_at: instantOut,
+    due_at: instantOut,
+    seller: party,
+    buyer: party,
+    payment_terms: z.string(),
+    subtotal: decimalOut,
+    credits: decimalOut,
+    tax: decimalOut,
+    total: decimalOut,
+    document_hash: z.string(),
+    lines: z.array(
+      z.object({
+        line_item_id: z.string(),
+        description: z.string(),
+        meter: z.string().nullable(),
+        group: groupOut,
+        quantity: decimalOut.nullable(),
+        amount: decimalOut,
+        charge_ids: z.array(z.string()),
+        calculation: z.object({ formula: z.string(), charges: z.array(calculation) }),
+        original_amount: decimalOut.optional(),
+        corrected_amount: decimalOut.optional(),
+        reason: z.string().optional(),
+        corrects_line_item_id: z.string().optional(),
+      }),
+    ),
+  })
+  .meta({ id: 'Invoice' });
+
+export const charge = z
+  .object({
+    charge_id: z.string(),
+    revision: z.int(),
+    supersedes_charge_id: z.string().nullable(),
+    customer_id: z.string(),
+    period: dateOut,
+    meter: z.string(),
+    group: groupOut,
+    amount: decimalOut.meta({ description: 'Not rounded: rounding happens once, at the invoice line.' }),
+    currency: z.string(),
+    cutoff_position: z.string(),
+    calculation: calculation.extend({
+      windows: z.array(usageWindow.extend({ revision: z.int() })),
+      source_events: z.object({ count: z.int(), digest: z.string(), first: z.array(z.string()), href: z.string() }),
+    }),
+    invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
+  })
+  .meta({ id: 'Charge' });
+
+export const accounts = z.object({
+  data: z.array(
+    z.object({
+      account: z.string(),
+      name: z.string(),
+      kind: z.string(),
+      balances: z.array(z.object({ currency: z.string(), amount: decimalOut })),
+    }),
+  ),
+});
+
+export const journalEntry = z
+  .object({
+    entry_id: z.string(),
+    source_document: z.string(),
+    customer_id: z.string(),
+    invoice_id: z.string().nullable(),
+    posting_date: dateOut,
+    service_period: intervalOut,
+    description: z.string(),
+    created_at: instantOut,
+    postings: z.array(
+      z.object({
+        account: z.string(),
+        line_item_id: z.string().nullable(),
+        currency: z.string(),
+        amount: decimalOut.meta({ description: 'Debit positive, credit negative.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'JournalEntry' });
+
+export const trialBalance = z.object({
+  data: z.array(
+    z.object({
+      account: z.string(),
+      currency: z.string(),
+      debit: decimalOut,
+      credit: decimalOut,
+      balance: decimalOut,
+    }),
+  ),
+});
+
+export const finding = z
+  .object({
+    finding_id: z.string(),
+    code: z.string(),
+    customer_id: z.string().nullable(),
+    period: dateOut.nullable(),
+    subject: z.record(z.string(), z.unknown()),
+    detail: z.string(),
+    found_at: instantOut,
+  })
+  .meta({ id: 'Finding' });

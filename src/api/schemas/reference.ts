@@ -1,0 +1,130 @@
+/** Customers, meters, price books. */
+import { z } from 'zod';
+import { parseTimeZone } from '../../calendar/time-zones.js';
+import { findCurrency } from '../../domain/money/currency.js';
+import { aggregations, windowSizes } from '../../domain/metering/meter.js';
+import { roundingModes } from '../../domain/rating/price-book.js';
+import { parseDuration } from '../../domain/time/duration.js';
+import { parseInstant } from '../../domain/time/instant.js';
+import { parseLocalDate } from '../../domain/time/local-date.js';
+import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
+
+const text = (max: number) => z.string().min(1).max(max);
+const duration = textAccepted((value) => parseDuration(value)).meta({ format: 'duration', examples: ['PT1H'] });
+const isLocalDate = (value: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(value);
+
+export const customerBody = z.strictObject({
+  name: text(256),
+  currency: textAccepted((value) => findCurrency(value)).meta({ examples: ['USD'] }),
+  time_zone: textAccepted((value) => parseTimeZone(value))
+    .default('UTC')
+    .meta({ examples: ['Europe/Berlin'] }),
+  billing_anchor_day: z.int().min(1).max(31).default(1),
+  billing_from: localDate.optional().meta({ description: 'Default: the period in which the customer is created.' }),
+  price_book: identifier,
+  price_book_from: textAccepted((value) => (isLocalDate(value) ? parseLocalDate(value) : parseInstant(value)))
+    .nullable()
+    .optional()
+    .meta({ description: 'A full hour of UTC, or a local date; null: from the beginning.' }),
+  invoice_delay: duration.default('PT1H'),
+  late_usage_quiet_time: textAccepted((value) => value === 'manual' || parseDuration(value)).default('PT1H'),
+  skip_empty_invoices: z.boolean().default(false),
+  approval_threshold: decimal.nullable().default(null),
+  tags: z.record(text(128), z.string().max(256)).default({}),
+  buyer: z
+    .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
+    .default({}),
+});
+export type CustomerBody = z.output<typeof customerBody>;
+
+export const customer = z
+  .object({
+    customer_id: z.string(),
+    name: z.string(),
+    currency: z.string(),
+    time_zone: z.string(),
+    billing_anchor_day: z.int(),
+    billing_from: dateOut,
+    price_book: z.string(),
+    price_book_from: instantOut.nullable(),
+    invoice_delay: z.string(),
+    late_usage_quiet_time: z.string(),
+    skip_empty_invoices: z.boolean(),
+    approval_threshold: decimalOut.nullable(),
+    tags: z.record(z.string(), z.string()),
+    buyer: z.record(z.string(), z.string()),
+    version: z.int(),
+  })
+  .meta({ id: 'Customer' });
+export type CustomerWire = z.output<typeof customer>;
+
+export const meterBody = z.strictObject({
+  code: identifier,
+  event_type: identifier,
+  aggregation: z.string().meta({ enum: [...aggregations] }),
+  value_property: identifier.nullable().optional(),
+  group_by: z.array(identifier).max(16).default([]),
+  filters: z.record(identifier, z.array(z.string().max(1_024)).min(1).max(100)).default({}),
+  window: z.enum(windowSizes).default('hour'),
+  allowed_lateness: duration.default('PT1H'),
+  allow_negative: z.boolean().default(false),
+});
+export type MeterBody = z.output<typeof meterBody>;
+
+export const meter = z
+  .object({
+    meter_id: z.string(),
+    code: z.string(),
+    version: z.int(),
+    event_type: z.string(),
+    aggregation: z.enum(aggregations),
+    value_property: z.string().nullable(),
+    group_by: z.array(z.string()),
+    filters: z.record(z.string(), z.array(z.string())),
+    window: z.enum(windowSizes),
+    allowed_lateness: z.string(),
+    allow_negative: z.boolean(),
+  })
+  .meta({ id: 'Meter' });
+export type MeterWire = z.output<typeof meter>;
+
+const tiers = z
+  .array(z.strictObject({ up_to: decimalOut.nullable(), unit_price: decimalOut, flat_fee: decimalOut.optional() }))
+  .min(1);
+const pricePart = { meter: identifier, price_by: z.array(identifier).optional() };
+const price = z.union([
+  z.strictObject({ ...pricePart, model: z.enum(['flat', 'per_unit']), unit_price: decimalOut }),
+  z.strictObject({
+    ...pricePart,
+    model: z.enum(['tiered', 'graduated', 'volume']),
+    tiers,
+    charge_when_zero: z.boolean().optional(),
+  }),
+]);
+const effectiveFrom = z
+  .string()
+  .meta({ description: 'An instant on a full hour of UTC, or a local date: midnight in each customer’s zone.' });
+
+/** Shown only; src/domain/rating/parse-price-book.ts decides. */
+export const priceBookBody = z.strictObject({
+  code: identifier,
+  version: identifier,
+  currency: z.string(),
+  effective_from: effectiveFrom,
+  effective_until: instantOut.nullable().optional(),
+  rounding: z.enum(roundingModes).default('half_even'),
+  prices: z.array(price),
+});
+
+export const priceBook = z
+  .object({
+    price_book_id: z.string(),
+    code: z.string(),
+    version: z.string(),
+    currency: z.string(),
+    effective_from: effectiveFrom,
+    effective_until: instantOut.nullable(),
+    rounding: z.enum(roundingModes),
+    prices: z.array(z.record(z.string(), z.unknown())),
+  })
+  .meta({ id: 'PriceBook' });

@@ -1,0 +1,52 @@
+/** GET /charges/{id}: the amount walked back to the events it came from (docs/reference/API.md, charge explanation). */
+import { DomainFailure } from '../../domain/failure.js';
+import type { Storage } from '../../storage/types.js';
+
+const firstEvents = 5;
+
+/** @throws DomainFailure CHARGE_NOT_FOUND */
+export async function explainCharge(
+  storage: Pick<Storage, 'billing' | 'periods' | 'usage'>,
+  chargeId: string,
+): Promise<object> {
+  const charge = await storage.billing.findCharge(chargeId);
+  if (charge === null) throw new DomainFailure('CHARGE_NOT_FOUND', `There is no charge "${chargeId}".`);
+  const period = await storage.periods.periodNamed(charge.customerId, charge.period);
+  if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
+  const { meter, group, segment, cutoff } = charge;
+  const [windows, events, lines] = await Promise.all([
+    storage.usage.windowsAt(period, meter, group, segment, cutoff),
+    storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
+    storage.billing.linesOfCharge(chargeId),
+  ]);
+  return {
+    charge_id: charge.chargeId,
+    revision: charge.revision,
+    supersedes_charge_id: charge.supersedesChargeId,
+    customer_id: charge.customerId,
+    period: charge.period,
+    meter,
+    group,
+    amount: charge.amount,
+    currency: charge.currency,
+    cutoff_position: cutoff,
+    calculation: {
+      ...charge.calculation,
+      windows: windows.map((window) => ({
+        window_start: window.windowStart,
+        window_end: window.windowEnd,
+        revision: window.revision,
+        quantity: window.quantity,
+        event_count: window.eventCount,
+        digest: window.digest,
+      })),
+      source_events: {
+        count: charge.eventCount,
+        digest: charge.digest,
+        first: events.data.map(({ eventId }) => eventId),
+        href: `/charges/${charge.chargeId}/events`,
+      },
+    },
+    invoice_lines: lines.map(({ invoiceId, lineItemId }) => ({ invoice_id: invoiceId, line_item_id: lineItemId })),
+  };
+}

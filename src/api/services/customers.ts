@@ -1,0 +1,215 @@
+/** PUT /customers: the facts of a customer, and the billing periods that follow from them. */
+import type { FastifyBaseLogger } from 'fastify';
+import { periodContaining, type CalendarPeriod, type CalendarSegment } from '../../calendar/calendar.js';
+import { parseTimeZone, startOfLocalDay } from '../../calendar/time-zones.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
+import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
+import type {
+  BillingPeriodStatus,
+  Customer,
+  CustomerFacts,
+  PriceBookAssignment,
+  Storage,
+} from '../../storage/types.js';
+import type { CustomerBody } from '../schemas/reference.js';
+import type { TemporalGateway } from '../temporal-gateway.js';
+import { calendarFromOf, calendarOf } from './calendar-of.js';
+
+/** Workflows of past periods that one PUT starts; the daily sweep starts those beyond. */
+const pastPeriodsMax = 36;
+
+export interface CustomerView {
+  readonly customer: Customer;
+  readonly assignment: PriceBookAssignment | null;
+}
+
+export interface CustomerServiceDependencies {
+  readonly storage: Pick<Storage, 'reference' | 'periods'>;
+  readonly temporal: TemporalGateway;
+  readonly clock: () => number;
+  readonly logger: FastifyBaseLogger;
+}
+
+export class CustomerService {
+  private readonly starting = new Set<Promise<void>>();
+
+  constructor(private readonly deps: CustomerServiceDependencies) {}
+
+  /**
+   * @throws DomainFailure UNKNOWN_PRICE_BOOK, CURRENCY_MISMATCH, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
+   */
+  async put(customerId: string, body: CustomerBody): Promise<CustomerView & { readonly created: boolean }> {
+    const { reference } = this.deps.storage;
+    const now = msToInstant(this.deps.clock());
+    const versions = await reference.customerVersions(customerId);
+    const timeZone = parseTimeZone(body.time_zone);
+    const assignFrom = assignmentStart(body.price_book_from, timeZone);
+    await this.requirePriceBook(body);
+    await this.requireCurrencyFree(customerId, versions.at(-1), body.currency);
+
+    const place = { timeZone, billingAnchorDay: body.billing_anchor_day };
+    const learnedAt = await this.lastPeriodStart(customerId, versions, now);
+    const calendarFrom = calendarFromOf(versions, place, learnedAt);
+    const facts = factsOf(body, { ...place, billingFrom: billingFromOf(body, versions, { ...place, now }) });
+    const { customer, created } = await reference.putCustomer(customerId, facts, calendarFrom);
+    await this.assign(customer, assignFrom);
+    this.startPeriods(customer, now);
+    return { customer, created, assignment: await this.latestAssignment(customerId) };
+  }
+
+  /** @throws DomainFailure UNKNOWN_CUSTOMER */
+  async get(customerId: string): Promise<CustomerView> {
+    const customer = await requireCustomer(this.deps.storage, customerId);
+    return { customer, assignment: await this.latestAssignment(customerId) };
+  }
+
+  async latestAssignment(customerId: string): Promise<PriceBookAssignment | null> {
+    const assignments = await this.deps.storage.reference.assignments(customerId);
+    return assignments.reduce<PriceBookAssignment | null>(
+      (latest, each) => (latest === null || each.learnedOrder > latest.learnedOrder ? each : latest),
+      null,
+    );
+  }
+
+  /** Resolves when no start of a workflow is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.starting);
+  }
+
+  private async requirePriceBook(body: CustomerBody): Promise<void> {
+    const versions = await this.deps.storage.reference.priceBookVersions(body.price_book);
+    if (versions.length === 0) {
+      const detail = `There is no price book "${body.price_book}". Create it with POST /price-books first.`;
+      throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail, '/price_book');
+    }
+    const other = versions.find(({ currency }) => currency !== body.currency);
+    if (other === undefined) return;
+    const detail = `The price book "${body.price_book}" is in ${other.currency}, the customer is billed in ${body.currency}.`;
+    throw new DomainFailure('CURRENCY_MISMATCH', detail, '/currency');
+  }
+
+  /** RULES 22: the currency cannot change while a period is open. */
+  private async requireCurrencyFree(customerId: string, latest: Customer | undefined, currency: string): Promise<void> {
+    if (latest === undefined || latest.currency === currency) return;
+    for await (const period of this.storedPeriods(customerId)) {
+      if (period.stage === 'invoiced' || period.stage === 'skipped') continue;
+      const detail = `The billing period ${period.period} is not invoiced yet; it is billed in ${latest.currency}.`;
+      throw new DomainFailure('CURRENCY_LOCKED', detail, '/currency');
+    }
+  }
+
+  /** Stored periods never change, so a new calendar begins after the last of them. */
+  private async lastPeriodStart(customerId: string, versions: readonly Customer[], now: Instant): Promise<Instant> {
+    let latest = now;
+    if (versions.length === 0) return latest;
+    for await (const { from } of this.storedPeriods(customerId)) if (from > latest) latest = from;
+    return latest;
+  }
+
+  private async *storedPeriods(customerId: string): AsyncGenerator<BillingPeriodStatus> {
+    let cursor: string | null = null;
+    do {
+      const request = cursor === null ? { limit: 100 } : { limit: 100, cursor };
+      const page = await this.deps.storage.periods.listPeriods(customerId, request);
+      yield* page.data;
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+
+  /** Left out, `price_book_from` keeps the assignment there is, and assigns another price book from the beginning. */
+  private async assign(customer: Customer, from: Instant | null | undefined): Promise<void> {
+    const latest = await this.latestAssignment(customer.customerId);
+    const same = latest?.priceBook === customer.priceBook;
+    if (same && (from === undefined || from === latest.effectiveFrom)) return;
+    await this.deps.storage.reference.assignPriceBook(customer.customerId, customer.priceBook, from ?? null);
+  }
+
+  /** In the background and best effort: with Temporal away the daily sweep starts them. */
+  private startPeriods(customer: Customer, now: Instant): void {
+    const work = this.startEach(customer, now).catch((error: unknown) => {
+      this.deps.logger.warn(
+        { err: error, customerId: customer.customerId },
+        'billing periods were not started; the sweep will',
+      );
+    });
+    this.starting.add(work);
+    void work.then(() => this.starting.delete(work));
+  }
+
+  private async startEach({ customerId, billingFrom, timeZone }: Customer, now: Instant): Promise<void> {
+    const { storage, temporal } = this.deps;
+    const segments = calendarOf(await storage.reference.customerVersions(customerId));
+    for (const { name } of periodsSince(segments, startOfLocalDay(billingFrom, timeZone), now)) {
+      const stage = (await storage.periods.status(customerId, name))?.stage ?? 'open';
+      if (stage === 'open' || stage === 'closing') await temporal.startBillingPeriod(customerId, name);
+    }
+  }
+}
+
+/** The period of now and those before it back to the one that contains `first`, newest first and bounded. */
+function periodsSince(segments: readonly CalendarSegment[], first: Instant, now: Instant): readonly CalendarPeriod[] {
+  const periods: CalendarPeriod[] = [];
+  if (first > now) return periods;
+  let period = periodContaining(segments, now);
+  periods.push(period);
+  while (period.from > first && periods.length <= pastPeriodsMax) {
+    period = periodContaining(segments, addMs(period.from, -1));
+    periods.push(period);
+  }
+  return periods;
+}
+
+/** @throws DomainFailure UNKNOWN_CUSTOMER */
+export async function requireCustomer(storage: Pick<Storage, 'reference'>, customerId: string): Promise<Customer> {
+  const customer = await storage.reference.findCustomer(customerId);
+  if (customer !== null) return customer;
+  throw new DomainFailure(
+    'UNKNOWN_CUSTOMER',
+    `There is no customer "${customerId}". PUT /customers/{customer_id} creates one.`,
+  );
+}
+
+/** Prices change on a full hour of UTC or at a local midnight, because usage is cut there and nowhere else (RULES 19). */
+function assignmentStart(text: string | null | undefined, timeZone: string): Instant | null | undefined {
+  if (text === null || text === undefined) return text;
+  if (text.length === 'YYYY-MM-DD'.length) return startOfLocalDay(text as LocalDate, timeZone);
+  const from = parseInstant(text, '/price_book_from');
+  if (isHourAligned(from)) return from;
+  const detail = 'A price book is assigned from a full hour of UTC on, or from a local date such as "2024-01-15".';
+  throw new DomainFailure('EFFECTIVE_FROM_NOT_ALIGNED', detail, '/price_book_from');
+}
+
+interface Place {
+  readonly timeZone: string;
+  readonly billingAnchorDay: number;
+}
+
+/** Not given, it stays what it was; for a new customer it is the period that contains now. */
+function billingFromOf(
+  body: CustomerBody,
+  versions: readonly Customer[],
+  { timeZone, billingAnchorDay, now }: Place & { readonly now: Instant },
+): LocalDate {
+  if (body.billing_from !== undefined) return body.billing_from as LocalDate;
+  const [first] = versions;
+  if (first !== undefined) return versions.at(-1)?.billingFrom ?? first.billingFrom;
+  return periodContaining([{ timeZone, anchorDay: billingAnchorDay, from: null }], now).name;
+}
+
+function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: LocalDate }): CustomerFacts {
+  return {
+    ...place,
+    name: body.name,
+    currency: body.currency,
+    priceBook: body.price_book,
+    invoiceDelay: body.invoice_delay,
+    lateUsageQuietTime: body.late_usage_quiet_time,
+    skipEmptyInvoices: body.skip_empty_invoices,
+    approvalThreshold: body.approval_threshold as DecimalString | null,
+    tags: body.tags,
+    buyer: Object.fromEntries(
+      Object.entries(body.buyer).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    ),
+  };
+}

@@ -1,0 +1,83 @@
+/** What the API asks of Temporal: little, and never on the way of an event. */
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { closeRequestedSignal, type CloseRequested } from '../contracts/billing-period.js';
+import { workflowTypes } from '../contracts/names.js';
+import { billingPeriodStart } from '../contracts/start-options.js';
+import { DomainFailure } from '../domain/failure.js';
+import type { LocalDate } from '../domain/values.js';
+
+/** Every method throws DomainFailure TEMPORAL_UNAVAILABLE when the service cannot be reached in time. */
+export interface TemporalGateway {
+  /** Starts the workflow of a billing period, unless it runs. */
+  startBillingPeriod(customerId: string, period: LocalDate): Promise<void>;
+  /** Tells the workflow of a billing period, started if need be, to close. */
+  closePeriod(customerId: string, period: LocalDate, request: CloseRequested): Promise<void>;
+  health(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TemporalGatewayOptions {
+  /** `host:port` of the frontend service. */
+  readonly address: string;
+  readonly namespace: string;
+  /** Milliseconds a call may take, connecting and repeats included; default 5,000. */
+  readonly deadlineMs?: number;
+}
+
+/** Whoever asks for health, asks often and waits briefly. */
+const healthDeadlineMs = 1_000;
+
+/** Connects on first use, so that the API starts, and takes events, while Temporal is away. */
+export function connectTemporal({ address, namespace, deadlineMs = 5_000 }: TemporalGatewayOptions): TemporalGateway {
+  const connection = Connection.lazy({ address, connectTimeout: deadlineMs });
+  const client = new Client({ connection, namespace });
+  const underWay = new Set<Promise<unknown>>();
+  const within = async <T>(ms: number, call: () => Promise<T>): Promise<T> => {
+    const running = connection.withDeadline(Date.now() + ms, call);
+    underWay.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw isAway(error) ? unavailable() : error;
+    } finally {
+      underWay.delete(running);
+    }
+  };
+  return {
+    startBillingPeriod: async (customerId, period) => {
+      await within(deadlineMs, () =>
+        client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(customerId, period)),
+      );
+    },
+    closePeriod: async (customerId, period, request) => {
+      const start = billingPeriodStart(customerId, period);
+      const signal = { signal: closeRequestedSignal, signalArgs: [request] as [CloseRequested] };
+      await within(deadlineMs, () =>
+        client.workflow.signalWithStart(workflowTypes.billingPeriod, { ...start, ...signal }),
+      );
+    },
+    health: async () => {
+      await within(healthDeadlineMs, () => connection.workflowService.getSystemInfo({}));
+    },
+    // A call that repeats itself on a closed channel would throw where nobody can catch it.
+    close: async () => {
+      await Promise.allSettled(underWay);
+      await connection.close();
+    },
+  };
+}
+
+/** gRPC status codes that speak of the service's condition: DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE. */
+const awayCodes = new Set<number>([4, 8, 14]);
+
+function isAway(error: unknown): boolean {
+  if (isGrpcServiceError(error)) return awayCodes.has(error.code);
+  if (!(error instanceof Error)) return false;
+  return /Failed to connect before the deadline/.test(error.message) || isAway(error.cause);
+}
+
+function unavailable(): DomainFailure {
+  const detail =
+    'Temporal cannot be reached, so the request was not carried out. Nothing is lost; send it again later.';
+  return new DomainFailure('TEMPORAL_UNAVAILABLE', detail);
+}

@@ -1,0 +1,34 @@
+/** What the parts of the API share. */
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Storage } from '../storage/types.js';
+import type { GroupCommitLimits } from './ingest/group-commit.js';
+import type { TemporalGateway } from './temporal-gateway.js';
+
+export type Api = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ApiConfig {
+  /** An event further ahead of the clock than this (ms) is refused. */
+  readonly futureToleranceMs: number;
+  /** How long a close on demand waits for its invoice before it answers (ms); default 10,000. */
+  readonly closeWaitMs?: number;
+  readonly groupCommit?: Partial<GroupCommitLimits>;
+  /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
+  readonly processMetrics?: boolean;
+}
+
+export interface ApiDependencies {
+  readonly storage: Storage;
+  readonly temporal: TemporalGateway;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly config: ApiConfig;
+  readonly logger: FastifyBaseLogger;
+}

@@ -1,0 +1,140 @@
+/** Domain → wire: snake_case, and nothing that the contract does not show. */
+import { billingPeriodWorkflowId } from '../../contracts/names.js';
+import type { Meter } from '../../domain/metering/meter.js';
+import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
+import type { PriceBookVersion } from '../../domain/rating/price-book.js';
+import type { JournalEntry } from '../../domain/ledger/journal.js';
+import type { Instant } from '../../domain/values.js';
+import type {
+  BillingPeriodStatus,
+  Customer,
+  DeadLetter,
+  Finding,
+  Page,
+  PriceBookAssignment,
+  StoredEvent,
+} from '../../storage/types.js';
+import { parseExactJson, type ExactJson } from '../ingest/exact-json.js';
+import type { CustomerWire, MeterWire } from '../schemas/reference.js';
+
+export function toApiPage<T, U>(page: Page<T>, toApi: (item: T) => U): { data: U[]; next_cursor: string | null } {
+  return { data: page.data.map(toApi), next_cursor: page.nextCursor };
+}
+
+/** `assignment`: the one learned last; the customer shows from when on its price book holds. */
+export function toApiCustomer(customer: Customer, assignment: PriceBookAssignment | null): CustomerWire {
+  return {
+    customer_id: customer.customerId,
+    name: customer.name,
+    currency: customer.currency,
+    time_zone: customer.timeZone,
+    billing_anchor_day: customer.billingAnchorDay,
+    billing_from: customer.billingFrom,
+    price_book: customer.priceBook,
+    price_book_from: assignment?.effectiveFrom ?? null,
+    invoice_delay: customer.invoiceDelay,
+    late_usage_quiet_time: customer.lateUsageQuietTime,
+    skip_empty_invoices: customer.skipEmptyInvoices,
+    approval_threshold: customer.approvalThreshold,
+    tags: { ...customer.tags },
+    buyer: { ...customer.buyer },
+    version: customer.version,
+  };
+}
+
+export function toApiMeter(meter: Meter): MeterWire {
+  return {
+    meter_id: meter.meterId,
+    code: meter.code,
+    version: meter.version,
+    event_type: meter.eventType,
+    aggregation: meter.aggregation,
+    value_property: meter.valueProperty,
+    group_by: [...meter.groupBy],
+    filters: Object.fromEntries(Object.entries(meter.filters).map(([property, allowed]) => [property, [...allowed]])),
+    window: meter.windowSize,
+    allowed_lateness: meter.allowedLateness,
+    allow_negative: meter.allowNegative,
+  };
+}
+
+export function toApiPriceBook(version: PriceBookVersion): object {
+  return { price_book_id: version.priceBookId, ...priceBookToWire(version) };
+}
+
+/** Contains exact numbers: to be sent with `stringifyExactJson`. */
+export function toApiEvent(event: StoredEvent): Readonly<Record<string, ExactJson>> {
+  return {
+    event_id: event.eventId,
+    source: event.source,
+    customer_id: event.customerId,
+    event_type: event.eventType,
+    event_time: event.eventTime,
+    metadata: parseExactJson(event.metadataJson),
+    request_id: event.provenance.requestId,
+    user_id: event.provenance.userId,
+    trace_id: event.provenance.traceId,
+    ingestion_time: event.ingestionTime,
+    position: event.position,
+  };
+}
+
+export function toApiDeadLetter(letter: DeadLetter): object {
+  return {
+    dead_letter_id: letter.deadLetterId,
+    code: letter.code,
+    detail: letter.detail,
+    customer_id: letter.customerId,
+    event_id: letter.eventId,
+    payload: letter.payload,
+    received_at: letter.receivedAt,
+  };
+}
+
+export function toApiBillingPeriod(status: BillingPeriodStatus): object {
+  return {
+    customer_id: status.customerId,
+    period: status.period,
+    from: status.from,
+    to: status.to,
+    time_zone: status.timeZone,
+    stage: status.stage,
+    windows: status.windows,
+    closed_windows: status.closedWindows,
+    last_cutoff: status.lastCutoff,
+    invoice_id: status.invoiceId,
+    invoiced_cutoff: status.invoicedCutoff,
+    workflow_id: billingPeriodWorkflowId(status.customerId, status.period),
+  };
+}
+
+export function toApiEntry(entry: JournalEntry & { readonly entryId: string; readonly createdAt: Instant }): object {
+  return {
+    entry_id: entry.entryId,
+    source_document: entry.sourceDocument,
+    customer_id: entry.customerId,
+    invoice_id: entry.invoiceId,
+    posting_date: entry.postingDate,
+    service_period: { from: entry.serviceFrom, to: entry.serviceTo },
+    description: entry.description,
+    created_at: entry.createdAt,
+    postings: entry.postings.map((posting) => ({
+      account: posting.account,
+      line_item_id: posting.lineItemId,
+      currency: posting.currency,
+      amount: posting.amount,
+    })),
+  };
+}
+
+export function toApiFinding(finding: Finding): object {
+  return {
+    finding_id: finding.findingId,
+    code: finding.code,
+    customer_id: finding.customerId,
+    period: finding.period,
+    subject: finding.subject,
+    detail: finding.detail,
+    found_at: finding.foundAt,
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * The program's settings: environment variables, checked once at start-up. Nothing else in `src/` reads `process.env`.
+ * `.env.example` lists every variable with its default; a test keeps the two in step.
+ */
+import { z } from 'zod';
+import { DomainFailure } from './domain/failure.js';
+import type { Party } from './domain/invoicing/invoice.js';
+import { parseDuration } from './domain/time/duration.js';
+
+export interface Config {
+  /** `postgresql://user:password@host:port/database`; its query parameters (`sslmode`, …) hold. */
+  readonly databaseUrl: string;
+  readonly temporal: {
+    /** `host:port` of the frontend service. */
+    readonly address: string;
+    readonly namespace: string;
+  };
+  readonly http: {
+    readonly host: string;
+    /** 0: a free one, chosen by the operating system. */
+    readonly port: number;
+  };
+  /** The relay signals a customer and period at most once in this time (ms). */
+  readonly signalIntervalMs: number;
+  /** The relay looks for new facts this often (ms). */
+  readonly relayTickMs: number;
+  /** The watermark stays this far behind the highest event time (ms). */
+  readonly outOfOrdernessMs: number;
+  /** Without events the watermark follows the clock at this distance (ms). */
+  readonly idleTimeoutMs: number;
+  /** An event further ahead of the clock than this (ms) is refused. */
+  readonly futureToleranceMs: number;
+  /** How often provisional charges are stored (ms), or with every close of windows. */
+  readonly ratingCadence: number | 'every_close';
+  /** Printed on every invoice, as a snapshot taken at issue. */
+  readonly seller: Party;
+  /** Days from issue to due date. */
+  readonly paymentTermsDays: number;
+  /** Where the worker serves Prometheus metrics; null (the variable is 0): nowhere. */
+  readonly metricsPort: number | null;
+  readonly logLevel: LogLevel;
+}
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The environment does not make a configuration. `problems` has a sentence for each variable at fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** Variables that belong to the local stack, the command line and the tests, not to the server. */
+export const settingsOfTools: readonly string[] = [
+  'RECKONER_DATA_DIR',
+  'RECKONER_PG_PORT',
+  'RECKONER_TEMPORAL_PORT',
+  'RECKONER_TEMPORAL_UI_PORT',
+  'RECKONER_URL',
+];
+const toolPrefixes = ['RECKONER_TEST_', 'RECKONER_BENCH_'];
+
+function parseDurationSetting(text: string, context: { addIssue(message: string): void }): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof DomainFailure)) throw error;
+    context.addIssue(error.detail);
+    return z.NEVER;
+  }
+}
+
+const duration = (byDefault: string): z.ZodType<number> =>
+  z.string().default(byDefault).transform(parseDurationSetting);
+
+const positiveDuration = (byDefault: string): z.ZodType<number> =>
+  duration(byDefault).refine((ms) => ms > 0, 'must be longer than zero');
+
+function parseInteger(text: string, bounds: { readonly from: number; readonly to: number }): number | null {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  return value >= bounds.from && value <= bounds.to ? value : null;
+}
+
+const integer = (byDefault: string, bounds: { readonly from: number; readonly to: number }): z.ZodType<number> =>
+  z
+    .string()
+    .default(byDefault)
+    .transform((text, context) => {
+      const value = parseInteger(text, bounds);
+      if (value === null)
+        context.addIssue(`expected a whole number from ${bounds.from} to ${bounds.to}, got "${text}"`);
+      return value ?? z.NEVER;
+    });
+
+const port = { from: 0, to: 65_535 } as const;
+
+/** Says nothing of the value: it carries a password. */
+function isPostgresUrl(text: string): boolean {
+  return URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol);
+}
+
+const environment = z.object({
+  DATABASE_URL: z
+    .string({ error: 'is missing; expected postgresql://user:password@host:port/database' })
+    .refine(isPostgresUrl, 'expected postgresql://user:password@host:port/database'),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .default('127.0.0.1:7233')
+    .refine((text) => /^[^\s/]+:\d{1,5}$/.test(text), 'expected host:port, such as 127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  RECKONER_HTTP_HOST: z.string().default('127.0.0.1'),
+  RECKONER_HTTP_PORT: integer('8080', port),
+  RECKONER_SIGNAL_INTERVAL: positiveDuration('PT5M'),
+  RECKONER_RELAY_TICK: positiveDuration('PT5S'),
+  RECKONER_OUT_OF_ORDERNESS: duration('PT1M'),
+  RECKONER_IDLE_TIMEOUT: duration('PT5M'),
+  RECKONER_FUTURE_TOLERANCE: duration('PT5M'),
+  RECKONER_RATING_CADENCE: z
+    .string()
+    .default('P1D')
+    .transform((text, context): number | 'every_close' =>
+      text === 'every_close' ? text : parseDurationSetting(text, context),
+    ),
+  RECKONER_SELLER_NAME: z.string().default('Unnamed seller (set RECKONER_SELLER_NAME)'),
+  RECKONER_SELLER_ADDRESS: z.string().optional(),
+  RECKONER_SELLER_TAX_ID: z.string().optional(),
+  RECKONER_SELLER_EMAIL: z.string().optional(),
+  RECKONER_PAYMENT_TERMS_DAYS: integer('14', { from: 0, to: 365 }),
+  RECKONER_METRICS_PORT: integer('0', port),
+  LOG_LEVEL: z.enum(logLevels, { error: `expected one of ${logLevels.join(', ')}` }).default('info'),
+});
+
+/** Every variable that the server reads. */
+export const settingNames: readonly string[] = Object.keys(environment.shape);
+
+/**
+ * Reads the settings. A variable that is set to the empty text counts as not set, as compose files write it.
+ * @throws ConfigError naming every variable that is missing or wrong.
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  const values = parsed.data;
+  return {
+    databaseUrl: values.DATABASE_URL,
+    temporal: { address: values.TEMPORAL_ADDRESS, namespace: values.TEMPORAL_NAMESPACE },
+    http: { host: values.RECKONER_HTTP_HOST, port: values.RECKONER_HTTP_PORT },
+    signalIntervalMs: values.RECKONER_SIGNAL_INTERVAL,
+    relayTickMs: values.RECKONER_RELAY_TICK,
+    outOfOrdernessMs: values.RECKONER_OUT_OF_ORDERNESS,
+    idleTimeoutMs: values.RECKONER_IDLE_TIMEOUT,
+    futureToleranceMs: values.RECKONER_FUTURE_TOLERANCE,
+    ratingCadence: values.RECKONER_RATING_CADENCE,
+    seller: {
+      name: values.RECKONER_SELLER_NAME,
+      ...(values.RECKONER_SELLER_ADDRESS !== undefined && { address: values.RECKONER_SELLER_ADDRESS }),
+      ...(values.RECKONER_SELLER_TAX_ID !== undefined && { tax_id: values.RECKONER_SELLER_TAX_ID }),
+      ...(values.RECKONER_SELLER_EMAIL !== undefined && { email: values.RECKONER_SELLER_EMAIL }),
+    },
+    paymentTermsDays: values.RECKONER_PAYMENT_TERMS_DAYS,
+    metricsPort: values.RECKONER_METRICS_PORT === 0 ? null : values.RECKONER_METRICS_PORT,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+/** `RECKONER_…` variables that nothing reads: a misspelt setting is said, never silently without effect. */
+export function unknownSettings(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const known = new Set([...settingNames, ...settingsOfTools]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('RECKONER_') && !known.has(name))
+    .filter((name) => !toolPrefixes.some((prefix) => name.startsWith(prefix)))
+    .sort();
+}

@@ -1,0 +1,406 @@
+/** From events to an invoice, as the API shows it: usage, close, invoice, PDF, charge, journal, findings. */
+import { callEvent, exampleCalls, exampleCustomer, examplePriceBook, TestApi } from './support/test-api.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+let api: TestApi;
+
+beforeAll(async () => {
+  api = await TestApi.start();
+  await api.setUpExample();
+  await api.expect(202, 'POST', '/events', exampleCalls());
+});
+afterAll(async () => {
+  await api.close();
+});
+
+describe('before the period is closed', () => {
+  test('live usage says what it would cost now', async () => {
+    const usage = await api.expect(200, 'GET', '/customers/cust_1/usage?period=2024-01');
+    expect(usage).toEqual({
+      customer_id: 'cust_1',
+      period: { period: '2024-01-01', from: '2024-01-01T00:00:00.000000Z', to: '2024-02-01T00:00:00.000000Z' },
+      as_of: expect.stringMatching(/Z$/),
+      finality: 'estimated',
+      currency: 'USD',
+      meters: [
+        {
+          meter: 'api_calls',
+          group: {},
+          quantity: '1234',
+          event_count: 1234,
+          windows: [
+            {
+              window_start: '2024-01-15T10:00:00.000000Z',
+              window_end: '2024-01-15T11:00:00.000000Z',
+              quantity: '1234',
+              event_count: 1234,
+              digest: expect.stringMatching(/^[0-9a-f]{16}$/),
+            },
+          ],
+        },
+      ],
+      cost: {
+        total: '118.72',
+        lines: [
+          expect.objectContaining({
+            meter: 'api_calls',
+            quantity: '1234',
+            amount: '118.72',
+            formula: '1000 × 0.10 + 234 × 0.08',
+          }),
+        ],
+        problems: [],
+      },
+    });
+  });
+
+  test('without a period it is that of now', async () => {
+    expect(await api.expect(200, 'GET', '/customers/cust_1/usage')).toMatchObject({
+      period: { period: '2024-03-01' },
+      meters: [],
+      cost: { total: '0.00' },
+    });
+  });
+
+  test('a meter of local days adds its hours up', async () => {
+    await api.expect(201, 'POST', '/meters', {
+      code: 'daily',
+      event_type: 'ping',
+      aggregation: 'count',
+      window: 'day',
+      group_by: ['region'],
+    });
+    await api.expect(201, 'PUT', '/customers/kolkata', { ...exampleCustomer, time_zone: 'Asia/Kolkata' });
+    const ping = (id: string, time: string, region?: string): Json =>
+      callEvent(id, {
+        customer_id: 'kolkata',
+        event_type: 'ping',
+        event_time: time,
+        metadata: region === undefined ? {} : { region },
+      });
+    await api.expect(202, 'POST', '/events', [
+      ping('a', '2024-01-15T18:29:59Z', 'eu'),
+      ping('b', '2024-01-15T18:30:00Z', 'eu'),
+      ping('c', '2024-01-16T10:00:00Z', 'eu'),
+      ping('d', '2024-01-16T10:00:00Z'),
+    ]);
+    const usage = await api.expect(200, 'GET', '/customers/kolkata/usage?period=2024-01');
+    expect(usage['meters']).toMatchObject([
+      {
+        group: { region: 'eu' },
+        quantity: '3',
+        windows: [
+          { window_start: '2024-01-14T18:30:00.000000Z', window_end: '2024-01-15T18:30:00.000000Z', quantity: '1' },
+          { window_start: '2024-01-15T18:30:00.000000Z', window_end: '2024-01-16T18:30:00.000000Z', quantity: '2' },
+        ],
+      },
+      { group: { region: null }, quantity: '1' },
+    ]);
+    expect(usage['cost']).toMatchObject({
+      problems: [
+        { code: 'UNPRICED_METER', meter: 'daily' },
+        { code: 'UNPRICED_METER', meter: 'daily' },
+      ],
+    });
+  });
+
+  test('the period says where it is', async () => {
+    expect(await api.expect(200, 'GET', '/billing-periods/cust_1/2024-01')).toEqual({
+      customer_id: 'cust_1',
+      period: '2024-01-01',
+      from: '2024-01-01T00:00:00.000000Z',
+      to: '2024-02-01T00:00:00.000000Z',
+      time_zone: 'UTC',
+      stage: expect.stringMatching(/^(open|closing)$/),
+      windows: expect.any(Number),
+      closed_windows: expect.any(Number),
+      last_cutoff: null,
+      invoice_id: null,
+      invoiced_cutoff: null,
+      workflow_id: 'billing-period/cust_1/2024-01-01',
+    });
+    const periods = await api.all('/billing-periods?customer_id=cust_1&limit=1');
+    expect(periods.map(({ period }) => period)).toEqual(expect.arrayContaining(['2024-01-01']));
+    await api.refused('UNKNOWN_CUSTOMER', 404, 'GET', '/billing-periods?customer_id=nobody');
+  });
+
+  test.each([
+    ['INVALID_PERIOD', 422, 'january'],
+    ['INVALID_PERIOD', 422, '2024-13'],
+    ['UNKNOWN_PERIOD', 404, '2024-01-15'],
+    ['UNKNOWN_PERIOD', 404, '2024-04'],
+  ])('%s for the period %#', async (code, status, period) => {
+    await api.refused(code, status, 'GET', `/billing-periods/cust_1/${period}`);
+    await api.refused(code, status, 'GET', `/customers/cust_1/usage?period=${period}`);
+  });
+
+  test.each([
+    ['INVALID_PERIOD', 422, 'january'],
+    ['UNKNOWN_PERIOD', 404, '2024-01-15'],
+    ['PERIOD_NOT_ENDED', 409, '2024-04'],
+  ])('%s when the period %# is to be closed', async (code, status, period) => {
+    await api.refused(code, status, 'POST', `/billing-periods/cust_1/${period}/close`);
+  });
+});
+
+describe('closing', () => {
+  test.each<[string, string, string, object | undefined, string, number]>([
+    ['an unknown customer', 'nobody', '2024-01', undefined, 'UNKNOWN_CUSTOMER', 404],
+    ['before the end', 'cust_1', '2024-03', undefined, 'PERIOD_NOT_ENDED', 409],
+    [
+      'before the end, with a reason that is not forced',
+      'cust_1',
+      '2024-03',
+      { reason: 'now' },
+      'PERIOD_NOT_ENDED',
+      409,
+    ],
+    ['forced without a reason', 'cust_1', '2024-03', { force: true }, 'VALIDATION_FAILED', 422],
+    ['an unknown property', 'cust_1', '2024-01', { now: true }, 'UNKNOWN_PROPERTY', 422],
+    ['a text for a boolean', 'cust_1', '2024-01', { force: 'true', reason: 'x' }, 'VALIDATION_FAILED', 422],
+  ])('is refused for %s, and Temporal hears nothing', async (_name, customerId, period, body, code, status) => {
+    await api.refused(code, status, 'POST', `/billing-periods/${customerId}/${period}/close`, body);
+    expect(
+      api.temporal.closed.filter((close) => close.customerId === customerId && close.period.startsWith(period)),
+    ).toEqual([]);
+  });
+
+  test('tells the workflow and answers with the invoice; closing again is refused', async () => {
+    const closed = await api.expect(202, 'POST', '/billing-periods/cust_1/2024-01/close');
+    expect(closed).toMatchObject({
+      stage: 'invoiced',
+      invoice_id: expect.any(String),
+      invoiced_cutoff: expect.stringMatching(/^\d+$/),
+    });
+    expect(api.temporal.closed.at(-1)).toMatchObject({
+      customerId: 'cust_1',
+      period: '2024-01-01',
+      request: { forced: false, reason: null },
+    });
+    await api.refused('PERIOD_ALREADY_INVOICED', 409, 'POST', '/billing-periods/cust_1/2024-01/close');
+    await api.refused('PERIOD_ALREADY_INVOICED', 409, 'POST', '/billing-periods/cust_1/2024-01/close', {
+      force: true,
+      reason: 'really',
+    });
+  });
+
+  test('forced with a reason closes before the end, and keeps the reason', async () => {
+    await api.expect(201, 'PUT', '/customers/leaver', exampleCustomer);
+    const closed = await api.expect(202, 'POST', '/billing-periods/leaver/2024-03/close', {
+      force: true,
+      reason: 'contract ended',
+    });
+    expect(closed).toMatchObject({ stage: 'invoiced' });
+    expect(api.temporal.closed.at(-1)).toMatchObject({ request: { forced: true, reason: 'contract ended' } });
+  });
+
+  test('answers 202 with the stage also when the invoice takes longer', async () => {
+    const slow = await TestApi.start({ closeWaitMs: 150 });
+    try {
+      slow.temporal.onClose = () => Promise.resolve();
+      await slow.setUpExample();
+      expect(await slow.expect(202, 'POST', '/billing-periods/cust_1/2024-01/close')).toMatchObject({
+        invoice_id: null,
+      });
+      expect(slow.temporal.closed).toHaveLength(1);
+    } finally {
+      await slow.close();
+    }
+  });
+
+  test('a period that cannot be priced is held, and a finding says why', async () => {
+    const held = await api.expect(202, 'POST', '/billing-periods/kolkata/2024-01/close');
+    expect(held).toMatchObject({ stage: 'held', invoice_id: null });
+    const findings = await api.all('/findings?customer_id=kolkata&period=2024-01&code=UNPRICED_METER&limit=1');
+    expect(findings).toHaveLength(2);
+    expect(findings[0]).toMatchObject({
+      finding_id: expect.any(String),
+      code: 'UNPRICED_METER',
+      customer_id: 'kolkata',
+      period: '2024-01-01',
+      subject: { meter: 'daily' },
+    });
+    expect(await api.all('/findings?customer_id=cust_1')).toEqual([]);
+  });
+});
+
+describe('the invoice', () => {
+  let invoice: Json;
+  let chargeId: string;
+
+  beforeAll(async () => {
+    const { data } = await api.expect(
+      200,
+      'GET',
+      '/invoices?customer_id=cust_1&period=2024-01&type=invoice&status=issued',
+    );
+    [invoice] = data as readonly [Json];
+    [chargeId] = (invoice['lines'] as readonly { charge_ids: readonly [string] }[])[0]?.charge_ids ?? [''];
+  });
+
+  test('has the shape of the contract', () => {
+    expect(invoice).toMatchObject({
+      invoice_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      number: expect.stringMatching(/^INV-\d{6}$/),
+      type: 'invoice',
+      corrects_invoice_id: null,
+      customer_id: 'cust_1',
+      period: { from: '2024-01-01T00:00:00.000000Z', to: '2024-02-01T00:00:00.000000Z' },
+      currency: 'USD',
+      status: 'issued',
+      seller: { name: 'Seller Ltd.' },
+      buyer: { name: 'Acme' },
+      subtotal: '118.72',
+      credits: '0.00',
+      tax: '0.00',
+      total: '118.72',
+      lines: [
+        {
+          description: 'api_calls',
+          meter: 'api_calls',
+          group: {},
+          quantity: '1234',
+          amount: '118.72',
+          charge_ids: [expect.any(String)],
+          calculation: { formula: expect.stringContaining('1000 × 0.10 + 234 × 0.08') },
+        },
+      ],
+    });
+  });
+
+  test('is found by id', async () => {
+    expect(await api.expect(200, 'GET', `/invoices/${String(invoice['invoice_id'])}`)).toEqual(invoice);
+    for (const id of ['INV-999999', 'nonsense', '00000000-0000-4000-8000-000000000000']) {
+      await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}`);
+      await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}/pdf`);
+    }
+    expect(await api.expect(200, 'GET', '/invoices?type=correction')).toEqual({ data: [], next_cursor: null });
+    await api.refused('VALIDATION_FAILED', 422, 'GET', '/invoices?type=bill');
+  });
+
+  test('is found by whatever storage finds it by, its number included', async () => {
+    const found = await api.storage.billing.findInvoice(String(invoice['invoice_id']));
+    const findInvoice = (id: string) => Promise.resolve(id === 'INV-000007' ? found : null);
+    const billing = jest.replaceProperty(api.storage, 'billing', { ...api.storage.billing, findInvoice });
+    expect(await api.expect(200, 'GET', '/invoices/INV-000007')).toEqual(invoice);
+    billing.restore();
+  });
+
+  test('is a PDF: inline, the same bytes every time, and not sent twice', async () => {
+    const url = `/invoices/${String(invoice['invoice_id'])}/pdf`;
+    const [first, second] = [await api.send('GET', url), await api.send('GET', url)];
+    expect([first.statusCode, first.headers['content-type']]).toEqual([200, 'application/pdf']);
+    expect(first.headers['content-disposition']).toBe(`inline; filename="${String(invoice['number'])}.pdf"`);
+    expect(first.rawPayload.subarray(0, 5).toString()).toBe('%PDF-');
+    expect(second.rawPayload.equals(first.rawPayload)).toBe(true);
+    const again = await api.send('GET', url, undefined, { 'if-none-match': String(first.headers['etag']) });
+    expect([again.statusCode, again.body]).toEqual([304, '']);
+  });
+
+  test('its charge explains itself down to the events', async () => {
+    const charge = await api.expect(200, 'GET', `/charges/${chargeId}`);
+    const line = (invoice['lines'] as readonly Json[])[0];
+    expect(charge).toMatchObject({
+      charge_id: chargeId,
+      revision: 1,
+      supersedes_charge_id: null,
+      amount: '118.72',
+      currency: 'USD',
+      calculation: {
+        formula: expect.stringContaining('1000 × 0.10 + 234 × 0.08'),
+        quantity: '1234',
+        unit_price: null,
+        tiers: [
+          { up_to: '1000', quantity: '1000', unit_price: '0.10', amount: expect.stringMatching(/^100(\.00)?$/) },
+          { up_to: null, quantity: '234', unit_price: '0.08', amount: '18.72' },
+        ],
+        price_book: 'standard',
+        price_book_version: 'v1',
+        windows: [{ window_start: '2024-01-15T10:00:00.000000Z', revision: 1, quantity: '1234', event_count: 1234 }],
+        source_events: { count: 1234, first: ['e1', 'e2', 'e3', 'e4', 'e5'], href: `/charges/${chargeId}/events` },
+      },
+      invoice_lines: [{ invoice_id: invoice['invoice_id'], line_item_id: line?.['line_item_id'] }],
+    });
+    const events = await api.all(`/charges/${chargeId}/events?limit=1000`);
+    expect(events.map(({ event_id: id }) => id)).toEqual(exampleCalls().map(({ event_id: id }) => id));
+    for (const id of ['nonsense', '00000000-0000-4000-8000-000000000000']) {
+      await api.refused('CHARGE_NOT_FOUND', 404, 'GET', `/charges/${id}`);
+      await api.refused('CHARGE_NOT_FOUND', 404, 'GET', `/charges/${id}/events`);
+    }
+  });
+
+  test('an event tells the charge and the line that bill it; a very late one has none', async () => {
+    await api.expect(202, 'POST', '/events', callEvent('very-late'));
+    const line = (invoice['lines'] as readonly Json[])[0];
+    expect(await api.expect(200, 'GET', '/events/cust_1/e7')).toMatchObject({
+      period: { stage: 'invoiced' },
+      metering: [
+        {
+          meter: 'api_calls',
+          charge_id: chargeId,
+          invoice: {
+            invoice_id: invoice['invoice_id'],
+            number: invoice['number'],
+            line_item_id: line?.['line_item_id'],
+            line_amount: '118.72',
+          },
+        },
+      ],
+    });
+    expect(await api.expect(200, 'GET', '/events/cust_1/very-late')).toMatchObject({
+      metering: [{ charge_id: null, invoice: null }],
+    });
+  });
+
+  test('is posted: receivable against revenue, in balance', async () => {
+    const entries = await api.all(`/ledger/entries?invoice_id=${String(invoice['invoice_id'])}`);
+    expect(entries).toMatchObject([
+      {
+        customer_id: 'cust_1',
+        source_document: `invoice/${String(invoice['invoice_id'])}`,
+        postings: expect.arrayContaining([
+          expect.objectContaining({ account: 'accounts_receivable', currency: 'USD', amount: '118.72' }),
+          expect.objectContaining({ account: 'revenue', currency: 'USD', amount: '-118.72' }),
+        ]),
+      },
+    ]);
+    expect(await api.all('/ledger/entries?customer_id=nobody')).toEqual([]);
+    const { data: accounts } = await api.expect(200, 'GET', '/ledger/accounts');
+    expect(accounts).toContainEqual(
+      expect.objectContaining({
+        account: 'accounts_receivable',
+        kind: 'asset',
+        balances: [{ currency: 'USD', amount: '118.72' }],
+      }),
+    );
+    const { data: balance } = await api.expect(200, 'GET', '/ledger/trial-balance');
+    expect(balance).toEqual(
+      expect.arrayContaining([
+        { account: 'accounts_receivable', currency: 'USD', debit: '118.72', credit: '0', balance: '118.72' },
+        { account: 'revenue', currency: 'USD', debit: '0', credit: '118.72', balance: '-118.72' },
+      ]),
+    );
+  });
+
+  test('its usage is final, at the prices it pinned, until something late comes', async () => {
+    const later = await TestApi.start();
+    try {
+      await later.setUpExample();
+      await later.expect(202, 'POST', '/events', exampleCalls(10));
+      await later.expect(202, 'POST', '/billing-periods/cust_1/2024-01/close');
+      const dearer = {
+        ...examplePriceBook,
+        version: 'v1-dearer',
+        prices: [{ meter: 'api_calls', model: 'flat', unit_price: '5' }],
+      };
+      await later.expect(201, 'POST', '/price-books', dearer);
+      const usage = (): Promise<Json> => later.expect(200, 'GET', '/customers/cust_1/usage?period=2024-01');
+      expect(await usage()).toMatchObject({ finality: 'final', cost: { total: '1.00' } });
+      await later.expect(202, 'POST', '/events', callEvent('late'));
+      expect(await usage()).toMatchObject({ finality: 'estimated', cost: { total: '1.10' } });
+    } finally {
+      await later.close();
+    }
+  });
+});

@@ -1,0 +1,173 @@
+import { defaultGroupCommitLimits, GroupCommit, type CommitJob } from '../../src/api/ingest/group-commit.js';
+import type { UsageEvent } from '../../src/domain/metering/event.js';
+import type { Instant } from '../../src/domain/values.js';
+import { StorageUnavailable } from '../../src/storage/errors.js';
+import type { AppendOutcome } from '../../src/storage/types.js';
+
+function eventOf(eventId: string): UsageEvent {
+  return {
+    customerId: 'c',
+    source: '',
+    eventId,
+    eventType: 't',
+    eventTime: '2024-01-15T10:00:00.000000Z' as Instant,
+    metadataJson: '{}',
+    contentHash: '1',
+    provenance: { requestId: null, userId: null, traceId: null },
+  };
+}
+
+function jobOf(...eventIds: readonly string[]): CommitJob {
+  return { events: eventIds.map(eventOf), deadLetters: [], bytes: eventIds.length };
+}
+
+/** A ledger whose transactions end when the test says so. */
+class ManualLedger {
+  readonly batches: { readonly ids: readonly string[]; readonly finish: (error?: Error) => void }[] = [];
+
+  append(events: readonly UsageEvent[]): Promise<readonly AppendOutcome[]> {
+    return new Promise((resolve, reject) => {
+      const ids = events.map(({ eventId }) => eventId);
+      const outcomes = ids.map((id): AppendOutcome => (id.startsWith('dup') ? 'duplicate' : 'accepted'));
+      this.batches.push({ ids, finish: (error) => (error === undefined ? resolve(outcomes) : reject(error)) });
+    });
+  }
+
+  finish(index: number, error?: Error): void {
+    const batch = this.batches[index];
+    if (batch === undefined) throw new Error(`there is no batch ${index}`);
+    batch.finish(error);
+  }
+}
+
+/** Lets everything that is ready happen. */
+async function turns(count = 5): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function groupCommit(ledger: ManualLedger, limits: Partial<typeof defaultGroupCommitLimits> = {}): GroupCommit {
+  return new GroupCommit(ledger, { ...defaultGroupCommitLimits, ...limits });
+}
+
+test('requests of one turn share a transaction, and each gets the outcomes of its own events', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger);
+  const answers = Promise.all([
+    commits.submit(jobOf('a', 'dup1')),
+    commits.submit(jobOf('b')),
+    commits.submit(jobOf('dup2', 'c')),
+  ]);
+  await turns();
+  expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a', 'dup1', 'b', 'dup2', 'c']]);
+  ledger.finish(0);
+  expect(await answers).toEqual([['accepted', 'duplicate'], ['accepted'], ['duplicate', 'accepted']]);
+  expect(commits.depth).toBe(0);
+});
+
+test('nobody waits for company: an idle committer takes what is there, and the rest gathers meanwhile', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 2 });
+  const first = commits.submit(jobOf('a'));
+  await turns();
+  const second = commits.submit(jobOf('b'));
+  await turns();
+  const others = [commits.submit(jobOf('c')), commits.submit(jobOf('d'))];
+  await turns();
+  expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a'], ['b']]);
+  ledger.finish(0);
+  await turns();
+  expect(ledger.batches[2]?.ids).toEqual(['c', 'd']);
+  ledger.finish(1);
+  ledger.finish(2);
+  expect(await Promise.all([first, second, ...others])).toHaveLength(4);
+});
+
+test('a transaction takes no more events than its limit, but a request is never split', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1, eventsPerCommit: 3 });
+  const answers = Promise.all([
+    commits.submit(jobOf('a', 'b', 'c', 'd')),
+    commits.submit(jobOf('e', 'f')),
+    commits.submit(jobOf('g', 'h')),
+  ]);
+  for (let batch = 0; batch < 3; batch += 1) {
+    await turns();
+    ledger.finish(batch);
+  }
+  await answers;
+  expect(ledger.batches.map(({ ids }) => ids)).toEqual([
+    ['a', 'b', 'c', 'd'],
+    ['e', 'f'],
+    ['g', 'h'],
+  ]);
+});
+
+test('a request that breaks its transaction does not fail its neighbours', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1 });
+  const answers = Promise.allSettled([
+    commits.submit(jobOf('a')),
+    commits.submit(jobOf('poison')),
+    commits.submit(jobOf('b')),
+  ]);
+  const broken = new Error('invalid byte sequence');
+  await turns();
+  ledger.finish(0, broken);
+  for (const [batch, error] of [[1], [2, broken], [3]] as const) {
+    await turns();
+    ledger.finish(batch, error);
+  }
+  const [a, poison, b] = await answers;
+  expect(a).toEqual({ status: 'fulfilled', value: ['accepted'] });
+  expect(poison).toEqual({ status: 'rejected', reason: broken });
+  expect(b).toEqual({ status: 'fulfilled', value: ['accepted'] });
+  expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a', 'poison', 'b'], ['a'], ['poison'], ['b']]);
+});
+
+test('with the database away every request of the transaction is told so, once', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1 });
+  const answers = Promise.allSettled([commits.submit(jobOf('a')), commits.submit(jobOf('b'))]);
+  await turns();
+  const away = new StorageUnavailable(new Error('ECONNREFUSED'));
+  ledger.finish(0, away);
+  expect(await answers).toEqual([
+    { status: 'rejected', reason: away },
+    { status: 'rejected', reason: away },
+  ]);
+  expect(ledger.batches).toHaveLength(1);
+  expect(commits.depth).toBe(0);
+});
+
+test.each([
+  ['events', { eventsWaiting: 3 }],
+  ['bytes', { bytesWaiting: 3 }],
+])('what waits is bounded by %s; a request alone is always taken', async (_name, limits) => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1, ...limits });
+  const large = commits.submit(jobOf('a', 'b', 'c', 'd'));
+  await expect(commits.submit(jobOf('e'))).rejects.toMatchObject({ code: 'OVER_CAPACITY' });
+  await turns();
+  ledger.finish(0);
+  await large;
+  const next = commits.submit(jobOf('e'));
+  await turns();
+  ledger.finish(1);
+  expect(await next).toEqual(['accepted']);
+});
+
+test('closing refuses what is new, and waits for what was taken', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger);
+  const taken = commits.submit(jobOf('a'));
+  let closed = false;
+  const closing = commits.close().then(() => {
+    closed = true;
+  });
+  await expect(commits.submit(jobOf('b'))).rejects.toMatchObject({ code: 'OVER_CAPACITY' });
+  await turns();
+  expect(closed).toBe(false);
+  ledger.finish(0);
+  await closing;
+  expect(await taken).toEqual(['accepted']);
+});

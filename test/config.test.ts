@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { ConfigError, loadConfig, settingNames, settingsOfTools, unknownSettings } from '../src/config.js';
+
+const databaseUrl = 'postgresql://user:secret@db.example:5432/reckoner';
+const minimal = { DATABASE_URL: databaseUrl };
+
+function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  test('needs nothing but the database', () => {
+    expect(loadConfig(minimal)).toEqual({
+      databaseUrl,
+      temporal: { address: '127.0.0.1:7233', namespace: 'default' },
+      http: { host: '127.0.0.1', port: 8080 },
+      signalIntervalMs: 300_000,
+      relayTickMs: 5_000,
+      outOfOrdernessMs: 60_000,
+      idleTimeoutMs: 300_000,
+      futureToleranceMs: 300_000,
+      ratingCadence: 86_400_000,
+      seller: { name: 'Unnamed seller (set RECKONER_SELLER_NAME)' },
+      paymentTermsDays: 14,
+      metricsPort: null,
+      logLevel: 'info',
+    });
+  });
+
+  test('reads the settings of the local stack', () => {
+    const local = {
+      ...minimal,
+      RECKONER_SIGNAL_INTERVAL: 'PT1S',
+      RECKONER_RELAY_TICK: 'PT0.25S',
+      RECKONER_RATING_CADENCE: 'every_close',
+      RECKONER_METRICS_PORT: '9464',
+      RECKONER_SELLER_NAME: 'Seller',
+      RECKONER_SELLER_TAX_ID: 'DE1',
+    };
+    expect(loadConfig(local)).toMatchObject({
+      signalIntervalMs: 1_000,
+      relayTickMs: 250,
+      ratingCadence: 'every_close',
+      metricsPort: 9464,
+      seller: { name: 'Seller', tax_id: 'DE1' },
+    });
+  });
+
+  test('an empty variable counts as not set', () => {
+    expect(loadConfig({ ...minimal, RECKONER_HTTP_PORT: '', RECKONER_SELLER_EMAIL: '' })).toEqual(loadConfig(minimal));
+  });
+
+  const wrong: readonly (readonly [string, string])[] = [
+    ['DATABASE_URL', 'mysql://user:secret@db.example/reckoner'],
+    ['TEMPORAL_ADDRESS', 'http://temporal:7233'],
+    ['TEMPORAL_ADDRESS', 'temporal'],
+    ['RECKONER_HTTP_PORT', '65536'],
+    ['RECKONER_HTTP_PORT', '80 80'],
+    ['RECKONER_SIGNAL_INTERVAL', '5m'],
+    ['RECKONER_SIGNAL_INTERVAL', 'PT0S'],
+    ['RECKONER_RELAY_TICK', 'P1M'],
+    ['RECKONER_RATING_CADENCE', 'sometimes'],
+    ['RECKONER_PAYMENT_TERMS_DAYS', '-1'],
+    ['LOG_LEVEL', 'loud'],
+  ];
+  test.each(wrong)('refuses %s=%s, naming the variable', (name, value) => {
+    const problems = problemsOf({ ...minimal, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name}: \\S`));
+  });
+
+  test('says everything that is wrong at once, and never the password', () => {
+    const problems = problemsOf({ DATABASE_URL: 'redis://user:secret@db.example', LOG_LEVEL: 'loud' });
+    expect(problems).toHaveLength(2);
+    expect(problems.join()).not.toContain('secret');
+    expect(problemsOf({})[0]).toMatch(/^DATABASE_URL: is missing/);
+  });
+});
+
+test('a misspelt setting is named', () => {
+  const env = {
+    ...minimal,
+    RECKONER_SIGNALINTERVAL: 'PT1S',
+    RECKONER_PG_PORT: '1',
+    RECKONER_TEST_PG_URL: 'x',
+    PATH: '/bin',
+  };
+  expect(unknownSettings(env)).toEqual(['RECKONER_SIGNALINTERVAL']);
+});
+
+describe('.env.example', () => {
+  const example = parseEnv(readFileSync('.env.example', 'utf8')) as Record<string, string>;
+
+  test('lists every setting, and none that nothing reads', () => {
+    expect(Object.keys(example).sort()).toEqual([...settingNames, ...settingsOfTools, 'POSTGRES_PASSWORD'].sort());
+  });
+
+  test('shows the defaults', () => {
+    expect(loadConfig({ ...example, ...minimal })).toEqual(loadConfig(minimal));
+  });
+});
