@@ -1,22 +1,35 @@
 /** Tests run as CommonJS (swc), the program as ES modules (tsc): Jest's own module system does not load ESM dependencies. */
-const transform = {
-  '^.+\\.(t|j|mj)s$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }],
-};
+const swc = { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } };
 const base = {
   testEnvironment: 'node',
-  transform,
-  transformIgnorePatterns: ['/node_modules/(?!(temporal-polyfill|temporal-utils|uuid)/)'],
+  transform: { '^.+\\.(t|j|mj)s$': ['@swc/jest', swc] },
+  transformIgnorePatterns: ['/node_modules/(?!(temporal-polyfill|temporal-utils|uuid|content-disposition|cookie)/)'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
 };
+/** Starts one Postgres for the run; every suite that needs it clones a database of its own. */
+const postgres = {
+  globalSetup: '<rootDir>/test/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+};
+
+const tests = (...folders) => folders.map((folder) => `<rootDir>/test/${folder}/**/*.test.ts`);
 
 export default {
-  // Two cores; every suite that needs Postgres clones a database of its own.
+  // Two cores.
   maxWorkers: 2,
   testTimeout: 60_000,
   projects: [
-    { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{domain,calendar,contracts,cases,cli,scripts}/**/*.test.ts', '<rootDir>/test/*.test.ts'] },
-    { ...base, displayName: 'postgres', testMatch: ['<rootDir>/test/{storage,api,relay,activities}/**/*.test.ts'] },
-    { ...base, displayName: 'temporal', testMatch: ['<rootDir>/test/{workflows,replay}/**/*.test.ts'] },
-    { ...base, displayName: 'end-to-end', testMatch: ['<rootDir>/test/end-to-end/**/*.test.ts'] },
+    {
+      ...base,
+      displayName: 'unit',
+      testMatch: [
+        ...tests('domain', 'calendar', 'contracts', 'cases', 'cli', 'documents', 'scripts'),
+        '<rootDir>/test/*.test.ts',
+      ],
+    },
+    { ...base, displayName: 'replay', testMatch: tests('replay') },
+    { ...base, ...postgres, displayName: 'postgres', testMatch: tests('storage', 'api', 'relay', 'activities') },
+    { ...base, ...postgres, displayName: 'temporal', testMatch: tests('workflows', 'worker') },
+    { ...base, ...postgres, displayName: 'end-to-end', testMatch: tests('end-to-end', 'oracle') },
   ],
 };

@@ -28,7 +28,8 @@ process.on('message', async ({ id, order, argument }) => {
   }
 });
 
-process.on('disconnect', async () => {
+const end = async () => {
   await orders.stop().catch(() => {});
   process.exit(0);
-});
+};
+for (const event of ['disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP']) process.on(event, end);

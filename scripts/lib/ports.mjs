@@ -1,0 +1,93 @@
+/** TCP ports on this machine. Dependency-free. */
+import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Stop } from './console.mjs';
+
+const loopback = '127.0.0.1';
+
+function listen(port) {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host: loopback, exclusive: true }, () => {
+      const { port: got } = server.address();
+      server.close(() => resolve(got));
+    });
+  });
+}
+
+const handedOut = new Set();
+
+/** A port that was free a moment ago; never the same one twice from this process. */
+export async function freePort() {
+  for (;;) {
+    const port = await listen(0);
+    if (!handedOut.has(port)) {
+      handedOut.add(port);
+      return port;
+    }
+  }
+}
+
+export async function isFree(port) {
+  return listen(port).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Refuses in one sentence when a port is taken.
+ * @param {readonly { port: number, what: string, variable: string }[]} wanted
+ */
+export async function requireFree(wanted) {
+  for (const { port, what, variable } of wanted) {
+    if (!(await isFree(port))) {
+      throw new Stop(`Port ${port}, wanted for ${what}, is taken by another program. Set ${variable} to another port.`);
+    }
+  }
+}
+
+/** Whether something accepts connections there. */
+export function answers(host, port, timeoutMs = 2_000) {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const finish = (result) => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.setTimeout(timeoutMs, () => finish(false));
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+  });
+}
+
+/** A port from a variable, or its default. */
+export function portFrom(env, variable, byDefault) {
+  const text = env[variable];
+  if (text === undefined || text === '') return byDefault;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new Stop(`${variable}: expected a port from 1 to 65535, got "${text}".`);
+  return port;
+}
+
+/**
+ * Asks until `attempt` resolves to something true; its last error is in the message when time is over. `aborted` may
+ * end the wait early by returning an error (for instance when the process that is waited for has died).
+ */
+export async function waitFor(what, attempt, { timeoutMs = 30_000, everyMs = 100, aborted = () => null } = {}) {
+  const until = Date.now() + timeoutMs;
+  let last = 'no answer';
+  for (;;) {
+    const early = aborted();
+    if (early !== null) throw early;
+    try {
+      const result = await attempt();
+      if (result) return result;
+    } catch (error) {
+      last = error instanceof Error ? error.message || error.name : String(error);
+    }
+    if (Date.now() > until) throw new Error(`${what} is not ready after ${timeoutMs / 1000} s: ${last}`);
+    await sleep(everyMs);
+  }
+}
