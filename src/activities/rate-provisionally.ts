@@ -1,4 +1,4 @@
-import type { BillingPeriod } from '../storage/types.js';
+import type { BillingPeriod, GateTransaction } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { priceFactsOf, rateWith } from './price-facts.js';
 
@@ -8,10 +8,11 @@ import { priceFactsOf, rateWith } from './price-facts.js';
  */
 export async function rateProvisionally({ storage }: ActivityDependencies, period: BillingPeriod): Promise<void> {
   const facts = await priceFactsOf(storage, period);
-  await storage.billing.atGate(period, async (gate) => {
+  const rate = async (gate: GateTransaction): Promise<void> => {
     if (gate.chainTip !== null) return;
     await gate.bringWindowsToCutoff();
     const { lines } = rateWith(facts, period, await gate.segmentUsage(facts.segments));
     await gate.storeCharges(lines.flatMap(({ charges }) => charges));
-  });
+  };
+  await storage.billing.atGate(period, rate, 'provisional');
 }

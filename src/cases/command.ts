@@ -35,7 +35,11 @@ export async function casesCommand(args: readonly string[], { print, environment
   const url = values.url ?? environment['RECKONER_URL'] ?? 'http://127.0.0.1:8080';
   const start: StartEngine = values.stack === true ? stackEngine(url) : (billingCase) => new PureEngine(billingCase);
   try {
-    const { passed, failed } = await runCases(positionals, { start, atOnce: values.stack === true ? casesOnStackAtOnce : 1, print });
+    const { passed, failed } = await runCases(positionals, {
+      start,
+      atOnce: values.stack === true ? casesOnStackAtOnce : 1,
+      print,
+    });
     return failed === 0 && passed > 0 ? 0 : 1;
   } catch (error) {
     if (!isMissingFile(error)) throw error;

@@ -19,6 +19,8 @@ export interface RevisionRequest extends MeteringContext {
   readonly small: boolean;
   readonly cutoff: Position;
   readonly accumulatedThrough: Position | null;
+  /** false: windows may still be filling; closing them later appends a final revision even where nothing changed. */
+  readonly final: boolean;
 }
 
 export interface RevisionResult {
@@ -91,7 +93,7 @@ function rangesOf({ period, windows }: RevisionRequest): readonly Interval[] {
 }
 
 function revisionSql(
-  { period, windows, cutoff, accumulatedThrough, adjusted }: RevisionRequest,
+  { period, windows, cutoff, accumulatedThrough, adjusted, final }: RevisionRequest,
   { meters, ranges }: { meters: readonly Meter[]; ranges: readonly Interval[] },
 ): { text: string; values: readonly unknown[] } {
   const params = new SqlParameters();
@@ -117,7 +119,7 @@ function revisionSql(
     `fresh AS MATERIALIZED (SELECT * FROM (${usage.select}) AS u WHERE ${wanted})`,
     `latest AS MATERIALIZED (
       SELECT DISTINCT ON (meter_id, window_start, group_key)
-        meter_id, window_start, window_end, group_key, revision, quantity, event_count, digest, cutoff_position
+        meter_id, window_start, window_end, group_key, revision, quantity, event_count, digest, cutoff_position, is_final
       FROM aggregated_usage WHERE customer_id = ${customer} AND period = ${name} AND ${wanted}
       ORDER BY meter_id, window_start, group_key, revision DESC)`,
     `changed AS (
@@ -126,12 +128,12 @@ function revisionSql(
         coalesce(f.digest, '${emptyDigest}') AS digest
       FROM (SELECT * FROM fresh WHERE event_count > 0) AS f FULL JOIN latest AS l USING (meter_id, window_start, group_key)
       WHERE (coalesce(f.quantity, 0), coalesce(f.event_count, 0), coalesce(f.digest, '${emptyDigest}'))
-        IS DISTINCT FROM (coalesce(l.quantity, 0), coalesce(l.event_count, 0), coalesce(l.digest, '${emptyDigest}')))`,
+        IS DISTINCT FROM (coalesce(l.quantity, 0), coalesce(l.event_count, 0), coalesce(l.digest, '${emptyDigest}'))${final ? ' OR NOT l.is_final' : ''})`,
     `appended AS (
       INSERT INTO aggregated_usage (aggregation_id, customer_id, period, meter_id, window_start, window_end, group_key, revision,
         quantity, event_count, digest, cutoff_position, accumulated_position, is_final)
       SELECT ${revisionIdSql(customer, name)}, ${customer}, ${name}, meter_id, window_start, window_end, group_key, revision,
-        quantity, event_count, digest, ${params.add(cutoff, 'bigint')}, ${params.add(accumulatedThrough, 'bigint')}, true
+        quantity, event_count, digest, ${params.add(cutoff, 'bigint')}, ${params.add(accumulatedThrough, 'bigint')}, ${final}
       FROM changed RETURNING 1)`,
   ];
   const text = `${withSql(ctes)}

@@ -8,7 +8,7 @@ import type { BillingStore } from './types.js';
 
 export function createBillingStore(db: Database): BillingStore {
   return guarded<BillingStore>({
-    atGate: (period, work) => passGate(db, period, work),
+    atGate: (period, work, purpose = 'issue') => passGate(db, { period, purpose }, work),
     findInvoice: (invoiceId) => findInvoice(db.pool, invoiceId),
     listInvoices: (filter, page) => listInvoices(db.pool, filter, page),
     findCharge: (chargeId) => findCharge(db.pool, chargeId),

@@ -21,7 +21,7 @@ import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { findInvoice } from './invoices.js';
 import { entryToDb } from './journal-mapping.js';
-import type { BillingPeriod, GateTransaction, InvoicingOutcome, NewFinding } from './types.js';
+import type { BillingPeriod, GatePurpose, GateTransaction, InvoicingOutcome, NewFinding } from './types.js';
 
 /**
  * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Invoice, journal entry, outcome and findings
@@ -29,7 +29,7 @@ import type { BillingPeriod, GateTransaction, InvoicingOutcome, NewFinding } fro
  */
 export function passGate<T>(
   db: Database,
-  period: BillingPeriod,
+  { period, purpose }: { readonly period: BillingPeriod; readonly purpose: GatePurpose },
   work: (gate: GateTransaction) => Promise<T>,
 ): Promise<T> {
   return withPeriodLocked(db, period, async (client, cutoff) => {
@@ -41,7 +41,8 @@ export function passGate<T>(
     const [row] = rows;
     invariant(row !== undefined, 'a SELECT without FROM has one row');
     const chainTip = row.tip === null ? null : await findInvoice(client, row.tip);
-    const gate = new Gate(client, { period, cutoff, chainTip, metering: meteringContextFromDb(row), small: row.small });
+    const metering = meteringContextFromDb(row);
+    const gate = new Gate(client, { period, purpose, cutoff, chainTip, metering, small: row.small });
     const result = await work(gate);
     await gate.flush();
     return result;
@@ -58,6 +59,7 @@ const contextSql = `SELECT ${meteringColumns},
 
 interface GateFacts {
   readonly period: BillingPeriod;
+  readonly purpose: GatePurpose;
   readonly cutoff: Position;
   readonly chainTip: Invoice | null;
   readonly metering: MeteringContext;
@@ -87,7 +89,7 @@ class Gate implements GateTransaction {
 
   /** Once a gate: the cutoff does not move. */
   private atCutoff(): Promise<RevisionResult> {
-    const { cutoff, metering, period, small } = this.facts;
+    const { cutoff, metering, period, purpose, small } = this.facts;
     this.brought ??= appendRevisions(this.client, {
       ...metering,
       period,
@@ -95,6 +97,7 @@ class Gate implements GateTransaction {
       small,
       cutoff,
       accumulatedThrough: null,
+      final: purpose === 'issue',
     });
     return this.brought;
   }

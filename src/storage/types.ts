@@ -8,15 +8,7 @@ import type { Meter, WindowUsage } from '../domain/metering/meter.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
-import type {
-  DecimalString,
-  Digest,
-  GroupKey,
-  Instant,
-  Interval,
-  LocalDate,
-  Position,
-} from '../domain/values.js';
+import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 // Reference facts -----------------------------------------------------------------------------------------------------
 
@@ -64,7 +56,11 @@ export interface ReferenceStore {
    * Appends a version when anything differs from the latest. `calendarFrom` is computed by the caller; where a period that
    * was stored meanwhile reaches beyond it, the boundary after that period is stored instead (RULES 22).
    */
-  putCustomer(customerId: string, facts: CustomerFacts, calendarFrom: Instant | null): Promise<{ customer: Customer; created: boolean }>;
+  putCustomer(
+    customerId: string,
+    facts: CustomerFacts,
+    calendarFrom: Instant | null,
+  ): Promise<{ customer: Customer; created: boolean }>;
   assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
   findCustomer(customerId: string): Promise<Customer | null>;
   /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */
@@ -79,7 +75,9 @@ export interface ReferenceStore {
   meters(): Promise<readonly Meter[]>;
 
   /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
-  createPriceBook(version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
+  createPriceBook(
+    version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>,
+  ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
   priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
   priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
 }
@@ -110,9 +108,15 @@ export interface UsageLedger {
    * lower index wins. `conflict`: the identity exists with other content (after comparing by value, RULES 6). Durable
    * when it resolves. Rejected events may be kept in the same commit through `deadLetters`.
    */
-  append(events: readonly UsageEvent[], deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[]): Promise<readonly AppendOutcome[]>;
+  append(
+    events: readonly UsageEvent[],
+    deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[],
+  ): Promise<readonly AppendOutcome[]>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
-  listEvents(filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant }, page: PageRequest): Promise<Page<StoredEvent>>;
+  listEvents(
+    filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant },
+    page: PageRequest,
+  ): Promise<Page<StoredEvent>>;
   /**
    * A position at or below which nothing uncommitted can still appear (DESIGN 3): takes the exclusive advisory lock in a
    * short transaction of its own. Everything committed before the call is at or below it.
@@ -258,7 +262,13 @@ export interface UsageStore {
   /** Live usage from the ledger, events and adjustments committed so far; `asOf` is the database's clock. */
   liveUsage(period: BillingPeriod): Promise<{ readonly asOf: Instant; readonly windows: readonly WindowUsage[] }>;
   /** The windows a charge was rated on: for each the latest revision at or below the cutoff. */
-  windowsAt(period: BillingPeriod, meter: string, group: GroupKey, segment: Interval, cutoff: Position): Promise<readonly (WindowUsage & { revision: number })[]>;
+  windowsAt(
+    period: BillingPeriod,
+    meter: string,
+    group: GroupKey,
+    segment: Interval,
+    cutoff: Position,
+  ): Promise<readonly (WindowUsage & { revision: number })[]>;
 }
 
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
@@ -283,14 +293,20 @@ export interface GateTransaction {
   storeFinding(finding: NewFinding): Promise<void>;
 }
 
+/** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
+export type GatePurpose = 'issue' | 'provisional';
+
 export interface BillingStore {
   /**
    * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Retried on serialisation failure by
    * the caller's activity, never inside.
    */
-  atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>): Promise<T>;
+  atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>, purpose?: GatePurpose): Promise<T>;
   findInvoice(invoiceId: string): Promise<Invoice | null>;
-  listInvoices(filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string }, page: PageRequest): Promise<Page<Invoice>>;
+  listInvoices(
+    filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string },
+    page: PageRequest,
+  ): Promise<Page<Invoice>>;
   findCharge(chargeId: string): Promise<StoredCharge | null>;
   /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
   chargeEvents(chargeId: string, page: PageRequest): Promise<Page<StoredEvent>>;
@@ -312,9 +328,27 @@ export interface StoredCharge extends RatedCharge {
 // Journal, findings, idempotency --------------------------------------------------------------------------------------
 
 export interface JournalStore {
-  accounts(): Promise<readonly { account: string; name: string; kind: string; balances: readonly { currency: string; amount: DecimalString }[] }[]>;
-  entries(filter: { customerId?: string; invoiceId?: string }, page: PageRequest): Promise<Page<JournalEntry & { entryId: string; createdAt: Instant }>>;
-  trialBalance(): Promise<readonly { account: string; currency: string; debit: DecimalString; credit: DecimalString; balance: DecimalString }[]>;
+  accounts(): Promise<
+    readonly {
+      account: string;
+      name: string;
+      kind: string;
+      balances: readonly { currency: string; amount: DecimalString }[];
+    }[]
+  >;
+  entries(
+    filter: { customerId?: string; invoiceId?: string },
+    page: PageRequest,
+  ): Promise<Page<JournalEntry & { entryId: string; createdAt: Instant }>>;
+  trialBalance(): Promise<
+    readonly {
+      account: string;
+      currency: string;
+      debit: DecimalString;
+      credit: DecimalString;
+      balance: DecimalString;
+    }[]
+  >;
 }
 
 export interface NewFinding {

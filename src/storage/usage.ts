@@ -25,6 +25,7 @@ export function createUsageStore(db: Database): UsageStore {
           windows,
           cutoff,
           accumulatedThrough,
+          final: true,
         });
         const differences =
           accumulatedThrough === null

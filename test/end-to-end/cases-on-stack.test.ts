@@ -32,5 +32,8 @@ test('every case without a correction holds on the stack', async () => {
     child.once('close', (exit) => resolve({ code: exit, output: text }));
   });
   const failed = output.split('\n').filter((line) => !line.startsWith('ok'));
-  expect({ code, failed: failed.join('\n') }).toEqual({ code: 0, failed: expect.stringContaining(`${caseFiles.length} cases, all passed`) as string });
+  expect({ code, failed: failed.join('\n') }).toEqual({
+    code: 0,
+    failed: expect.stringContaining(`${caseFiles.length} cases, all passed`) as string,
+  });
 }, 600_000);

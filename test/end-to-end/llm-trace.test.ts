@@ -21,7 +21,11 @@ beforeEach(async () => {
 afterEach(() => stack.stop(), 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; output: string }> {
+function run(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, script), ...args], { env: { ...process.env, ...env } });
     let output = '';

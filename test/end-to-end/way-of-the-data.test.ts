@@ -8,7 +8,12 @@ interface InvoiceWire {
   readonly status: string;
   readonly total: string;
   readonly document_hash?: string;
-  readonly lines: readonly { readonly meter: string; readonly quantity: string; readonly amount: string; readonly charge_ids: readonly string[] }[];
+  readonly lines: readonly {
+    readonly meter: string;
+    readonly quantity: string;
+    readonly amount: string;
+    readonly charge_ids: readonly string[];
+  }[];
 }
 interface PeriodWire {
   readonly stage: string;
@@ -19,7 +24,9 @@ let stack: TestStack;
 
 beforeAll(async () => {
   stack = await startTestStack();
-  await call(`${stack.apiUrl}/meters`, { body: { code: 'api_calls', event_type: 'api_call', aggregation: 'count', window: 'hour' } });
+  await call(`${stack.apiUrl}/meters`, {
+    body: { code: 'api_calls', event_type: 'api_call', aggregation: 'count', window: 'hour' },
+  });
   await call(`${stack.apiUrl}/price-books`, {
     body: {
       code: 'standard',
@@ -44,7 +51,10 @@ afterAll(() => stack.stop(), 60_000);
 
 const customer = async (id: string): Promise<void> => {
   const body = { name: id, currency: 'USD', price_book: 'standard' };
-  await until(() => call(`${stack.apiUrl}/customers/${id}`, { method: 'PUT', body }), () => true);
+  await until(
+    () => call(`${stack.apiUrl}/customers/${id}`, { method: 'PUT', body }),
+    () => true,
+  );
 };
 
 /** January calls, one every half hour or so; the same for every customer. */
@@ -58,7 +68,10 @@ const januaryCalls = (customerId: string, count: number): readonly Record<string
 
 /** Sends until acknowledged: what was not answered is sent again, as a service would. */
 async function send(events: readonly Record<string, string>[]): Promise<void> {
-  await until(() => call<{ rejected: number }>(`${stack.apiUrl}/events`, { body: events }), (answer) => answer.rejected === 0);
+  await until(
+    () => call<{ rejected: number }>(`${stack.apiUrl}/events`, { body: events }),
+    (answer) => answer.rejected === 0,
+  );
 }
 
 async function closed(customerId: string): Promise<InvoiceWire> {
@@ -80,12 +93,16 @@ test('1,234 calls, twice and out of order, become 118.72, explained, posted and 
   await send([...events].reverse());
   await send(events);
   const invoice = await closed('acme');
-  expect(invoice).toMatchObject({ status: 'issued', total: '118.72', lines: [{ meter: 'api_calls', quantity: '1234', amount: '118.72' }] });
+  expect(invoice).toMatchObject({
+    status: 'issued',
+    total: '118.72',
+    lines: [{ meter: 'api_calls', quantity: '1234', amount: '118.72' }],
+  });
 
   const chargeId = invoice.lines[0]?.charge_ids[0] ?? '';
-  const charge = await call<{ calculation: { formula: string; windows: readonly { event_count: number }[]; source_events: { count: number } } }>(
-    `${stack.apiUrl}/charges/${chargeId}`,
-  );
+  const charge = await call<{
+    calculation: { formula: string; windows: readonly { event_count: number }[]; source_events: { count: number } };
+  }>(`${stack.apiUrl}/charges/${chargeId}`);
   expect(charge.calculation.formula).toBe('1000 × 0.10 + 234 × 0.08');
   expect(charge.calculation.source_events.count).toBe(1234);
   expect(charge.calculation.windows.reduce((sum, window) => sum + window.event_count, 0)).toBe(1234);
@@ -97,18 +114,26 @@ test('1,234 calls, twice and out of order, become 118.72, explained, posted and 
 
   const pdf = await fetch(`${stack.apiUrl}/invoices/${invoice.invoice_id}/pdf`);
   expect(pdf.headers.get('content-type')).toBe('application/pdf');
-  expect(Buffer.from(await pdf.arrayBuffer()).subarray(0, 5).toString('latin1')).toBe('%PDF-');
+  expect(
+    Buffer.from(await pdf.arrayBuffer())
+      .subarray(0, 5)
+      .toString('latin1'),
+  ).toBe('%PDF-');
 }, 180_000);
 
 test('a closed period is not closed twice, and a running one not by accident', async () => {
   await customer('twice');
   await send(januaryCalls('twice', 3));
   const first = await closed('twice');
-  await expect(call(`${stack.apiUrl}/billing-periods/twice/2024-01/close`, { body: {} })).rejects.toThrow('PERIOD_ALREADY_INVOICED');
+  await expect(call(`${stack.apiUrl}/billing-periods/twice/2024-01/close`, { body: {} })).rejects.toThrow(
+    'PERIOD_ALREADY_INVOICED',
+  );
   expect(await closed('twice')).toEqual(first);
   const now = new Date().toISOString().slice(0, 7);
   await send([{ event_id: 'now', customer_id: 'twice', event_type: 'api_call', event_time: new Date().toISOString() }]);
-  await expect(call(`${stack.apiUrl}/billing-periods/twice/${now}/close`, { body: {} })).rejects.toThrow('PERIOD_NOT_ENDED');
+  await expect(call(`${stack.apiUrl}/billing-periods/twice/${now}/close`, { body: {} })).rejects.toThrow(
+    'PERIOD_NOT_ENDED',
+  );
 }, 180_000);
 
 test.each(['worker', 'api', 'temporal', 'postgres'] as const)(

@@ -26,6 +26,26 @@ beforeEach(async () => {
 });
 
 describe('what the gate reads', () => {
+  test('a provisional gate makes no window final; closing one does, though nothing in it changed', async () => {
+    const revisions = async (): Promise<readonly boolean[]> => {
+      const { rows } = await fixture.db.pool.query<{ is_final: boolean }>(
+        'SELECT is_final FROM aggregated_usage WHERE customer_id = $1 ORDER BY revision',
+        [customerId],
+      );
+      return rows.map((row) => row.is_final);
+    };
+    await fixture.append([event('e1', '2024-01-10T00:00:00Z')]);
+    await billing.atGate(period, (gate) => gate.bringWindowsToCutoff(), 'provisional');
+    const provisional = await revisions();
+    expect(provisional.length).toBeGreaterThan(0);
+    expect(provisional).not.toContain(true);
+    await createUsageStore(fixture.db).closeWindows(period, null, [], null);
+    const closed = await revisions();
+    expect(closed.filter((isFinal) => isFinal)).toHaveLength(provisional.length);
+    await billing.atGate(period, (gate) => gate.bringWindowsToCutoff());
+    expect(await revisions()).toEqual(closed);
+  });
+
   test('usage by price segment equals the fold, for any facts and however much was closed before', async () => {
     const time = fc.constantFrom(
       '2024-01-01T00:00:00Z',

@@ -9,7 +9,12 @@ let stack = null;
 const orders = {
   async startAll(options) {
     stack = await startStack(options);
-    return { apiUrl: stack.apiUrl, temporalAddress: stack.temporalAddress, databaseUrl: stack.databaseUrl, dataDir: stack.dataDir };
+    return {
+      apiUrl: stack.apiUrl,
+      temporalAddress: stack.temporalAddress,
+      databaseUrl: stack.databaseUrl,
+      dataDir: stack.dataDir,
+    };
   },
   start: (part) => stack.start(part),
   kill: (part) => stack.kill(part),

@@ -24,7 +24,9 @@ export interface TestStack {
 type Addresses = Pick<TestStack, 'apiUrl' | 'databaseUrl' | 'temporalAddress'>;
 
 export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
-  const child = fork(join(process.cwd(), 'test', 'support', 'stack-process.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(process.cwd(), 'test', 'support', 'stack-process.mjs'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   let lastId = 0;
   child.on('message', (message: { id: number; answer?: unknown; error?: string }) => {
@@ -80,7 +82,8 @@ export async function until<T>(ask: () => Promise<T>, satisfied: (answer: T) => 
     } catch (error) {
       failure = error;
     }
-    if (Date.now() > end) throw new Error(`not reached: last answer ${JSON.stringify(answer)} ${String(failure ?? '')}`);
+    if (Date.now() > end)
+      throw new Error(`not reached: last answer ${JSON.stringify(answer)} ${String(failure ?? '')}`);
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
 }

@@ -44,10 +44,7 @@ export class PeriodService {
         : await periods.periodNamed(customerId, wanted);
     if (stored !== null) return { customer, period: stored };
     if (planned === null) {
-      throw new DomainFailure(
-        'UNKNOWN_PERIOD',
-        `No billing period of customer "${customerId}" begins on ${wanted}.`,
-      );
+      throw new DomainFailure('UNKNOWN_PERIOD', `No billing period of customer "${customerId}" begins on ${wanted}.`);
     }
     throw new DomainFailure(
       ifNotBegun,

@@ -160,7 +160,9 @@ export class PeriodRun {
       ],
     );
     // Whatever comes from here on meets the truth of a new reading, not what this state remembers.
-    this.state = { ...freshState, stage: this.state.stage, needsAttention: this.state.needsAttention };
+    // What operators see of the work done stays.
+    const { stage, needsAttention, closedWindows, events, usage } = this.state;
+    this.state = { ...freshState, stage, needsAttention, closedWindows, events, usage };
     this.timer.disarm();
     if (!alreadyInvoiced) this.enter('ready');
     return !alreadyInvoiced;
