@@ -17,6 +17,14 @@ const jest = bin('jest', 'bin', 'jest.js');
 
 const eslintCache = join(root, 'node_modules', '.cache', 'eslint', 'cache');
 
+const prettierCache = [
+  '--cache',
+  '--cache-strategy',
+  'content',
+  '--cache-location',
+  bin('.cache', 'prettier', 'cache'),
+];
+
 const staticChecks = [
   { name: 'types', args: [tsc, '--noEmit', '-p', 'tsconfig.json'] },
   {
@@ -33,7 +41,7 @@ const staticChecks = [
       eslintCache,
     ],
   },
-  { name: 'format', args: [prettier, '--check', '--log-level', 'warn', '.'] },
+  { name: 'format', args: [prettier, '--check', '--log-level', 'warn', ...prettierCache, '.'] },
 ];
 
 /** Types, lint and format: each counts as one. */

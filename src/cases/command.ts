@@ -10,7 +10,7 @@ const usage = `Runs billing cases and compares what comes out with what they exp
   npm run cases -- [--pure | --stack [--url URL]] FILE-OR-FOLDER…
 
   --pure    the domain alone, in memory (default)
-  --stack   the running program over HTTP
+  --stack   the running program over HTTP; it issues real, numbered invoices: name a test server
   --url     where it is; default RECKONER_URL, else http://127.0.0.1:8080`;
 
 const casesOnStackAtOnce = 8;

@@ -16,7 +16,7 @@ import { billingPeriodKey, billingStageKey, customerIdKey, needsAttentionKey } f
 import type { UsageRelayInput } from './usage-relay.js';
 
 /**
- * A worker that dies with a workflow task in hand costs this long (RELIABILITY 2.1: 1.5 s instead of 10 s per kill with
+ * A worker that dies with a workflow task in hand costs this long (measured: 1.5 s instead of 10 s per kill with
  * short times). Not shorter: replaying the longest history we allow takes up to two seconds on a busy machine.
  */
 export const workflowTaskTimeout = '5 seconds';

@@ -175,7 +175,7 @@ function description(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
   const samePeriod = line.serviceFrom === invoice.periodStart && line.serviceTo === invoice.periodEnd;
   return [
     normal(line.description),
-    ...groupParagraphs(line.group),
+    ...(line.description.includes('(') ? [] : groupParagraphs(line.group)),
     ...(samePeriod ? [] : [muted(formatPeriod(line.serviceFrom, line.serviceTo, invoice.timeZone))]),
   ];
 }

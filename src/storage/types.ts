@@ -2,85 +2,17 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
+import type { Page, PageRequest } from './types-paging.js';
+import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
-import type { Meter, WindowUsage } from '../domain/metering/meter.js';
+import type { WindowUsage } from '../domain/metering/meter.js';
 import type { UsageEvent } from '../domain/metering/event.js';
-import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
-// Reference facts -----------------------------------------------------------------------------------------------------
-
-export interface CustomerFacts {
-  readonly name: string;
-  readonly currency: string;
-  readonly timeZone: string;
-  readonly billingAnchorDay: number;
-  readonly billingFrom: LocalDate;
-  readonly priceBook: string;
-  readonly invoiceDelay: string;
-  readonly lateUsageQuietTime: string;
-  readonly skipEmptyInvoices: boolean;
-  readonly approvalThreshold: DecimalString | null;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly buyer: Readonly<Record<string, string>>;
-}
-
-/** A version of a customer's facts. */
-export interface Customer extends CustomerFacts {
-  readonly customerId: string;
-  readonly customerVersionId: string;
-  readonly version: number;
-  /** From this instant on zone and anchor hold; null: since always. */
-  readonly calendarFrom: Instant | null;
-  readonly learnedAt: Instant;
-}
-
-export interface PriceBookAssignment {
-  readonly priceBook: string;
-  readonly effectiveFrom: Instant | null;
-  readonly learnedOrder: number;
-}
-
-export interface BillingPeriod extends Interval {
-  readonly customerId: string;
-  readonly period: LocalDate;
-  readonly customerVersionId: string;
-  readonly timeZone: string;
-  readonly cuts: readonly Instant[];
-}
-
-export interface ReferenceStore {
-  /**
-   * Appends a version when anything differs from the latest. `calendarFrom` is computed by the caller; where a period that
-   * was stored meanwhile reaches beyond it, the boundary after that period is stored instead (RULES 22).
-   */
-  putCustomer(
-    customerId: string,
-    facts: CustomerFacts,
-    calendarFrom: Instant | null,
-  ): Promise<{ customer: Customer; created: boolean }>;
-  assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
-  findCustomer(customerId: string): Promise<Customer | null>;
-  /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */
-  customerVersions(customerId: string): Promise<readonly Customer[]>;
-  assignments(customerId: string): Promise<readonly PriceBookAssignment[]>;
-  /** Which of these customers exist. Customers are never deleted, so a positive answer may be kept for ever. */
-  knownCustomers(customerIds: readonly string[]): Promise<ReadonlySet<string>>;
-  listCustomers(page: PageRequest): Promise<Page<Customer>>;
-
-  /** `exists`: same code, same content. Throws METER_IMMUTABLE for the same code with other content. */
-  createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
-  meters(): Promise<readonly Meter[]>;
-
-  /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
-  createPriceBook(
-    version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>,
-  ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
-  priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
-  priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
-}
+export type * from './types-paging.js';
+export type * from './types-reference.js';
 
 // Usage ledger --------------------------------------------------------------------------------------------------------
 
@@ -379,18 +311,6 @@ export interface IdempotencyStore {
   finish(scope: string, key: string, status: number, body: string): Promise<void>;
   /** The request failed before it had an effect: the key is free again. */
   release(scope: string, key: string): Promise<void>;
-}
-
-// Paging --------------------------------------------------------------------------------------------------------------
-
-export interface PageRequest {
-  readonly limit: number;
-  /** Opaque; from the page before. Throws INVALID_CURSOR when it is not one of ours. */
-  readonly cursor?: string;
-}
-export interface Page<T> {
-  readonly data: readonly T[];
-  readonly nextCursor: string | null;
 }
 
 export interface Storage {

@@ -39,7 +39,7 @@ export interface WorkerPlacement {
 }
 
 /**
- * A worker that dies costs this long before its sticky tasks go to another one. RELIABILITY 2.1 measured 1.5 s a kill
+ * A worker that dies costs this long before its sticky tasks go to another one. measured: 1.5 s a kill
  * with short times against 10.4 s with the defaults.
  */
 const stickyTimeout = '1 second';

@@ -85,7 +85,6 @@ test('a case has a customer, meters, price books and event types of its own', as
     currency: 'USD',
     skip_empty_invoices: true,
     price_book: `${own}.standard`,
-    billing_from: '2024-01-01',
   });
   expect(sent('POST', '/meters')[0]?.body).toMatchObject({
     code: `${own}.calls`,

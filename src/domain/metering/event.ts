@@ -1,4 +1,4 @@
-import type { DecimalString, Instant } from '../values.js';
+import type { Instant } from '../values.js';
 
 /** The JSON kept with an event; numbers inside it are exact because `metadataJson` is text that never met a float. */
 export interface Provenance {
@@ -25,4 +25,3 @@ export interface UsageEvent {
 
 /** One scalar of metadata, by value: how filters, groups and value properties read it. */
 export type MetadataScalar = { readonly kind: 'string' | 'number' | 'boolean' | 'null'; readonly text: string };
-export type MeteredValue = DecimalString;

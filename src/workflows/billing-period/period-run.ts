@@ -164,6 +164,7 @@ export class PeriodRun {
     const { stage, needsAttention, closedWindows, events, usage } = this.state;
     this.state = { ...freshState, stage, needsAttention, closedWindows, events, usage };
     this.timer.disarm();
+    this.wakeUpMs = null;
     if (!alreadyInvoiced) this.enter('ready');
     return !alreadyInvoiced;
   }

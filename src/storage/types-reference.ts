@@ -1,0 +1,75 @@
+/** Reference facts: customers, meters, price books, assignments. Part of types.ts. */
+import type { Meter } from '../domain/metering/meter.js';
+import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import type { DecimalString, Instant, Interval, LocalDate } from '../domain/values.js';
+import type { Page, PageRequest } from './types-paging.js';
+
+export interface CustomerFacts {
+  readonly name: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly billingAnchorDay: number;
+  readonly billingFrom: LocalDate;
+  readonly priceBook: string;
+  readonly invoiceDelay: string;
+  readonly lateUsageQuietTime: string;
+  readonly skipEmptyInvoices: boolean;
+  readonly approvalThreshold: DecimalString | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly buyer: Readonly<Record<string, string>>;
+}
+
+/** A version of a customer's facts. */
+export interface Customer extends CustomerFacts {
+  readonly customerId: string;
+  readonly customerVersionId: string;
+  readonly version: number;
+  /** From this instant on zone and anchor hold; null: since always. */
+  readonly calendarFrom: Instant | null;
+  readonly learnedAt: Instant;
+}
+
+export interface PriceBookAssignment {
+  readonly priceBook: string;
+  readonly effectiveFrom: Instant | null;
+  readonly learnedOrder: number;
+}
+
+export interface BillingPeriod extends Interval {
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly customerVersionId: string;
+  readonly timeZone: string;
+  readonly cuts: readonly Instant[];
+}
+
+export interface ReferenceStore {
+  /**
+   * Appends a version when anything differs from the latest. `calendarFrom` is computed by the caller; where a period that
+   * was stored meanwhile reaches beyond it, the boundary after that period is stored instead (RULES 22).
+   */
+  putCustomer(
+    customerId: string,
+    facts: CustomerFacts,
+    calendarFrom: Instant | null,
+  ): Promise<{ customer: Customer; created: boolean }>;
+  assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
+  findCustomer(customerId: string): Promise<Customer | null>;
+  /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */
+  customerVersions(customerId: string): Promise<readonly Customer[]>;
+  assignments(customerId: string): Promise<readonly PriceBookAssignment[]>;
+  /** Which of these customers exist. Customers are never deleted, so a positive answer may be kept for ever. */
+  knownCustomers(customerIds: readonly string[]): Promise<ReadonlySet<string>>;
+  listCustomers(page: PageRequest): Promise<Page<Customer>>;
+
+  /** `exists`: same code, same content. Throws METER_IMMUTABLE for the same code with other content. */
+  createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
+  meters(): Promise<readonly Meter[]>;
+
+  /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
+  createPriceBook(
+    version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>,
+  ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
+  priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
+  priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
+}
