@@ -23,12 +23,17 @@ export async function insertDeadLetters(client: pg.ClientBase, letters: readonly
     values: [
       rows.map((row) => row.id),
       rows.map((row) => row.code),
-      rows.map((row) => row.detail),
-      rows.map((row) => row.customerId),
-      rows.map((row) => row.eventId),
-      rows.map((row) => row.payload),
+      rows.map((row) => storable(row.detail)),
+      rows.map((row) => storable(row.customerId)),
+      rows.map((row) => storable(row.eventId)),
+      rows.map((row) => storable(row.payload)),
     ],
   });
+}
+
+/** Postgres has no NUL in a text; what cannot be taken may have it anywhere, and is kept all the same, visibly escaped. */
+function storable(text: string | null): string | null {
+  return text?.replaceAll('\u0000', '\\u0000') ?? null;
 }
 
 const list = 'dead-letters';

@@ -80,6 +80,14 @@ describe('closing', () => {
   });
 
   test('a period that cannot be priced is held, and a finding says why', async () => {
+    const daily = { code: 'daily', event_type: 'ping', aggregation: 'count', window: 'day', group_by: ['region'] };
+    await api.expect(201, 'POST', '/meters', daily);
+    await api.expect(201, 'PUT', '/customers/kolkata', { ...exampleCustomer, time_zone: 'Asia/Kolkata' });
+    const ping = { customer_id: 'kolkata', event_type: 'ping', event_time: '2024-01-16T10:00:00Z' };
+    await api.expect(202, 'POST', '/events', [
+      callEvent('a', { ...ping, metadata: { region: 'eu' } }),
+      callEvent('b', { ...ping, metadata: {} }),
+    ]);
     const held = await api.expect(202, 'POST', '/billing-periods/kolkata/2024-01/close');
     expect(held).toMatchObject({ stage: 'held', invoice_id: null });
     const findings = await api.all('/findings?customer_id=kolkata&period=2024-01&code=UNPRICED_METER&limit=1');

@@ -229,6 +229,21 @@ describe('what cannot be read', () => {
   });
 });
 
+test('a NUL that a refusal would quote is kept, visibly, and does not take good events with it', async () => {
+  const answer = await post([
+    callEvent('nul-good'),
+    { ...callEvent('nul-name'), 'x\u0000y': 1 },
+    callEvent('nul-time', { event_time: '2024-01-15T10:00:00Z\u0000' }),
+  ]);
+  expect(answer).toMatchObject({
+    accepted: 1,
+    rejected: 2,
+    results: [{ code: 'UNKNOWN_PROPERTY' }, { code: 'INVALID_INSTANT' }],
+  });
+  const kept = await api.all('/dead-letters');
+  expect(kept.filter(({ event_id: id }) => id === 'nul-name' || id === 'nul-time')).toHaveLength(2);
+});
+
 test('every rejected event is a dead letter with its code, and its text as it came', async () => {
   const before = (await api.deadLetters()).length;
   const rejected = [

@@ -135,6 +135,19 @@ describe('before the period is closed', () => {
     await api.refused(code, status, 'GET', `/customers/cust_1/usage?period=${period}`);
   });
 
+  test('before billing_from only periods with usage exist, and asking makes none', async () => {
+    await api.expect(201, 'PUT', '/customers/fresh', { ...exampleCustomer, billing_from: '2024-02-01' });
+    await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/billing-periods/fresh/2023-05');
+    await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/customers/fresh/usage?period=2023-05');
+    await api.refused('UNKNOWN_PERIOD', 404, 'POST', '/billing-periods/fresh/2023-05/close');
+    const listed = (await api.all('/billing-periods?customer_id=fresh')).map(({ period }) => period);
+    expect(listed).not.toContain('2023-05-01');
+    await api.expect(202, 'POST', '/events', [
+      callEvent('old', { customer_id: 'fresh', event_time: '2023-05-10T00:00:00Z' }),
+    ]);
+    expect(await api.expect(200, 'GET', '/billing-periods/fresh/2023-05')).toMatchObject({ period: '2023-05-01' });
+  });
+
   test.each([
     ['INVALID_PERIOD', 422, 'january'],
     ['UNKNOWN_PERIOD', 404, '2024-01-15'],

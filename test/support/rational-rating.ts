@@ -67,7 +67,6 @@ export function oracleCharges(
     amounts.set(version, plus(amounts.get(version) ?? zero, amount));
   };
   let before = zero;
-  let zeroIsCharged = false;
   for (const { version, quantity } of held) {
     const price = priceOf(prices, version);
     const after = plus(before, rational(quantity));
@@ -75,14 +74,12 @@ export function oracleCharges(
     if (price.model === 'volume')
       book(version, times(rational(quantity), rational(tierReached(price.tiers, total).unitPrice)));
     if (price.model === 'tiered') {
-      const nowCharged: boolean = zeroIsCharged || price.chargeWhenZero;
-      book(
-        version,
-        minus(priceFunction(price.tiers, after, nowCharged), priceFunction(price.tiers, before, zeroIsCharged)),
-      );
-      zeroIsCharged = nowCharged;
+      book(version, minus(priceFunction(price.tiers, after), priceFunction(price.tiers, before)));
     }
     before = after;
+  }
+  if (lastPrice.model === 'tiered' && total.n === 0n && lastPrice.chargeWhenZero) {
+    book(last.version, rational(lastPrice.tiers[0]?.flatFee ?? '0'));
   }
   if (lastPrice.model === 'volume' && (total.n > 0n || (total.n === 0n && lastPrice.chargeWhenZero))) {
     book(last.version, rational(tierReached(lastPrice.tiers, total).flatFee));
@@ -91,11 +88,11 @@ export function oracleCharges(
 }
 
 /** F of RULES 20: the cost of a cumulative quantity, with the flat fees of all tiers that it exceeds the lower bound of. */
-function priceFunction(tiers: readonly OracleTier[], quantity: Rational, zeroIsCharged: boolean): Rational {
+function priceFunction(tiers: readonly OracleTier[], quantity: Rational): Rational {
   const [first] = tiers;
   if (first === undefined) throw new Error('no tiers');
   if (quantity.n < 0n) return times(quantity, rational(first.unitPrice));
-  if (quantity.n === 0n) return zeroIsCharged ? rational(first.flatFee) : zero;
+  if (quantity.n === 0n) return zero;
   let cost = zero;
   let lower = zero;
   for (const tier of tiers) {

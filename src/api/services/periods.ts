@@ -2,16 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { periodNamed } from '../../calendar/calendar.js';
+import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
+import type { Interval, LocalDate } from '../../domain/values.js';
 import type { BillingPeriod, BillingPeriodStatus, Customer, Storage } from '../../storage/types.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
 import { calendarOf } from './calendar-of.js';
 import { requireCustomer } from './customers.js';
 
 export interface PeriodServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'periods'>;
+  readonly storage: Pick<Storage, 'reference' | 'periods' | 'ledger'>;
   readonly temporal: TemporalGateway;
   readonly clock: () => number;
   /** How long `close` waits for the invoice (ms). */
@@ -37,19 +39,36 @@ export class PeriodService {
     const wanted = parsePeriodName(name);
     const { reference, periods } = this.deps.storage;
     const customer = await requireCustomer(this.deps.storage, customerId);
-    const planned = periodNamed(calendarOf(await reference.customerVersions(customerId)), wanted);
-    const stored =
-      planned !== null && planned.from > msToInstant(this.deps.clock())
-        ? null
-        : await periods.periodNamed(customerId, wanted);
-    if (stored !== null) return { customer, period: stored };
+    const segments = calendarOf(await reference.customerVersions(customerId));
+    const planned = periodNamed(segments, wanted);
+    const hasBegun = planned === null || planned.from <= msToInstant(this.deps.clock());
+    if (hasBegun && (planned === null || (await this.exists(customer, wanted, planned)))) {
+      const stored = await periods.periodNamed(customerId, wanted);
+      if (stored !== null) return { customer, period: stored };
+    }
     if (planned === null) {
       throw new DomainFailure('UNKNOWN_PERIOD', `No billing period of customer "${customerId}" begins on ${wanted}.`);
+    }
+    if (hasBegun) {
+      throw new DomainFailure(
+        'UNKNOWN_PERIOD',
+        `The billing period ${wanted} lies before the customer's billing_from (${customer.billingFrom}) and has no usage.`,
+      );
     }
     throw new DomainFailure(
       ifNotBegun,
       `The billing period ${wanted} of customer "${customerId}" has not begun; it begins at ${planned.from}.`,
     );
+  }
+
+  /** From `billing_from` on every period exists; before it those with usage, and those that were invoiced all the same. */
+  private async exists(customer: Customer, name: LocalDate, { from, to }: Interval): Promise<boolean> {
+    const { ledger, periods } = this.deps.storage;
+    const { customerId } = customer;
+    if (to > startOfLocalDay(customer.billingFrom, customer.timeZone)) return true;
+    const { data } = await ledger.listEvents({ customerId, from, to }, { limit: 1 });
+    if (data.length > 0) return true;
+    return ((await periods.status(customerId, name))?.invoiceId ?? null) !== null;
   }
 
   /** @throws DomainFailure UNKNOWN_CUSTOMER */

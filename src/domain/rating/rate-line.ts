@@ -81,16 +81,13 @@ function negativeTotal({ meter, group }: LineUsage, total: D): RatingProblem {
 function sharesByVersion(plan: PricePlan, line: LineUsage): { shares: readonly VersionShare[]; total: D } {
   const shares = new Map<VersionPrice, VersionShare>();
   let cumulative = ZERO;
-  let feeAtZero = false;
   let current: VersionShare | null = null;
   for (const [index, planned] of plan.bySegment.entries()) {
     const used = line.segments[index];
     if (planned === null || used === undefined) continue;
     const before = cumulative;
-    const firstFeeDueBefore = isFirstFeeDue(before, feeAtZero);
-    if (planned.price.model === 'tiered') feeAtZero ||= planned.price.chargeWhenZero;
     cumulative = add(cumulative, used.quantity);
-    const firstFeeDueAfter = isFirstFeeDue(cumulative, feeAtZero);
+    const [firstFeeDueBefore, firstFeeDueAfter] = [isAboveZero(before), isAboveZero(cumulative)];
 
     let share: VersionShare | undefined = shares.get(planned);
     if (share === undefined) {
@@ -109,12 +106,19 @@ function sharesByVersion(plan: PricePlan, line: LineUsage): { shares: readonly V
     share.digests.push(...used.digests);
     current = share;
   }
+  if (cumulative.isZero() && plan.last.price.model === 'tiered' && plan.last.price.chargeWhenZero) {
+    const lastStep = shares.get(plan.last)?.steps.at(-1);
+    if (lastStep !== undefined) lastStep.firstFeeDueAfter = true;
+  }
   return { shares: [...shares.values()], total: cumulative };
 }
 
-/** The first tier's flat fee is due from the first unit on; at zero only where a version charges when zero (RULES 12). */
-function isFirstFeeDue(cumulative: D, feeAtZero: boolean): boolean {
-  return cumulative.isZero() ? feeAtZero : cumulative.isPositive();
+/**
+ * The first tier's flat fee is due from the first unit on. A period that ends at zero owes it only where the version at
+ * its end charges when zero (RULES 12).
+ */
+function isAboveZero(quantity: D): boolean {
+  return quantity.isPositive() && !quantity.isZero();
 }
 
 function priceShare(
@@ -128,7 +132,9 @@ function priceShare(
     case 'tiered':
       return priceTiered(tiers, share.steps, context.minorDigits);
     case 'volume': {
-      const withFlatFee = share.planned === context.plan.last && isFirstFeeDue(context.total, price.chargeWhenZero);
+      const { total } = context;
+      const isDue = total.isZero() ? price.chargeWhenZero : total.isPositive();
+      const withFlatFee = share.planned === context.plan.last && isDue;
       return priceVolume(
         tiers,
         { quantity: share.quantity, periodQuantity: context.total, withFlatFee },
