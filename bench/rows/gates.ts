@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from '@temporalio/client';
+import type { ActivityDependencies } from '../../src/activities/dependencies.js';
+import { issueInvoice } from '../../src/activities/issue-invoice.js';
+import { msToInstant } from '../../src/domain/time/instant.js';
+import type { LocalDate } from '../../src/domain/values.js';
+import { inParallel } from '../../src/relay/in-parallel.js';
+import { createStorage } from '../../src/storage/index.js';
+import type { GateTransaction, InvoicingRequest, Storage } from '../../src/storage/types.js';
+import { copyAll, copyChunks } from '../lib/copy.js';
+import type { BenchDatabase } from '../lib/cluster.js';
+import type { BenchEvent } from '../lib/events.js';
+import { newEventId } from '../lib/events.js';
+import type { Figure } from '../lib/measure.js';
+import { spread } from '../lib/measure.js';
+import { rateText } from '../lib/report.js';
+import { bytesMeter, callsMeter, createCustomer, meterOf, setUpPrices } from '../lib/setup.js';
+import type { Row } from './row.js';
+
+const customers = 200;
+const eventsPerCustomer = 100;
+const gatesAtATime = 4;
+const period = '2024-01-01' as LocalDate;
+const monthMs = 31 * 86_400_000;
+
+const meters = [
+  callsMeter,
+  bytesMeter,
+  meterOf({ code: 'bytes_by_region', aggregation: 'sum', valueProperty: 'bytes', groupBy: ['region'] }),
+  meterOf({ code: 'jobs', eventType: 'job' }),
+  meterOf({
+    code: 'job_seconds',
+    eventType: 'job',
+    aggregation: 'sum',
+    valueProperty: 'seconds',
+    filters: { region: ['eu'] },
+  }),
+];
+
+function eventsOf(customerId: string): BenchEvent[] {
+  return Array.from({ length: eventsPerCustomer }, (_, index) => ({
+    event_id: newEventId(index),
+    event_time: new Date(Date.UTC(2024, 0, 1) + (index * monthMs) / eventsPerCustomer).toISOString(),
+    customer_id: customerId,
+    event_type: index % 4 === 0 ? 'job' : 'call',
+    metadata: { region: index % 2 === 0 ? 'eu' : 'us', bytes: String(index * 31), seconds: `${index}.5` },
+  }));
+}
+
+/** A month's end: customers with usage, and the requests to invoice them. */
+async function invoicingRequests(
+  database: BenchDatabase,
+  storage: Storage,
+  round: number,
+): Promise<readonly InvoicingRequest[]> {
+  const ids = Array.from({ length: customers }, (_, index) => `bench_${round}_${index}`);
+  await inParallel(ids, gatesAtATime, async (customerId) => {
+    await createCustomer(storage, customerId);
+    await storage.periods.periodNamed(customerId, period);
+  });
+  await copyAll(database.pool, copyChunks(ids.flatMap(eventsOf), 1_000), 4);
+  const requests = ids.map((customerId) => ({
+    requestId: randomUUID(),
+    customerId,
+    period,
+    billingDay: '2024-02-01' as LocalDate,
+    forced: false,
+    reason: null,
+  }));
+  await inParallel(requests, gatesAtATime, (request) => storage.periods.requestInvoicing(request));
+  return requests;
+}
+
+/** Where the time of a gate goes, in order. */
+const steps = [
+  'read period, customer and prices',
+  'lock and cutoff',
+  'bring windows to the cutoff',
+  'read usage by price segment',
+  'rate, build the document, hash it',
+  'store charges',
+  'draw the number',
+  'write and commit',
+] as const;
+type Step = (typeof steps)[number];
+
+/** Milliseconds by step. */
+type Split = Record<Step, number>;
+
+/** What passes between two laps belongs to the step that the second one names: a gate does one thing at a time. */
+class Stopwatch {
+  private last = performance.now();
+
+  constructor(private readonly split: Split) {}
+
+  lap(step: Step): void {
+    const now = performance.now();
+    this.split[step] += now - this.last;
+    this.last = now;
+  }
+
+  async during<T>(step: Step, work: Promise<T>): Promise<T> {
+    const result = await work;
+    this.lap(step);
+    return result;
+  }
+}
+
+const inMemory: Step = 'rate, build the document, hash it';
+
+/** Storage whose gate says where its time goes; for one gate. */
+function timedStorage(storage: Storage, watch: Stopwatch): Storage {
+  const atGate: Storage['billing']['atGate'] = (period, work) => {
+    watch.lap('read period, customer and prices');
+    const result = storage.billing.atGate(period, async (gate) => {
+      watch.lap('lock and cutoff');
+      const decided = await work(timedGate(gate, watch));
+      watch.lap(inMemory);
+      return decided;
+    });
+    return watch.during('write and commit', result);
+  };
+  return { ...storage, billing: { ...storage.billing, atGate } };
+}
+
+function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
+  const timed = <T>(step: Step, work: () => Promise<T>): Promise<T> => {
+    watch.lap(inMemory);
+    return watch.during(step, work());
+  };
+  return {
+    cutoff: gate.cutoff,
+    chainTip: gate.chainTip,
+    bringWindowsToCutoff: () => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff()),
+    unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
+    segmentUsage: (segments) => timed('read usage by price segment', () => gate.segmentUsage(segments)),
+    storeCharges: (charges) => timed('store charges', () => gate.storeCharges(charges)),
+    drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),
+    insertInvoice: (invoice, actor) => timed('write and commit', () => gate.insertInvoice(invoice, actor)),
+    postEntry: (entry) => timed('write and commit', () => gate.postEntry(entry)),
+    recordOutcome: (...outcome) => timed('write and commit', () => gate.recordOutcome(...outcome)),
+    storeFinding: (finding) => timed('write and commit', () => gate.storeFinding(finding)),
+  };
+}
+
+function dependenciesOn(storage: Storage): ActivityDependencies {
+  return {
+    storage,
+    client: new Client(), // connects on first use, and no gate uses it
+    now: () => msToInstant(Date.now()),
+    settings: {
+      outOfOrdernessMs: 60_000,
+      idleTimeoutMs: 300_000,
+      signalIntervalMs: 300_000,
+      relayTickMs: 5_000,
+      ratingCadence: 'every_close',
+      seller: { name: 'Bench Ltd' },
+      paymentTermsDays: 14,
+    },
+  };
+}
+
+/** Closing a month for many small customers, as the invoicing activity does it, without Temporal. */
+export const gates: Row = {
+  name: 'gates',
+  measure: async ({ cluster, rounds }) => {
+    const database = await cluster.newDatabase();
+    const storage = createStorage(database.url);
+    await setUpPrices(storage, meters);
+    const dependencies = dependenciesOn(storage);
+    const rates: number[] = [];
+    const split = Object.fromEntries(steps.map((step) => [step, 0])) as Split;
+    for (let round = -1; round < rounds; round += 1) {
+      const requests = await invoicingRequests(database, storage, round + 1);
+      const start = performance.now();
+      await inParallel(requests, gatesAtATime, async (request) => {
+        const watch = new Stopwatch(round < 0 ? { ...split } : split);
+        const { outcome } = await issueInvoice({ ...dependencies, storage: timedStorage(storage, watch) }, request);
+        if (outcome !== 'issued') throw new Error(`an invoice was ${outcome}`);
+      });
+      if (round >= 0) rates.push((customers * 1_000) / (performance.now() - start));
+    }
+    await storage.close();
+    return [...figuresOf(rates, split)];
+  },
+};
+
+function figuresOf(rates: readonly number[], split: Split): readonly Figure[] {
+  const { min, median, max } = spread(rates);
+  const total = steps.reduce((sum, step) => sum + split[step], 0);
+  const gatesTimed = rates.length * customers;
+  const shares = steps.map(
+    (step) => `${step} ${(split[step] / gatesTimed).toFixed(1)} ms (${Math.round((100 * split[step]) / total)} %)`,
+  );
+  const what = `${customers} customers, ${meters.length} meters, ${eventsPerCustomer} events each, ${gatesAtATime} gates at a time`;
+  return [
+    {
+      kind: 'figure',
+      row: 'gates',
+      value: `${rateText(min)} / **${rateText(median)}** / ${rateText(max)} invoices/s`,
+      note: what,
+    },
+    {
+      kind: 'figure',
+      row: 'gates: where a gate waits',
+      value: `${(total / gatesTimed).toFixed(1)} ms`,
+      note: shares.join('; '),
+    },
+  ];
+}
