@@ -161,7 +161,10 @@ class StackEngine implements CaseEngine {
 
   async windows(period: string, meter: string): Promise<readonly CaseWindow[]> {
     const query = new URLSearchParams({ period: parsePeriodName(period) });
-    const usage = usageAnswer.parse(await this.http.request('GET', `/customers/${this.run}/usage?${query.toString()}`));
+    // A period that does not exist (before billing_from, without usage) has no windows.
+    const answer = await this.http.find(`/customers/${this.run}/usage?${query.toString()}`);
+    if (answer === null) return [];
+    const usage = usageAnswer.parse(answer);
     return usage.meters
       .filter((found) => found.meter === this.own(meter))
       .flatMap((found) =>
