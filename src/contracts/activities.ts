@@ -1,5 +1,6 @@
 /** What the activities take and answer. Ids, counts and instants: amounts stay in Postgres (DESIGN 6). */
 import type { DecimalString, Digest, Instant, LocalDate, Position } from '../domain/values.js';
+import type { ReRatingStatus } from '../domain/correction/reasons.js';
 import type { InvoicingProgress } from './invoicing.js';
 
 export interface PeriodKey {
@@ -112,6 +113,48 @@ export interface SweepOutput {
   readonly started: number;
 }
 
+export interface StartCorrectionOutput {
+  /** null: there was nothing to correct, or the customer corrects by hand (then a finding says so). */
+  readonly reRatingId: string | null;
+}
+
+export interface ReRatingStepInput {
+  readonly reRatingId: string;
+  readonly attempt: number;
+  /** Periods at most; the answer says whether there are more. */
+  readonly limit: number;
+}
+
+export interface CompareReRatingOutput {
+  readonly compared: number;
+  readonly more: boolean;
+  /** After the last one: where the re-rating goes from here. It is stored as its status. */
+  readonly next: Extract<ReRatingStatus, 'awaiting_approval' | 'correcting' | 'completed' | 'no_difference'> | null;
+  readonly held: number;
+}
+
+export interface CorrectReRatingOutput {
+  readonly corrected: number;
+  readonly unchanged: number;
+  readonly held: number;
+  /** Their chain ended elsewhere than when they were compared: they are compared again. */
+  readonly moved: number;
+  readonly more: boolean;
+  readonly lastInvoiceNumber: string | null;
+}
+
+export interface ReconcileOutput {
+  readonly periods: number;
+  readonly different: number;
+  readonly more: boolean;
+}
+
+export interface EndReRatingOutput {
+  readonly status: ReRatingStatus;
+  /** Periods with facts beyond their new cutoff, whose workflows were started to gather them. */
+  readonly restarted: number;
+}
+
 /** The activities as workflows see them; src/activities makes them. */
 export interface Activities {
   readPeriod(input: ReadPeriodInput): Promise<PeriodReading>;
@@ -121,4 +164,19 @@ export interface Activities {
   issueChunk(input: IssueChunkInput): Promise<IssueChunkOutput>;
   runRelay(input: RunRelayInput): Promise<void>;
   sweepPeriods(): Promise<SweepOutput>;
+
+  /** Very late facts of an issued period: starts the re-rating that corrects them (DESIGN 6). */
+  startCorrection(input: PeriodKey): Promise<StartCorrectionOutput>;
+  compareReRating(input: ReRatingStepInput): Promise<CompareReRatingOutput>;
+  /** null: not decided yet. */
+  readDecision(input: { reRatingId: string; attempt: number }): Promise<'approved' | 'rejected' | null>;
+  correctReRating(input: ReRatingStepInput): Promise<CorrectReRatingOutput>;
+  /** Reconciles the periods that the re-rating has corrected. */
+  reconcileReRating(input: { reRatingId: string; attempt: number }): Promise<ReconcileOutput>;
+  endReRating(input: { reRatingId: string; attempt: number; rejected: boolean }): Promise<EndReRatingOutput>;
+
+  /** Stores the request of a daily run and returns its id; for one on demand the id it was given. */
+  beginReconciliation(input: { runId: string | null }): Promise<{ runId: string }>;
+  reconcileChunk(input: { runId: string; limit: number }): Promise<ReconcileOutput>;
+  finishReconciliation(input: { runId: string }): Promise<void>;
 }

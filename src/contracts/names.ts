@@ -1,5 +1,5 @@
 /** Names that API, relay, workflows, activities and operators share. Ids are business keys: no PII, below 255 characters. */
-import type { LocalDate } from '../domain/values.js';
+import type { LocalDate, Position } from '../domain/values.js';
 
 export const taskQueue = 'reckoner';
 /** The relay has a queue of its own, so that long relay activities never take the slots of window closes. */
@@ -10,6 +10,8 @@ export const workflowTypes = {
   invoicing: 'invoicing',
   usageRelay: 'usageRelay',
   periodSweep: 'periodSweep',
+  reRating: 'reRating',
+  reconciliation: 'reconciliation',
 } as const;
 
 export const billingPeriodWorkflowId = (customerId: string, period: LocalDate): string =>
@@ -18,6 +20,14 @@ export const invoicingWorkflowId = (billingDay: LocalDate): string => `invoicing
 export const usageRelayWorkflowId = (group: string): string => `usage-relay/${group}`;
 export const periodSweepScheduleId = 'period-sweep';
 export const periodSweepWorkflowId = 'period-sweep/run';
+
+export const reRatingWorkflowId = (reRatingId: string): string => `re-rating/${reRatingId}`;
+/** Of a correction that nobody asked for: `cutoff` is the position of the last fact it was started for. */
+export const lateReRatingWorkflowId = (customerId: string, period: LocalDate, cutoff: Position): string =>
+  `re-rating/late/${customerSegment(customerId)}/${period}/${cutoff}`;
+export const reconciliationWorkflowId = (runId: string): string => `reconciliation/${runId}`;
+export const dailyReconciliationScheduleId = 'reconciliation-daily';
+export const dailyReconciliationWorkflowId = 'reconciliation/daily';
 
 /** The only relay group of a single deployment: all 64 partitions. */
 export const allPartitions = 'all';

@@ -11,7 +11,15 @@ import type {
 import type { LocalDate } from '../domain/values.js';
 import type { BillingPeriodInput } from './billing-period.js';
 import type { InvoicingInput } from './invoicing.js';
-import { billingPeriodWorkflowId, invoicingWorkflowId, taskQueue, usageRelayWorkflowId } from './names.js';
+import {
+  billingPeriodWorkflowId,
+  invoicingWorkflowId,
+  reconciliationWorkflowId,
+  taskQueue,
+  usageRelayWorkflowId,
+} from './names.js';
+import type { ReRatingInput } from './re-rating.js';
+import type { ReconciliationInput } from './reconciliation.js';
 import { billingPeriodKey, billingStageKey, customerIdKey, needsAttentionKey } from './search-attributes.js';
 import type { UsageRelayInput } from './usage-relay.js';
 
@@ -77,6 +85,47 @@ export function invoicingStart(billingDay: LocalDate): WorkflowStart<InvoicingIn
     typedSearchAttributes,
     staticSummary: `Invoices of ${billingDay}`,
     staticDetails: 'Works off the invoicing requests of this day in chunks, one database transaction a customer.',
+  };
+}
+
+/** @param period shown to operators where the re-rating is about one customer and period */
+export function reRatingStart(
+  { reRatingId, workflowId }: { readonly reRatingId: string; readonly workflowId: string },
+  about: { readonly customerId: string; readonly period: LocalDate } | null,
+  reason: string,
+): WorkflowStart<ReRatingInput> {
+  return {
+    ...once,
+    workflowId,
+    args: [{ reRatingId }],
+    typedSearchAttributes: [
+      ...(about === null
+        ? []
+        : [
+            { key: customerIdKey, value: about.customerId },
+            { key: billingPeriodKey, value: about.period },
+          ]),
+      { key: billingStageKey, value: 'comparing' },
+      { key: needsAttentionKey, value: false },
+    ],
+    staticSummary:
+      about === null ? `Re-rating: ${reason}` : `Re-rating of ${shortened(about.customerId)}, ${about.period}: ${reason}`,
+    staticDetails:
+      'Aggregates what has changed, rates the period again, compares with everything invoiced so far, and issues the ' +
+      'difference as a correction. Scope, differences and decision: `GET /re-ratings/' +
+      reRatingId +
+      '`.',
+  };
+}
+
+export function reconciliationStart(runId: string): WorkflowStart<ReconciliationInput> {
+  return {
+    ...once,
+    workflowId: reconciliationWorkflowId(runId),
+    args: [{ runId }],
+    typedSearchAttributes: [{ key: needsAttentionKey, value: false }],
+    staticSummary: 'Reconciliation on demand',
+    staticDetails: 'Holds events, aggregates, charges, lines and journal against each other, period by period.',
   };
 }
 

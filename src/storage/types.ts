@@ -2,6 +2,16 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
+import type {
+  AdjustmentStore,
+  Comparison,
+  PeriodChain,
+  PeriodRating,
+  ProofStore,
+  ReconciliationStore,
+  ReRatingOutcome,
+  ReRatingStore,
+} from './types-correction.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
@@ -11,6 +21,8 @@ import type { UsageEvent } from '../domain/metering/event.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
+export { automaticActor } from './types-correction.js';
+export type * from './types-correction.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
 
@@ -101,7 +113,8 @@ export interface RelayStore {
 
 // Billing periods -----------------------------------------------------------------------------------------------------
 
-export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoiced' | 'skipped';
+/** `void`: the invoice was voided; closing the period again issues its replacement (RULES 28). */
+export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoiced' | 'skipped' | 'void';
 
 export interface BillingPeriodStatus extends BillingPeriod {
   readonly stage: BillingPeriodStage;
@@ -112,7 +125,9 @@ export interface BillingPeriodStatus extends BillingPeriod {
   readonly windows: number;
   readonly closedWindows: number;
   readonly lastCutoff: Position | null;
+  /** The original at the head of the chain that counts; null before it and after a void. */
   readonly invoiceId: string | null;
+  /** Through which position the facts are settled: of the last rating, with or without a document. */
   readonly invoicedCutoff: Position | null;
 }
 
@@ -132,8 +147,13 @@ export interface BillingPeriodStore {
   /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;
-  /** Facts of the period with a position above the issued cutoff: very late (DESIGN 3). */
-  veryLateFacts(period: BillingPeriod): Promise<{ count: number; from: Position | null; to: Position | null }>;
+  /**
+   * Facts of the period with a position above the cutoff of its last rating: very late (DESIGN 3). `events` of the `count`
+   * are events, the others adjustments and decisions about backfills.
+   */
+  veryLateFacts(
+    period: BillingPeriod,
+  ): Promise<{ count: number; events: number; from: Position | null; to: Position | null }>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
   listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
@@ -207,26 +227,47 @@ export interface UsageStore {
 
 export interface GateTransaction {
   readonly cutoff: Position;
-  /** The document at the end of the period's chain, when there is one. */
-  readonly chainTip: Invoice | null;
+  readonly chain: PeriodChain;
   /** Brings every window of the period to the cutoff from the ledger; returns how many revisions that took. */
   bringWindowsToCutoff(): Promise<number>;
-  /** Usage by meter, group and price segment at the cutoff. */
-  segmentUsage(segments: readonly PriceSegment[]): Promise<readonly SegmentUsage[]>;
-  /** Events in the period that a meter takes but whose value is missing or not a decimal (RULES 10). */
-  unreadableValues(): Promise<readonly { meter: string; count: number; example: string }[]>;
+  /**
+   * Brings to the cutoff only the windows in which facts in (since, cutoff] are, were, or now come to be; of these meters.
+   * The windows must stand at `since`. In place of `bringWindowsToCutoff`.
+   */
+  bringTouchedWindows(meterIds: readonly string[], since: Position): Promise<number>;
+  /**
+   * Usage by meter, group and price segment, from stored revisions.
+   * @param at by default all meters at the gate's own cutoff, to which windows are then brought; otherwise the latest
+   *   revisions at or below a cutoff to which they were brought before
+   */
+  segmentUsage(
+    segments: readonly PriceSegment[],
+    at?: { readonly meterIds: readonly string[]; readonly cutoff: Position },
+  ): Promise<readonly SegmentUsage[]>;
+  /** Events in the windows brought to the cutoff that a meter takes but whose value is missing or not a decimal (RULES 10). */
+  unreadableValues(): Promise<UnreadableValues>;
+  /** Stored charges of the period, by input order. */
+  chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]>;
   /** Appends charge revisions; one equal to the latest of its key is not repeated. Ids by input order. */
   storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
+  /** Appends the transition to `void`. */
+  voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
   postEntry(entry: JournalEntry): Promise<void>;
+  /** The rating that the period's documents stand on from now on; it gets the next sequence. */
+  insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void>;
+  recordComparison(comparison: Comparison): Promise<void>;
+  recordReRatingOutcome(outcome: ReRatingOutcome): Promise<void>;
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
   storeFinding(finding: NewFinding): Promise<void>;
 }
 
 /** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
 export type GatePurpose = 'issue' | 'provisional';
+
+export type UnreadableValues = readonly { readonly meter: string; readonly count: number; readonly example: string }[];
 
 export interface BillingStore {
   /**
@@ -290,14 +331,30 @@ export interface NewFinding {
   /** What it is about; with the code it is the finding's identity. JSON. */
   readonly subject: Readonly<Record<string, unknown>>;
   readonly detail: string;
+  /** Of a reconciliation's finding (RULES 29). */
+  readonly class?: FindingClass | null;
+}
+export type FindingClass = 'rounding' | 'missing' | 'duplicate' | 'disagreement' | 'large_gap';
+export interface FindingResolution {
+  readonly resolution: 'fixed' | 'accepted' | 'not_a_problem';
+  readonly reason: string;
+  readonly resolvedBy: string;
 }
 export interface Finding extends NewFinding {
   readonly findingId: string;
   readonly foundAt: Instant;
+  /** null: still open. */
+  readonly resolution: (FindingResolution & { readonly resolvedAt: Instant }) | null;
 }
 export interface FindingStore {
   store(finding: NewFinding): Promise<string>;
-  list(filter: { customerId?: string; code?: string; period?: LocalDate }, page: PageRequest): Promise<Page<Finding>>;
+  list(
+    filter: { customerId?: string; code?: string; period?: LocalDate; class?: FindingClass; resolved?: boolean },
+    page: PageRequest,
+  ): Promise<Page<Finding>>;
+  find(findingId: string): Promise<Finding | null>;
+  /** The first decision stands: `stored` false when there was one. */
+  resolve(findingId: string, resolution: FindingResolution): Promise<{ stored: boolean }>;
 }
 
 export type IdempotencyStart =
@@ -323,6 +380,10 @@ export interface Storage {
   readonly journal: JournalStore;
   readonly findings: FindingStore;
   readonly idempotency: IdempotencyStore;
+  readonly adjustments: AdjustmentStore;
+  readonly reRatings: ReRatingStore;
+  readonly reconciliation: ReconciliationStore;
+  readonly proof: ProofStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -36,14 +36,19 @@ export const matrix: Readonly<Record<string, Area>> = {
     why: 'workflow code runs in the sandbox; activities do I/O',
   },
   storage: { areas: ['domain', 'calendar'], node: true, why: 'storage knows tables and domain types only' },
+  billing: {
+    areas: ['domain', 'calendar', 'storage'],
+    node: true,
+    why: 'what activities and API both do with the domain and storage: price facts, proofs',
+  },
   relay: { areas: [...programs, 'workflows type'], node: true, why: 'the relay reads storage and signals' },
   activities: {
-    areas: [...programs, 'relay', 'workflows type', 'config type'],
+    areas: [...programs, 'billing', 'relay', 'workflows type', 'config type'],
     node: true,
     why: 'activities do I/O for workflows',
   },
   api: {
-    areas: [...programs, 'documents', 'workflows type', 'config type'],
+    areas: [...programs, 'billing', 'documents', 'workflows type', 'config type'],
     node: true,
     why: 'the API never computes money',
   },

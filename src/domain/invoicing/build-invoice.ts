@@ -1,10 +1,11 @@
 import { addDecimals, zero } from '../decimal.js';
 import { invariant } from '../failure.js';
 import type { RatedLine } from '../rating/rating.js';
-const msPerDay = 86_400_000;
 import { addMs } from '../time/instant.js';
 import type { GroupKey, Instant, Interval, LocalDate, Position } from '../values.js';
 import type { Invoice, InvoiceLineItem, Party, PinnedVersions } from './invoice.js';
+
+export const msPerDay = 86_400_000;
 
 /** An issued invoice as computed: storage draws the number last, and the hash is taken of `invoiceHashInput`. */
 export type UnnumberedInvoice = Omit<Invoice, 'number' | 'documentHash'>;
@@ -14,6 +15,8 @@ export interface InvoiceFacts {
   readonly invoiceId: string;
   /** 1 for the first document of the period. */
   readonly chainPlace: number;
+  /** The voided invoice that this one replaces (RULES 28). */
+  readonly replacesInvoiceId: string | null;
   readonly customerId: string;
   readonly currency: string;
   readonly period: Interval & { readonly period: LocalDate; readonly timeZone: string };
@@ -47,7 +50,7 @@ export function buildInvoice(facts: InvoiceFacts): UnnumberedInvoice {
     timeZone: facts.period.timeZone,
     chainPlace: facts.chainPlace,
     correctsInvoiceId: null,
-    replacesInvoiceId: null,
+    replacesInvoiceId: facts.replacesInvoiceId,
     currency: facts.currency,
     status: 'issued',
     subtotal,

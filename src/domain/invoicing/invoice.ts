@@ -11,16 +11,21 @@ export interface Party {
   readonly email?: string;
 }
 
+/** A stretch of the period and the price book version that was in force in it; null: none was. */
+export interface PinnedSegment {
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly price_book_id: string | null;
+}
+
 /** The versions an issued invoice used; corrections for late usage use the same ones (DESIGN 4, pins). */
 export interface PinnedVersions {
   readonly customer_version_id: string;
   readonly meter_ids: readonly string[];
-  /** In order of time, with the bounds in which each was in force. */
-  readonly price_segments: readonly {
-    readonly from: Instant;
-    readonly to: Instant;
-    readonly price_book_id: string | null;
-  }[];
+  /** In order of time; they tile the period. */
+  readonly price_segments: readonly PinnedSegment[];
+  /** By meter code: where a re-rating limited to some meters has moved their prices and nobody else's. */
+  readonly meter_price_segments?: Readonly<Record<string, readonly PinnedSegment[]>>;
 }
 
 export interface InvoiceLineItem {
