@@ -148,15 +148,22 @@ function endOnce() {
 }
 
 async function showExample(stack) {
-  const { firstInvoice } = await import('../examples/first-invoice/run.mjs');
-  const { printInvoice } = await import('./lib/print-invoice.mjs');
+  const { firstInvoice, lateCorrection, reconciled, verified } = await import('../examples/first-invoice/run.mjs');
+  const { printCorrection, printInvoice, printReconciliation, printVerification } =
+    await import('./lib/print-invoice.mjs');
   const { invoice, charges, sent } = await firstInvoice(stack.apiUrl);
   say(
     `\n${bold('Example')}: ${sent.accepted + sent.duplicates} events sent, ${sent.accepted} accepted, ${sent.duplicates} duplicates`,
   );
   printInvoice(invoice, charges);
+  say('\nA call of January arrives late …');
+  const correction = await lateCorrection(stack.apiUrl, invoice);
+  printCorrection(correction, invoice);
+  printReconciliation(await reconciled(stack.apiUrl));
+  for (const document of [invoice, correction]) printVerification(await verified(stack.apiUrl, document));
   const workflow = encodeURIComponent(`billing-period/${invoice.customer_id}/${invoice.period.from.slice(0, 10)}`);
   say(`  PDF          ${cyan(`${stack.apiUrl}/invoices/${invoice.invoice_id}/pdf`)}`);
+  say(`  Correction   ${cyan(`${stack.apiUrl}/invoices/${correction.invoice_id}/pdf`)}`);
   if (stack.uiUrl !== null) {
     say(`  Workflow     ${cyan(`${stack.uiUrl}/namespaces/${stack.namespace}/workflows/${workflow}`)}`);
   }

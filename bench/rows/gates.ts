@@ -130,14 +130,20 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
   };
   return {
     cutoff: gate.cutoff,
-    chainTip: gate.chainTip,
+    chain: gate.chain,
     bringWindowsToCutoff: () => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff()),
+    bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
-    segmentUsage: (segments) => timed('read usage by price segment', () => gate.segmentUsage(segments)),
-    storeCharges: (charges) => timed('store charges', () => gate.storeCharges(charges)),
+    segmentUsage: (...usage) => timed('read usage by price segment', () => gate.segmentUsage(...usage)),
+    chargesOf: (chargeIds) => timed('store charges', () => gate.chargesOf(chargeIds)),
+    storeCharges: (...charges) => timed('store charges', () => gate.storeCharges(...charges)),
     drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),
     insertInvoice: (invoice, actor) => timed('write and commit', () => gate.insertInvoice(invoice, actor)),
+    voidInvoice: (...document) => timed('write and commit', () => gate.voidInvoice(...document)),
     postEntry: (entry) => timed('write and commit', () => gate.postEntry(entry)),
+    insertRating: (rating) => timed('write and commit', () => gate.insertRating(rating)),
+    recordComparison: (comparison) => timed('write and commit', () => gate.recordComparison(comparison)),
+    recordReRatingOutcome: (outcome) => timed('write and commit', () => gate.recordReRatingOutcome(outcome)),
     recordOutcome: (...outcome) => timed('write and commit', () => gate.recordOutcome(...outcome)),
     storeFinding: (finding) => timed('write and commit', () => gate.storeFinding(finding)),
   };

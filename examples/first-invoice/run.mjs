@@ -1,9 +1,11 @@
 /**
- * The first invoice: 1,234 API calls of January 2024 on a tiered price, sent twice over and out of order, become 118.72.
+ * The first invoice, and its first correction: 1,234 API calls of January 2024 on a tiered price, sent twice over and out of
+ * order, become 118.72. Then a call of January arrives late: after the customer's quiet time a correction of 0.08 follows by
+ * itself. Both are verified from the raw events, and the whole chain is reconciled.
  *
  *     node examples/first-invoice/run.mjs            against http://127.0.0.1:8080, or RECKONER_URL
  *
- * Safe to run again: the same meter, price book and customer, the same events (duplicates then), the same invoice.
+ * Safe to run again: the same meter, price book and customer, the same events (duplicates then), the same documents.
  */
 import { pathToFileURL } from 'node:url';
 
@@ -34,6 +36,8 @@ const customer = {
   currency: 'USD',
   time_zone: 'UTC',
   price_book: 'standard',
+  // Late usage is gathered this long, so that many late events make one correction. An hour is the default.
+  late_usage_quiet_time: 'PT1S',
   buyer: { address: '12 Analytical Lane, London', email: 'billing@acme.example' },
 };
 
@@ -80,14 +84,13 @@ async function call(url, method = 'GET', body = undefined) {
   return answer;
 }
 
-/** Asks until the period is invoiced (or held: then the findings say why). */
-async function invoiceOf(api) {
-  const until = Date.now() + 60_000;
+/** Asks `ask` until `done` says that the answer is the one. */
+async function until(ask, done, what) {
+  const end = Date.now() + 60_000;
   for (;;) {
-    const { stage, invoice_id: invoiceId } = await call(`${api}/billing-periods/${customerId}/${period}`);
-    if (invoiceId) return call(`${api}/invoices/${invoiceId}`);
-    if (stage === 'held') throw new Error(`the invoice is held; see ${api}/findings?customer_id=${customerId}`);
-    if (Date.now() > until) throw new Error(`no invoice after a minute; the period is ${stage}`);
+    const answer = await ask();
+    if (done(answer)) return answer;
+    if (Date.now() > end) throw new Error(`${what}: not after a minute; last answer ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
@@ -116,7 +119,15 @@ export async function firstInvoice(api) {
   // January would be invoiced by itself one hour after the last arrival; this is now. Done before: nothing to close.
   const { invoice_id: earlier } = await call(`${api}/billing-periods/${customerId}/${period}`);
   if (!earlier) await call(`${api}/billing-periods/${customerId}/${period}/close`, 'POST', {});
-  const invoice = await invoiceOf(api);
+  const { invoice_id: invoiceId } = await until(
+    () => call(`${api}/billing-periods/${customerId}/${period}`),
+    ({ stage, invoice_id: id }) => {
+      if (stage === 'held') throw new Error(`the invoice is held; see ${api}/findings?customer_id=${customerId}`);
+      return Boolean(id);
+    },
+    'the invoice',
+  );
+  const invoice = await call(`${api}/invoices/${invoiceId}`);
 
   // The explanation: from the invoice's lines to the charges they bill.
   const ids = invoice.lines.flatMap((line) => line.charge_ids);
@@ -124,10 +135,48 @@ export async function firstInvoice(api) {
   return { invoice, charges, sent };
 }
 
+/**
+ * One more call of January, learned after the invoice. What it costs is the next unit of the second tier.
+ * @param {string} api
+ * @param {object} invoice the one it comes too late for
+ * @returns {Promise<object>} the correction
+ */
+export async function lateCorrection(api, invoice) {
+  const late = { ...januaryCalls()[0], event_id: 'call-late', event_time: '2024-01-20T12:00:00Z' };
+  await call(`${api}/events`, 'POST', late);
+  const { data } = await until(
+    () => call(`${api}/invoices?customer_id=${customerId}&period=${period}&type=correction`),
+    (page) => page.data.some(({ corrects_invoice_id: corrects }) => corrects === invoice.invoice_id),
+    'the correction',
+  );
+  return data.find(({ corrects_invoice_id: corrects }) => corrects === invoice.invoice_id);
+}
+
+/** Events = aggregates = charges = lines = journal, for this customer. */
+export async function reconciled(api) {
+  const { run_id: id } = await call(`${api}/reconciliations`, 'POST', { customer_ids: [customerId] });
+  return until(
+    () => call(`${api}/reconciliations/${id}`),
+    ({ status }) => status === 'finished',
+    'the reconciliation',
+  );
+}
+
+/** The document, computed again from the raw events. */
+export const verified = (api, invoice) => call(`${api}/invoices/${invoice.invoice_id}/verify`);
+
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const api = process.env.RECKONER_URL ?? 'http://127.0.0.1:8080';
   const { invoice, charges, sent } = await firstInvoice(api);
   console.log(`${sent.accepted} events accepted, ${sent.duplicates} duplicates`);
   console.log(`${invoice.number}: ${invoice.total} ${invoice.currency}`);
   for (const { amount, calculation } of charges) console.log(`  ${calculation.formula} = ${amount}`);
+  const correction = await lateCorrection(api, invoice);
+  console.log(`${correction.number} corrects ${invoice.number}: ${correction.total} ${correction.currency}`);
+  const { periods, different } = await reconciled(api);
+  console.log(`reconciliation: ${periods} periods, ${different} different`);
+  for (const document of [invoice, correction]) {
+    const { number, verified: holds } = await verified(api, document);
+    console.log(`${number}: ${holds ? 'verified' : 'NOT VERIFIED'}`);
+  }
 }

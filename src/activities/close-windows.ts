@@ -1,9 +1,10 @@
 import { log } from '@temporalio/activity';
 import type { CloseWindowsInput, CloseWindowsOutput, LedgerWindow } from '../contracts/activities.js';
 import type { AccumulationDifference, BillingPeriod, OpenWindow, Storage } from '../storage/types.js';
+import { customerOf } from '../billing/price-facts.js';
 import { isUnavailable } from '../storage/errors.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { customerOf, isPast, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+import { isPast, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
 import type { WindowsAtTime } from './period-facts.js';
 import { rateProvisionally } from './rate-provisionally.js';
 

@@ -1,10 +1,17 @@
 import type { Activities } from '../contracts/activities.js';
+import { beginReconciliation } from './begin-reconciliation.js';
 import { closeWindows } from './close-windows.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { refusalsEndRetries } from './failures.js';
+import { finishReconciliation } from './finish-reconciliation.js';
 import { issueChunk } from './issue-chunk.js';
 import { noteLateUsage } from './note-late-usage.js';
+import { reconcileReRating } from './re-rating/reconcile-re-rating.js';
+import { startCorrection } from './re-rating/start-correction.js';
+import { compareReRating, correctReRating, endReRating, readDecision } from './re-rating/steps.js';
 import { readPeriod } from './read-period.js';
+import { reconcileChunk } from './reconcile-chunk.js';
+import { reprocessPeriod } from './reprocess-period.js';
 import { requestInvoicing } from './request-invoicing.js';
 import { runRelay } from './run-relay.js';
 import { sweepPeriods } from './sweep-periods.js';
@@ -19,6 +26,15 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     issueChunk: issueChunk(dependencies),
     runRelay: runRelay(dependencies),
     sweepPeriods: sweepPeriods(dependencies),
+    startCorrection: startCorrection(dependencies),
+    compareReRating: compareReRating(dependencies),
+    readDecision: readDecision(dependencies),
+    correctReRating: correctReRating(dependencies),
+    reconcileReRating: reconcileReRating(dependencies),
+    endReRating: endReRating(dependencies),
+    beginReconciliation: beginReconciliation(dependencies),
+    reconcileChunk: reconcileChunk({ ...dependencies, reprocess: reprocessPeriod(dependencies) }),
+    finishReconciliation: finishReconciliation(dependencies),
   });
 }
 

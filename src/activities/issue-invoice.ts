@@ -2,21 +2,17 @@ import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { decimal } from '../domain/decimal.js';
-import type { RatedLine, RatingProblem, SegmentUsage } from '../domain/rating/rating.js';
+import { invoiceNumber } from '../domain/invoicing/invoice-number.js';
+import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import type { LocalDate } from '../domain/values.js';
+import { documentHash } from '../billing/document-hash.js';
+import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
+import type { PriceFacts } from '../billing/price-facts.js';
 import { uuidOf } from '../storage/identifiers.js';
-import type {
-  BillingPeriod,
-  GateTransaction,
-  InvoicingOutcome,
-  InvoicingRequest,
-  NewFinding,
-} from '../storage/types.js';
+import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { documentHash } from './document-hash.js';
+import { holdingFindings } from './held-findings.js';
 import { periodOf } from './period-facts.js';
-import { pinsOf, priceFactsOf, rateWith } from './price-facts.js';
-import type { PriceFacts } from './price-facts.js';
 
 export interface Issued {
   readonly outcome: InvoicingOutcome;
@@ -42,22 +38,20 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
 interface GateFacts {
   readonly dependencies: ActivityDependencies;
   readonly period: BillingPeriod;
-  readonly facts: PriceFacts;
+  readonly facts: PriceFacts & { readonly customer: Customer };
 }
 
 async function decide(gate: GateTransaction, { dependencies, period, facts }: GateFacts): Promise<Issued> {
-  if (gate.chainTip !== null) {
-    const { invoiceId, number } = gate.chainTip;
+  const [original] = gate.chain.documents;
+  if (original !== undefined) {
+    const { invoiceId, number } = original;
     return { outcome: 'already_invoiced', invoiceId, number };
   }
   await gate.bringWindowsToCutoff();
   const unreadable = await gate.unreadableValues();
-  const usage = await gate.segmentUsage(facts.segments);
-  const { lines, problems } = rateWith(facts, period, usage);
-  const findings = [
-    ...unreadable.map((values) => unreadableFinding(period, values)),
-    ...problems.map((problem) => problemFinding(period, problem)),
-  ];
+  const rated = await rateWith(facts, period, (segments) => gate.segmentUsage(segments));
+  const { lines, usage } = rated;
+  const findings = holdingFindings(period, { rated, unreadable });
   if (findings.length > 0) {
     for (const finding of findings) await gate.storeFinding(finding);
     return { outcome: 'held', invoiceId: null, number: null };
@@ -75,12 +69,13 @@ async function issue(
 ): Promise<Invoice> {
   const { seller, paymentTermsDays } = dependencies.settings;
   const { customer } = facts;
-  const chainPlace = 1;
+  const { nextPlace: chainPlace, voided } = gate.chain;
   const invoiceId = uuidOf('invoice', period.customerId, period.period, chainPlace);
   const chargeIds = await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   const document = buildInvoice({
     invoiceId,
     chainPlace,
+    replacesInvoiceId: voided?.invoiceId ?? null,
     customerId: period.customerId,
     currency: customer.currency,
     period,
@@ -95,35 +90,17 @@ async function issue(
     chargeIds,
   });
   // The number is drawn last: from here to the commit every other invoice waits for it.
-  const number = `INV-${String(await gate.drawNumber('invoice')).padStart(6, '0')}`;
+  const number = invoiceNumber(await gate.drawNumber('invoice'));
   const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
   await gate.insertInvoice(invoice, 'invoicing');
   const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
   if (entry !== null) await gate.postEntry(entry);
+  const { cutoffPosition: cutoff, pinnedVersions } = invoice;
+  await gate.insertRating({ cutoff, pinnedVersions, chargeIds, invoiceId, reRatingId: null });
   return invoice;
 }
 
 /** Without usage and without a fee that is due all the same (RULES 25). */
 function isEmpty(usage: readonly SegmentUsage[], lines: readonly RatedLine[]): boolean {
   return usage.every(({ eventCount }) => eventCount === 0) && lines.every(({ amount }) => decimal(amount).isZero());
-}
-
-function problemFinding(
-  { customerId, period }: BillingPeriod,
-  { code, meter, group, detail }: RatingProblem,
-): NewFinding {
-  return { code, customerId, period, subject: { customer_id: customerId, period, meter, group }, detail };
-}
-
-function unreadableFinding(
-  { customerId, period }: BillingPeriod,
-  { meter, count, example }: { readonly meter: string; readonly count: number; readonly example: string },
-): NewFinding {
-  return {
-    code: 'UNREADABLE_VALUE',
-    customerId,
-    period,
-    subject: { customer_id: customerId, period, meter },
-    detail: `${count} event(s) of the period have no decimal where the meter "${meter}" reads its value, for example ${example}.`,
-  };
 }

@@ -24,13 +24,6 @@ export async function periodOf(storage: Storage, { customerId, period }: PeriodK
   return found;
 }
 
-/** @throws DomainFailure UNKNOWN_CUSTOMER */
-export async function customerOf(storage: Storage, customerId: string): Promise<Customer> {
-  const found = await storage.reference.findCustomer(customerId);
-  if (found === null) throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);
-  return found;
-}
-
 export function settingsOf(customer: Customer, meters: readonly Meter[], settings: ActivitySettings): PeriodSettings {
   const { lateUsageQuietTime, invoiceDelay } = customer;
   return {

@@ -1,6 +1,6 @@
+import { priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { priceFactsOf, rateWith } from './price-facts.js';
 
 /**
  * Stores what the period would cost if it ended now, through the same way as the gate's charges, so that the issued ones
@@ -9,9 +9,9 @@ import { priceFactsOf, rateWith } from './price-facts.js';
 export async function rateProvisionally({ storage }: ActivityDependencies, period: BillingPeriod): Promise<void> {
   const facts = await priceFactsOf(storage, period);
   const rate = async (gate: GateTransaction): Promise<void> => {
-    if (gate.chainTip !== null) return;
+    if (gate.chain.rating !== null) return;
     await gate.bringWindowsToCutoff();
-    const { lines } = rateWith(facts, period, await gate.segmentUsage(facts.segments));
+    const { lines } = await rateWith(facts, period, (segments) => gate.segmentUsage(segments));
     await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   };
   await storage.billing.atGate(period, rate, 'provisional');

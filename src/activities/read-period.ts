@@ -1,7 +1,8 @@
 import type { PeriodReading, ReadPeriodInput } from '../contracts/activities.js';
+import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriodStage } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { customerOf, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+import { ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
 
 /** The truth about a period: a run of `billingPeriod` begins with it, and comes back to it when signals leave a gap. */
 export function readPeriod({ storage, settings }: ActivityDependencies) {
@@ -34,6 +35,6 @@ export function readPeriod({ storage, settings }: ActivityDependencies) {
 
 /** A held or skipped period is metered on: new facts may let it be issued. */
 function stageOf(stage: BillingPeriodStage): PeriodReading['stage'] {
-  if (stage === 'invoiced') return 'invoiced';
+  if (stage === 'invoiced' || stage === 'void') return stage;
   return stage === 'ready' ? 'requested' : 'metering';
 }

@@ -3,9 +3,10 @@ import { readySignal } from '../contracts/invoicing.js';
 import { workflowTypes } from '../contracts/names.js';
 import { billingPeriodStart, invoicingStart } from '../contracts/start-options.js';
 import { instantToMs } from '../domain/time/instant.js';
+import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriod } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { customerOf, periodOf } from './period-facts.js';
+import { periodOf } from './period-facts.js';
 
 /** Hands a period over: a row that `invoicing` works off, a signal that wakes it, and the next period's workflow. */
 export function requestInvoicing(dependencies: ActivityDependencies) {

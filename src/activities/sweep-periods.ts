@@ -1,8 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
-import { billingPeriodStart } from '../contracts/start-options.js';
+import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
+import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { inParallel } from '../relay/in-parallel.js';
+import type { Page, ReRating } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
 
@@ -14,8 +16,12 @@ interface Progress {
   readonly started: number;
 }
 
-/** Starts the workflow of every unfinished period; one that runs already is left alone. Resumes at the page it was on. */
-export function sweepPeriods({ storage, client, now }: ActivityDependencies) {
+/**
+ * Starts the workflow of every unfinished period and re-rating; one that runs already is left alone. Resumes at the page it
+ * was on.
+ */
+export function sweepPeriods(dependencies: ActivityDependencies) {
+  const { storage, client, now } = dependencies;
   return async (): Promise<SweepOutput> => {
     const context = Context.current();
     let progress = (context.info.heartbeatDetails as Progress | undefined) ?? { cursor: null, started: 0 };
@@ -36,6 +42,26 @@ export function sweepPeriods({ storage, client, now }: ActivityDependencies) {
         } while (progress.cursor !== null);
       },
     );
-    return { started: progress.started };
+    return { started: progress.started + (await startReRatings(dependencies)) };
   };
+}
+
+/** Those that were stored while Temporal was away, and those whose workflow was terminated. */
+async function startReRatings({ storage, client }: ActivityDependencies): Promise<number> {
+  let started = 0;
+  for (const status of reRatingStatuses.filter((candidate) => !hasEnded(candidate))) {
+    let cursor: string | null = null;
+    do {
+      const page: Page<ReRating> = await storage.reRatings.list(
+        { status },
+        { limit: pageSize, ...(cursor !== null && { cursor }) },
+      );
+      await inParallel(page.data, startsInFlight, async (reRating) => {
+        await client.workflow.start(workflowTypes.reRating, reRatingStart(reRating, null, reRating.reason));
+      });
+      started += page.data.length;
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+  return started;
 }

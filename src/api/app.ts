@@ -7,6 +7,7 @@ import { EventIngest } from './ingest/event-ingest.js';
 import { defaultGroupCommitLimits, GroupCommit } from './ingest/group-commit.js';
 import { KnownCustomers } from './ingest/known-customers.js';
 import { KnownMeters } from './ingest/known-meters.js';
+import { registerActor } from './plugins/actor.js';
 import { registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
@@ -14,15 +15,23 @@ import { registerMetrics } from './plugins/metrics.js';
 import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
-import { billingPeriodRoutes, chargeRoutes, invoiceRoutes } from './routes/billing.js';
+import { adjustmentRoutes } from './routes/adjustments.js';
+import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
-import { findingRoutes, journalRoutes } from './routes/journal.js';
+import { findingRoutes } from './routes/findings.js';
+import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
+import { journalRoutes } from './routes/journal.js';
 import { operationRoutes } from './routes/operations.js';
+import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
+import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { AdjustmentService } from './services/adjustments.js';
 import { CustomerService } from './services/customers.js';
 import { PeriodService } from './services/periods.js';
+import { ReRatingService } from './services/re-ratings.js';
+import { ReconciliationService } from './services/reconciliations.js';
 import type { Api, ApiDependencies } from './types.js';
 
 /**
@@ -34,6 +43,7 @@ export function buildApi(deps: ApiDependencies): FastifyInstance {
   registerSchemas(app);
   registerRouteMethods(app);
   registerErrors(app);
+  registerActor(app);
   registerIdempotency(app, deps.storage.idempotency);
   const context = createContext(app, deps);
   registerOpenApi(app);
@@ -50,13 +60,18 @@ export function buildApi(deps: ApiDependencies): FastifyInstance {
 const allRoutes = [
   ingestRoute,
   eventRoutes,
+  adjustmentRoutes,
   customerRoutes,
   usageRoutes,
   meterRoutes,
   priceBookRoutes,
   billingPeriodRoutes,
   invoiceRoutes,
+  invoiceProofRoutes,
   chargeRoutes,
+  reRatingRoutes,
+  reRatingDecisionRoutes,
+  reconciliationRoutes,
   journalRoutes,
   findingRoutes,
   operationRoutes,
@@ -96,9 +111,17 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   });
   const customers = new CustomerService({ storage, temporal, clock, logger });
   const periods = new PeriodService({ storage, temporal, clock, closeWaitMs: config.closeWaitMs ?? 10_000 });
+  const adjustments = new AdjustmentService({
+    storage,
+    meters: knownMeters,
+    clock,
+    futureToleranceMs: config.futureToleranceMs,
+  });
+  const reRatings = new ReRatingService({ storage, temporal });
+  const reconciliations = new ReconciliationService({ storage, temporal });
   app.addHook('onClose', async () => {
     await groupCommit.close();
     await customers.settled();
   });
-  return { ...deps, ingest, knownMeters, metrics, customers, periods };
+  return { ...deps, ingest, knownMeters, metrics, customers, periods, adjustments, reRatings, reconciliations };
 }

@@ -2,9 +2,17 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { closeRequestedSignal, type CloseRequested } from '../contracts/billing-period.js';
 import { workflowTypes } from '../contracts/names.js';
-import { billingPeriodStart } from '../contracts/start-options.js';
+import { decidedSignal } from '../contracts/re-rating.js';
+import { billingPeriodStart, reconciliationStart, reRatingStart } from '../contracts/start-options.js';
 import { DomainFailure } from '../domain/failure.js';
 import type { LocalDate } from '../domain/values.js';
+
+/** As far as its workflow is concerned. */
+export interface StartableReRating {
+  readonly reRatingId: string;
+  readonly workflowId: string;
+  readonly reason: string;
+}
 
 /** Every method throws DomainFailure TEMPORAL_UNAVAILABLE when the service cannot be reached in time. */
 export interface TemporalGateway {
@@ -12,6 +20,18 @@ export interface TemporalGateway {
   startBillingPeriod(customerId: string, period: LocalDate): Promise<void>;
   /** Tells the workflow of a billing period, started if need be, to close. */
   closePeriod(customerId: string, period: LocalDate, request: CloseRequested): Promise<void>;
+  /**
+   * Starts the workflow of a re-rating, unless it runs.
+   * @param about the period, where it is about one: operators search by it
+   */
+  startReRating(
+    reRating: StartableReRating,
+    about: { readonly customerId: string; readonly period: LocalDate } | null,
+  ): Promise<void>;
+  /** Tells the workflow of a re-rating, started if need be, that a decision is stored. */
+  signalDecided(...reRating: Parameters<TemporalGateway['startReRating']>): Promise<void>;
+  /** Starts a reconciliation on demand, unless it runs. */
+  startReconciliation(runId: string): Promise<void>;
   health(): Promise<void>;
   close(): Promise<void>;
 }
@@ -55,6 +75,19 @@ export function connectTemporal({ address, namespace, deadlineMs = 5_000 }: Temp
       await within(deadlineMs, () =>
         client.workflow.signalWithStart(workflowTypes.billingPeriod, { ...start, ...signal }),
       );
+    },
+    startReRating: async (reRating, about) => {
+      const start = reRatingStart(reRating, about, reRating.reason);
+      await within(deadlineMs, () => client.workflow.start(workflowTypes.reRating, start));
+    },
+    signalDecided: async (reRating, about) => {
+      const start = reRatingStart(reRating, about, reRating.reason);
+      await within(deadlineMs, () =>
+        client.workflow.signalWithStart(workflowTypes.reRating, { ...start, signal: decidedSignal, signalArgs: [] }),
+      );
+    },
+    startReconciliation: async (runId) => {
+      await within(deadlineMs, () => client.workflow.start(workflowTypes.reconciliation, reconciliationStart(runId)));
     },
     health: async () => {
       await within(healthDeadlineMs, () => connection.workflowService.getSystemInfo({}));

@@ -3,6 +3,7 @@
  * place, because a misspelt expectation would otherwise pass for ever.
  */
 import { z } from 'zod';
+import { reRatingReasons } from '../domain/correction/reasons.js';
 import { supportedAggregations, windowSizes } from '../domain/metering/meter.js';
 
 const text = z.string().min(1).max(128);
@@ -67,8 +68,7 @@ const adjustment = z.strictObject({
     .describe('Needed by amend'),
 });
 
-const reasons = ['late_usage', 'usage_correction', 'price_correction', 'rating_defect', 'dispute', 'manual'] as const;
-const reRating = z.strictObject({ period, reason: z.enum(reasons) });
+const reRating = z.strictObject({ period, reason: z.enum(reRatingReasons) });
 
 const actions = {
   events: z.array(event).min(1).optional(),

@@ -7,6 +7,7 @@ import { periodNamed } from '../calendar/calendar.js';
 import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
 import { compareWithInvoiced } from '../domain/correction/compare.js';
 import type { Correction, InvoicedLine } from '../domain/correction/compare.js';
+import { keepsPins } from '../domain/correction/reasons.js';
 import { DomainFailure } from '../domain/failure.js';
 import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import { invoiceToWire } from '../domain/invoicing/invoice-to-wire.js';
@@ -37,9 +38,6 @@ interface Chain {
   invoiced: readonly InvoicedLine[];
   lastCorrections: readonly CaseDocument[];
 }
-
-/** Reasons that keep the versions of the period's latest document. */
-const pinnedReasons: readonly CaseReRating['reason'][] = ['late_usage', 'usage_correction'];
 
 export class PureEngine implements CaseEngine {
   private readonly meters: readonly Meter[];
@@ -118,8 +116,8 @@ export class PureEngine implements CaseEngine {
     const period = this.period(name);
     const chain = this.chains.get(period.name);
     if (chain === undefined)
-      throw new DomainFailure('INVOICE_NOT_FOUND', `The period ${period.name} has no invoice yet.`);
-    const segments = pinnedReasons.includes(reason) ? chain.pinned : this.currentSegments(period);
+      throw new DomainFailure('PERIOD_NOT_INVOICED', `The period ${period.name} has no invoice yet.`);
+    const segments = keepsPins(reason) ? chain.pinned : this.currentSegments(period);
     const correction = compareWithInvoiced(chain.invoiced, this.rate(period, segments));
     chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
     if (correction === null) return;
@@ -205,6 +203,7 @@ export class PureEngine implements CaseEngine {
       ...buildInvoice({
         invoiceId: `invoice/${period.name}`,
         chainPlace: 1,
+        replacesInvoiceId: null,
         customerId: 'case',
         currency: this.currency,
         period: { period: period.name, from: period.from, to: period.to, timeZone: period.timeZone },

@@ -9,7 +9,7 @@ import { parseInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
 import { StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent, StartEngine } from './engine.js';
-import type { BillingCase } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseReRating } from './format.js';
 import { HttpClient } from './http-client.js';
 
 const eventsPerRequest = 1000;
@@ -31,6 +31,13 @@ const ingestAnswer = z.object({
   results: z.array(z.object({ status: z.string(), code: z.string().optional(), detail: z.string().optional() })),
 });
 const periodAnswer = z.object({ stage: z.string(), invoice_id: z.string().nullable() });
+const boundsAnswer = z.object({ from: z.string(), to: z.string() });
+const reRatingAnswer = z.object({
+  re_rating_id: z.string(),
+  status: z.string(),
+  corrections: z.array(z.string()).default([]),
+  held: z.array(z.unknown()).default([]),
+});
 const findingsAnswer = z.object({ data: z.array(z.object({ code: z.string(), detail: z.string() })) });
 const usageAnswer = z.object({
   meters: z.array(
@@ -53,6 +60,8 @@ const invoiceAnswer = z.object({
       group,
       quantity: z.string().nullable(),
       amount: z.string(),
+      original_amount: z.string().optional(),
+      corrected_amount: z.string().optional(),
       calculation: z.object({
         formula: z.string(),
         charges: z.array(z.object({ price_book_version: z.string(), quantity: z.string(), formula: z.string() })),
@@ -74,6 +83,8 @@ export function stackEngine(url: string): StartEngine {
 class StackEngine implements CaseEngine {
   private facts: Readonly<Record<string, unknown>> = {};
   private firstPeriod = '';
+  /** By period's name. */
+  private readonly lastCorrections = new Map<string, readonly CaseDocument[]>();
 
   constructor(
     private readonly http: HttpClient,
@@ -125,20 +136,31 @@ class StackEngine implements CaseEngine {
     });
   }
 
-  adjustEvent(): never {
-    throw new Error('the running version does not adjust events yet; this case runs with --pure');
+  async adjustEvent({ event_id, source, type, replacement }: CaseAdjustment): Promise<void> {
+    await this.http.request('POST', '/event-adjustments', {
+      customer_id: this.run,
+      event_id,
+      ...(source !== undefined && { source }),
+      type,
+      ...(replacement !== undefined && {
+        replacement: { metadata: {}, ...replacement, event_type: this.own(replacement.event_type) },
+      }),
+    });
   }
 
   async closePeriod(period: string): Promise<void> {
     const path = this.periodPath(period);
     await this.requestClose(`${path}/close`);
     const stage = await this.waitUntilClosed(path);
-    if (stage !== 'held') return;
-    const query = new URLSearchParams({ customer_id: this.run, period: parsePeriodName(period) });
+    if (stage === 'held') throw await this.refusalOfHeld(parsePeriodName(period));
+  }
+
+  private async refusalOfHeld(period: string): Promise<StepRefusal> {
+    const query = new URLSearchParams({ customer_id: this.run, period });
     const { data } = findingsAnswer.parse(await this.http.request('GET', `/findings?${query.toString()}`));
     const finding = data.find(({ code }) => holdingCodes.includes(code));
     if (finding === undefined) throw new Error(`the period ${period} is held without a finding that says why`);
-    throw new StepRefusal(finding.code, finding.detail);
+    return new StepRefusal(finding.code, finding.detail);
   }
 
   /**
@@ -155,8 +177,15 @@ class StackEngine implements CaseEngine {
     }
   }
 
-  reRate(): never {
-    throw new Error('the running version does not re-rate yet; this case runs with --pure');
+  async reRate({ period, reason }: CaseReRating): Promise<void> {
+    const name = parsePeriodName(period);
+    const { from, to } = boundsAnswer.parse(await this.http.request('GET', this.periodPath(period)));
+    const scope = { customer_ids: [this.run], from, to };
+    const started = reRatingAnswer.parse(await this.http.request('POST', '/re-ratings', { reason, scope }));
+    const { corrections, held } = await this.waitUntilReRated(started.re_rating_id);
+    if (held.length > 0) throw await this.refusalOfHeld(name);
+    const documents = await Promise.all(corrections.map((id) => this.document(id)));
+    this.lastCorrections.set(name, documents);
   }
 
   async windows(period: string, meter: string): Promise<readonly CaseWindow[]> {
@@ -181,16 +210,35 @@ class StackEngine implements CaseEngine {
   async invoice(period: string): Promise<CaseDocument | null> {
     const found = await this.http.find(this.periodPath(period));
     const invoiceId = found === null ? null : periodAnswer.parse(found).invoice_id;
-    if (invoiceId === null) return null;
+    return invoiceId === null ? null : this.document(invoiceId);
+  }
+
+  private async document(invoiceId: string): Promise<CaseDocument> {
     const invoice = invoiceAnswer.parse(await this.http.request('GET', `/invoices/${invoiceId}`));
     return {
       ...invoice,
-      lines: invoice.lines.map((line) => ({ ...line, meter: line.meter === null ? null : this.given(line.meter) })),
+      lines: invoice.lines.map(({ original_amount, corrected_amount, ...line }) => ({
+        ...line,
+        ...(original_amount !== undefined && { original_amount }),
+        ...(corrected_amount !== undefined && { corrected_amount }),
+        meter: line.meter === null ? null : this.given(line.meter),
+      })),
     };
   }
 
-  corrections(): readonly CaseDocument[] {
-    return [];
+  corrections(period: string): readonly CaseDocument[] {
+    return this.lastCorrections.get(parsePeriodName(period)) ?? [];
+  }
+
+  private async waitUntilReRated(id: string): Promise<z.infer<typeof reRatingAnswer>> {
+    const deadline = Date.now() + closingTimeoutMs;
+    for (;;) {
+      const answer = reRatingAnswer.parse(await this.http.request('GET', `/re-ratings/${id}`));
+      if (answer.status === 'completed' || answer.status === 'no_difference') return answer;
+      if (Date.now() > deadline)
+        throw new Error(`the re-rating did not end within ${closingTimeoutMs / 1000} s; it is ${answer.status}`);
+      await sleep(pollIntervalMs);
+    }
   }
 
   private async waitUntilClosed(path: string): Promise<string> {

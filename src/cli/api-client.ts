@@ -41,7 +41,13 @@ export interface ApiClient {
   bytes(path: string): Promise<{ readonly bytes: Uint8Array; readonly filename: string | null }>;
 }
 
-export function createApiClient(url: string, fetcher: typeof fetch = fetch): ApiClient {
+export interface ApiClientOptions {
+  readonly fetcher?: typeof fetch;
+  /** In whose name requests are sent; null: nobody's. */
+  readonly actor?: string | null;
+}
+
+export function createApiClient(url: string, { fetcher = fetch, actor = null }: ApiClientOptions = {}): ApiClient {
   const base = url.endsWith('/') ? url : `${url}/`;
   const call = async (path: string, request: ApiRequest): Promise<Response> => {
     // Relative, so that an API under a path of its own (https://host/billing/) is reached too.
@@ -49,7 +55,7 @@ export function createApiClient(url: string, fetcher: typeof fetch = fetch): Api
     for (const [key, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) target.searchParams.set(key, value);
     }
-    const answer = await reach(target, request, fetcher);
+    const answer = await reach(target, request, { fetcher, actor });
     if (!answer.ok) throw await problemOf(answer);
     return answer;
   };
@@ -74,8 +80,13 @@ export function newIdempotencyKey(): string {
   return randomUUID();
 }
 
-async function reach(target: URL, request: ApiRequest, fetcher: typeof fetch): Promise<Response> {
+async function reach(
+  target: URL,
+  request: ApiRequest,
+  { fetcher, actor }: { readonly fetcher: typeof fetch; readonly actor: string | null },
+): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
+  if (actor !== null) headers['x-reckoner-actor'] = actor;
   if (request.body !== undefined) headers['content-type'] = 'application/json';
   if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
   const init: RequestInit = { method: request.method ?? 'GET', headers };

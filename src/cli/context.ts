@@ -24,17 +24,36 @@ export interface CliContext extends CliDependencies {
 
 /** Reads the global options of the program that `command` belongs to. */
 export function contextOf(command: Command, dependencies: CliDependencies): CliContext {
-  const { url, json = false } = command.optsWithGlobals<{ url: string; json?: boolean }>();
+  const { url, json = false, as } = command.optsWithGlobals<{ url: string; json?: boolean; as?: string }>();
   const { terminal, fetcher } = dependencies;
   if (!URL.canParse(url)) throw new UsageError(`RECKONER_URL is not an address: ${url}`);
   return {
     ...dependencies,
-    api: createApiClient(url, fetcher),
+    api: createApiClient(url, { fetcher, actor: actorOf(as, terminal) }),
     json,
     print: (answer, human) => {
       terminal.out(json ? `${JSON.stringify(answer, null, 2)}\n` : human(isObject(answer) ? answer : { answer }));
     },
   };
+}
+
+/** Names that the program itself acts under; the API refuses them. */
+const programNames: ReadonlySet<string> = new Set(['reckoner', 'reconciliation', 'invoicing']);
+/** What a header can carry. */
+const actorPattern = /^[\x20-\x7e\xa0-\xff]{1,128}$/;
+
+/**
+ * In whose name the command acts: as told, else the user of the operating system, unless that name cannot be sent (then
+ * the API takes the sender for anonymous).
+ * @throws UsageError for a name that was told and cannot be sent
+ */
+function actorOf(told: string | undefined, { env, user }: Terminal): string | null {
+  const given = told ?? env['RECKONER_ACTOR'];
+  if (given === undefined || given.trim() === '') {
+    return user === null || programNames.has(user) || !actorPattern.test(user) ? null : user;
+  }
+  if (actorPattern.test(given)) return given;
+  throw new UsageError('--as (or RECKONER_ACTOR) has 1 to 128 printable characters (ISO 8859-1)');
 }
 
 /** The `data` of a page of the API. */

@@ -1,4 +1,4 @@
-/** The options that every list has, and how they travel. */
+/** Options that several commands have, and how they travel. */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { isObject } from './api-client.js';
@@ -16,6 +16,17 @@ export function positiveInteger(text: string): number {
 export function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
+}
+
+/** For an option that may be given several times. */
+export function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+/** An RFC 3339 instant as it is; a day or month alone is its beginning in UTC. */
+export function instantOrDay(text: string): string {
+  if (/^\d{4}-\d{2}$/.test(text)) return `${text}-01T00:00:00Z`;
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text;
 }
 
 export function withPaging(command: Command): Command {

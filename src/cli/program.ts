@@ -2,11 +2,16 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ApiProblem, ApiUnreachable } from './api-client.js';
 import { addChargeCommands } from './commands/charges.js';
+import { addEventCommands } from './commands/events.js';
+import { addFindingCommands } from './commands/findings.js';
 import { addImportCommand } from './commands/import.js';
 import { addInvoiceCommands } from './commands/invoices.js';
 import { addOperationCommands } from './commands/operations.js';
 import { addPeriodCommands } from './commands/periods.js';
+import { addReconciliationCommands } from './commands/reconciliations.js';
 import { addReferenceCommands } from './commands/reference.js';
+import { addReRatingCommands } from './commands/re-ratings.js';
+import { addVerifyCommand } from './commands/verify.js';
 import type { CliDependencies } from './context.js';
 import { printable } from './output.js';
 import { CommandFailed, exitCodes, UsageError } from './terminal.js';
@@ -27,13 +32,16 @@ export async function runCli(args: readonly string[], dependencies: CliDependenc
 function buildProgram(dependencies: CliDependencies): Command {
   const { terminal } = dependencies;
   const program = new Command('reckoner')
-    .description('Usage billing: import usage, close periods, look at invoices and what they are made of.')
+    .description(
+      'Usage billing: import usage, close periods, look at invoices and what they are made of, correct and prove them.',
+    )
     .addOption(
       // Not Option.env(): the environment is the terminal's, which in tests is not the process's.
       new Option('--url <url>', 'address of the API (environment: RECKONER_URL)')
         .default(terminal.env['RECKONER_URL'] ?? defaultUrl)
         .argParser(httpUrl),
     )
+    .option('--as <name>', 'in whose name to act (environment: RECKONER_ACTOR; default: the user of this computer)')
     .option('--json', 'print what the API answered, as JSON')
     .addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrongly called.')
     .showHelpAfterError('(--help shows how to call it)')
@@ -43,9 +51,14 @@ function buildProgram(dependencies: CliDependencies): Command {
       writeErr: (text) => terminal.err(text),
     });
   addImportCommand(program, dependencies);
+  addEventCommands(program, dependencies);
   addInvoiceCommands(program, dependencies);
+  addVerifyCommand(program, dependencies);
   addPeriodCommands(program, dependencies);
   addChargeCommands(program, dependencies);
+  addReRatingCommands(program, dependencies);
+  addReconciliationCommands(program, dependencies);
+  addFindingCommands(program, dependencies);
   addReferenceCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;

@@ -1,3 +1,5 @@
+import { userInfo } from 'node:os';
+
 /** Where the command line reads and writes; tests bring their own. */
 export interface Terminal {
   out(text: string): void;
@@ -6,6 +8,8 @@ export interface Terminal {
   /** Whether a person watches standard error: only then a progress bar is drawn. */
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Name of the operating system's user; null when there is none (a container with a bare number). */
+  readonly user: string | null;
 }
 
 /** How a command ends: 0 done; 1 refused, failed, or something in it was; 2 wrongly called. */
@@ -29,5 +33,14 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
     env: process.env,
+    user: userName(),
   };
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    return null; // the user's number has no entry in the list of users
+  }
 }

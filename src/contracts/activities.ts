@@ -41,8 +41,11 @@ export interface PeriodReading {
   readonly from: Instant;
   readonly to: Instant;
   readonly timeZone: string;
-  /** `requested`: handed to invoicing, which has not decided yet. A held or skipped period is metered on. */
-  readonly stage: 'metering' | 'requested' | 'invoiced';
+  /**
+   * `requested`: handed to invoicing, which has not decided yet. A held or skipped period is metered on. `void`: only a
+   * request to close issues the replacement.
+   */
+  readonly stage: 'metering' | 'requested' | 'invoiced' | 'void';
   readonly invoiceNumber: string | null;
   readonly highestEventTime: Instant | null;
   readonly windows: LedgerWindows;
@@ -114,8 +117,10 @@ export interface SweepOutput {
 }
 
 export interface StartCorrectionOutput {
-  /** null: there was nothing to correct, or the customer corrects by hand (then a finding says so). */
+  /** null: there was nothing to correct, or a person must. */
   readonly reRatingId: string | null;
+  /** The customer corrects by hand: a finding says what came late. */
+  readonly noted: boolean;
 }
 
 export interface ReRatingStepInput {
@@ -126,10 +131,13 @@ export interface ReRatingStepInput {
 }
 
 export interface CompareReRatingOutput {
+  /** The greatest attempt there are comparisons of: a run that begins anew goes on with it. */
+  readonly attempt: number;
   readonly compared: number;
   readonly more: boolean;
-  /** After the last one: where the re-rating goes from here. It is stored as its status. */
-  readonly next: Extract<ReRatingStatus, 'awaiting_approval' | 'correcting' | 'completed' | 'no_difference'> | null;
+  /** After the last one: where the re-rating goes from here; null while there are more. */
+  readonly next: 'awaiting_approval' | 'correcting' | 'ended' | null;
+  readonly status: ReRatingStatus;
   readonly held: number;
 }
 
@@ -137,7 +145,7 @@ export interface CorrectReRatingOutput {
   readonly corrected: number;
   readonly unchanged: number;
   readonly held: number;
-  /** Their chain ended elsewhere than when they were compared: they are compared again. */
+  /** Their chain ended elsewhere than when they were compared: they were compared again, under the next attempt. */
   readonly moved: number;
   readonly more: boolean;
   readonly lastInvoiceNumber: string | null;

@@ -65,8 +65,8 @@ export interface ManyWindows {
   readonly anyPast: boolean;
 }
 
-/** As operators see it: `closing` when the period is over, `ready` when handed to invoicing, `late` while late usage gathers. */
-export const billingPeriodStages = ['open', 'closing', 'ready', 'invoiced', 'late'] as const;
+/** As operators see it: `closing` when the period is over, `ready` when handed to invoicing, `late` while late usage gathers, `void` when the invoice was voided. */
+export const billingPeriodStages = ['open', 'closing', 'ready', 'invoiced', 'late', 'void'] as const;
 export type BillingPeriodStageName = (typeof billingPeriodStages)[number];
 
 export interface BillingPeriodState {
@@ -103,9 +103,9 @@ export interface BillingPeriodView {
   readonly usage: readonly MeterUsage[];
 }
 
-/** How a run ended: handed over to invoicing, or the invoice exists (with or without a finding about late usage). */
+/** How a run ended: handed over to invoicing, or the invoice exists (late usage is being corrected, or a finding tells of it). */
 export interface BillingPeriodOutcome {
-  readonly outcome: 'handed_over' | 'already_invoiced' | 'late_usage_noted';
+  readonly outcome: 'handed_over' | 'already_invoiced' | 'correction_started' | 'late_usage_noted' | 'void';
 }
 
 export const usageRecordedSignal = defineSignal<[UsageRecorded]>('usageRecorded');

@@ -4,6 +4,8 @@ import { defineQuery } from '@temporalio/workflow';
 export interface ReconciliationInput {
   /** null: the daily run, which makes its own. */
   readonly runId: string | null;
+  /** Carried over continue-as-new. */
+  readonly progress?: Omit<ReconciliationProgress, 'runId'>;
 }
 
 export interface ReconciliationProgress {

@@ -109,7 +109,9 @@ export function reRatingStart(
       { key: needsAttentionKey, value: false },
     ],
     staticSummary:
-      about === null ? `Re-rating: ${reason}` : `Re-rating of ${shortened(about.customerId)}, ${about.period}: ${reason}`,
+      about === null
+        ? `Re-rating: ${reason}`
+        : `Re-rating of ${shortened(about.customerId)}, ${about.period}: ${reason}`,
     staticDetails:
       'Aggregates what has changed, rates the period again, compares with everything invoiced so far, and issues the ' +
       'difference as a correction. Scope, differences and decision: `GET /re-ratings/' +

@@ -95,7 +95,9 @@ function facts(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
     { label: 'Service period', value: formatPeriod(invoice.periodStart, invoice.periodEnd, timeZone) },
     { label: 'Time zone', value: timeZone },
     { label: 'Customer', value: invoice.customerId },
-    ...(invoice.paymentTerms === '' ? [] : [{ label: 'Payment terms', value: invoice.paymentTerms }]),
+    ...(isClaim(invoice) && invoice.paymentTerms !== ''
+      ? [{ label: 'Payment terms', value: invoice.paymentTerms }]
+      : []),
   ];
 }
 
@@ -164,12 +166,19 @@ function correctionRow(line: InvoiceLineItem, invoice: Invoice): Row {
   const figure = (amount: DecimalString | null): Paragraph[] => [normal(amount === null ? '' : money(invoice, amount))];
   return [
     [...description(line, invoice), ...quantity, ...reason],
-    calculation(line, invoice),
+    isGone(line) ? [muted('Nothing is left of this line')] : calculation(line, invoice),
     figure(line.originalAmount),
     figure(line.correctedAmount),
     figure(line.amount),
   ];
 }
+
+/** A correction to 0 of a line whose usage was taken back altogether: there is no price to show. */
+function isGone({ calculation: { charges }, correctedAmount, quantity }: InvoiceLineItem): boolean {
+  return charges.length === 0 && isZero(correctedAmount) && isZero(quantity);
+}
+
+const isZero = (value: DecimalString | null): boolean => value !== null && signOf(value) === 'zero';
 
 function description(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
   const samePeriod = line.serviceFrom === invoice.periodStart && line.serviceTo === invoice.periodEnd;
@@ -212,6 +221,10 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
   return [
     ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
     { heading: 'Payment', text: payment(invoice, options.paymentInformation) },
+    ...(invoice.type === 'invoice'
+      ? []
+      : [{ heading: 'About this correction', text: aboutCorrection(invoice, options) }]),
+    ...(invoice.status === 'void' ? [{ heading: 'Void', text: aboutVoid(invoice) }] : []),
     {
       heading: 'About this document',
       text:
@@ -219,6 +232,22 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
         `${invoice.timeZone}. Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
     },
   ];
+}
+
+function aboutCorrection(invoice: Invoice, { correctedInvoice }: InvoiceDocumentOptions): string {
+  const corrected = correctedInvoice?.number ?? `the invoice ${invoice.correctsInvoiceId ?? ''}`;
+  return (
+    `Only lines that change are shown. "Original" is what ${corrected} and its earlier corrections have billed together, ` +
+    `"Difference" is what this document adds to it. ${corrected} itself does not change.`
+  );
+}
+
+function aboutVoid({ type }: Invoice): string {
+  const what =
+    type === 'invoice'
+      ? 'This invoice was taken back, together with all its corrections'
+      : 'This correction was taken back together with the invoice that it corrects';
+  return `${what}. It is shown as it was issued and is no longer a claim or a credit.`;
 }
 
 function payment(invoice: Invoice, information: string | undefined): string {

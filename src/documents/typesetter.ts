@@ -63,14 +63,16 @@ export class Typesetter {
   }
 
   /**
-   * Lines no wider than `width`, which end at spaces (never at a no-break space), after hyphens, slashes and the commas of
-   * long figures, around ideographs, and inside a word only when the word alone is too wide.
+   * Lines no wider than `width`, which end at spaces (never at a no-break space), after hyphens and slashes, around
+   * ideographs; after the commas of a figure, and inside a word, only when it is too wide for a line of its own.
    */
   wrap(text: string, width: number, style: TextStyle): readonly string[] {
     const lines: string[] = [];
     for (const paragraph of text.split(/\r?\n/)) {
       let line = '';
-      for (const piece of breakable(cleanText(paragraph))) {
+      const tooWide = (piece: string): boolean => this.width(piece.trimEnd(), style) > width;
+      const pieces = breakable(cleanText(paragraph));
+      for (const piece of pieces.flatMap((each) => (tooWide(each) ? each.split(figureBreakpoints) : [each]))) {
         if (this.width((line + piece).trimEnd(), style) <= width) {
           line += piece;
           continue;
@@ -156,7 +158,10 @@ export class Typesetter {
 
 /** Scripts written without spaces: a line may end before and after each of their characters. */
 const ideograph = '[\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Hangul}]';
-const breakpoints = new RegExp(`(?<= )|(?<=[-/])(?=\\p{L})|(?<=,)(?=\\d)|(?<=${ideograph})(?! )|(?=${ideograph})`, 'u');
+const breakpoints = new RegExp(`(?<= )|(?<=[-/])(?=\\p{L})|(?<=${ideograph})(?! )|(?=${ideograph})`, 'u');
+
+/** Half a figure reads as a smaller one, so it is torn apart only when nothing else helps. */
+const figureBreakpoints = /(?<=,)(?=\d)/;
 
 /** Pieces between which a line may end. */
 function breakable(text: string): readonly string[] {

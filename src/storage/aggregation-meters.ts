@@ -57,6 +57,20 @@ export function meteringContextFromDb({ meters, adjusted }: MeteringRow): Meteri
   return { meters: (meters ?? []).map(meterFromDb), adjusted };
 }
 
+/** These versions, whether in force or not, by code. */
+export async function readMeters(
+  client: pg.Pool | pg.PoolClient,
+  meterIds: readonly string[],
+): Promise<readonly Meter[]> {
+  const { rows } = await client.query<{ readonly meter: MeterRow }>({
+    name: 'meters-by-id',
+    text: 'SELECT to_jsonb(m) AS meter FROM meters m WHERE meter_id = ANY ($1::uuid[]) ORDER BY code, version',
+    values: [meterIds],
+  });
+  invariant(rows.length === new Set(meterIds).size, 'meters are never deleted');
+  return rows.map(({ meter }) => meterFromDb(meter));
+}
+
 export function meterFromDb(row: MeterRow): Meter {
   return {
     meterId: row.meter_id,

@@ -154,6 +154,30 @@ const chargeSql = `SELECT c.*, m.code AS meter, to_jsonb(m) AS meter_row,
     EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = c.customer_id) AS adjusted
   FROM rated_charges c JOIN meters m USING (meter_id) WHERE c.charge_id = $1`;
 
+/**
+ * The charges with these ids, by input order, as they were rated: what was stored gives the same id when it is stored again.
+ * They all are of the period.
+ */
+export async function readCharges(
+  db: Queryable,
+  { customerId, period }: Pick<BillingPeriod, 'customerId' | 'period'>,
+  chargeIds: readonly string[],
+): Promise<readonly RatedCharge[]> {
+  if (chargeIds.length === 0) return [];
+  const { rows } = await db.query<ChargeRow>({
+    name: 'charges-of-period',
+    text: `SELECT c.*, m.code AS meter FROM rated_charges c JOIN meters m USING (meter_id)
+      WHERE c.customer_id = $1 AND c.period = $2 AND c.charge_id = ANY ($3::uuid[])`,
+    values: [customerId, period, chargeIds],
+  });
+  const byId = new Map(rows.map((row) => [row.charge_id, row]));
+  return chargeIds.map((id) => {
+    const row = byId.get(id);
+    invariant(row !== undefined, `charge ${id} is one of ${customerId} ${period}`);
+    return ratedFromDb(row);
+  });
+}
+
 type ChargeWithMeter = ChargeRow & { readonly meter_row: MeterRow; readonly adjusted: boolean };
 
 /** null also for what is no UUID: no charge has such an id. */
@@ -177,6 +201,12 @@ function chargeFromDb(row: ChargeRow): StoredCharge {
     period: row.period,
     cutoff: row.cutoff_position,
     segment: hullOf(row.calculation_metadata.in_force),
+    ...ratedFromDb(row),
+  };
+}
+
+function ratedFromDb(row: ChargeRow): RatedCharge {
+  return {
     meter: row.meter,
     group: row.group_key,
     priceBookId: row.price_book_id,

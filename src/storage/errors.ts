@@ -98,3 +98,10 @@ export function sqlState(error: unknown): string | undefined {
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
   return sqlState(property(error, 'cause'));
 }
+
+/** The constraint that a Postgres error names; undefined for anything else. */
+export function constraintOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const constraint = property(error, 'constraint');
+  return typeof constraint === 'string' ? constraint : undefined;
+}

@@ -3,46 +3,59 @@
  * from the draw to the commit, and every other invoice waits for it.
  */
 import type pg from 'pg';
+import type { PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { LocalDate, Position } from '../domain/values.js';
 import type { FindingRow } from './gate-findings.js';
 import type { InvoiceRows } from './invoices-mapping.js';
 import type { EntryRows } from './journal-mapping.js';
+import type { ComparisonRow, OutcomeRow } from './re-ratings-mapping.js';
 import type { InvoicingOutcome } from './types.js';
 
-interface OutcomeRow {
+interface InvoicingOutcomeRow {
   readonly request_id: string;
   readonly outcome: InvoicingOutcome;
   readonly invoice_id: string | null;
 }
 
+interface VoidRow {
+  readonly invoice_id: string;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+interface RatingRow {
+  readonly customer_id: string;
+  readonly period: LocalDate;
+  readonly sequence: number;
+  readonly cutoff_position: Position;
+  readonly pinned_versions: PinnedVersions;
+  readonly charge_ids: readonly string[];
+  readonly invoice_id: string | null;
+  readonly re_rating_id: string | null;
+}
+
+/** Rows by destination, in the order of their parameters in the statement. */
 export class GateWrites {
-  private readonly invoices: InvoiceRows[] = [];
-  private readonly entries: EntryRows[] = [];
-  private readonly outcomes: OutcomeRow[] = [];
-  private readonly findings: FindingRow[] = [];
-
-  addInvoice(rows: InvoiceRows): void {
-    this.invoices.push(rows);
-  }
-
-  addEntry(rows: EntryRows): void {
-    this.entries.push(rows);
-  }
-
-  addOutcome(row: OutcomeRow): void {
-    this.outcomes.push(row);
-  }
-
-  addFinding(row: FindingRow): void {
-    this.findings.push(row);
-  }
+  readonly invoices: InvoiceRows[] = [];
+  readonly entries: EntryRows[] = [];
+  readonly outcomes: InvoicingOutcomeRow[] = [];
+  readonly findings: FindingRow[] = [];
+  readonly voids: VoidRow[] = [];
+  readonly ratings: RatingRow[] = [];
+  readonly comparisons: ComparisonRow[] = [];
+  readonly reRatingOutcomes: OutcomeRow[] = [];
 
   async flush(client: pg.PoolClient): Promise<void> {
     const lists = [
       this.invoices.map(({ invoice }) => invoice),
       this.invoices.flatMap(({ lines }) => lines),
       this.invoices.map(({ transition }) => transition),
+      this.voids,
       this.entries.map(({ entry }) => entry),
       this.entries.flatMap(({ postings }) => postings),
+      this.ratings,
+      this.comparisons,
+      this.reRatingOutcomes,
       this.outcomes,
       this.findings,
     ];
@@ -51,41 +64,82 @@ export class GateWrites {
   }
 }
 
-/** Columns by name: the rows' properties are the columns' names, and what a row leaves out has its default. */
-function insertSql(parameter: number, table: string, columns: string, suffix = ''): string {
-  const names = columns
-    .split(', ')
-    .map((column) => column.split(' ')[0])
-    .join(', ');
-  return `INSERT INTO ${table} (${names}) SELECT ${names} FROM jsonb_to_recordset($${parameter}::jsonb) AS r (${columns}) ${suffix}`;
+interface Destination {
+  readonly table: string;
+  /** By name: the rows' properties are the columns' names, and what a row leaves out has its default. */
+  readonly columns: string;
+  /** Further columns and what they hold. */
+  readonly computed?: Readonly<Record<string, string>>;
+  readonly suffix?: string;
+}
+
+const destinations: readonly Destination[] = [
+  {
+    table: 'invoices',
+    columns: `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz`,
+  },
+  {
+    table: 'invoice_line_items',
+    columns: `line_item_id uuid, invoice_id uuid, line_number int, line_key text, description text, meter text, group_key jsonb, service_from timestamptz, service_to timestamptz, quantity numeric, amount numeric, currency text, original_amount numeric, corrected_amount numeric, reason text, corrects_line_item_id uuid, charge_ids uuid[], calculation_metadata jsonb`,
+  },
+  { table: 'invoice_transitions', columns: 'invoice_id uuid, sequence int, status text, actor text, reason text' },
+  {
+    table: 'invoice_transitions',
+    columns: 'invoice_id uuid, actor text, reason text',
+    computed: {
+      status: `'void'`,
+      sequence: '(SELECT max(t.sequence) + 1 FROM invoice_transitions t WHERE t.invoice_id = r.invoice_id)',
+    },
+  },
+  {
+    table: 'journal_entries',
+    columns:
+      'entry_id uuid, customer_id text, source_document text, invoice_id uuid, posting_date date, service_from timestamptz, service_to timestamptz, description text',
+  },
+  {
+    table: 'postings',
+    columns:
+      'posting_id uuid, entry_id uuid, posting_number int, account text, line_item_id uuid, currency text, amount numeric',
+  },
+  {
+    table: 'period_ratings',
+    columns:
+      'customer_id text, period date, sequence int, cutoff_position bigint, pinned_versions jsonb, charge_ids uuid[], invoice_id uuid, re_rating_id uuid',
+  },
+  {
+    table: 're_rating_comparisons',
+    columns: `re_rating_id uuid, attempt int, customer_id text, period date, result text, rating_sequence int, cutoff_position bigint, pinned_versions jsonb, currency text, difference numeric, needs_approval boolean, differences jsonb, detail text`,
+    suffix: 'ON CONFLICT (re_rating_id, attempt, customer_id, period) DO NOTHING',
+  },
+  {
+    // Without ON CONFLICT: a re-rating settles a period once, and what would do it again fails as a whole.
+    table: 're_rating_outcomes',
+    columns: 're_rating_id uuid, customer_id text, period date, outcome text, invoice_id uuid',
+  },
+  {
+    table: 'invoicing_outcomes',
+    columns: 'request_id uuid, outcome text, invoice_id uuid',
+    suffix: 'ON CONFLICT (request_id) DO NOTHING',
+  },
+  {
+    table: 'findings',
+    columns: 'finding_id uuid, code text, customer_id text, period date, subject jsonb, detail text, class text',
+    suffix: 'ON CONFLICT (finding_id) DO NOTHING',
+  },
+];
+
+function insertSql({ table, columns, computed = {}, suffix = '' }: Destination, parameter: number): string {
+  const given = columns.split(', ').map((column) => column.split(' ')[0]);
+  const names = [...given, ...Object.keys(computed)].join(', ');
+  const values = [...given, ...Object.values(computed)].join(', ');
+  return `INSERT INTO ${table} (${names}) SELECT ${values} FROM jsonb_to_recordset($${parameter}::jsonb) AS r (${columns}) ${suffix}`;
 }
 
 /**
  * Foreign keys and the journal's balance are checked after the statement, so the order of its parts does not matter. A
- * request has one outcome and a finding is stored once: the first one stands.
+ * request has one outcome, a period one comparison an attempt, and a finding is stored once: the first one stands.
  */
-const gateWritesSql = `WITH
-a AS (${insertSql(
-  1,
-  'invoices',
-  `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz`,
-)}),
-b AS (${insertSql(
-  2,
-  'invoice_line_items',
-  `line_item_id uuid, invoice_id uuid, line_number int, line_key text, description text, meter text, group_key jsonb, service_from timestamptz, service_to timestamptz, quantity numeric, amount numeric, currency text, original_amount numeric, corrected_amount numeric, reason text, corrects_line_item_id uuid, charge_ids uuid[], calculation_metadata jsonb`,
-)}),
-c AS (${insertSql(3, 'invoice_transitions', 'invoice_id uuid, sequence int, status text, actor text, reason text')}),
-d AS (${insertSql(
-  4,
-  'journal_entries',
-  'entry_id uuid, customer_id text, source_document text, invoice_id uuid, posting_date date, service_from timestamptz, service_to timestamptz, description text',
-)}),
-e AS (${insertSql(5, 'postings', 'posting_id uuid, entry_id uuid, posting_number int, account text, line_item_id uuid, currency text, amount numeric')}),
-f AS (${insertSql(6, 'invoicing_outcomes', 'request_id uuid, outcome text, invoice_id uuid', 'ON CONFLICT (request_id) DO NOTHING')})
-${insertSql(
-  7,
-  'findings',
-  'finding_id uuid, code text, customer_id text, period date, subject jsonb, detail text',
-  'ON CONFLICT (finding_id) DO NOTHING',
-)}`;
+const gateWritesSql = `WITH ${destinations
+  .map((destination, i) => `w${i} AS (${insertSql(destination, i + 1)})`)
+  .join(',\n')}
+SELECT`;

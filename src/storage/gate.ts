@@ -3,29 +3,43 @@ import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
-import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
-import type { DecimalString, Digest, GroupKey, Position } from '../domain/values.js';
+import type { RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type { Position } from '../domain/values.js';
 import {
   type MeteringContext,
   meteringColumns,
   meteringContextFromDb,
   type MeteringRow,
+  readMeters,
 } from './aggregation-meters.js';
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
-import { decimalSql, digestSql, digestValueSql } from './aggregation-sql-fragments.js';
-import { appendCharges } from './charges.js';
+import { emptyChain, readChain } from './chain.js';
+import { appendCharges, readCharges } from './charges.js';
 import type { Database } from './database.js';
 import { findingToDb } from './gate-findings.js';
-import { withPeriodLocked } from './gate-lock.js';
+import { planForValues, withPeriodLocked } from './gate-lock.js';
+import { readSegmentUsage } from './gate-segments.js';
 import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
-import { findInvoice } from './invoices.js';
 import { entryToDb } from './journal-mapping.js';
-import type { BillingPeriod, GatePurpose, GateTransaction, InvoicingOutcome, NewFinding } from './types.js';
+import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
+import { touchedWindows } from './touched-windows.js';
+import type {
+  BillingPeriod,
+  Comparison,
+  GatePurpose,
+  GateTransaction,
+  InvoicingOutcome,
+  NewFinding,
+  PeriodChain,
+  PeriodRating,
+  ReRatingOutcome,
+  UnreadableValues,
+} from './types.js';
 
 /**
- * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Invoice, journal entry, outcome and findings
- * are written when `work` has ended, in one statement: what the database refuses about them rejects here.
+ * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Documents, journal entries, ratings, outcomes
+ * and findings are written when `work` has ended, in one statement: what the database refuses about them rejects here.
  */
 export function passGate<T>(
   db: Database,
@@ -33,42 +47,49 @@ export function passGate<T>(
   work: (gate: GateTransaction) => Promise<T>,
 ): Promise<T> {
   return withPeriodLocked(db, period, async (client, cutoff) => {
-    const { rows } = await client.query<MeteringRow & { readonly tip: string | null; readonly small: boolean }>({
+    const { rows } = await client.query<MeteringRow & { readonly invoiced: boolean; readonly small: boolean }>({
       name: 'gate-context',
       text: contextSql,
       values: [period.customerId, period.period, period.from, period.to],
     });
     const [row] = rows;
     invariant(row !== undefined, 'a SELECT without FROM has one row');
-    const chainTip = row.tip === null ? null : await findInvoice(client, row.tip);
+    const chain = row.invoiced ? await readChain(client, period) : emptyChain;
     const metering = meteringContextFromDb(row);
-    const gate = new Gate(client, { period, purpose, cutoff, chainTip, metering, small: row.small });
+    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, small: row.small });
     const result = await work(gate);
     await gate.flush();
     return result;
   });
 }
 
-/** Events up to which it does not matter whether they are sorted or hashed. */
+/**
+ * Events up to which it does not matter whether they are sorted or hashed. They are counted only for a period that is not
+ * invoiced yet: corrections aggregate a few windows, and counting would take longer.
+ */
 const smallPeriodEvents = 10_000;
 
 const contextSql = `SELECT ${meteringColumns},
-  (SELECT invoice_id FROM invoices WHERE customer_id = $1 AND period = $2 ORDER BY chain_place DESC LIMIT 1) AS tip,
-  (SELECT count(*) < ${smallPeriodEvents} FROM (SELECT FROM telemetry_events
-    WHERE customer_id = $1 AND event_time >= $3 AND event_time < $4 LIMIT ${smallPeriodEvents}) AS e) AS small`;
+  EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2) AS invoiced,
+  NOT EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2)
+    AND (SELECT count(*) < ${smallPeriodEvents} FROM (SELECT FROM telemetry_events
+      WHERE customer_id = $1 AND event_time >= $3 AND event_time < $4 LIMIT ${smallPeriodEvents}) AS e) AS small`;
 
 interface GateFacts {
   readonly period: BillingPeriod;
   readonly purpose: GatePurpose;
   readonly cutoff: Position;
-  readonly chainTip: Invoice | null;
+  readonly chain: PeriodChain;
   readonly metering: MeteringContext;
   readonly small: boolean;
 }
 
 class Gate implements GateTransaction {
   private readonly writes = new GateWrites();
+  /** The whole period. */
   private brought: Promise<RevisionResult> | null = null;
+  /** By meter, of the touched windows; null: none were asked for. */
+  private touchedUnreadable: Map<string, UnreadableValues[number] | undefined> | null = null;
 
   constructor(
     private readonly client: pg.PoolClient,
@@ -79,8 +100,8 @@ class Gate implements GateTransaction {
     return this.facts.cutoff;
   }
 
-  get chainTip(): Invoice | null {
-    return this.facts.chainTip;
+  get chain(): PeriodChain {
+    return this.facts.chain;
   }
 
   async bringWindowsToCutoff(): Promise<number> {
@@ -89,42 +110,63 @@ class Gate implements GateTransaction {
 
   /** Once a gate: the cutoff does not move. */
   private atCutoff(): Promise<RevisionResult> {
-    const { cutoff, metering, period, purpose, small } = this.facts;
-    this.brought ??= appendRevisions(this.client, {
-      ...metering,
-      period,
-      windows: null,
-      small,
-      cutoff,
-      accumulatedThrough: null,
-      final: purpose === 'issue',
-    });
+    this.brought ??= this.append(this.facts.metering, null);
     return this.brought;
   }
 
-  async segmentUsage(segments: readonly PriceSegment[]): Promise<readonly SegmentUsage[]> {
-    await this.atCutoff();
-    const { metering, period } = this.facts;
-    const { rows } = await this.client.query<SegmentRow>({
-      name: 'segment-usage',
-      text: segmentUsageSql,
-      values: [
-        period.customerId,
-        period.period,
-        segments.map((segment) => segment.from),
-        segments.map((segment) => segment.to),
-        metering.meters.map((meter) => meter.meterId),
-      ],
+  private append(
+    metering: MeteringContext,
+    windows: Parameters<typeof appendRevisions>[1]['windows'],
+  ): Promise<RevisionResult> {
+    const { cutoff, period, purpose, small } = this.facts;
+    const final = purpose === 'issue';
+    return appendRevisions(this.client, {
+      ...metering,
+      period,
+      windows,
+      small,
+      cutoff,
+      accumulatedThrough: null,
+      final,
     });
-    return rows.map(segmentUsageFromDb);
   }
 
-  async unreadableValues(): Promise<RevisionResult['unreadable']> {
-    return (await this.atCutoff()).unreadable;
-  }
-
-  storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]> {
+  async bringTouchedWindows(meterIds: readonly string[], since: Position): Promise<number> {
     const { cutoff, metering, period } = this.facts;
+    const meters = await readMeters(this.client, meterIds);
+    await planForValues(this.client);
+    const touched = await touchedWindows(this.client, { period, since, through: cutoff });
+    const windows = meters.flatMap(({ code }) => touched.map((window) => ({ meter: code, ...window })));
+    const { revisions, unreadable } = await this.append({ ...metering, meters }, windows);
+    this.touchedUnreadable ??= new Map();
+    for (const { code } of meters) {
+      this.touchedUnreadable.set(
+        code,
+        unreadable.find(({ meter }) => meter === code),
+      );
+    }
+    return revisions;
+  }
+
+  async segmentUsage(...[segments, at]: Parameters<GateTransaction['segmentUsage']>): Promise<readonly SegmentUsage[]> {
+    const { cutoff, metering, period } = this.facts;
+    if (at !== undefined) return readSegmentUsage(this.client, segments, { period, ...at });
+    await this.atCutoff();
+    const meterIds = metering.meters.map(({ meterId }) => meterId);
+    return readSegmentUsage(this.client, segments, { period, meterIds, cutoff });
+  }
+
+  async unreadableValues(): Promise<UnreadableValues> {
+    if (this.brought !== null || this.touchedUnreadable === null) return (await this.atCutoff()).unreadable;
+    return [...this.touchedUnreadable.values()].filter((values) => values !== undefined);
+  }
+
+  chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]> {
+    return readCharges(this.client, this.facts.period, chargeIds);
+  }
+
+  storeCharges(charges: readonly RatedCharge[], cutoff = this.facts.cutoff): Promise<readonly string[]> {
+    const { metering, period } = this.facts;
     return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges });
   }
 
@@ -141,22 +183,55 @@ class Gate implements GateTransaction {
   }
 
   insertInvoice(invoice: Invoice, actor: string): Promise<void> {
-    this.writes.addInvoice(issuedInvoiceToDb(invoice, actor));
+    this.writes.invoices.push(issuedInvoiceToDb(invoice, actor));
+    return Promise.resolve();
+  }
+
+  voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void> {
+    const counts = this.facts.chain.documents.some((document) => document.invoiceId === invoiceId);
+    invariant(counts, `document ${invoiceId} is of another period, or was voided before`);
+    this.writes.voids.push({ invoice_id: invoiceId, actor, reason });
     return Promise.resolve();
   }
 
   postEntry(entry: JournalEntry): Promise<void> {
-    this.writes.addEntry(entryToDb(entry));
+    this.writes.entries.push(entryToDb(entry));
+    return Promise.resolve();
+  }
+
+  insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void> {
+    const { chain, period } = this.facts;
+    this.writes.ratings.push({
+      customer_id: period.customerId,
+      period: period.period,
+      // The lock of the period is held: nobody else draws the next one.
+      sequence: (chain.rating?.sequence ?? 0) + this.writes.ratings.length + 1,
+      cutoff_position: rating.cutoff,
+      pinned_versions: rating.pinnedVersions,
+      charge_ids: rating.chargeIds,
+      invoice_id: rating.invoiceId,
+      re_rating_id: rating.reRatingId,
+    });
+    return Promise.resolve();
+  }
+
+  recordComparison(comparison: Comparison): Promise<void> {
+    this.writes.comparisons.push(comparisonToDb(comparison));
+    return Promise.resolve();
+  }
+
+  recordReRatingOutcome(outcome: ReRatingOutcome): Promise<void> {
+    this.writes.reRatingOutcomes.push(outcomeToDb(outcome));
     return Promise.resolve();
   }
 
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void> {
-    this.writes.addOutcome({ request_id: requestId, outcome, invoice_id: invoiceId });
+    this.writes.outcomes.push({ request_id: requestId, outcome, invoice_id: invoiceId });
     return Promise.resolve();
   }
 
   storeFinding(finding: NewFinding): Promise<void> {
-    this.writes.addFinding(findingToDb(finding));
+    this.writes.findings.push(findingToDb(finding));
     return Promise.resolve();
   }
 
@@ -164,41 +239,3 @@ class Gate implements GateTransaction {
     return this.writes.flush(this.client);
   }
 }
-
-interface SegmentRow {
-  readonly meter: string;
-  readonly group_key: GroupKey;
-  readonly segment: number;
-  readonly quantity: DecimalString;
-  readonly event_count: string;
-  readonly digest: Digest;
-  readonly crosses: boolean;
-}
-
-function segmentUsageFromDb(row: SegmentRow): SegmentUsage {
-  invariant(!row.crosses, `a window of "${row.meter}" does not lie in price segment ${row.segment}`);
-  return {
-    meter: row.meter,
-    group: row.group_key,
-    segment: row.segment,
-    quantity: row.quantity,
-    eventCount: Number(row.event_count),
-    digest: row.digest,
-  };
-}
-
-/**
- * Windows were just brought to the cutoff under the lock, so the latest revisions are those at the cutoff. Segments tile the
- * period and change only at bounds of windows (DESIGN 3); `crosses` would say otherwise.
- */
-const segmentUsageSql = `WITH latest AS (
-  SELECT DISTINCT ON (meter_id, window_start, group_key) meter_id, window_start, window_end, group_key, quantity, event_count, digest
-  FROM aggregated_usage WHERE customer_id = $1 AND period = $2 AND meter_id = ANY ($5::uuid[])
-  ORDER BY meter_id, window_start, group_key, revision DESC),
-placed AS (
-  SELECT *, width_bucket(window_start, $3::timestamptz[]) AS bucket FROM latest WHERE event_count > 0)
-SELECT m.code AS meter, p.group_key, p.bucket - 1 AS segment, ${decimalSql('sum(p.quantity)')} AS quantity,
-  sum(p.event_count) AS event_count, ${digestSql(`sum(${digestValueSql('p.digest')})`)} AS digest,
-  bool_or((p.window_end <= ($4::timestamptz[])[p.bucket]) IS NOT TRUE) AS crosses
-FROM placed p JOIN meters m USING (meter_id)
-GROUP BY m.code, p.group_key, p.bucket ORDER BY m.code, p.group_key, p.bucket`;

@@ -1,4 +1,5 @@
 /** Everything the rest of the program stores and reads, over one pool. */
+import { createAdjustmentStore } from './adjustments.js';
 import { createBillingStore } from './billing.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { guarded } from './errors.js';
@@ -8,6 +9,9 @@ import { createJournalStore } from './journal.js';
 import { createUsageLedger } from './ledger.js';
 import { requireMigrations } from './migrate.js';
 import { createBillingPeriodStore } from './periods.js';
+import { createReRatingStore } from './re-ratings.js';
+import { createProofStore } from './proof.js';
+import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
 import type { Storage } from './types.js';
@@ -31,6 +35,10 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     journal: guarded(createJournalStore(db)),
     findings: guarded(createFindingStore(db)),
     idempotency: guarded(createIdempotencyStore(db)),
+    adjustments: guarded(createAdjustmentStore(db, () => reference.meters())),
+    reconciliation: guarded(createReconciliationStore(db)),
+    proof: guarded(createProofStore(db)),
+    reRatings: guarded(createReRatingStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   return { ...stores, ready: () => control.ready(), close: () => control.close() };

@@ -8,9 +8,10 @@ import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import type { BillingStore, Page, PageRequest } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
-type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
+export type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
 
-const invoiceSql = `SELECT i.*, t.status FROM invoices i CROSS JOIN LATERAL (
+/** Documents with their status; a condition on `i` or `t` may follow. */
+export const invoiceSql = `SELECT i.*, t.status FROM invoices i CROSS JOIN LATERAL (
     SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t`;
 
 /** By id, or by the number that is printed on it. */
@@ -48,7 +49,8 @@ export async function listInvoices(
   return { data: await withLines(db, found.data), nextCursor: found.nextCursor };
 }
 
-async function withLines(db: Queryable, invoices: readonly StatusRow[]): Promise<readonly Invoice[]> {
+/** The documents of these rows, in their order. */
+export async function withLines(db: Queryable, invoices: readonly StatusRow[]): Promise<readonly Invoice[]> {
   if (invoices.length === 0) return [];
   const { rows } = await db.query<LineRow>(
     'SELECT * FROM invoice_line_items WHERE invoice_id = ANY ($1::uuid[]) ORDER BY invoice_id, line_number',

@@ -4,7 +4,9 @@ import type { Instant, Position } from '../domain/values.js';
 import { readMeteringContext } from './aggregation-meters.js';
 import { usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
+import { settledThrough } from './chain.js';
 import type { Database } from './database.js';
+import { lastPosition, touchedFacts } from './touched-windows.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
 interface OpenWindowRow {
@@ -65,47 +67,37 @@ export async function highestEventTime(db: Database, period: BillingPeriod): Pro
 
 export interface VeryLateFacts {
   readonly count: number;
+  /** How many of them are events; the others are adjustments, and decisions about backfills. */
+  readonly events: number;
   readonly from: Position | null;
   readonly to: Position | null;
 }
 
-/**
- * Facts beyond the cutoff of the last document of the period's chain that concern the period: events in it; adjustments of
- * events that are, were, or now come to be in it; decisions about backfills that put events in it.
- */
-const veryLateSql = `
-  WITH tip AS (
-    SELECT cutoff_position AS cutoff FROM invoices
-     WHERE customer_id = $1 AND period = $4 ORDER BY chain_place DESC LIMIT 1),
-  fact AS (
-    SELECT e.position FROM tip, telemetry_events e
-     WHERE e.customer_id = $1 AND e.event_time >= $2 AND e.event_time < $3 AND e.position > tip.cutoff
-       AND e.backfill_id IS NULL
-    UNION ALL
-    SELECT a.position FROM tip, event_adjustments a
-     WHERE a.customer_id = $1 AND a.position > tip.cutoff AND (
-       EXISTS (SELECT FROM telemetry_events e
-         WHERE (e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)
-           AND e.event_time >= $2 AND e.event_time < $3)
-       OR EXISTS (SELECT FROM event_adjustments b
-         WHERE (b.customer_id, b.source, b.event_id) = (a.customer_id, a.source, a.event_id)
-           AND b.position <= a.position AND b.replacement_event_time >= $2 AND b.replacement_event_time < $3))
-    UNION ALL
-    SELECT d.position FROM tip, backfill_decisions d
-      JOIN backfills b USING (backfill_id)
-     WHERE d.position > tip.cutoff AND $1 = ANY (b.customer_ids) AND b.range_start < $3 AND b.range_end > $2
-       AND EXISTS (SELECT FROM telemetry_events e WHERE e.customer_id = $1 AND e.event_time >= $2 AND e.event_time < $3
-         AND e.backfill_id = d.backfill_id))
-  SELECT count(*) AS count, min(position) AS "from", max(position) AS "to" FROM fact`;
+const noFacts: VeryLateFacts = { count: 0, events: 0, from: null, to: null };
 
-/** None while the period is not invoiced. */
+/**
+ * Facts beyond the cutoff of the period's last rating that concern the period: events in it; adjustments of events that are,
+ * were, or now come to be in it; decisions about backfills that have events in it. None while the period is not invoiced,
+ * and none while its invoice is void: closing it takes them all.
+ */
 export async function veryLateFacts(db: Database, period: BillingPeriod): Promise<VeryLateFacts> {
-  const { rows } = await db.pool.query<{ count: string; from: Position | null; to: Position | null }>({
-    name: 'period-very-late',
-    text: veryLateSql,
-    values: [period.customerId, period.from, period.to, period.period],
-  });
+  const since = await settledThrough(db.pool, period);
+  if (since === null) return noFacts;
+  const params = new SqlParameters();
+  const ctes = touchedFacts(params, { period, since, through: lastPosition });
+  const text = `${withSql(ctes)}
+    SELECT count(*) FILTER (WHERE kind = 'event') AS events, count(DISTINCT position) FILTER (WHERE kind <> 'event') AS others,
+      min(position) AS "from", max(position) AS "to" FROM touched`;
+  const { rows } = await db.pool.query<VeryLateRow>(text, [...params.values]);
   const [row] = rows;
   invariant(row !== undefined, 'an aggregate without GROUP BY has one row');
-  return { count: Number(row.count), from: row.from, to: row.to };
+  const events = Number(row.events);
+  return { count: events + Number(row.others), events, from: row.from, to: row.to };
+}
+
+interface VeryLateRow {
+  readonly events: string;
+  readonly others: string;
+  readonly from: Position | null;
+  readonly to: Position | null;
 }

@@ -1,6 +1,7 @@
 /** Where billing periods are. A stage is never stored: it follows from the invoice and the requests for one. */
 import { invariant } from '../domain/failure.js';
 import type { LocalDate, Position } from '../domain/values.js';
+import { lastOriginalSql, lastRatingSql } from './chain.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
@@ -11,7 +12,9 @@ interface StatusRow extends PeriodRow {
   readonly windows: string;
   readonly closed_windows: string;
   readonly last_cutoff: Position | null;
+  /** The last original, voided or not. */
   readonly invoice_id: string | null;
+  readonly voided: boolean | null;
   readonly invoiced_cutoff: Position | null;
   readonly request_id: string | null;
   readonly outcome: InvoicingOutcome | null;
@@ -19,10 +22,11 @@ interface StatusRow extends PeriodRow {
 
 /**
  * One row a period of `p`. The last request decides, so that a period which was held or skipped is asked about again when
- * more usage comes. `invoice_id` is the original; the cutoff is that of the last document of its chain.
+ * more usage comes.
  */
 const statusSql = (periods: string): string => `
-  SELECT p.*, now() >= p.period_end AS ended, w.*, i.invoice_id, c.cutoff_position AS invoiced_cutoff, r.request_id, o.outcome
+  SELECT p.*, now() >= p.period_end AS ended, w.*, i.invoice_id, i.voided, c.cutoff_position AS invoiced_cutoff,
+         r.request_id, o.outcome
     FROM (${periods}) AS p
    CROSS JOIN LATERAL (
      SELECT count(*) FILTER (WHERE events > 0) AS windows, count(*) FILTER (WHERE events > 0 AND final) AS closed_windows,
@@ -33,12 +37,8 @@ const statusSql = (periods: string): string => `
                        FROM aggregated_usage WHERE customer_id = p.customer_id AND period = p.period
                       ORDER BY meter_id, window_start, group_key, revision DESC) AS latest
               GROUP BY meter_id, window_start) AS by_window) AS w
-    LEFT JOIN LATERAL (
-      SELECT invoice_id FROM invoices WHERE customer_id = p.customer_id AND period = p.period
-       ORDER BY chain_place LIMIT 1) AS i ON true
-    LEFT JOIN LATERAL (
-      SELECT cutoff_position FROM invoices WHERE customer_id = p.customer_id AND period = p.period
-       ORDER BY chain_place DESC LIMIT 1) AS c ON true
+    LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS i ON true
+    LEFT JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS c ON NOT i.voided
     LEFT JOIN LATERAL (
       SELECT request_id FROM invoicing_requests WHERE customer_id = p.customer_id AND period = p.period
        ORDER BY request_order DESC LIMIT 1) AS r ON true
@@ -51,15 +51,17 @@ function statusOf(row: StatusRow): BillingPeriodStatus {
     windows: Number(row.windows),
     closedWindows: Number(row.closed_windows),
     lastCutoff: row.last_cutoff,
-    invoiceId: row.invoice_id,
+    invoiceId: row.voided === false ? row.invoice_id : null,
     invoicedCutoff: row.invoiced_cutoff,
   };
 }
 
-function stageOf({ invoice_id, request_id, outcome, ended }: StatusRow): BillingPeriodStage {
-  if (invoice_id !== null) return 'invoiced';
+function stageOf({ voided, request_id, outcome, ended }: StatusRow): BillingPeriodStage {
+  if (voided === false) return 'invoiced';
   if (request_id !== null && outcome === null) return 'ready';
   if (outcome === 'held' || outcome === 'skipped') return outcome;
+  // The last request is the one that the voided invoice came from.
+  if (voided === true) return 'void';
   invariant(outcome === null, `an outcome "${outcome ?? ''}" comes with an invoice`);
   return ended ? 'closing' : 'open';
 }

@@ -45,7 +45,7 @@ const unfinishedSql = `
    ORDER BY customer_id, period_start LIMIT $5`;
 
 /**
- * Begun periods that are not invoiced, held or skipped, in order of customer and start. Creates those between
+ * Begun periods that were never invoiced, held or skipped (a voided invoice is replaced on demand only), in order of customer and start. Creates those between
  * `billing_from` and now that are missing; before `billing_from` there are only those that usage made.
  */
 export async function unfinishedPeriods(db: Database, now: Instant, page: PageRequest): Promise<Page<BillingPeriod>> {

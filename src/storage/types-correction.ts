@@ -1,6 +1,8 @@
 /** Correction, reconciliation and adjustments. Part of types.ts. */
 import type { ReRatingReason, ReRatingStatus } from '../domain/correction/reasons.js';
 import type { Invoice, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { JournalEntry } from '../domain/ledger/journal.js';
+import type { RatedCharge } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod } from './types-reference.js';
@@ -57,7 +59,7 @@ export interface NewReRating {
 export interface ReRating extends NewReRating {
   readonly requestedAt: Instant;
   readonly status: ReRatingStatus;
-  /** Counts comparisons: a chain that moved in between is compared again. From 1. */
+  /** The greatest that there are comparisons of: a chain that moved in between is compared again. From 1. */
   readonly attempt: number;
   readonly targets: number;
 }
@@ -121,6 +123,7 @@ export interface ReRatingSummary {
   /** Of the targets without an outcome: those whose latest comparison has this result. */
   readonly differing: number;
   readonly unchanged: number;
+  /** Targets whose outcome is `held`. */
   readonly held: number;
   /** Targets without outcome that need a person, and whose differences no approved attempt has shown. */
   readonly needApproval: number;
@@ -194,10 +197,22 @@ export interface EventCounts {
   readonly filtered: number;
 }
 
+/** A window that was closed, all its groups together. */
+export interface FinalWindow extends StageUsage {
+  readonly meterId: string;
+  readonly windowStart: Instant;
+  readonly windowEnd: Instant;
+  /** It was aggregated at this position. */
+  readonly cutoff: Position;
+}
+
 export interface ReconciliationScope {
   readonly customerIds: readonly string[] | null;
+  /** Periods that overlap [from, to). */
   readonly from: Instant | null;
   readonly to: Instant | null;
+  /** Other periods too, when a document was issued or a rating stored since then. */
+  readonly touchedSince?: Instant | null;
 }
 
 export interface ReconciliationRequest {
@@ -225,9 +240,16 @@ export interface ReconciliationStore {
   /** Stored once; repeating it changes nothing. */
   request(request: ReconciliationRequest): Promise<void>;
   find(runId: string): Promise<ReconciliationRun | null>;
+  /** Of the runs of this workflow the one that was asked for last, of those that have ended. */
+  lastFinished(workflowId: string): Promise<ReconciliationRun | null>;
+  /** The newest first. */
   list(page: PageRequest): Promise<Page<ReconciliationRun>>;
-  results(runId: string, filter: { result?: 'equal' | 'different' }, page: PageRequest): Promise<Page<ReconciliationResult>>;
-  /** Periods of the scope that have usage, charges or documents and no result of the run yet, in order. */
+  results(
+    runId: string,
+    filter: { result?: 'equal' | 'different' },
+    page: PageRequest,
+  ): Promise<Page<ReconciliationResult>>;
+  /** Periods of the scope that have usage, charges or documents and no result of the run yet, in order of customer and time. */
   pending(runId: string, limit: number): Promise<readonly BillingPeriod[]>;
   storeResult(runId: string, result: ReconciliationResult): Promise<void>;
   finish(runId: string): Promise<void>;
@@ -245,6 +267,12 @@ export interface ProofStore {
   eventCounts(period: BillingPeriod, meterIds: readonly string[], cutoff: Position): Promise<readonly EventCounts[]>;
   /** From the latest revisions at or below the cutoff. */
   aggregatedUsage(period: PeriodKeyOf, meterIds: readonly string[], cutoff: Position): Promise<readonly StageUsage[]>;
+  /** From the latest revisions, whatever their cutoff: windows whose groups are all final. */
+  finalWindows(period: PeriodKeyOf): Promise<readonly FinalWindow[]>;
+  /** Charges of the period, by input order. */
+  charges(period: PeriodKeyOf, chargeIds: readonly string[]): Promise<readonly RatedCharge[]>;
+  /** Of these documents, reversals included. */
+  entries(invoiceIds: readonly string[]): Promise<readonly JournalEntry[]>;
 }
 
 // Adjustments ---------------------------------------------------------------------------------------------------------

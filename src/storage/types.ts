@@ -248,8 +248,11 @@ export interface GateTransaction {
   unreadableValues(): Promise<UnreadableValues>;
   /** Stored charges of the period, by input order. */
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]>;
-  /** Appends charge revisions; one equal to the latest of its key is not repeated. Ids by input order. */
-  storeCharges(charges: readonly RatedCharge[]): Promise<readonly string[]>;
+  /**
+   * Appends charge revisions; one equal to the latest of its key is not repeated. Ids by input order.
+   * @param cutoff of the usage they were rated on; by default the gate's
+   */
+  storeCharges(charges: readonly RatedCharge[], cutoff?: Position): Promise<readonly string[]>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;

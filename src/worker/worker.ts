@@ -8,7 +8,7 @@ import { msToInstant } from '../domain/time/instant.js';
 import { createStorage } from '../storage/index.js';
 import { installRuntime } from './runtime.js';
 import { registerSearchAttributes } from './search-attributes.js';
-import { startRelay, startSweepSchedule } from './standing-work.js';
+import { startRelay, startSchedules } from './standing-work.js';
 import { findWorkflowCode } from './workflow-code.js';
 
 export type WorkerConfig = Pick<
@@ -95,7 +95,7 @@ export async function startWorker(
       await ended;
     });
     await startRelay(client, relayHeartbeatMs(config));
-    await startSweepSchedule(client);
+    await startSchedules(client);
     return { close: closeAll, ended };
   } catch (error) {
     await closeAll().catch(() => undefined);

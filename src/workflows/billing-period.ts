@@ -1,9 +1,12 @@
-import { setHandler } from '@temporalio/workflow';
+import { patched, setHandler } from '@temporalio/workflow';
 import { billingPeriodQuery, closeRequestedSignal, usageRecordedSignal } from '../contracts/billing-period.js';
 import type { BillingPeriodInput, BillingPeriodOutcome } from '../contracts/billing-period.js';
 import { instantToMs } from '../domain/time/instant.js';
 import { dueWindows, lateUsageDueAt, manyWindowsDueAt, readyAt, wakeUpAt } from './billing-period/deadlines.js';
 import { PeriodRun } from './billing-period/period-run.js';
+
+/** Before it, late usage was only noted; `test/replay/histories/billingPeriod.late-usage…` is such a run. */
+const correctsLateUsage = 'correct-late-usage';
 
 /** How long a run waits for invoicing's decision before it reads again; doubled each time. */
 const decisionWaitMs = { first: 5_000, max: 3_600_000 };
@@ -35,6 +38,12 @@ export async function billingPeriod(input: BillingPeriodInput): Promise<BillingP
       await run.continueAsNewWhenLong();
       continue;
     }
+    // Nobody replaces a voided invoice by accident: facts alone do not, a request to close does.
+    if (stage === 'void' && run.state.closeRequest === null) {
+      run.enter('void');
+      if (run.isInboxEmpty) return { outcome: 'void' };
+      continue;
+    }
     const outcome = stage === 'invoiced' ? await afterInvoice(run) : await meterUntilReady(run);
     // A message that came during the last step must not be lost: begin again, by reading.
     if (outcome !== null && run.isInboxEmpty) return { outcome };
@@ -47,7 +56,7 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
     run.applyInbox();
     if (run.state.lookInLedger) {
       const { stage } = await run.read();
-      if (stage !== 'metering') return null;
+      if (stage !== 'metering' && stage !== 'void') return null;
       continue;
     }
     const nowMs = Date.now();
@@ -76,10 +85,10 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
 }
 
 /**
- * The invoice is issued. Facts beyond its cutoff are gathered for the customer's quiet time and stored as a finding:
- * the period itself changes only through a correction.
+ * The invoice is issued. Facts beyond the cutoff of the last rating are gathered for the customer's quiet time; then a
+ * re-rating corrects them, all together.
  */
-async function afterInvoice(run: PeriodRun): Promise<'already_invoiced' | 'late_usage_noted'> {
+async function afterInvoice(run: PeriodRun): Promise<'already_invoiced' | 'late_usage_noted' | 'correction_started'> {
   if (run.reading.veryLateFacts === 0) {
     run.enter('invoiced');
     return 'already_invoiced';
@@ -93,6 +102,7 @@ async function afterInvoice(run: PeriodRun): Promise<'already_invoiced' | 'late_
     run.enter('late');
     const dueAt = lateUsageDueAt(late, settings);
     if (dueAt <= Date.now()) {
+      if (patched(correctsLateUsage)) return run.startCorrection();
       await run.noteLateUsage();
       return 'late_usage_noted';
     }

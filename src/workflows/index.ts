@@ -2,4 +2,6 @@
 export { billingPeriod } from './billing-period.js';
 export { invoicing } from './invoicing.js';
 export { periodSweep } from './period-sweep.js';
+export { reconciliation } from './reconciliation.js';
+export { reRating } from './re-rating.js';
 export { usageRelay } from './usage-relay.js';

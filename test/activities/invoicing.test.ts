@@ -1,6 +1,6 @@
 /** From usage in the ledger to an issued invoice, its journal entry and the requests' outcomes, on real Postgres. */
 import { randomUUID } from 'node:crypto';
-import { documentHash } from '../../src/activities/document-hash.js';
+import { documentHash } from '../../src/billing/document-hash.js';
 import { issueInvoice } from '../../src/activities/issue-invoice.js';
 import type { Client } from '@temporalio/client';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
@@ -101,16 +101,47 @@ test('usage without a price is held with a finding that names the meter, and the
   expect(await fixture.storage.periods.status('unpriced', january)).toMatchObject({ stage: 'held' });
 });
 
+test('a period whose usage, charges and lines do not agree is held, never invoiced', async () => {
+  await fixture.addCustomer('broken');
+  await fixture.addCalls('broken', 10);
+  await fixture.request('broken', randomUUID());
+  // What a defect between aggregation and rating would look like: usage that claims an event more than it priced.
+  let asked = 0;
+  const attempts = failAtGate(fixture.storage, 'broken', (gate) =>
+    gateWith(gate, {
+      segmentUsage: async (segments) => {
+        asked += 1;
+        const usage = await gate.segmentUsage(segments);
+        return usage.map((row) => Object.defineProperty({ ...row }, 'digest', { get: disagreeing(row.digest) }));
+      },
+    }),
+  );
+  expect(await issueChunk()).toMatchObject({ issued: 0, held: 1 });
+  attempts.stop();
+  expect(asked).toBe(1);
+  const { data } = await fixture.storage.findings.list({ customerId: 'broken' }, { limit: 10 });
+  expect(data).toMatchObject([{ code: 'CHAIN_BROKEN', class: 'disagreement' }]);
+  expect(await invoicesOf('broken')).toEqual([]);
+});
+
+/** Another digest at every look. */
+function disagreeing(digest: string): () => string {
+  let looks = 0;
+  return () => {
+    looks += 1;
+    return looks % 2 === 1 ? digest : digest.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+  };
+}
+
 test('an unexpected error of one customer is tried again, then held; numbers stay without gaps', async () => {
   for (const customer of ['a', 'bad', 'c']) {
     await fixture.addCustomer(customer);
     await fixture.addCalls(customer, 10);
     await fixture.request(customer, randomUUID());
   }
-  const attempts = failAtGate(fixture.storage, 'bad', (gate) => ({
-    ...gateOf(gate),
-    postEntry: () => Promise.reject(new Error('the printer is on fire')),
-  }));
+  const attempts = failAtGate(fixture.storage, 'bad', (gate) =>
+    gateWith(gate, { postEntry: () => Promise.reject(new Error('the printer is on fire')) }),
+  );
   expect(await issueChunk()).toMatchObject({ issued: 2, held: 1 });
   expect(attempts.count).toBe(3);
   const { data: findings } = await fixture.storage.findings.list({ customerId: 'bad' }, { limit: 10 });
@@ -126,10 +157,9 @@ test('a database that goes away holds nobody: the chunk fails and is taken up wh
     await fixture.addCustomer(customer);
     await fixture.request(customer, randomUUID());
   }
-  const attempts = failAtGate(fixture.storage, 'b', (gate) => ({
-    ...gateOf(gate),
-    drawNumber: () => Promise.reject(Object.assign(new Error('terminated'), { code: '57P01' })),
-  }));
+  const attempts = failAtGate(fixture.storage, 'b', (gate) =>
+    gateWith(gate, { drawNumber: () => Promise.reject(Object.assign(new Error('terminated'), { code: '57P01' })) }),
+  );
   await expect(issueChunk()).rejects.toThrow('terminated');
   expect(attempts.count).toBe(1);
   attempts.stop();
@@ -191,19 +221,12 @@ function failAtGate(
   return attempts;
 }
 
-/** The gate as a plain object, so that single methods can be replaced. */
-function gateOf(gate: GateTransaction): GateTransaction {
-  return {
-    cutoff: gate.cutoff,
-    chainTip: gate.chainTip,
-    bringWindowsToCutoff: () => gate.bringWindowsToCutoff(),
-    segmentUsage: (segments) => gate.segmentUsage(segments),
-    unreadableValues: () => gate.unreadableValues(),
-    storeCharges: (charges) => gate.storeCharges(charges),
-    drawNumber: (series) => gate.drawNumber(series),
-    insertInvoice: (invoice, actor) => gate.insertInvoice(invoice, actor),
-    postEntry: (entry) => gate.postEntry(entry),
-    recordOutcome: (requestId, outcome, invoiceId) => gate.recordOutcome(requestId, outcome, invoiceId),
-    storeFinding: (finding) => gate.storeFinding(finding),
-  };
+/** The gate with some of its methods replaced. */
+function gateWith(gate: GateTransaction, replaced: Partial<GateTransaction>): GateTransaction {
+  return new Proxy(gate, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in replaced ? replaced : target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
 }

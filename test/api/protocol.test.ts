@@ -1,6 +1,6 @@
 /** What holds for every route: problems, methods, media types, idempotency keys, strictness, OpenAPI, metrics. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { callEvent, exampleMeter, TestApi } from './support/test-api.js';
+import { callEvent, exampleCustomer, exampleMeter, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -67,6 +67,15 @@ describe('strictness', () => {
     ['a list', '[]', 'VALIDATION_FAILED', 422],
   ])('a body %s is refused', async (_name, body, code, status) => {
     await api.refused(code, status, 'POST', '/meters', body);
+  });
+
+  test('a cursor with something appended is refused, though a decoder would pass over it', async () => {
+    await api.expect(201, 'PUT', '/customers/cust_2', exampleCustomer);
+    const { next_cursor: cursor } = await api.expect(200, 'GET', '/customers?limit=1');
+    await api.expect(200, 'GET', `/customers?limit=1&cursor=${String(cursor)}`);
+    for (const appended of ['A', '=', '%20', 'AAA', '!']) {
+      await api.refused('INVALID_CURSOR', 400, 'GET', `/customers?limit=1&cursor=${String(cursor)}${appended}`);
+    }
   });
 
   test('another media type is refused', async () => {
@@ -153,6 +162,15 @@ describe('Idempotency-Key', () => {
     await api.expect(201, 'POST', '/meters', meter('after-defect'), key('k-6'));
   });
 
+  test('two actors may use the same key', async () => {
+    const as = (actor: string): Record<string, string> => ({ ...key('k-7'), 'x-reckoner-actor': actor });
+    await api.expect(201, 'POST', '/meters', meter('of-ada'), as('ada'));
+    await api.expect(201, 'POST', '/meters', meter('of-bob'), as('bob'));
+    expect((await api.send('POST', '/meters', meter('of-ada'), as('ada'))).headers['idempotency-replayed']).toBe(
+      'true',
+    );
+  });
+
   test('events need none, and ignore it', async () => {
     await api.expect(202, 'POST', '/events', callEvent('k'), key('not a key at all'));
   });
@@ -162,6 +180,7 @@ describe('OpenAPI', () => {
   interface Operation {
     readonly operationId: string;
     readonly summary: string;
+    readonly parameters?: readonly { readonly name: string }[];
     readonly responses: Readonly<
       Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Json }>> }>
     >;
@@ -194,12 +213,26 @@ describe('OpenAPI', () => {
     }
   });
 
+  test('a route that keeps who decided says how to say it', () => {
+    const acting = operations().filter(([, { parameters }]) =>
+      (parameters ?? []).some(({ name }) => name === 'x-reckoner-actor'),
+    );
+    expect(acting.map(([name]) => name).sort()).toEqual([
+      'POST /findings/{id}/resolve',
+      'POST /invoices/{id}/void',
+      'POST /re-ratings',
+      'POST /re-ratings/{id}/approve',
+      'POST /re-ratings/{id}/reject',
+      'POST /reconciliations',
+    ]);
+  });
+
   test('every route is documented, by a name of its own, with its problems', () => {
     const served = api.app
       .printRoutes({ commonPrefix: false, includeHooks: false })
       .split('\n')
       .filter((line) => /\((GET|POST|PUT)/.test(line) && !line.includes('HEAD)'));
-    expect(operations().length).toBeGreaterThanOrEqual(26);
+    expect(operations().length).toBeGreaterThanOrEqual(40);
     expect(served).not.toHaveLength(0);
     const names = operations().map(([, { operationId }]) => operationId);
     expect(new Set(names).size).toBe(names.length);
@@ -226,6 +259,7 @@ describe('OpenAPI', () => {
       'GET /customers/{customer_id}',
       'GET /customers/{customer_id}/usage',
       'GET /dead-letters',
+      'GET /event-adjustments',
       'GET /events',
       'GET /events/{customer_id}/{event_id}',
       'GET /findings',
@@ -234,6 +268,7 @@ describe('OpenAPI', () => {
       'GET /invoices',
       'GET /invoices/{id}',
       'GET /invoices/{id}/pdf',
+      'GET /invoices/{id}/verify',
       'GET /ledger/accounts',
       'GET /ledger/entries',
       'GET /ledger/trial-balance',
@@ -241,10 +276,23 @@ describe('OpenAPI', () => {
       'GET /metrics',
       'GET /openapi.json',
       'GET /price-books/{code}',
+      'GET /re-ratings',
+      'GET /re-ratings/{id}',
+      'GET /re-ratings/{id}/differences',
+      'GET /reconciliations',
+      'GET /reconciliations/{id}',
+      'GET /reconciliations/{id}/results',
       'POST /billing-periods/{customer_id}/{period}/close',
+      'POST /event-adjustments',
       'POST /events',
+      'POST /findings/{id}/resolve',
+      'POST /invoices/{id}/void',
       'POST /meters',
       'POST /price-books',
+      'POST /re-ratings',
+      'POST /re-ratings/{id}/approve',
+      'POST /re-ratings/{id}/reject',
+      'POST /reconciliations',
       'PUT /customers/{customer_id}',
     ]);
   });

@@ -163,6 +163,7 @@ describe('PUT /customers', () => {
     ['a duration in months', { invoice_delay: 'P1M' }, 'INVALID_DURATION', '/invoice_delay'],
     ['a quiet time that is none', { late_usage_quiet_time: 'soon' }, 'INVALID_DURATION', '/late_usage_quiet_time'],
     ['a number for a threshold', { approval_threshold: 10 }, 'VALIDATION_FAILED', '/approval_threshold'],
+    ['a negative threshold', { approval_threshold: '-0.01' }, 'VALIDATION_FAILED', '/approval_threshold'],
     ['an exponent for a threshold', { approval_threshold: '1e3' }, 'INVALID_DECIMAL', '/approval_threshold'],
     ['text for a boolean', { skip_empty_invoices: 'true' }, 'VALIDATION_FAILED', '/skip_empty_invoices'],
     ['a number in the tags', { tags: { a: 1 } }, 'VALIDATION_FAILED', '/tags/a'],
@@ -350,6 +351,7 @@ describe('price books', () => {
       '/minimum_commitment',
     ],
     ['no object', [], 'VALIDATION_FAILED', ''],
+    ['no prices', { ...examplePriceBook, version: 'bad', prices: [] }, 'VALIDATION_FAILED', '/prices'],
   ])('are refused with %s', async (_name, body, code, pointer) => {
     const problem = await api.refused(
       code,

@@ -53,10 +53,14 @@ test('the gateway reports an unreachable service, not a defect', async () => {
   const gateway = connectTemporal({ address: await deadAddress(), namespace: 'default', deadlineMs: 500 });
   const period = '2024-01-01' as LocalDate;
   const request = { requestId: '1', forced: false, reason: null };
+  const reRating = { reRatingId: 'r', workflowId: 're-rating/r', reason: 'manual' };
   for (const call of [
     () => gateway.health(),
     () => gateway.startBillingPeriod('c', period),
     () => gateway.closePeriod('c', period, request),
+    () => gateway.startReRating(reRating, null),
+    () => gateway.signalDecided(reRating, null),
+    () => gateway.startReconciliation('run'),
   ]) {
     await expect(call()).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE' });
   }

@@ -116,6 +116,7 @@ describe('before the period is closed', () => {
       windows: expect.any(Number),
       closed_windows: expect.any(Number),
       last_cutoff: null,
+      corrections: [],
       invoice_id: null,
       invoiced_cutoff: null,
       workflow_id: 'billing-period/cust_1/2024-01-01',

@@ -241,13 +241,62 @@ test('over capacity is tried again under the same key', async () => {
   expect(new Set(keys).size).toBe(1);
 });
 
-test.each<[string, object]>([
-  ['re-rate', { re_rate: { period: '2024-01', reason: 'manual' } }],
-  ['adjust events', { adjust_event: { event_id: 'e', type: 'void' } }],
-])('says that the running version does not %s yet', async (_name, step) => {
+const reRate = { re_rate: { period: '2024-01', reason: 'late_usage' } };
+const bounds: Answer = [200, { from: '2024-01-01T00:00:00Z', to: '2024-02-01T00:00:00Z' }];
+const reRating = (status: string, more: object = {}): Answer => [202, { re_rating_id: 'r1', status, ...more }];
+
+test('re-rates the period of its customer, waits, and shows the corrections', async () => {
+  answers = [
+    ['GET /billing-periods/', () => bounds],
+    ['POST /re-ratings', () => reRating('comparing')],
+    ['GET /re-ratings/r1', (_call, nth) => reRating(nth < 3 ? 'correcting' : 'completed', { corrections: ['c1'] })],
+    [
+      'GET /invoices/c1',
+      ({ path }) => [
+        200,
+        { type: 'correction', status: 'issued', currency: 'USD', subtotal: '0.10', total: '0.10', lines: [], path },
+      ],
+    ],
+  ];
+  expect(await run(reRate, { expect_correction: { period: '2024-01', total: '0.10', type: 'correction' } })).toBeNull();
+  const own = sent('PUT', '/customers/')[0]?.path.slice('/customers/'.length);
+  expect(sent('POST', '/re-ratings')[0]?.body).toEqual({
+    reason: 'late_usage',
+    scope: { customer_ids: [own], from: '2024-01-01T00:00:00Z', to: '2024-02-01T00:00:00Z' },
+  });
+});
+
+test('a re-rating without a difference has no corrections', async () => {
+  answers = [
+    ['GET /billing-periods/', () => bounds],
+    ['POST /re-ratings', () => reRating('comparing')],
+    ['GET /re-ratings/r1', () => reRating('no_difference', { corrections: [] })],
+  ];
+  expect(await run(reRate, { expect_no_correction: { period: '2024-01' } })).toBeNull();
+});
+
+test('a held re-rating is refused with the code of the finding that holds it', async () => {
+  answers = [
+    ['GET /billing-periods/', () => bounds],
+    ['POST /re-ratings', () => reRating('comparing')],
+    ['GET /re-ratings/r1', () => reRating('completed', { held: [{}] })],
+    ['GET /findings', () => [200, { data: [{ code: 'NEGATIVE_TOTAL', detail: 'below zero' }] }]],
+  ];
+  expect(await run({ expect_refusal: { step: reRate, code: 'NEGATIVE_TOTAL' } })).toBeNull();
+});
+
+test('adjusts an event of its customer', async () => {
   answers = [];
-  const failure = await run(step);
-  expect(failure?.differences).toEqual([expect.stringContaining('this case runs with --pure')]);
+  const replacement = { event_type: 'call', event_time: '2024-01-11T00:00:00Z' };
+  expect(await run({ adjust_event: { event_id: 'e', type: 'amend', replacement } })).toBeNull();
+  const [adjustment] = sent('POST', '/event-adjustments');
+  const own = String(adjustment?.body['customer_id']);
+  expect(adjustment?.body).toEqual({
+    customer_id: own,
+    event_id: 'e',
+    type: 'amend',
+    replacement: { ...replacement, event_type: `${own}.call`, metadata: {} },
+  });
 });
 
 test('an answer that is no problem document fails the case', async () => {

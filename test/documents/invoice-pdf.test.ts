@@ -200,6 +200,35 @@ describe('corrections', () => {
     expect(text).toContain('Additional amount due: USD 0.08');
   });
 
+  it('say what their figures mean, and that what they correct stays', async () => {
+    const correctedInvoice = { number: 'INV-000123', issuedAt: instant('2024-02-01T01:00:00.000000Z') };
+    const text = (await textOf(correction, { correctedInvoice })).replaceAll('\n', ' ');
+    expect(text).toContain('what INV-000123 and its earlier corrections have billed together');
+    expect(text).toContain('INV-000123 itself does not change');
+    expect((await textOf(sampleInvoice())).replaceAll('\n', ' ')).not.toContain('About this correction');
+  });
+
+  it('show no price for a line of which nothing is left', async () => {
+    const gone = sampleLine({
+      quantity: decimal('0'),
+      amount: decimal('-118.72'),
+      originalAmount: decimal('118.72'),
+      correctedAmount: decimal('0'),
+      reason: 'usage_correction',
+      calculation: { formula: '0', charges: [] },
+    });
+    const text = await textOf({ ...correction, type: 'credit_note', lines: [gone], total: decimal('-118.72') });
+    expect(text.replaceAll('\n', ' ')).toContain('Nothing is left of this line');
+    expect(text.split('\n')).not.toContain('0');
+    expect(await textOf(correction)).not.toContain('Nothing is left');
+  });
+
+  it('keep the digits of a quantity together', async () => {
+    const wide = sampleLine({ ...line, quantity: decimal('123456789.5') });
+    const text = await textOf({ ...correction, lines: [wide] });
+    expect(text.split('\n')).toContain('123,456,789.5');
+  });
+
   it('name the id of the corrected invoice when its number is not at hand', async () => {
     expect((await textOf(correction)).replaceAll('\n', '')).toContain('9d8fdd4c-0000-5000-8000-000000000001');
   });
@@ -210,6 +239,16 @@ describe('corrections', () => {
     expect(text).toContain('Credit in your favour: USD 20.00');
     expect(text).toContain('-20.00');
     expect(text).not.toContain('Please pay');
+    expect(text).not.toContain('Payment terms');
+  });
+
+  it('say so when they are void, together with their invoice', async () => {
+    const text = (await textOf({ ...correction, status: 'void' })).replaceAll('\n', ' ');
+    expect(text).toContain('VOID');
+    expect(text).toContain('taken back together with the invoice that it corrects');
+    expect((await textOf(sampleInvoice({ status: 'void' }))).replaceAll('\n', ' ')).toContain(
+      'together with all its corrections',
+    );
   });
 });
 

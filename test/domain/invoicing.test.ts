@@ -37,6 +37,7 @@ function lines(): readonly RatedLine[] {
 const facts = (overrides: Partial<InvoiceFacts> = {}): InvoiceFacts => ({
   invoiceId: 'invoice-1',
   chainPlace: 1,
+  replacesInvoiceId: null,
   customerId: 'cust_1',
   currency: 'USD',
   period: { ...january, period: '2024-01-01' as LocalDate, timeZone: 'UTC' },

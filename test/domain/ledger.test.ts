@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { addDecimals } from '../../src/domain/decimal.js';
 import { assertBalanced, invoiceEntry } from '../../src/domain/ledger/invoice-entry.js';
 import type { PostedInvoice } from '../../src/domain/ledger/invoice-entry.js';
+import { voidEntry } from '../../src/domain/ledger/void-entry.js';
 import type { Posting } from '../../src/domain/ledger/journal.js';
 import type { InvoiceLineItem } from '../../src/domain/invoicing/invoice.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
@@ -106,6 +107,51 @@ test('every entry balances', () => {
       expect(addDecimals((entry?.postings ?? []).map((posting) => posting.amount))).toBe('0');
     }),
   );
+});
+
+describe('voiding', () => {
+  test("the entry is the document's own, reversed", () => {
+    const voided = voidEntry(invoice(['118.72', '1.28', '0']), postingDate);
+    expect(voided?.postings.map(inShort)).toEqual([
+      ['accounts_receivable', null, '-120'],
+      ['revenue', 'line-1', '118.72'],
+      ['revenue', 'line-2', '1.28'],
+    ]);
+    expect(voided).toMatchObject({
+      sourceDocument: 'void/i1',
+      customerId: 'cust_1',
+      invoiceId: 'i1',
+      postingDate,
+      serviceFrom: january.from,
+      serviceTo: january.to,
+      description: 'Void of invoice INV-000007',
+    });
+  });
+
+  test.each([
+    ['correction', 'Void of correction invoice INV-000007'],
+    ['credit_note', 'Void of credit note INV-000007'],
+  ] as const)('names a %s', (type, description) => {
+    expect(voidEntry(invoice(['1'], type), postingDate)?.description).toBe(description);
+  });
+
+  test('what had no entry is not reversed', () => {
+    expect(voidEntry(invoice(['0', '0']), postingDate)).toBeNull();
+  });
+
+  test('document and void sum to zero, line by line', () => {
+    const amount = fc.integer({ min: -99_999, max: 99_999 }).map((cents) => String(cents));
+    fc.assert(
+      fc.property(fc.array(amount, { maxLength: 8 }), (amounts) => {
+        const both = [invoiceEntry(invoice(amounts), postingDate), voidEntry(invoice(amounts), postingDate)];
+        const postings = both.flatMap((entry) => entry?.postings ?? []);
+        for (const lineItemId of new Set(postings.map((posting) => posting.lineItemId))) {
+          const ofLine = postings.filter((posting) => posting.lineItemId === lineItemId);
+          expect(addDecimals(ofLine.map((posting) => posting.amount))).toBe('0');
+        }
+      }),
+    );
+  });
 });
 
 test('an invoice whose lines do not add up to its total is a defect', () => {

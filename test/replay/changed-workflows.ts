@@ -3,7 +3,9 @@ import { sleep } from '@temporalio/workflow';
 import type { BillingPeriodInput, BillingPeriodOutcome } from '../../src/contracts/billing-period.js';
 import type { InvoicingInput, InvoicingProgress } from '../../src/contracts/invoicing.js';
 import * as real from '../../src/workflows/index.js';
-import { relayActivities } from '../../src/workflows/activity-proxies.js';
+import { chunkActivities, relayActivities } from '../../src/workflows/activity-proxies.js';
+import type { ReRatingInput, ReRatingProgress } from '../../src/contracts/re-rating.js';
+import type { ReconciliationInput, ReconciliationProgress } from '../../src/contracts/reconciliation.js';
 import type { UsageRelayInput } from '../../src/contracts/usage-relay.js';
 
 /** A timer that old runs did not have. */
@@ -20,6 +22,18 @@ export function invoicing(_input: InvoicingInput): Promise<InvoicingProgress> {
 /** Another activity in the place of the old one. */
 export async function usageRelay(input: UsageRelayInput): Promise<void> {
   await relayActivities(input.heartbeatTimeoutMs).sweepPeriods();
+}
+
+/** The first step of old runs in the second place. */
+export async function reRating(input: ReRatingInput): Promise<ReRatingProgress> {
+  await sleep(1);
+  return real.reRating(input);
+}
+
+/** The report of the run is not stored. */
+export async function reconciliation({ runId }: ReconciliationInput): Promise<ReconciliationProgress> {
+  await chunkActivities.reconcileChunk({ runId: runId ?? '', limit: 200 });
+  return { runId, periods: 0, different: 0 };
 }
 
 export { periodSweep } from '../../src/workflows/index.js';

@@ -1,5 +1,5 @@
 /**
- * `npx tsx test/replay/record.ts`: records the histories that replay.test.ts replays, from a dev server with the real
+ * `npx tsx test/replay/record.ts [workflow…]`: records the histories that replay.test.ts replays, from a dev server with the real
  * workflows and in-memory activities. Run it before a workflow changes, keep the old files as long as such runs may still
  * be open, and never edit one by hand: a history without the SDK's own flags replays anything.
  */
@@ -19,13 +19,27 @@ import {
 } from '../../src/contracts/billing-period.js';
 import type { UsageRecorded } from '../../src/contracts/billing-period.js';
 import { readySignal } from '../../src/contracts/invoicing.js';
-import { periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
-import { billingPeriodStart, invoicingStart, usageRelayStart } from '../../src/contracts/start-options.js';
+import {
+  dailyReconciliationWorkflowId,
+  periodSweepWorkflowId,
+  reRatingWorkflowId,
+  taskQueue,
+  workflowTypes,
+} from '../../src/contracts/names.js';
+import {
+  billingPeriodStart,
+  invoicingStart,
+  reconciliationStart,
+  reRatingStart,
+  usageRelayStart,
+} from '../../src/contracts/start-options.js';
 import { addMs, msPerHour, msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
 import { FakePeriod } from '../workflows/fake-period.js';
+import { FakeReconciliation, periods as periodsToReconcile } from '../workflows/fake-reconciliation.js';
+import { FakeReRating } from '../workflows/fake-re-rating.js';
 import { historiesOf } from '../workflows/history.js';
 import type { History } from '../workflows/history.js';
 
@@ -134,7 +148,8 @@ const billingPeriodScenarios: Record<string, Scenario> = {
       return close(fake, true);
     });
   },
-  'late-usage': () => {
+  // Recorded before corrections existed, as billingPeriod.late-usage: kept as the proof that such runs replay.
+  'late-correction': () => {
     const fake = quickPeriod();
     fake.record(event(70));
     fake.issue();
@@ -143,6 +158,12 @@ const billingPeriodScenarios: Record<string, Scenario> = {
       await tell(fake, fake.record(event(72)));
       return handle;
     });
+  },
+  void: () => {
+    const fake = quickPeriod();
+    fake.record(event(75));
+    fake.stage = 'void';
+    return recorded(fake, () => tell(fake, fake.record(event(76))));
   },
   'already-invoiced': () => {
     const fake = quickPeriod();
@@ -189,7 +210,67 @@ const billingPeriodScenarios: Record<string, Scenario> = {
   },
 };
 
+let reRatings = 0;
+function reRated(fake: FakeReRating): Promise<readonly History[]> {
+  return withWorker(env, { activities: fake.activities }, async () => {
+    const reRatingId = `recorded-${(reRatings += 1)}`;
+    const about = { customerId: 'c1', period: '2024-01-01' as LocalDate };
+    const handle = await env.client.workflow.start(
+      workflowTypes.reRating,
+      reRatingStart({ reRatingId, workflowId: reRatingWorkflowId(reRatingId) }, about, 'manual'),
+    );
+    await handle.result();
+    return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+  });
+}
+
+const reRatingScenarios: Record<string, Scenario> = {
+  correction: () => reRated(new FakeReRating([{ differs: [true] }])),
+  'moved-and-approved-twice': () => {
+    const fake = new FakeReRating([{ differs: [true, true], movesOnce: true }, { differs: [true] }]);
+    fake.needsApproval = [1, 2];
+    fake.decisions.set(1, 'approved').set(2, 'approved');
+    return reRated(fake);
+  },
+  rejected: () => {
+    const fake = new FakeReRating([{ differs: [true] }]);
+    fake.needsApproval = [1];
+    fake.decisions.set(1, 'rejected');
+    return reRated(fake);
+  },
+  'dry-run': () => {
+    const fake = new FakeReRating([{ differs: [true] }]);
+    fake.dryRun = true;
+    return reRated(fake);
+  },
+};
+
 const otherScenarios: Record<string, Record<string, Scenario>> = {
+  reRating: reRatingScenarios,
+  reconciliation: {
+    'chunks-and-differences': () => {
+      const fake = new FakeReconciliation();
+      fake.pending = periodsToReconcile(205, 2);
+      return withWorker(env, { activities: fake.activities }, async () => {
+        const handle = await env.client.workflow.start(workflowTypes.reconciliation, reconciliationStart('recorded'));
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      });
+    },
+    'daily-continued': () => {
+      const fake = new FakeReconciliation();
+      fake.pending = periodsToReconcile(2_600);
+      return withWorker(env, { activities: fake.activities }, async () => {
+        const handle = await env.client.workflow.start(workflowTypes.reconciliation, {
+          workflowId: dailyReconciliationWorkflowId,
+          taskQueue,
+          args: [{ runId: null }],
+        });
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      });
+    },
+  },
   invoicing: {
     'chunks-and-held': () => {
       const fake = new FakeInvoicing();
@@ -241,9 +322,11 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
 
 async function record(): Promise<void> {
   await mkdir(folder, { recursive: true });
+  const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
   env = await startDevServer({ suggestContinueAsNewAt: 40, identity: 'recorder' });
   try {
     for (const [workflow, scenarios] of Object.entries({ billingPeriod: billingPeriodScenarios, ...otherScenarios })) {
+      if (asked.length > 0 && !asked.includes(workflow)) continue;
       for (const [name, scenario] of Object.entries(scenarios)) {
         const histories = await scenario();
         for (const [index, history] of histories.entries()) {

@@ -103,9 +103,9 @@ export interface Refusal {
   readonly afterWrites?: () => void;
 }
 
-/** Everything that issuing does, unless the period has an invoice. */
+/** Everything that issuing does, unless the period has an invoice that counts. */
 export async function issue(gate: GateTransaction, of: BillingPeriod, refusal: Refusal = {}): Promise<Invoice | null> {
-  if (gate.chainTip !== null) return null;
+  if (gate.chain.documents.length > 0) return null;
   await gate.bringWindowsToCutoff();
   const segments = segmentsOf(of);
   const charges = (await gate.segmentUsage(segments)).map((used) => chargeOf(used, segments));
@@ -114,11 +114,32 @@ export async function issue(gate: GateTransaction, of: BillingPeriod, refusal: R
   const invoice = invoiceOf(of, { gate, number, charges, chargeIds });
   await gate.insertInvoice(invoice, 'test');
   await gate.postEntry(entryOf(invoice, refusal.unbalanced === true ? '1' : '0'));
+  const { invoiceId, pinnedVersions } = invoice;
+  await gate.insertRating({ cutoff: gate.cutoff, pinnedVersions, chargeIds, invoiceId, reRatingId: null });
   refusal.afterWrites?.();
   return invoice;
 }
 
-/** The first document of a period's chain. */
+/** Voids the chain as it stands. */
+export async function voidChain(gate: GateTransaction): Promise<void> {
+  for (const { invoiceId } of gate.chain.documents) await gate.voidInvoice(invoiceId, 'finance', 'wrong customer');
+}
+
+/** A correction without lines, on top of the chain, with the rating it stands on. */
+export async function correct(gate: GateTransaction, of: BillingPeriod): Promise<Invoice> {
+  const number = `INV-${await gate.drawNumber('invoice')}`;
+  const invoice: Invoice = {
+    ...invoiceOf(of, { gate, number, charges: [], chargeIds: [] }),
+    type: 'correction',
+    correctsInvoiceId: gate.chain.documents[0]?.invoiceId ?? null,
+  };
+  await gate.insertInvoice(invoice, 'test');
+  const { invoiceId, pinnedVersions } = invoice;
+  await gate.insertRating({ cutoff: gate.cutoff, pinnedVersions, chargeIds: [], invoiceId, reRatingId: null });
+  return invoice;
+}
+
+/** The next document of a period's chain, as an original. */
 export function invoiceOf(
   of: BillingPeriod,
   {
@@ -128,7 +149,8 @@ export function invoiceOf(
     chargeIds,
   }: { gate: GateTransaction; number: string; charges: readonly RatedCharge[]; chargeIds: readonly string[] },
 ): Invoice {
-  const invoiceId = uuidOf('invoice', of.customerId, of.period, 1);
+  const chainPlace = gate.chain.nextPlace;
+  const invoiceId = uuidOf('invoice', of.customerId, of.period, chainPlace);
   const total = charges.reduce((sum, charge) => sum + Number(charge.amount), 0).toFixed(2) as DecimalString;
   return {
     invoiceId,
@@ -139,9 +161,9 @@ export function invoiceOf(
     periodStart: of.from,
     periodEnd: of.to,
     timeZone: of.timeZone,
-    chainPlace: 1,
+    chainPlace,
     correctsInvoiceId: null,
-    replacesInvoiceId: null,
+    replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
     currency: 'USD',
     status: 'issued',
     subtotal: total,

@@ -108,7 +108,7 @@ describe('issuing', () => {
     await billing.atGate(period, (gate) => issue(gate, period));
     const again = billing.atGate(period, async (gate) => {
       const invoice = invoiceOf(period, { gate, number: 'INV-second', charges: [], chargeIds: [] });
-      await gate.insertInvoice({ ...invoice, invoiceId: uuidOf('another') }, 'test');
+      await gate.insertInvoice({ ...invoice, invoiceId: uuidOf('another'), chainPlace: 1 }, 'test');
     });
     await expect(again).rejects.toThrow(/invoices_customer_id_period_chain_place_key/);
   });

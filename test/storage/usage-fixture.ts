@@ -11,7 +11,7 @@ import { type Database, openDatabase } from '../../src/storage/database.js';
 import { createUsageLedger } from '../../src/storage/ledger.js';
 import { partitionOf } from '../../src/storage/partition.js';
 import { openLedgerTransaction, safeHorizon } from '../../src/storage/safe-horizon.js';
-import type { AppendOutcome, BillingPeriod } from '../../src/storage/types.js';
+import type { AppendOutcome, BillingPeriod, CustomerFacts } from '../../src/storage/types.js';
 import { createTestDatabase } from '../support/postgres.js';
 
 export interface Fixture {
@@ -50,6 +50,21 @@ export const january: PeriodBounds = {
   from: '2024-01-01T00:00:00.000000Z',
   to: '2024-02-01T00:00:00.000000Z',
   cuts: [],
+};
+
+export const acme: CustomerFacts = {
+  name: 'Acme',
+  currency: 'USD',
+  timeZone: 'UTC',
+  billingAnchorDay: 1,
+  billingFrom: '2024-01-01' as LocalDate,
+  priceBook: 'standard',
+  invoiceDelay: 'PT1H',
+  lateUsageQuietTime: 'PT1H',
+  skipEmptyInvoices: false,
+  approvalThreshold: null,
+  tags: {},
+  buyer: {},
 };
 
 export const instant = (text: string): Instant =>

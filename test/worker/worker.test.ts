@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { billingPeriodQuery, closeRequestedSignal } from '../../src/contracts/billing-period.js';
 import {
+  dailyReconciliationScheduleId,
+  dailyReconciliationWorkflowId,
   allPartitions,
   billingPeriodWorkflowId,
   invoicingWorkflowId,
@@ -64,6 +66,16 @@ test('a worker registers what it needs, starts relay and sweep, and a second one
   const relay = await env.client.workflow.getHandle(usageRelayWorkflowId(allPartitions)).describe();
   expect(relay.status.name).toBe('RUNNING');
   const sweep = await env.client.schedule.getHandle(periodSweepScheduleId).describe();
+  const daily = await env.client.schedule.getHandle(dailyReconciliationScheduleId).describe();
+  expect(daily).toMatchObject({
+    action: {
+      workflowType: workflowTypes.reconciliation,
+      workflowId: dailyReconciliationWorkflowId,
+      args: [{ runId: null }],
+    },
+    policies: { overlap: 'SKIP' },
+    spec: { calendars: [{ hour: [{ start: 3 }], minute: [{ start: 50 }] }] },
+  });
   expect(sweep.action).toMatchObject({ workflowType: workflowTypes.periodSweep });
 });
 

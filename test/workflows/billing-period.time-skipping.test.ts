@@ -231,7 +231,7 @@ test('a forced close before the end of the period carries its reason to invoicin
   });
 });
 
-test('a fact after the invoice starts the period again: it waits for quiet, notes the late usage once, and ends', async () => {
+test('a fact after the invoice starts the period again: it waits for quiet, starts one correction, and ends', async () => {
   const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
   await withWorker(env, { activities: fake.activities }, async () => {
     await tell(fake, fake.record({ meter: 'calls', at: at(-2, 5) }));
@@ -241,15 +241,40 @@ test('a fact after the invoice starts the period again: it waits for quiet, note
     await env.sleep(50 * minute);
     await tell(fake, fake.record({ meter: 'calls', at: at(-2, 7) }));
     await env.sleep(50 * minute);
-    expect(fake.calls.lateNotes).toBe(0);
+    expect(fake.calls.corrections).toBe(0);
     expect((await handle.query(billingPeriodQuery)).stage).toBe('late');
-    expect(await resultOf(handle)).toEqual({ outcome: 'late_usage_noted' });
-    expect(fake.calls.lateNotes).toBe(1);
+    expect(await resultOf(handle)).toEqual({ outcome: 'correction_started' });
+    expect(fake.calls).toMatchObject({ corrections: 1, lateNotes: 0 });
     expect(fake.calls.requests).toHaveLength(1);
   });
 });
 
-test('a steady trickle of late usage is noted after a day at the latest', async () => {
+test('late usage of a customer that corrects by hand is noted, and operators are told', async () => {
+  const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
+  fake.append({ meter: 'calls', at: at(-2, 5) });
+  fake.issue();
+  fake.correctsByHand = true;
+  await withWorker(env, { activities: fake.activities }, async () => {
+    const handle = await tell(fake, fake.record({ meter: 'calls', at: at(-2, 6) }));
+    expect(await resultOf(handle)).toEqual({ outcome: 'late_usage_noted' });
+    expect(fake.calls).toMatchObject({ corrections: 0, lateNotes: 1 });
+  });
+});
+
+test('a voided invoice is replaced when somebody asks to close the period, not when a fact comes', async () => {
+  const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
+  fake.append({ meter: 'calls', at: at(-2, 5) });
+  fake.stage = 'void';
+  await withWorker(env, { activities: fake.activities }, async () => {
+    const handle = await tell(fake, fake.record({ meter: 'calls', at: at(-2, 6) }));
+    expect(await resultOf(handle)).toEqual({ outcome: 'void' });
+    expect(fake.calls.requests).toHaveLength(0);
+    expect(await resultOf(await requestClose(fake))).toEqual({ outcome: 'handed_over' });
+    expect(fake.calls.requests).toHaveLength(1);
+  });
+});
+
+test('a steady trickle of late usage is corrected after a day at the latest', async () => {
   const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
   fake.append({ meter: 'calls', at: at(-2, 5) });
   fake.issue();
@@ -258,7 +283,7 @@ test('a steady trickle of late usage is noted after a day at the latest', async 
       await tell(fake, fake.record({ meter: 'calls', at: at(-2, 6) }));
       await env.sleep(30 * minute);
     }
-    expect(fake.calls.lateNotes).toBe(1);
+    expect(fake.calls.corrections).toBe(1);
     await env.client.workflow.getHandle(billingPeriodWorkflowId(fake.customerId, fake.period)).terminate();
   });
 });
@@ -269,21 +294,21 @@ test('a signal that repeats what the invoice covers ends the run at once', async
   fake.issue();
   await withWorker(env, { activities: fake.activities }, async () => {
     expect(await resultOf(await tell(fake, range))).toEqual({ outcome: 'already_invoiced' });
-    expect(fake.calls.lateNotes).toBe(0);
+    expect(fake.calls.corrections).toBe(0);
   });
 });
 
 test('a fact that comes while the period is handed over is not lost', async () => {
   const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
   fake.meanwhile = async (activity) => {
-    if (activity !== 'requestInvoicing' || fake.calls.requests.length !== 1 || fake.calls.lateNotes > 0) return;
+    if (activity !== 'requestInvoicing' || fake.calls.requests.length !== 1 || fake.calls.corrections > 0) return;
     fake.meanwhile = () => Promise.resolve();
     await tell(fake, fake.record({ meter: 'calls', at: at(-2, 8) }));
   };
   await withWorker(env, { activities: fake.activities }, async () => {
     await tell(fake, fake.record({ meter: 'calls', at: at(-2, 5) }));
-    expect(await resultOf(await requestClose(fake))).toEqual({ outcome: 'late_usage_noted' });
-    expect(fake.calls.lateNotes).toBe(1);
+    expect(await resultOf(await requestClose(fake))).toEqual({ outcome: 'correction_started' });
+    expect(fake.calls.corrections).toBe(1);
   });
 });
 

@@ -10,6 +10,7 @@ import type {
   ReadPeriodInput,
   RequestInvoicingInput,
   RequestInvoicingOutput,
+  StartCorrectionOutput,
 } from '../../src/contracts/activities.js';
 import { openWindowsMax } from '../../src/contracts/billing-period.js';
 import type { UsageRecorded, WindowSum } from '../../src/contracts/billing-period.js';
@@ -55,12 +56,15 @@ export class FakePeriod {
     closeWindows: [] as CloseWindowsInput[],
     requests: [] as RequestInvoicingInput[],
     lateNotes: 0,
+    corrections: 0,
   };
   /** Windows whose accumulated figures differed from the ledger's. */
   differences = 0;
   revisions: { readonly window: LedgerWindow; readonly events: number }[] = [];
   stage: PeriodReading['stage'] = 'metering';
   invoicedThrough: number | null = null;
+  /** The customer's quiet time is 'manual'. */
+  correctsByHand = false;
   /** What invoicing decides on a request; `issued` at once unless a test says otherwise. */
   decision: 'issued' | 'pending' | 'held' = 'issued';
   /** Called before an activity answers, to let something happen meanwhile. */
@@ -128,8 +132,18 @@ export class FakePeriod {
       readPeriod: (input: ReadPeriodInput) => this.answer('readPeriod', () => this.read(input)),
       closeWindows: (input: CloseWindowsInput) => this.answer('closeWindows', () => this.close(input)),
       requestInvoicing: (input: RequestInvoicingInput) => this.answer('requestInvoicing', () => this.request(input)),
+      startCorrection: (_key: PeriodKey) => this.answer('startCorrection', () => this.correct()),
       noteLateUsage: (_key: PeriodKey) => this.answer('noteLateUsage', () => void (this.calls.lateNotes += 1)),
     };
+  }
+
+  private correct(): StartCorrectionOutput {
+    if (this.correctsByHand) {
+      this.calls.lateNotes += 1;
+      return { reRatingId: null, noted: true };
+    }
+    this.calls.corrections += 1;
+    return { reRatingId: `late-${this.calls.corrections}`, noted: false };
   }
 
   private async answer<T>(activity: string, work: () => T): Promise<T> {

@@ -141,6 +141,9 @@ CREATE TABLE finding_resolutions (
   resolved_at     timestamptz NOT NULL DEFAULT now()
 );
 
+-- A document's entries, for its verification and reconciliation.
+CREATE INDEX journal_entries_invoice ON journal_entries (invoice_id);
+
 -- Append-only ---------------------------------------------------------------------------------------------------------
 
 DO $$

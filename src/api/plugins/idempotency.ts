@@ -18,9 +18,6 @@ declare module 'fastify' {
   }
 }
 
-/** Everybody, until requests carry credentials. */
-const principal = 'anonymous';
-
 /** The package exports the function itself; its type declaration speaks of a `default` property, which does not exist. */
 const canonicalText = canonicalize as unknown as (value: unknown) => string;
 
@@ -30,9 +27,9 @@ export function registerIdempotency(app: Api, store: IdempotencyStore): void {
   const started = new WeakMap<FastifyRequest, string>();
 
   app.addHook('preHandler', async (request, reply) => {
-    const key = keyOf(request);
+    const key = idempotencyKeyOf(request);
     if (key === null) return;
-    const start = await store.start(principal, key, fingerprintOf(request));
+    const start = await store.start(request.actor, key, fingerprintOf(request));
     switch (start.kind) {
       case 'started':
         started.set(request, key);
@@ -57,8 +54,8 @@ export function registerIdempotency(app: Api, store: IdempotencyStore): void {
     if (key === undefined) return;
     started.delete(request);
     try {
-      if (reply.statusCode >= 500 || typeof payload !== 'string') await store.release(principal, key);
-      else await store.finish(principal, key, reply.statusCode, payload);
+      if (reply.statusCode >= 500 || typeof payload !== 'string') await store.release(request.actor, key);
+      else await store.finish(request.actor, key, reply.statusCode, payload);
     } catch (error) {
       // The request is carried out; its key frees itself when its lock runs out.
       request.log.warn({ err: error, reqId: request.id }, 'the answer could not be stored under its Idempotency-Key');
@@ -75,8 +72,11 @@ function replay(reply: FastifyReply, first: { readonly status: number; readonly 
     .send(first.body);
 }
 
-/** The key, quoted (as the IETF draft writes it) or bare; null when the route or the request has none. */
-function keyOf(request: FastifyRequest): string | null {
+/**
+ * The key, quoted (as the IETF draft writes it) or bare; null when the route or the request has none. Two actors may use
+ * the same key: what is stored under it belongs to the actor.
+ */
+export function idempotencyKeyOf(request: FastifyRequest): string | null {
   if (request.routeOptions.config.idempotent !== true) return null;
   const header = request.headers['idempotency-key'];
   if (header === undefined) return null;

@@ -23,7 +23,7 @@ export function registerSchemas(app: Api): void {
   app.setSerializerCompiler(createSerializerCompiler());
 }
 
-function bodyIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
+export function bodyIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const pointer = pointerTo([...issue.path, key]);

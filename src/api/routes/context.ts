@@ -1,8 +1,11 @@
 import type { EventIngest } from '../ingest/event-ingest.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
 import type { ApiMetrics } from '../plugins/metrics.js';
+import type { AdjustmentService } from '../services/adjustments.js';
 import type { CustomerService } from '../services/customers.js';
 import type { PeriodService } from '../services/periods.js';
+import type { ReRatingService } from '../services/re-ratings.js';
+import type { ReconciliationService } from '../services/reconciliations.js';
 import type { ApiDependencies } from '../types.js';
 
 /** What the routes work with: the dependencies of the app, and what was made of them. */
@@ -12,4 +15,7 @@ export interface RouteContext extends ApiDependencies {
   readonly metrics: ApiMetrics;
   readonly customers: CustomerService;
   readonly periods: PeriodService;
+  readonly adjustments: AdjustmentService;
+  readonly reRatings: ReRatingService;
+  readonly reconciliations: ReconciliationService;
 }

@@ -115,8 +115,8 @@ export async function usageRoutes(app: Api, { periods, storage }: RouteContext):
     async (request) => {
       const { customer_id: customerId } = request.params;
       const named = request.query.period;
-      const found = await (named === undefined ? periods.current(customerId) : periods.require(customerId, named));
-      return toApiUsage(found.period, await usageOf(storage, found.customer, found.period));
+      const { period } = await (named === undefined ? periods.current(customerId) : periods.require(customerId, named));
+      return toApiUsage(period, await usageOf(storage, period));
     },
   );
 }

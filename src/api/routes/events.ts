@@ -7,6 +7,7 @@ import { answers, documented, eventPaging, identifier, paging } from '../schemas
 import { deadLetterPage, eventFilter, eventPage, eventsBody, eventTrace, ingestAnswer } from '../schemas/events.js';
 import { traceEvent, type EventTrace } from '../services/event-trace.js';
 import type { Api } from '../types.js';
+import { toApiAdjustment, toApiReplacement } from '../wire/corrections-to-api.js';
 import { toApiDeadLetter, toApiEvent, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
@@ -88,7 +89,7 @@ export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<
       schema: {
         tags,
         operationId: 'getEvent',
-        summary: 'An event and what became of it: window, charge, invoice line',
+        summary: 'An event, what it counts as now, and what became of it: window, charge, invoice line',
         params: z.object({ customer_id: identifier, event_id: identifier }),
         querystring: z.strictObject({ source: z.string().max(ingestLimits.sourceLength).optional() }),
         response: answers({
@@ -121,16 +122,18 @@ export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<
   );
 }
 
-function toApiTrace({ event, period, stage, metering }: EventTrace): ExactJson {
+function toApiTrace({ event, adjustments, effective, period, stage, metering }: EventTrace): ExactJson {
   return {
     ...toApiEvent(event),
+    adjustments: adjustments.map(toApiAdjustment),
+    effective: effective === null ? null : toApiReplacement(effective),
     period: { period: period.period, from: period.from, to: period.to, stage },
-    metering: metering.map(({ meter, group, window, quantity, billed }) => ({
+    metering: metering.map(({ meter, group, window, quantity, chargeId, billed }) => ({
       meter,
       group,
       window: { from: window.from, to: window.to },
       quantity,
-      charge_id: billed?.chargeId ?? null,
+      charge_id: chargeId,
       invoice:
         billed === null
           ? null

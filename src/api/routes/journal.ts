@@ -1,10 +1,9 @@
-/** The journal, and findings. */
+/** The journal. */
 import { z } from 'zod';
-import { parsePeriodName } from '../../domain/time/local-date.js';
-import { accounts, finding, journalEntry, trialBalance } from '../schemas/billing.js';
-import { answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
+import { accounts, journalEntry, trialBalance } from '../schemas/billing.js';
+import { answers, identifier, pageOf, paging } from '../schemas/common.js';
 import type { Api } from '../types.js';
-import { toApiEntry, toApiFinding, toApiPage } from '../wire/to-api.js';
+import { toApiEntry, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -53,37 +52,5 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
       },
     },
     async () => ({ data: await storage.journal.trialBalance() }),
-  );
-}
-
-export async function findingRoutes(app: Api, { storage }: RouteContext): Promise<void> {
-  app.get(
-    '/findings',
-    {
-      schema: {
-        tags: ['findings'],
-        operationId: 'listFindings',
-        summary: 'What needs a person',
-        querystring: z.strictObject({
-          customer_id: identifier.optional(),
-          code: identifier.optional(),
-          period: periodName.optional(),
-          ...paging,
-        }),
-        response: answers({
-          success: { 200: { description: 'Findings.', schema: pageOf(finding) } },
-          refusals: ['INVALID_CURSOR', 'INVALID_PERIOD'],
-        }),
-      },
-    },
-    async (request) => {
-      const { customer_id: customerId, code, period } = request.query;
-      const filter = {
-        ...(customerId !== undefined && { customerId }),
-        ...(code !== undefined && { code }),
-        ...(period !== undefined && { period: parsePeriodName(period) }),
-      };
-      return toApiPage(await storage.findings.list(filter, pageRequest(request.query)), toApiFinding);
-    },
   );
 }

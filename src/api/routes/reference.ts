@@ -98,6 +98,7 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
     },
     async (request, reply) => {
       const content = parsePriceBook(request.body);
+      requirePrices(content);
       requireMetersOf(content, await storage.reference.meters());
       requireOneCurrency(content, await storage.reference.priceBookVersions(content.code));
       const result = await storage.reference.createPriceBook(content);
@@ -132,6 +133,12 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
       throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail);
     },
   );
+}
+
+/** Without a price every meter would hold every invoice; that is a mistake of the sender, not a price book. */
+function requirePrices({ prices }: { readonly prices: readonly unknown[] }): void {
+  if (prices.length > 0) return;
+  throw new DomainFailure('VALIDATION_FAILED', '"prices" must list at least one price.', '/prices');
 }
 
 /** A customer keeps its price book for years; a version in another currency could not bill it. */

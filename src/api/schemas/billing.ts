@@ -1,4 +1,4 @@
-/** Usage, billing periods, invoices, charges, journal, findings. */
+/** Usage, billing periods, invoices, charges, journal. */
 import { z } from 'zod';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
 
@@ -75,11 +75,12 @@ export const billingPeriod = z
     from: instantOut,
     to: instantOut,
     time_zone: z.string(),
-    stage: z.enum(['open', 'closing', 'ready', 'held', 'invoiced', 'skipped']),
+    stage: z.enum(['open', 'closing', 'ready', 'held', 'invoiced', 'skipped', 'void']),
     windows: z.int(),
     closed_windows: z.int(),
     last_cutoff: z.string().nullable(),
     invoice_id: z.string().nullable(),
+    corrections: z.array(z.string()).meta({ description: 'Ids of its corrections and credit notes, in order.' }),
     invoiced_cutoff: z.string().nullable(),
     workflow_id: z.string(),
   })
@@ -202,15 +203,3 @@ export const trialBalance = z.object({
     }),
   ),
 });
-
-export const finding = z
-  .object({
-    finding_id: z.string(),
-    code: z.string(),
-    customer_id: z.string().nullable(),
-    period: dateOut.nullable(),
-    subject: z.record(z.string(), z.unknown()),
-    detail: z.string(),
-    found_at: instantOut,
-  })
-  .meta({ id: 'Finding' });

@@ -18,12 +18,11 @@ export function textAccepted(parse: (text: string) => unknown): z.ZodString {
   });
 }
 
+export const isStorableText = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text);
+export const unstorableText = 'must not contain U+0000 or half of a surrogate pair';
+
 /** 1–128 characters that Postgres can store (RULES 6 and the names of everything else). */
-export const identifier = z
-  .string()
-  .min(1)
-  .max(128)
-  .refine((text) => !/[\0\p{Surrogate}]/u.test(text), 'must not contain U+0000 or half of a surrogate pair');
+export const identifier = z.string().min(1).max(128).refine(isStorableText, unstorableText);
 
 export const instant = textAccepted((text) => parseInstant(text)).meta({ format: 'date-time' });
 export const localDate = textAccepted((text) => parseLocalDate(text)).meta({ format: 'date' });
@@ -35,6 +34,12 @@ export const decimal = textAccepted((text) => parseDecimal(text)).meta({
   description: 'A plain decimal.',
   examples: ['12.50'],
 });
+
+/** Text for people, 1 to `max` characters that Postgres can store. */
+export const storedText = (max: number): z.ZodString =>
+  z.string().min(1).max(max).refine(isStorableText, unstorableText);
+/** Why something was decided; kept with the decision. */
+export const reasonText = storedText(1_000);
 
 /** Parts of answers, which are ours and need no checking of their form. */
 export const instantOut = z.string().meta({ format: 'date-time' });
@@ -134,6 +139,18 @@ export const idempotencyHeaders = z.looseObject({
     .string()
     .optional()
     .meta({ description: 'The first answer to a key is stored and returned again, for at least 24 hours.' }),
+});
+
+/** Headers of a POST whose decision is kept under the name of whoever took it. */
+export const actingHeaders = idempotencyHeaders.extend({
+  'x-reckoner-actor': z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'Who decides, 1 to 128 characters. Without it: the fingerprint of a bearer token, else `anonymous`. Nobody approves ' +
+        'a re-rating of their own.',
+    }),
 });
 
 /**

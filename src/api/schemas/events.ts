@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failureCodes } from '../../domain/failure.js';
 import { ingestLimits } from '../ingest/limits.js';
+import { adjustment } from './corrections.js';
 import { groupOut, identifier, instant, instantOut, intervalOut, pageOf } from './common.js';
 
 const event = z
@@ -64,6 +65,11 @@ export const eventPage = pageOf(storedEventShape.meta({ id: 'Event' }));
 
 export const eventTrace = storedEventShape
   .extend({
+    adjustments: z.array(adjustment).meta({ description: 'Oldest first; the last one counts.' }),
+    effective: z
+      .object({ event_type: z.string(), event_time: instantOut, metadata: z.record(z.string(), z.unknown()) })
+      .nullable()
+      .meta({ description: 'What the event counts as now; null: it is void.' }),
     period: intervalOut.extend({ period: z.string(), stage: z.string() }),
     metering: z
       .array(
@@ -78,7 +84,9 @@ export const eventTrace = storedEventShape
             .nullable(),
         }),
       )
-      .meta({ description: 'One entry a meter that takes the event; empty for an unmetered event.' }),
+      .meta({
+        description: 'One entry a meter that takes what the event counts as; empty for an unmetered or void event.',
+      }),
   })
   .meta({ id: 'EventTrace' });
 

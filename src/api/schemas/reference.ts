@@ -29,7 +29,10 @@ export const customerBody = z.strictObject({
   invoice_delay: duration.default('PT1H'),
   late_usage_quiet_time: textAccepted((value) => value === 'manual' || parseDuration(value)).default('PT1H'),
   skip_empty_invoices: z.boolean().default(false),
-  approval_threshold: decimal.nullable().default(null),
+  approval_threshold: decimal
+    .refine((text) => !text.startsWith('-'), 'must not be negative')
+    .nullable()
+    .default(null),
   tags: z.record(text(128), z.string().max(256)).default({}),
   buyer: z
     .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
@@ -113,7 +116,7 @@ export const priceBookBody = z.strictObject({
   effective_from: effectiveFrom,
   effective_until: instantOut.nullable().optional(),
   rounding: z.enum(roundingModes).default('half_even'),
-  prices: z.array(price),
+  prices: z.array(price).min(1),
 });
 
 export const priceBook = z

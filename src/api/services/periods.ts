@@ -13,7 +13,7 @@ import { calendarOf } from './calendar-of.js';
 import { requireCustomer } from './customers.js';
 
 export interface PeriodServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'periods' | 'ledger'>;
+  readonly storage: Pick<Storage, 'reference' | 'periods' | 'ledger' | 'proof'>;
   readonly temporal: TemporalGateway;
   readonly clock: () => number;
   /** How long `close` waits for the invoice (ms). */
@@ -82,6 +82,13 @@ export class PeriodService {
   async status(customerId: string, name: string): Promise<BillingPeriodStatus> {
     const { period } = await this.require(customerId, name);
     return this.statusOf(period);
+  }
+
+  /** Ids of the corrections that count, in order; none without an invoice. */
+  async correctionsOf(status: BillingPeriodStatus): Promise<readonly string[]> {
+    if (status.invoiceId === null) return [];
+    const { documents } = await this.deps.storage.proof.chain(status);
+    return documents.filter(({ type }) => type !== 'invoice').map(({ invoiceId }) => invoiceId);
   }
 
   /**

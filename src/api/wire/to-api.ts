@@ -91,7 +91,8 @@ export function toApiDeadLetter(letter: DeadLetter): object {
   };
 }
 
-export function toApiBillingPeriod(status: BillingPeriodStatus): object {
+/** @param corrections ids of the corrections that count, in order */
+export function toApiBillingPeriod(status: BillingPeriodStatus, corrections: readonly string[]): object {
   return {
     customer_id: status.customerId,
     period: status.period,
@@ -103,6 +104,7 @@ export function toApiBillingPeriod(status: BillingPeriodStatus): object {
     closed_windows: status.closedWindows,
     last_cutoff: status.lastCutoff,
     invoice_id: status.invoiceId,
+    corrections,
     invoiced_cutoff: status.invoicedCutoff,
     workflow_id: billingPeriodWorkflowId(status.customerId, status.period),
   };
@@ -135,6 +137,16 @@ export function toApiFinding(finding: Finding): object {
     period: finding.period,
     subject: finding.subject,
     detail: finding.detail,
+    class: finding.class ?? null,
     found_at: finding.foundAt,
+    resolution:
+      finding.resolution === null
+        ? null
+        : {
+            resolution: finding.resolution.resolution,
+            reason: finding.resolution.reason,
+            resolved_by: finding.resolution.resolvedBy,
+            resolved_at: finding.resolution.resolvedAt,
+          },
   };
 }

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
-import type { CliDependencies } from '../context.js';
-import { isObject } from '../api-client.js';
+import type { CliContext, CliDependencies } from '../context.js';
+import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { column, groupText, property, renderFacts, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
@@ -17,11 +17,11 @@ interface ListOptions extends PagingOptions {
 }
 
 export function addInvoiceCommands(program: Command, dependencies: CliDependencies): void {
-  const invoices = program.command('invoices').description('list, show and print invoices');
+  const invoices = program.command('invoices').description('list, show, print and void invoices');
   withPaging(invoices.command('list').description('the newest invoices first'))
     .option('--customer <id>', 'only of this customer')
     .option('--period <period>', 'only of this billing period, such as 2024-01')
-    .option('--type <type>', 'invoice, correction or credit_note')
+    .option('--type <type>', 'invoice, correction (credit notes of corrections too) or credit_note')
     .option('--status <status>', 'such as issued or held')
     .action(async (options: ListOptions, command: Command) => listInvoices(options, command, dependencies));
   invoices
@@ -40,6 +40,19 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: { output?: string }, command: Command) =>
       savePdf(id, options.output, { command, dependencies }),
     );
+  invoices
+    .command('void')
+    .description('void an invoice and all its corrections; closing its period again issues the replacement')
+    .argument('<id>', 'invoice id or number')
+    .requiredOption('--reason <text>', 'why; kept with the invoice')
+    .action(async (id: string, options: { reason: string }, command: Command) =>
+      voidInvoice(id, options.reason, contextOf(command, dependencies)),
+    );
+}
+
+async function voidInvoice(id: string, reason: string, context: CliContext): Promise<void> {
+  const request = { method: 'POST', body: JSON.stringify({ reason }), idempotencyKey: newIdempotencyKey() } as const;
+  context.print(await context.api.json(`/invoices/${segment(id)}/void`, request), describeInvoice);
 }
 
 async function listInvoices(options: ListOptions, command: Command, dependencies: CliDependencies): Promise<void> {

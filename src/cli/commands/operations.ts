@@ -1,4 +1,4 @@
-/** Findings, dead letters, health. */
+/** Dead letters, health. */
 import type { Command } from 'commander';
 import { ApiProblem } from '../api-client.js';
 import { contextOf, rowsOf } from '../context.js';
@@ -8,44 +8,16 @@ import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed } from '../terminal.js';
 
-interface FindingOptions extends PagingOptions {
-  readonly customer?: string;
-  readonly code?: string;
-  readonly period?: string;
-}
-
 export function addOperationCommands(program: Command, dependencies: CliDependencies): void {
-  const findings = program.command('findings').description('what needs a person');
-  withPaging(findings.command('list').description('findings, the newest first'))
-    .option('--customer <id>', 'only of this customer')
-    .option('--code <code>', 'only of this kind')
-    .option('--period <period>', 'only of this billing period')
-    .action(async (options: FindingOptions, command: Command) =>
-      listFindings(options, contextOf(command, dependencies)),
-    );
   const deadLetters = program.command('dead-letters').description('events that could not be taken');
-  withPaging(deadLetters.command('list').description('dead letters, with why each was rejected')).action(
+  const list = deadLetters.command('list', { isDefault: true });
+  withPaging(list.description('dead letters, with why each was rejected')).action(
     async (options: PagingOptions, command: Command) => listDeadLetters(options, contextOf(command, dependencies)),
   );
   program
     .command('health')
     .description('whether the API lives and is ready; exit code 1 when not')
     .action(async (_options: unknown, command: Command) => showHealth(contextOf(command, dependencies)));
-}
-
-async function listFindings(options: FindingOptions, context: CliContext): Promise<void> {
-  const { customer, code, period } = options;
-  const query = { customer_id: customer, code, period, ...pagingQuery(options) };
-  const answer = await context.api.json('/findings', { query });
-  const columns = [
-    column('Found', 'found_at'),
-    column('Code', 'code'),
-    column('Customer', 'customer_id'),
-    column('Period', 'period'),
-    column('Detail', 'detail'),
-  ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
 }
 
 async function listDeadLetters(options: PagingOptions, context: CliContext): Promise<void> {

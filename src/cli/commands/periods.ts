@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, segment } from '../context.js';
+import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { column, groupText, property, renderFacts, renderObject, renderTable } from '../output.js';
-import { wholeNumber } from '../paging.js';
+import { mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
 interface CloseOptions {
@@ -28,6 +29,11 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
       context.print(answer, describeUsage);
     });
   const periods = program.command('periods').description('where a billing period is; close it now');
+  withPaging(periods.command('list').description("a customer's billing periods, the newest first"))
+    .argument('<customer>', 'customer id')
+    .action(async (customer: string, options: PagingOptions, command: Command) =>
+      listPeriods(customer, options, contextOf(command, dependencies)),
+    );
   periods
     .command('show')
     .description('stage, windows and invoice of a billing period')
@@ -48,6 +54,25 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
     .action(async (customer: string, period: string, options: CloseOptions, command: Command) =>
       closePeriod(pathOf(customer, period), options, contextOf(command, dependencies)),
     );
+}
+
+async function listPeriods(customer: string, options: PagingOptions, context: CliContext): Promise<void> {
+  const query = { customer_id: customer, ...pagingQuery(options) };
+  const answer = await context.api.json('/billing-periods', { query });
+  const columns = [
+    column('Period', 'period'),
+    column('From', 'from'),
+    column('To', 'to'),
+    column('Stage', 'stage'),
+    column('Invoice id', 'invoice_id'),
+    {
+      header: 'Corrections',
+      align: 'right',
+      value: ({ corrections }: JsonObject) => (Array.isArray(corrections) ? corrections.length : ''),
+    } as const,
+  ];
+  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  mentionNextPage(context, answer);
 }
 
 function pathOf(customer: string, period: string): string {

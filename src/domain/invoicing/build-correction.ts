@@ -87,6 +87,9 @@ function lineItem(facts: CorrectionFacts, line: CorrectionLine, lineNumber: numb
     correctsLineItemId: facts.correctsLineItemId(line.lineKey),
     chargeIds: facts.chargeIds(line),
     // Nothing is left of a line without a rating: zero is its whole formula.
-    calculation: { formula: rated?.formula ?? zero, charges: rated?.charges.map(({ calculation }) => calculation) ?? [] },
+    calculation: {
+      formula: rated?.formula ?? zero,
+      charges: rated?.charges.map(({ calculation }) => calculation) ?? [],
+    },
   };
 }

@@ -41,7 +41,8 @@ export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): Jo
   return entry;
 }
 
-const documentNames: Readonly<Record<Invoice['type'], string>> = {
+/** At the beginning of a sentence. */
+export const documentNames: Readonly<Record<Invoice['type'], string>> = {
   invoice: 'Invoice',
   correction: 'Correction invoice',
   credit_note: 'Credit note',

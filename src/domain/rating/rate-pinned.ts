@@ -7,7 +7,7 @@ import type { PriceSegment, RatingResult, SegmentUsage } from './rating.js';
 export interface PricedMeters {
   readonly meters: readonly Meter[];
   readonly segments: readonly PriceSegment[];
-  /** Usage of these meters by these segments; rows of others are passed over. */
+  /** Usage of these meters by these segments. */
   readonly usage: readonly SegmentUsage[];
 }
 
@@ -17,14 +17,13 @@ export interface PricedMeters {
  * @param parts disjoint in their meters
  */
 export function rateParts(period: Interval, currency: string, parts: readonly PricedMeters[]): RatingResult {
-  const results = parts.map(({ meters, segments, usage }) => {
-    const own = new Set(meters.map(({ code }) => code));
-    const result = ratePeriod({ period, currency, meters, segments, usage: usage.filter(({ meter }) => own.has(meter)) });
+  const results = parts.map((part) => {
+    const { meters, segments, usage } = part;
+    const others = new Set(parts.flatMap((other) => (other === part ? [] : other.meters.map(({ code }) => code))));
+    const { lines, problems } = ratePeriod({ period, currency, meters, segments, usage });
     // A price book also names meters of other parts, whose fees are due there.
-    return {
-      lines: result.lines.filter(({ meter }) => own.has(meter)),
-      problems: result.problems.filter(({ meter }) => own.has(meter)),
-    };
+    const isOwn = ({ meter }: { readonly meter: string }): boolean => !others.has(meter);
+    return { lines: lines.filter(isOwn), problems: problems.filter(isOwn) };
   });
   const lines = results.flatMap((result) => result.lines);
   lines.sort((a, b) => (a.meter === b.meter ? compare(a.lineKey, b.lineKey) : compare(a.meter, b.meter)));

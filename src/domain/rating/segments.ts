@@ -64,12 +64,18 @@ function currentVersions({
 }: Pick<PriceSchedule, 'versions' | 'startOfDay'>): readonly DatedVersion[] {
   const byStart = new Map<string, DatedVersion>();
   for (const version of versions) {
-    const from = isLocalDate(version.effectiveFrom) ? startOfDay(version.effectiveFrom) : version.effectiveFrom;
+    const from = startOfVersion(version, startOfDay);
     const key = JSON.stringify([version.code, from]);
     const known = byStart.get(key);
     if (known === undefined || known.version.learnedOrder < version.learnedOrder) byStart.set(key, { version, from });
   }
   return [...byStart.values()];
+}
+
+/** When a version begins for a customer: its instant, or midnight of its date in the customer's zone (RULES 19). */
+export function startOfVersion(version: PriceBookVersion, startOfDay: PriceSchedule['startOfDay']): Instant {
+  const { effectiveFrom } = version;
+  return isLocalDate(effectiveFrom) ? startOfDay(effectiveFrom) : effectiveFrom;
 }
 
 const isLocalDate = (value: Instant | LocalDate): value is LocalDate => value.length === 'YYYY-MM-DD'.length;

@@ -179,6 +179,18 @@ export class PeriodRun {
     this.show();
   }
 
+  async startCorrection(): Promise<'correction_started' | 'late_usage_noted'> {
+    const { customerId, period } = this.input;
+    const { noted } = await periodActivities.startCorrection.executeWithOptions(
+      { summary: 'Start the correction of what came after the invoice' },
+      [{ customerId, period }],
+    );
+    this.state = { ...this.state, lateUsage: null };
+    if (noted) this.needAttention();
+    this.enter('invoiced');
+    return noted ? 'late_usage_noted' : 'correction_started';
+  }
+
   /** Waits for a message or for the clock. The timer may fire early for a deadline that moved: the caller looks again. */
   async waitUntil(atMs: number, summary: string): Promise<void> {
     this.wakeUpMs = atMs;

@@ -1,25 +1,53 @@
 import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createActivities } from '../../../src/activities/index.js';
+import type { Activities, ActivityDependencies } from '../../../src/activities/index.js';
 import { issueInvoice } from '../../../src/activities/issue-invoice.js';
-import type { TemporalGateway } from '../../../src/api/temporal-gateway.js';
+import type { StartableReRating, TemporalGateway } from '../../../src/api/temporal-gateway.js';
 import type { CloseRequested } from '../../../src/contracts/billing-period.js';
 import { DomainFailure } from '../../../src/domain/failure.js';
 import { msToInstant } from '../../../src/domain/time/instant.js';
 import type { LocalDate } from '../../../src/domain/values.js';
 import type { Storage } from '../../../src/storage/types.js';
 
-/** Temporal as the API sees it: remembers what it was told and, when it is there, issues an invoice at once. */
+type About = { readonly customerId: string; readonly period: LocalDate } | null;
+
+/**
+ * Temporal as the API sees it: remembers what it was told and, when it is there, does at once what the workflows do, by the
+ * real activities.
+ */
 export class FakeTemporal implements TemporalGateway {
   readonly started: string[] = [];
   readonly closed: { readonly customerId: string; readonly period: LocalDate; readonly request: CloseRequested }[] = [];
+  readonly reRatings: { readonly workflowId: string; readonly about: About; readonly signal: boolean }[] = [];
+  readonly reconciliations: string[] = [];
   away = false;
   /** What happens on a close; the default issues through the real gate. */
   onClose: (customerId: string, period: LocalDate, request: CloseRequested) => Promise<void>;
+  /** What happens when a re-rating is started or told of a decision. */
+  onReRating: (reRatingId: string) => Promise<void>;
+  private readonly dependencies: ActivityDependencies;
+  private readonly activities: Activities;
 
   constructor(
     private readonly storage: Storage,
-    private readonly clock: () => number,
+    clock: () => number,
   ) {
+    const settings = {
+      outOfOrdernessMs: 0,
+      idleTimeoutMs: 0,
+      signalIntervalMs: 0,
+      relayTickMs: 0,
+      ratingCadence: 0,
+      seller: { name: 'Seller Ltd.' },
+      paymentTermsDays: 14,
+    };
+    const workflow = { start: () => Promise.resolve(), signalWithStart: () => Promise.resolve() };
+    const client = { workflow } as unknown as Client;
+    this.dependencies = { storage, client, settings, now: () => msToInstant(clock()) };
+    this.activities = createActivities(this.dependencies);
     this.onClose = (customerId, period, request) => this.issue(customerId, period, request);
+    this.onReRating = (reRatingId) => this.reRate(reRatingId);
   }
 
   async startBillingPeriod(customerId: string, period: LocalDate): Promise<void> {
@@ -31,6 +59,25 @@ export class FakeTemporal implements TemporalGateway {
     await this.reach();
     this.closed.push({ customerId, period, request });
     await this.onClose(customerId, period, request);
+  }
+
+  async startReRating({ reRatingId, workflowId }: StartableReRating, about: About): Promise<void> {
+    await this.reach();
+    this.reRatings.push({ workflowId, about, signal: false });
+    await this.onReRating(reRatingId);
+  }
+
+  async signalDecided({ reRatingId, workflowId }: StartableReRating, about: About): Promise<void> {
+    await this.reach();
+    this.reRatings.push({ workflowId, about, signal: true });
+    await this.onReRating(reRatingId);
+  }
+
+  async startReconciliation(runId: string): Promise<void> {
+    await this.reach();
+    this.reconciliations.push(runId);
+    while ((await this.run(this.activities.reconcileChunk, { runId, limit: 100 })).more);
+    await this.run(this.activities.finishReconciliation, { runId });
   }
 
   async health(): Promise<void> {
@@ -54,16 +101,36 @@ export class FakeTemporal implements TemporalGateway {
   ): Promise<void> {
     const request = { requestId, customerId, period, billingDay: period, forced, reason };
     await this.storage.periods.requestInvoicing(request);
-    const settings = {
-      outOfOrdernessMs: 0,
-      idleTimeoutMs: 0,
-      signalIntervalMs: 0,
-      relayTickMs: 0,
-      ratingCadence: 0,
-      seller: { name: 'Seller Ltd.' },
-      paymentTermsDays: 14,
-    };
-    const client = undefined as unknown as Client; // issuing starts no workflow
-    await issueInvoice({ storage: this.storage, client, settings, now: () => msToInstant(this.clock()) }, request);
+    await issueInvoice(this.dependencies, request);
+  }
+
+  /** The course of the reRating workflow. */
+  private async reRate(reRatingId: string): Promise<void> {
+    const { compareReRating, readDecision, correctReRating, reconcileReRating, endReRating } = this.activities;
+    for (let moved = 1; moved > 0;) {
+      const attempt = await this.attemptOf(reRatingId);
+      const { next } = await this.run(compareReRating, { reRatingId, attempt, limit: 1_000 });
+      if (next === 'ended') return;
+      if (next === 'awaiting_approval') {
+        const decision = await this.run(readDecision, { reRatingId, attempt });
+        if (decision === null) return;
+        if (decision === 'rejected') {
+          await this.run(endReRating, { reRatingId, attempt, rejected: true });
+          return;
+        }
+      }
+      ({ moved } = await this.run(correctReRating, { reRatingId, attempt, limit: 1_000 }));
+    }
+    const attempt = await this.attemptOf(reRatingId);
+    await this.run(reconcileReRating, { reRatingId, attempt });
+    await this.run(endReRating, { reRatingId, attempt, rejected: false });
+  }
+
+  private async attemptOf(reRatingId: string): Promise<number> {
+    return (await this.storage.reRatings.find(reRatingId))?.attempt ?? 1;
+  }
+
+  private run<Input, Output>(activity: (input: Input) => Promise<Output>, input: Input): Promise<Output> {
+    return new MockActivityEnvironment().run(activity, input);
   }
 }

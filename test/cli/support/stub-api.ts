@@ -114,7 +114,11 @@ export interface CliRun {
   readonly waits: readonly number[];
 }
 
-export async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliRun> {
+export async function cli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  user: string | null = 'ada',
+): Promise<CliRun> {
   const printed = { out: '', err: '', bytes: [] as Uint8Array[] };
   const waits: number[] = [];
   let now = Date.parse('2024-02-01T00:00:00Z');
@@ -125,6 +129,7 @@ export async function cli(args: readonly string[], env: Readonly<Record<string, 
       outBytes: (bytes) => void printed.bytes.push(bytes),
       interactive: false,
       env,
+      user,
     },
     fetcher: fetch,
     sleep: async (ms) => {

@@ -1,0 +1,182 @@
+import { compareWithInvoiced } from '../../domain/correction/compare.js';
+import type { Correction } from '../../domain/correction/compare.js';
+import { invoicedLines } from '../../domain/correction/invoiced.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
+import { DomainFailure } from '../../domain/failure.js';
+import type { DecimalString } from '../../domain/values.js';
+import { customerOf, pinsOf, rateWith } from '../../billing/price-facts.js';
+import type { PriceFacts } from '../../billing/price-facts.js';
+import type {
+  BillingPeriod,
+  Comparison,
+  GateTransaction,
+  PeriodChain,
+  PeriodKeyOf,
+  PeriodRating,
+  ReRating,
+} from '../../storage/types.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { holdingFindings } from '../held-findings.js';
+import { periodOf } from '../period-facts.js';
+import { newPriceFacts } from './new-price-facts.js';
+
+/** Who repairs what a reconciliation found missing: aggregates everything anew. */
+export const reconciliationActor = 'reconciliation';
+
+/**
+ * Compares what a period should cost now with everything invoiced so far, in one gate transaction at one cutoff, and stores
+ * the comparison. Usage revisions and the comparison are all it appends.
+ */
+export async function comparePeriod(
+  dependencies: ActivityDependencies,
+  {
+    reRating,
+    target,
+    attempt,
+  }: { readonly reRating: ReRating; readonly target: PeriodKeyOf; readonly attempt: number },
+): Promise<Comparison> {
+  const { storage } = dependencies;
+  const period = await periodOf(storage, target);
+  const customer = await customerOf(storage, target.customerId);
+  for (;;) {
+    const chain = await storage.proof.chain(target);
+    const facts = await factsOf(dependencies, period, { reRating, chain });
+    const compared = await storage.billing.atGate(period, async (gate) => {
+      // The versions were read for another end of the chain: once more.
+      if (!endsAlike(gate.chain, chain)) return null;
+      const comparison = await compare(gate, {
+        reRating,
+        period,
+        attempt,
+        facts,
+        threshold: customer.approvalThreshold,
+      });
+      await gate.recordComparison(comparison);
+      if (comparison.result === 'held')
+        await gate.recordReRatingOutcome({ ...keyOf(comparison), outcome: 'held', invoiceId: null });
+      return comparison;
+    });
+    if (compared !== null) return compared;
+  }
+}
+
+/** Same rating and nothing voided in between. */
+export function endsAlike(a: PeriodChain, b: PeriodChain): boolean {
+  return (
+    a.rating?.sequence === b.rating?.sequence &&
+    a.documents.length === b.documents.length &&
+    a.voided?.invoiceId === b.voided?.invoiceId
+  );
+}
+
+const keyOf = ({ reRatingId, customerId, period }: Comparison) => ({ reRatingId, customerId, period });
+
+interface HeldFacts {
+  readonly held: string;
+}
+
+async function factsOf(
+  { storage }: ActivityDependencies,
+  period: BillingPeriod,
+  { reRating, chain }: { readonly reRating: ReRating; readonly chain: PeriodChain },
+): Promise<PriceFacts | HeldFacts> {
+  const [original] = chain.documents;
+  if (chain.rating === null || original === undefined) {
+    const what = chain.voided === null ? 'not invoiced' : `void (${chain.voided.number})`;
+    return { held: `The period is ${what}: there is nothing to correct. Close it to have it invoiced.` };
+  }
+  try {
+    const pinned = { pins: chain.rating.pinnedVersions, currency: original.currency };
+    const facts = await newPriceFacts(storage, period, { reRating, pinned });
+    if (facts.currency === original.currency) return facts;
+    return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${original.currency}.` };
+  } catch (error) {
+    if (error instanceof DomainFailure) return { held: error.detail };
+    throw error;
+  }
+}
+
+interface ComparisonFacts {
+  readonly reRating: ReRating;
+  readonly period: BillingPeriod;
+  readonly attempt: number;
+  readonly facts: PriceFacts | HeldFacts;
+  readonly threshold: DecimalString | null;
+}
+
+async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<Comparison> {
+  const { reRating, period, attempt, facts, threshold } = input;
+  const { rating, documents } = gate.chain;
+  const base = {
+    reRatingId: reRating.reRatingId,
+    attempt,
+    customerId: period.customerId,
+    period: period.period,
+    ratingSequence: rating?.sequence ?? 0,
+    cutoff: gate.cutoff,
+    currency: documents[0]?.currency ?? '',
+  };
+  const held = (detail: string): Comparison => ({
+    ...base,
+    ...noDifference,
+    result: 'held',
+    pinnedVersions: rating?.pinnedVersions ?? noPins,
+    detail,
+  });
+  if ('held' in facts || rating === null) return held('held' in facts ? facts.held : '');
+  await bringWindows(gate, { reRating, rating, facts });
+  const at = { cutoff: gate.cutoff };
+  const rated = await rateWith(facts, period, (segments, meterIds) => gate.segmentUsage(segments, { meterIds, ...at }));
+  const findings = holdingFindings(period, { rated, unreadable: await gate.unreadableValues() });
+  if (findings.length > 0) {
+    for (const finding of findings) await gate.storeFinding(finding);
+    return held(findings.map(({ detail }) => detail).join(' '));
+  }
+  const correction = compareWithInvoiced(invoicedLines(documents), rated.lines);
+  const pinnedVersions = pinsOf(facts);
+  if (correction === null) return { ...base, ...noDifference, result: 'no_difference', pinnedVersions, detail: null };
+  return {
+    ...base,
+    result: 'difference',
+    pinnedVersions,
+    difference: correction.total,
+    needsApproval: threshold !== null && decimal(sizeOf(correction)).greaterThan(decimal(threshold)),
+    differences: differencesOf(correction),
+    detail: null,
+  };
+}
+
+const noDifference = { difference: zero, needsApproval: false, differences: [] } as const;
+const noPins = { customer_version_id: '', meter_ids: [], price_segments: [] };
+
+/** Late facts touch few windows. Everything is aggregated anew where what was aggregated is itself in doubt, or a meter is new. */
+async function bringWindows(
+  gate: GateTransaction,
+  {
+    reRating,
+    rating,
+    facts,
+  }: { readonly reRating: ReRating; readonly rating: PeriodRating; readonly facts: PriceFacts },
+): Promise<void> {
+  const known = new Set(rating.pinnedVersions.meter_ids);
+  const meterIds = facts.meters.map(({ meterId }) => meterId);
+  const inDoubt = reRating.reason === 'rating_defect' || reRating.requestedBy === reconciliationActor;
+  if (inDoubt || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff();
+  else await gate.bringTouchedWindows(meterIds, rating.cutoff);
+}
+
+/** Ups and downs do not make up for each other: a threshold looks at everything that changes. */
+function sizeOf({ lines }: Correction): DecimalString {
+  return addDecimals(lines.map(({ amount }) => toDecimalString(decimal(amount).abs())));
+}
+
+export function differencesOf({ lines }: Correction): Comparison['differences'] {
+  return lines.map(({ lineKey, meter, group, originalAmount, correctedAmount, amount }) => ({
+    lineKey,
+    meter,
+    group,
+    originalAmount,
+    correctedAmount,
+    difference: amount,
+  }));
+}

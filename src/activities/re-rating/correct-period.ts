@@ -1,0 +1,150 @@
+import { compareWithInvoiced } from '../../domain/correction/compare.js';
+import type { Correction, CorrectionLine } from '../../domain/correction/compare.js';
+import { invoicedLines } from '../../domain/correction/invoiced.js';
+import { retiredCharges } from '../../domain/correction/retire.js';
+import { invariant } from '../../domain/failure.js';
+import { buildCorrection } from '../../domain/invoicing/build-correction.js';
+import { invoiceNumber } from '../../domain/invoicing/invoice-number.js';
+import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { invoiceEntry } from '../../domain/ledger/invoice-entry.js';
+import { lineKeyOf } from '../../domain/rating/line-key.js';
+import type { RatedCharge, RatedLine } from '../../domain/rating/rating.js';
+import type { LocalDate } from '../../domain/values.js';
+import { documentHash } from '../../billing/document-hash.js';
+import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
+import type { PriceFacts } from '../../billing/price-facts.js';
+import { uuidOf } from '../../storage/identifiers.js';
+import type { BillingPeriod, Comparison, Customer, GateTransaction, ReRating } from '../../storage/types.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { periodOf } from '../period-facts.js';
+
+export type Corrected =
+  | { readonly outcome: 'corrected'; readonly number: string }
+  | { readonly outcome: 'no_difference' }
+  /** The chain ends elsewhere than when it was compared. */
+  | { readonly outcome: 'moved' };
+
+/**
+ * Settles one period as it was compared: rates it again from the revisions at the comparison's cutoff with its versions,
+ * and issues the difference with charges, number, journal entry, rating and outcome in one transaction.
+ */
+export async function correctPeriod(
+  dependencies: ActivityDependencies,
+  { reRating, comparison }: { readonly reRating: ReRating; readonly comparison: Comparison },
+): Promise<Corrected> {
+  const { storage } = dependencies;
+  const period = await periodOf(storage, comparison);
+  const customer = await customerOf(storage, comparison.customerId);
+  const facts = await pinnedPriceFacts(storage, comparison.pinnedVersions, comparison.currency);
+  return storage.billing.atGate(period, async (gate): Promise<Corrected> => {
+    const { rating, documents } = gate.chain;
+    if (rating?.sequence !== comparison.ratingSequence || documents.length === 0) return { outcome: 'moved' };
+    return settle(gate, { dependencies, reRating, comparison, period, customer, facts });
+  });
+}
+
+interface SettleFacts {
+  readonly dependencies: ActivityDependencies;
+  readonly reRating: ReRating;
+  readonly comparison: Comparison;
+  readonly period: BillingPeriod;
+  readonly customer: Customer;
+  readonly facts: PriceFacts;
+}
+
+async function settle(gate: GateTransaction, input: SettleFacts): Promise<Corrected> {
+  const { reRating, comparison, period, facts } = input;
+  const { cutoff, customerId } = comparison;
+  const rated = await rateWith(facts, period, (segments, meterIds) =>
+    gate.segmentUsage(segments, { meterIds, cutoff }),
+  );
+  invariant(rated.problems.length === 0, `${customerId} ${period.period} was compared without a problem`);
+  const correction = compareWithInvoiced(invoicedLines(gate.chain.documents), rated.lines);
+  invariant(
+    (correction?.total ?? '0') === comparison.difference,
+    `the correction of ${customerId} ${period.period} is what was compared: ${comparison.difference}`,
+  );
+  const charges = await storeCharges(gate, { lines: rated.lines, cutoff });
+  const invoice = correction === null ? null : await issue(gate, { ...input, correction, charges });
+  await gate.insertRating({
+    cutoff,
+    pinnedVersions: comparison.pinnedVersions,
+    chargeIds: charges.current,
+    invoiceId: invoice?.invoiceId ?? null,
+    reRatingId: reRating.reRatingId,
+  });
+  const outcome = invoice === null ? 'no_difference' : 'corrected';
+  await gate.recordReRatingOutcome({
+    reRatingId: reRating.reRatingId,
+    customerId,
+    period: period.period,
+    outcome,
+    invoiceId: invoice?.invoiceId ?? null,
+  });
+  return invoice === null ? { outcome: 'no_difference' } : { outcome: 'corrected', number: invoice.number };
+}
+
+interface StoredCharges {
+  readonly current: readonly string[];
+  /** By line key, of the charges that were rated and of those that were retired. */
+  readonly byLine: ReadonlyMap<string, readonly string[]>;
+}
+
+async function storeCharges(
+  gate: GateTransaction,
+  { lines, cutoff }: { readonly lines: readonly RatedLine[]; readonly cutoff: Comparison['cutoff'] },
+): Promise<StoredCharges> {
+  const current = lines.flatMap(({ charges }) => charges);
+  const before = await gate.chargesOf(gate.chain.rating?.chargeIds ?? []);
+  const all = [...current, ...retiredCharges(before, current)];
+  const ids = await gate.storeCharges(all, cutoff);
+  const byLine = new Map<string, string[]>();
+  for (const [index, charge] of all.entries()) {
+    const id = ids[index];
+    if (id === undefined) continue;
+    const key = lineKeyOfCharge(charge);
+    byLine.set(key, [...(byLine.get(key) ?? []), id]);
+  }
+  return { current: ids.slice(0, current.length), byLine };
+}
+
+const lineKeyOfCharge = ({ meter, group }: RatedCharge): string => lineKeyOf(meter, group);
+
+async function issue(
+  gate: GateTransaction,
+  input: SettleFacts & { readonly correction: Correction; readonly charges: StoredCharges },
+): Promise<Invoice> {
+  const { dependencies, reRating, comparison, period, customer, correction, charges } = input;
+  const { seller, paymentTermsDays } = dependencies.settings;
+  const { documents, nextPlace } = gate.chain;
+  const [original] = documents;
+  invariant(original !== undefined, 'a chain that is corrected has an original');
+  const invoiceId = uuidOf('invoice', period.customerId, period.period, nextPlace);
+  const firstLines = new Map(invoicedLines(documents).map((line) => [line.lineKey, line.firstLineItemId]));
+  const document = buildCorrection({
+    invoiceId,
+    chainPlace: nextPlace,
+    correctsInvoiceId: original.invoiceId,
+    customerId: period.customerId,
+    currency: comparison.currency,
+    period,
+    seller,
+    buyer: { name: customer.name, ...customer.buyer },
+    paymentTermsDays,
+    issuedAt: dependencies.now(),
+    cutoffPosition: comparison.cutoff,
+    pinnedVersions: comparison.pinnedVersions,
+    correction,
+    reason: reRating.reason,
+    lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
+    correctsLineItemId: (lineKey) => firstLines.get(lineKey) ?? null,
+    chargeIds: ({ lineKey }: CorrectionLine) => charges.byLine.get(lineKey) ?? [],
+  });
+  // The number is drawn last: from here to the commit every other invoice waits for it.
+  const number = invoiceNumber(await gate.drawNumber('invoice'));
+  const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
+  await gate.insertInvoice(invoice, reRating.requestedBy);
+  const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
+  if (entry !== null) await gate.postEntry(entry);
+  return invoice;
+}

@@ -1,0 +1,60 @@
+import { startOfLocalDay } from '../../calendar/time-zones.js';
+import { keepsPins } from '../../domain/correction/reasons.js';
+import { DomainFailure, invariant } from '../../domain/failure.js';
+import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
+import { segmentsWithNamed } from '../../domain/rating/named-version.js';
+import { pinnedPriceFacts, priceFactsOf } from '../../billing/price-facts.js';
+import type { PriceFacts } from '../../billing/price-facts.js';
+import type { BillingPeriod, ReRating, Storage } from '../../storage/types.js';
+
+interface Pinned {
+  readonly pins: PinnedVersions;
+  readonly currency: string;
+}
+
+/**
+ * The versions that a re-rating rates a period with (RULES 21): the pins of its last rating for what was learned about usage;
+ * otherwise the price book version that it names, or without one what is known now. Limited to some meters it moves
+ * their prices only.
+ * @throws DomainFailure PRICE_BOOK_NOT_IN_FORCE when the named version is never valid in the period
+ */
+export async function newPriceFacts(
+  storage: Storage,
+  period: BillingPeriod,
+  { reRating, pinned }: { readonly reRating: ReRating; readonly pinned: Pinned },
+): Promise<PriceFacts> {
+  const before = await pinnedPriceFacts(storage, pinned.pins, pinned.currency);
+  if (keepsPins(reRating.reason)) return before;
+  const after =
+    reRating.priceBookId === null
+      ? await priceFactsOf(storage, period)
+      : await named(storage, period, { before, priceBookId: reRating.priceBookId });
+  const { meters } = reRating.scope;
+  return meters === null ? after : limitedTo(meters, before, after);
+}
+
+async function named(
+  { reference }: Storage,
+  period: BillingPeriod,
+  { before, priceBookId }: { readonly before: PriceFacts; readonly priceBookId: string },
+): Promise<PriceFacts> {
+  const [version] = await reference.priceBooksById([priceBookId]);
+  invariant(version !== undefined, 'a re-rating names a price book version that exists');
+  const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
+  const segments = segmentsWithNamed(before.segments, version, startOfDay);
+  const own = [...before.meterSegments].map(
+    ([meter, pinned]) => [meter, segmentsWithNamed(pinned, version, startOfDay) ?? pinned] as const,
+  );
+  if (segments === null) {
+    throw new DomainFailure(
+      'PRICE_BOOK_NOT_IN_FORCE',
+      `Version ${version.version} of the price book "${version.code}" is not valid at any time in the period ${period.period}.`,
+    );
+  }
+  return { ...before, segments, meterSegments: new Map(own) };
+}
+
+function limitedTo(codes: readonly string[], before: PriceFacts, after: PriceFacts): PriceFacts {
+  const moved = codes.map((code) => [code, after.meterSegments.get(code) ?? after.segments] as const);
+  return { ...before, meterSegments: new Map([...before.meterSegments, ...moved]) };
+}

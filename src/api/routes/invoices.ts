@@ -1,0 +1,189 @@
+/** Invoices: found, read, printed; voided and verified. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { verifyInvoice } from '../../billing/verify-invoice.js';
+import { voidInvoice } from '../../billing/void-invoice.js';
+import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
+import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { msToInstant } from '../../domain/time/instant.js';
+import { parsePeriodName } from '../../domain/time/local-date.js';
+import type { Storage } from '../../storage/types.js';
+import { invoice } from '../schemas/billing.js';
+import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
+import { voidBody } from '../schemas/corrections.js';
+import { verification } from '../schemas/reconciliation.js';
+import type { Api } from '../types.js';
+import { toApiVerification } from '../wire/corrections-to-api.js';
+import { toApiPage } from '../wire/to-api.js';
+import type { RouteContext } from './context.js';
+import { pageRequest } from './paging.js';
+
+const tags = ['invoices'];
+const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
+
+/** @throws DomainFailure INVOICE_NOT_FOUND */
+async function requireInvoice({ billing }: Pick<Storage, 'billing'>, id: string): Promise<Invoice> {
+  const found = await billing.findInvoice(id);
+  if (found !== null) return found;
+  throw new DomainFailure('INVOICE_NOT_FOUND', `There is no invoice with the id or number "${id}".`);
+}
+
+export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+  app.get(
+    '/invoices',
+    {
+      schema: {
+        tags,
+        operationId: 'listInvoices',
+        summary: 'Find invoices; `type=correction` finds credit notes of corrections too',
+        querystring: z.strictObject({
+          customer_id: identifier.optional(),
+          period: periodName.optional(),
+          type: invoice.shape.type.optional(),
+          status: invoice.shape.status.optional(),
+          ...paging,
+        }),
+        response: answers({
+          success: { 200: { description: 'Invoices.', schema: pageOf(invoice) } },
+          refusals: ['INVALID_CURSOR', 'INVALID_PERIOD'],
+        }),
+      },
+    },
+    async (request) => {
+      const { customer_id: customerId, period, type, status } = request.query;
+      const filter = {
+        ...(customerId !== undefined && { customerId }),
+        ...(period !== undefined && { period: parsePeriodName(period) }),
+        ...(type !== undefined && { type }),
+        ...(status !== undefined && { status }),
+      };
+      return toApiPage(await storage.billing.listInvoices(filter, pageRequest(request.query)), invoiceToWire);
+    },
+  );
+  app.get(
+    '/invoices/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'getInvoice',
+        summary: 'An invoice, by id or number',
+        params,
+        response: answers({
+          success: { 200: { description: 'The invoice.', schema: invoice } },
+          refusals: ['INVOICE_NOT_FOUND'],
+        }),
+      },
+    },
+    async (request) => invoiceToWire(await requireInvoice(storage, request.params.id)),
+  );
+  app.get(
+    '/invoices/:id/pdf',
+    {
+      schema: {
+        tags,
+        operationId: 'getInvoicePdf',
+        summary: 'The invoice as PDF',
+        params,
+        response: answers({
+          success: {
+            200: {
+              description: 'The document; the same bytes every time.',
+              schema: z.any().meta({ type: 'string', format: 'binary' }),
+              mediaType: 'application/pdf',
+            },
+            304: { description: 'Not modified.', schema: z.undefined() },
+          },
+          refusals: ['INVOICE_NOT_FOUND'],
+        }),
+      },
+    },
+    async (request, reply) => {
+      const found = await requireInvoice(storage, request.params.id);
+      const pdf = await renderInvoicePdf(found, await referencesOf(storage, found));
+      const etag = `"${createHash('sha256').update(pdf).digest('base64url')}"`;
+      reply.header('etag', etag).header('cache-control', 'private, no-cache');
+      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+      return reply
+        .type('application/pdf')
+        .header('content-disposition', `inline; filename="${found.number}.pdf"`)
+        .send(pdf);
+    },
+  );
+}
+
+export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
+  app.post(
+    '/invoices/:id/void',
+    {
+      config: { idempotent: true },
+      schema: {
+        tags,
+        operationId: 'voidInvoice',
+        summary: 'Void an invoice and all its corrections together',
+        description:
+          'Already invoiced is 0 from then on, and a reversing journal entry says so for each. Closing the period again issues the replacement, under a new number.',
+        headers: actingHeaders,
+        params,
+        body: voidBody,
+        response: answers({
+          success: { 200: { description: 'The invoice, void.', schema: invoice } },
+          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'INVOICE_VOID'],
+          body: true,
+          idempotent: true,
+        }),
+      },
+    },
+    async (request) => {
+      const found = await requireInvoice(storage, request.params.id);
+      requireIssued(found);
+      const { reason } = request.body;
+      await voidInvoice(storage, found, { actor: request.actor, reason, now: msToInstant(clock()) });
+      return invoiceToWire(await requireInvoice(storage, found.invoiceId));
+    },
+  );
+  app.get(
+    '/invoices/:id/verify',
+    {
+      schema: {
+        tags,
+        operationId: 'verifyInvoice',
+        summary: 'Compute an invoice again from raw events, line by line',
+        description:
+          'At the cutoff and with the versions that the document names; a correction against what was billed before it. A void document is verified too.',
+        params,
+        response: answers({
+          success: { 200: { description: 'What was expected and found.', schema: verification } },
+          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED'],
+        }),
+      },
+    },
+    async (request) => {
+      const found = await requireInvoice(storage, request.params.id);
+      requireIssued(found);
+      return toApiVerification(await verifyInvoice(storage, found));
+    },
+  );
+}
+
+/** @throws DomainFailure INVOICE_NOT_ISSUED */
+function requireIssued({ status, invoiceId }: Invoice): void {
+  if (status !== 'draft' && status !== 'held') return;
+  const detail = `The invoice ${invoiceId} is ${status === 'draft' ? 'a draft' : 'held'}; only what was issued can be verified or voided.`;
+  throw new DomainFailure('INVOICE_NOT_ISSUED', detail);
+}
+
+/** The documents that a document names: by number and day on its print, not by id. */
+async function referencesOf(
+  { billing }: Pick<Storage, 'billing'>,
+  { correctsInvoiceId, replacesInvoiceId }: Invoice,
+): Promise<{ readonly correctedInvoice?: Invoice; readonly replacedInvoice?: Invoice }> {
+  const find = (id: string | null): Promise<Invoice | null> =>
+    id === null ? Promise.resolve(null) : billing.findInvoice(id);
+  const [corrected, replaced] = await Promise.all([find(correctsInvoiceId), find(replacesInvoiceId)]);
+  return {
+    ...(corrected !== null && { correctedInvoice: corrected }),
+    ...(replaced !== null && { replacedInvoice: replaced }),
+  };
+}

@@ -1,0 +1,196 @@
+/** What a re-rating is about: from the wire to periods, with a refusal for every way to mean nothing. */
+import { startOfLocalDay } from '../../calendar/time-zones.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { keepsPins } from '../../domain/correction/reasons.js';
+import { startOfVersion } from '../../domain/rating/segments.js';
+import type { PriceBookVersion } from '../../domain/rating/price-book.js';
+import { parseInstant } from '../../domain/time/instant.js';
+import type { PeriodKeyOf, ReRatingScope, ResolvedScope, Storage } from '../../storage/types.js';
+import { parseReason, type ReRatingBody } from '../schemas/corrections.js';
+
+type ScopeStorage = Pick<Storage, 'reference' | 'periods' | 'reRatings'>;
+
+export interface Resolved {
+  readonly scope: ReRatingScope;
+  readonly priceBookId: string | null;
+  readonly targets: readonly PeriodKeyOf[];
+}
+
+/** Periods whose bounds are asked for at the same time. */
+const atOnce = 16;
+/** Periods that a refusal names. */
+const named = 3;
+
+/**
+ * @throws DomainFailure EMPTY_RE_RATING_SCOPE, VALIDATION_FAILED, UNKNOWN_CUSTOMER, UNKNOWN_METER, UNKNOWN_PRICE_BOOK,
+ *   CURRENCY_MISMATCH, PRICE_BOOK_NOT_IN_FORCE, PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE; in this precedence
+ */
+export async function resolveReRating(storage: ScopeStorage, body: ReRatingBody): Promise<Resolved> {
+  const scope = scopeOf(body.scope);
+  refuseMovedPins(body);
+  await requireCustomers(storage, scope.customerIds, '/scope/customer_ids');
+  await requireMeters(storage, scope.meters);
+  if (body.price_book === null) {
+    return { scope, priceBookId: null, targets: targetsOf(await storage.reRatings.resolveScope(scope, null)) };
+  }
+  const version = await requireVersion(storage, body.price_book);
+  await requireCurrency(storage, version, scope);
+  const targets = await targetsPricedBy(storage, scope, version);
+  return { scope, priceBookId: version.priceBookId, targets };
+}
+
+/** @throws DomainFailure EMPTY_RE_RATING_SCOPE, VALIDATION_FAILED */
+function scopeOf(wire: ReRatingBody['scope']): ReRatingScope {
+  const scope = {
+    customerIds: distinct(wire.customer_ids),
+    meters: distinct(wire.meters),
+    ...timeOf(wire, '/scope'),
+  };
+  const parts = [scope.customerIds, scope.meters, scope.from, scope.to].filter((part) => part !== null);
+  const isEmpty = parts.length === 0 || scope.customerIds?.length === 0 || scope.meters?.length === 0;
+  if (!isEmpty) return scope;
+  const detail =
+    'The scope names nothing. Give at least one of customer_ids, meters, from and to; lists are not empty.';
+  throw new DomainFailure('EMPTY_RE_RATING_SCOPE', detail, '/scope');
+}
+
+/** Left out or null: not limited by it. */
+export function distinct(names: readonly string[] | null | undefined): readonly string[] | null {
+  return names === null || names === undefined ? null : [...new Set(names)];
+}
+
+/** @throws DomainFailure VALIDATION_FAILED when the interval is empty */
+export function timeOf(
+  wire: { readonly from?: string | null | undefined; readonly to?: string | null | undefined },
+  pointer: string,
+): Pick<ReRatingScope, 'from' | 'to'> {
+  const { from: fromText = null, to: toText = null } = wire;
+  const from = fromText === null ? null : parseInstant(fromText, `${pointer}/from`);
+  const to = toText === null ? null : parseInstant(toText, `${pointer}/to`);
+  if (from === null || to === null || from < to) return { from, to };
+  throw new DomainFailure(
+    'VALIDATION_FAILED',
+    '"to" must come after "from": intervals are half-open.',
+    `${pointer}/to`,
+  );
+}
+
+/** RULES 21: what is learned about usage keeps the versions that the period was invoiced with. */
+function refuseMovedPins({ reason, price_book: priceBook }: ReRatingBody): void {
+  if (priceBook === null || !keepsPins(parseReason(reason))) return;
+  const detail = `A re-rating for "${reason}" keeps the prices of the invoice. To move them give another reason, such as price_correction.`;
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book');
+}
+
+/** @throws DomainFailure UNKNOWN_CUSTOMER */
+export async function requireCustomers(
+  { reference }: Pick<Storage, 'reference'>,
+  customerIds: readonly string[] | null,
+  pointer: string,
+): Promise<void> {
+  if (customerIds === null) return;
+  const known = await reference.knownCustomers(customerIds);
+  const index = customerIds.findIndex((id) => !known.has(id));
+  if (index < 0) return;
+  const detail = `There is no customer "${customerIds[index] ?? ''}".`;
+  throw new DomainFailure('UNKNOWN_CUSTOMER', detail, `${pointer}/${index}`);
+}
+
+async function requireMeters({ reference }: ScopeStorage, codes: readonly string[] | null): Promise<void> {
+  if (codes === null) return;
+  const known = new Set((await reference.meters()).map(({ code }) => code));
+  const index = codes.findIndex((code) => !known.has(code));
+  if (index < 0) return;
+  throw new DomainFailure('UNKNOWN_METER', `There is no meter "${codes[index] ?? ''}".`, `/scope/meters/${index}`);
+}
+
+async function requireVersion(
+  { reference }: ScopeStorage,
+  wanted: { readonly code: string; readonly version: string },
+): Promise<PriceBookVersion> {
+  const versions = await reference.priceBookVersions(wanted.code);
+  const found = versions.find(({ version }) => version === wanted.version);
+  if (found !== undefined) return found;
+  const detail =
+    versions.length === 0
+      ? `There is no price book "${wanted.code}".`
+      : `The price book "${wanted.code}" has no version "${wanted.version}".`;
+  throw new DomainFailure(
+    'UNKNOWN_PRICE_BOOK',
+    detail,
+    versions.length === 0 ? '/price_book/code' : '/price_book/version',
+  );
+}
+
+async function requireCurrency(
+  { reference }: ScopeStorage,
+  { code, currency }: PriceBookVersion,
+  { customerIds }: ReRatingScope,
+): Promise<void> {
+  for (const customerId of customerIds ?? []) {
+    const customer = await reference.findCustomer(customerId);
+    if (customer === null || customer.currency === currency) continue;
+    const detail = `The price book "${code}" is in ${currency}, the customer "${customerId}" is billed in ${customer.currency}.`;
+    throw new DomainFailure('CURRENCY_MISMATCH', detail, '/price_book/code');
+  }
+}
+
+/**
+ * Customers that are named are priced by the version whatever priced them before; without names it is a correction of the
+ * price book, and meets only what that book priced. Periods in which the version is never valid are left out.
+ */
+async function targetsPricedBy(
+  storage: ScopeStorage,
+  scope: ReRatingScope,
+  version: PriceBookVersion,
+): Promise<readonly PeriodKeyOf[]> {
+  const pricedBy = scope.customerIds === null ? version.code : null;
+  const resolved = await storage.reRatings.resolveScope(scope, pricedBy);
+  const targets = await validIn(storage, resolved.targets, version);
+  if (targets.length > 0) return targets;
+  // Refuses a scope that meets nothing at all; else it is the price book that meets nothing.
+  targetsOf(pricedBy === null ? resolved : await storage.reRatings.resolveScope(scope, null));
+  const detail = `The version "${version.version}" of "${version.code}" is not in force in any invoiced period of the scope.`;
+  throw new DomainFailure('PRICE_BOOK_NOT_IN_FORCE', detail, '/price_book');
+}
+
+async function validIn(
+  { periods }: ScopeStorage,
+  targets: readonly PeriodKeyOf[],
+  version: PriceBookVersion,
+): Promise<readonly PeriodKeyOf[]> {
+  const found: PeriodKeyOf[] = [];
+  for (let at = 0; at < targets.length; at += atOnce) {
+    const some = targets.slice(at, at + atOnce);
+    const bounds = await Promise.all(some.map(({ customerId, period }) => periods.periodNamed(customerId, period)));
+    some.forEach((target, index) => {
+      const period = bounds[index];
+      if (period === null || period === undefined) return;
+      const from = startOfVersion(version, (day) => startOfLocalDay(day, period.timeZone));
+      const { effectiveUntil } = version;
+      if (from < period.to && (effectiveUntil === null || effectiveUntil > period.from)) found.push(target);
+    });
+  }
+  return found;
+}
+
+/** @throws DomainFailure PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE */
+function targetsOf({ targets, notInvoiced, voided }: ResolvedScope): readonly PeriodKeyOf[] {
+  if (targets.length > 0) return targets;
+  if (notInvoiced.length > 0 && voided.length === 0) {
+    const detail = `Not invoiced yet: ${listOf(notInvoiced)}. What is learned before the invoice is on it; there is nothing to correct.`;
+    throw new DomainFailure('PERIOD_NOT_INVOICED', detail, '/scope');
+  }
+  if (voided.length > 0 && notInvoiced.length === 0) {
+    const detail = `The invoice is void: ${listOf(voided)}. Closing the period again issues its replacement.`;
+    throw new DomainFailure('INVOICE_VOID', detail, '/scope');
+  }
+  const others = [...notInvoiced, ...voided];
+  const besides = others.length === 0 ? '' : ` Not invoiced, or void: ${listOf(others)}.`;
+  throw new DomainFailure('NOTHING_TO_RE_RATE', `The scope meets no invoiced period.${besides}`, '/scope');
+}
+
+function listOf(periods: readonly PeriodKeyOf[]): string {
+  const some = periods.slice(0, named).map(({ customerId, period }) => `"${customerId}" ${period}`);
+  return periods.length > named ? `${some.join(', ')} and others` : some.join(', ');
+}

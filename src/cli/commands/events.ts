@@ -1,0 +1,87 @@
+/** Single events: what became of them, and voiding or amending one. */
+import type { Command } from 'commander';
+import { LosslessNumber, parse, stringify } from 'lossless-json';
+import { isObject, newIdempotencyKey } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { contextOf, messageOf, segment } from '../context.js';
+import type { CliContext, CliDependencies } from '../context.js';
+import { renderObject } from '../output.js';
+import { UsageError } from '../terminal.js';
+
+interface IdentityOptions {
+  readonly source?: string;
+}
+interface AdjustOptions extends IdentityOptions {
+  readonly reason?: string;
+}
+interface AmendOptions extends AdjustOptions {
+  readonly eventType: string;
+  readonly time: string;
+  readonly metadata: string;
+}
+
+export function addEventCommands(program: Command, dependencies: CliDependencies): void {
+  const events = program.command('events').description('look at single events; void or amend one');
+  identified(events.command('show').description('an event, what it counts as now, and what became of it')).action(
+    async (customer: string, event: string, { source }: IdentityOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const path = `/events/${segment(customer)}/${segment(event)}`;
+      context.print(await context.api.json(path, { query: { source } }), renderObject);
+    },
+  );
+  adjusting(events.command('void').description('take an event out; it stays readable')).action(
+    async (customer: string, event: string, options: AdjustOptions, command: Command) => {
+      const body = { ...identityOf(customer, event, options), type: 'void', ...reasonOf(options) };
+      await adjust(JSON.stringify(body), contextOf(command, dependencies));
+    },
+  );
+  adjusting(events.command('amend').description('replace what an event says; the original stays readable'))
+    .requiredOption('--event-type <type>', 'event type of the replacement')
+    .requiredOption('--time <instant>', 'RFC 3339 event time of the replacement')
+    .option('--metadata <json>', 'metadata of the replacement, a JSON object; numbers stay as they are written', '{}')
+    .action(async (customer: string, event: string, options: AmendOptions, command: Command) => {
+      const replacement = {
+        event_type: options.eventType,
+        event_time: options.time,
+        metadata: metadataOf(options.metadata),
+      };
+      const body = { ...identityOf(customer, event, options), type: 'amend', replacement, ...reasonOf(options) };
+      await adjust(stringify(body) ?? '', contextOf(command, dependencies));
+    });
+}
+
+function identified(command: Command): Command {
+  return command
+    .argument('<customer>', 'customer id')
+    .argument('<event>', 'event id')
+    .option('--source <source>', 'the source of the event, if it has one');
+}
+
+function adjusting(command: Command): Command {
+  return identified(command).option('--reason <text>', 'why; kept with the adjustment');
+}
+
+function identityOf(customer: string, event: string, { source }: IdentityOptions): object {
+  return { customer_id: customer, event_id: event, ...(source === undefined ? {} : { source }) };
+}
+
+function reasonOf({ reason }: AdjustOptions): object {
+  return reason === undefined ? {} : { reason };
+}
+
+/** Numbers as they are written: they may be billed. */
+function metadataOf(text: string): JsonObject {
+  let parsed: unknown;
+  try {
+    parsed = parse(text);
+  } catch (error) {
+    throw new UsageError(`--metadata is not JSON: ${messageOf(error)}`);
+  }
+  if (isObject(parsed) && !(parsed instanceof LosslessNumber)) return parsed;
+  throw new UsageError('--metadata must be a JSON object, such as {"region":"eu"}');
+}
+
+async function adjust(body: string, context: CliContext): Promise<void> {
+  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  context.print(await context.api.json('/event-adjustments', request), renderObject);
+}

@@ -1,0 +1,26 @@
+import { decimal, toDecimalString } from '../decimal.js';
+import type { LocalDate } from '../values.js';
+import { documentNames, invoiceEntry } from './invoice-entry.js';
+import type { PostedInvoice } from './invoice-entry.js';
+import type { JournalEntry } from './journal.js';
+
+/**
+ * The journal entry that reverses a voided document (RULES 28): its own postings with the signs turned round, so that the two
+ * entries sum to zero account by account. null: the document had no entry.
+ *
+ * `postingDate` is a day of the first open accounting month; the service period is the document's own (RULES 27).
+ */
+export function voidEntry(invoice: PostedInvoice, postingDate: LocalDate): JournalEntry | null {
+  const posted = invoiceEntry(invoice, postingDate);
+  if (posted === null) return null;
+  const name = documentNames[invoice.type];
+  return {
+    ...posted,
+    sourceDocument: `void/${invoice.invoiceId}`,
+    description: `Void of ${name.charAt(0).toLowerCase()}${name.slice(1)} ${invoice.number}`,
+    postings: posted.postings.map((posting) => ({
+      ...posting,
+      amount: toDecimalString(decimal(posting.amount).negated()),
+    })),
+  };
+}

@@ -1,0 +1,81 @@
+import type { Instant, Interval, LocalDate } from '../values.js';
+import type { PriceBookVersion } from './price-book.js';
+import type { PriceSegment } from './rating.js';
+import { priceSegments, startOfVersion } from './segments.js';
+
+/**
+ * The segments of a period once a re-rating names a price book version (RULES 21). By the usual rule, as if it had been
+ * learned last: among the pinned versions of its price book it holds from its `effective_from` to the next one. Where it would
+ * then never hold (it begins before the pinned ones, or is of another price book), it replaces whatever is pinned for as long
+ * as it is valid. null: it is not valid at any time in the period.
+ */
+export function segmentsWithNamed(
+  pinned: readonly PriceSegment[],
+  named: PriceBookVersion,
+  startOfDay: (date: LocalDate) => Instant,
+): readonly PriceSegment[] | null {
+  const byRule = merged(pinned.flatMap((segment) => ruledBy(segment, { pinned, named, startOfDay })));
+  if (holds(byRule, named)) return byRule;
+  const from = startOfVersion(named, startOfDay);
+  const forced = merged(pinned.flatMap((segment) => forcedInto(segment, named, { from, to: named.effectiveUntil })));
+  return holds(forced, named) ? forced : null;
+}
+
+const holds = (segments: readonly PriceSegment[], version: PriceBookVersion): boolean =>
+  segments.some(({ priceBook }) => priceBook?.priceBookId === version.priceBookId);
+
+interface Naming {
+  readonly pinned: readonly PriceSegment[];
+  readonly named: PriceBookVersion;
+  readonly startOfDay: (date: LocalDate) => Instant;
+}
+
+function ruledBy(segment: PriceSegment, { pinned, named, startOfDay }: Naming): readonly PriceSegment[] {
+  if (segment.priceBook !== null && segment.priceBook.code !== named.code) return [segment];
+  const versions = pinned.flatMap(({ priceBook }) =>
+    priceBook?.code === named.code && priceBook.priceBookId !== named.priceBookId ? [priceBook] : [],
+  );
+  const learnedLast = versions.reduce((latest, { learnedOrder }) => Math.max(latest, learnedOrder), 0) + 1;
+  const assignments = [{ priceBook: named.code, effectiveFrom: null, learnedOrder: 1 }];
+  const found = priceSegments(segment, {
+    assignments,
+    versions: [...versions, { ...named, learnedOrder: learnedLast }],
+    startOfDay,
+  });
+  // The rule is asked about the named version only: elsewhere the pins stay, whatever versions they are.
+  return found.map((part) =>
+    part.priceBook?.priceBookId === named.priceBookId
+      ? { from: part.from, to: part.to, priceBook: named }
+      : { from: part.from, to: part.to, priceBook: segment.priceBook },
+  );
+}
+
+function forcedInto(
+  segment: PriceSegment,
+  named: PriceBookVersion,
+  valid: { readonly from: Instant; readonly to: Instant | null },
+): readonly PriceSegment[] {
+  const from = valid.from > segment.from ? valid.from : segment.from;
+  const to = valid.to !== null && valid.to < segment.to ? valid.to : segment.to;
+  if (from >= to) return [segment];
+  const parts: readonly PriceSegment[] = [
+    { from: segment.from, to: from, priceBook: segment.priceBook },
+    { from, to, priceBook: named },
+    { from: to, to: segment.to, priceBook: segment.priceBook },
+  ];
+  return parts.filter((part: Interval) => part.from < part.to);
+}
+
+/** Neighbours with the same version are one segment. */
+function merged(segments: readonly PriceSegment[]): readonly PriceSegment[] {
+  const result: PriceSegment[] = [];
+  for (const segment of segments) {
+    const last = result.at(-1);
+    if (last !== undefined && last.priceBook?.priceBookId === segment.priceBook?.priceBookId) {
+      result[result.length - 1] = { ...last, to: segment.to };
+    } else {
+      result.push(segment);
+    }
+  }
+  return result;
+}

@@ -1,0 +1,73 @@
+import { addDecimals, decimal, zero } from '../decimal.js';
+import { lineKeyOf } from '../rating/line-key.js';
+import type { RatedCharge, RatedLine } from '../rating/rating.js';
+import { amountDifference, classOfGap } from './difference.js';
+import type { ReconciliationDifference } from './difference.js';
+import { isBelowMinorUnit } from './lines.js';
+import { usageDifferences } from './reconcile.js';
+import { usageByMeter } from './usage.js';
+import type { MeterUsage } from './usage.js';
+
+export interface GateStages {
+  /** Usage at the gate's cutoff: rows of any granularity; the totals by meter are compared. */
+  readonly usage: readonly MeterUsage[];
+  /** Every charge that the document will stand on. */
+  readonly charges: readonly RatedCharge[];
+  /** Every line of the new cumulative. */
+  readonly lines: readonly RatedLine[];
+}
+
+export interface HoldingChain {
+  readonly holds: boolean;
+  /** Why not. */
+  readonly differences: readonly ReconciliationDifference[];
+}
+
+/**
+ * Whether what is about to be invoiced is the usage it is made from: usage = charges in count, quantity and digest, charges =
+ * lines in quantity, and in money but for the one rounding. A period whose chain does not hold is not invoiced.
+ */
+export function chainHolds({ usage, charges, lines }: GateStages): HoldingChain {
+  const differences = [
+    ...usageDifferences('aggregates→charges', usageByMeter(usage), usageByMeter(charges)),
+    ...lineDifferences(charges, lines),
+  ];
+  return { holds: differences.length === 0, differences };
+}
+
+function lineDifferences(
+  charges: readonly RatedCharge[],
+  lines: readonly RatedLine[],
+): readonly ReconciliationDifference[] {
+  const byLine = new Map<string, RatedCharge[]>();
+  for (const charge of charges) {
+    const key = lineKeyOf(charge.meter, charge.group);
+    byLine.set(key, [...(byLine.get(key) ?? []), charge]);
+  }
+  const billed = new Map(lines.map((line) => [line.lineKey, line]));
+  return [...new Set([...byLine.keys(), ...billed.keys()])].sort().flatMap((lineKey) => {
+    const own = byLine.get(lineKey) ?? [];
+    const line = billed.get(lineKey);
+    const expected = addDecimals(own.map(({ amount }) => amount));
+    const place = { stage: 'charges→lines', meter: line?.meter ?? own[0]?.meter ?? null, line_key: lineKey } as const;
+    if (line === undefined) {
+      // What a re-rating has retired stands for nothing, and has no line.
+      if (own.every(({ eventCount, amount }) => eventCount === 0 && decimal(amount).isZero())) return [];
+      return amountDifference(place, { expected, found: zero }, 'missing');
+    }
+    const amounts = { expected, found: line.amount };
+    if (own.length === 0) return amountDifference(place, amounts, 'duplicate');
+    const quantity = addDecimals(own.map((charge) => charge.quantity));
+    if (!decimal(quantity).equals(decimal(line.quantity))) {
+      const difference = amountDifference(place, amounts, 'disagreement');
+      return {
+        ...difference,
+        expected: { ...difference.expected, quantity },
+        found: { ...difference.found, quantity: line.quantity },
+        detail: `The line ${lineKey} shows ${line.quantity}, its charges price ${quantity}.`,
+      };
+    }
+    const isRounded = isBelowMinorUnit(expected, line.amount, line.currency);
+    return isRounded ? [] : amountDifference(place, amounts, classOfGap(expected, line.amount));
+  });
+}

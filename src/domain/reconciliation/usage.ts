@@ -1,0 +1,39 @@
+import { addDecimals, decimal, zero } from '../decimal.js';
+import { addDigests, emptyDigest } from '../metering/digest.js';
+import type { DecimalString, Digest } from '../values.js';
+
+/** Usage of one meter as one stage of the chain has it. */
+export interface MeterUsage {
+  readonly meter: string;
+  readonly quantity: DecimalString;
+  readonly eventCount: number;
+  readonly digest: Digest;
+}
+
+export const noUsage = (meter: string): MeterUsage => ({ meter, quantity: zero, eventCount: 0, digest: emptyDigest });
+
+/** Totals by meter of rows of disjoint sets of events: windows, groups, segments, charges. */
+export function usageByMeter(rows: readonly MeterUsage[]): ReadonlyMap<string, MeterUsage> {
+  const byMeter = new Map<string, MeterUsage[]>();
+  for (const row of rows) {
+    const known = byMeter.get(row.meter);
+    if (known === undefined) byMeter.set(row.meter, [row]);
+    else known.push(row);
+  }
+  return new Map(
+    [...byMeter].map(([meter, own]) => [
+      meter,
+      {
+        meter,
+        quantity: addDecimals(own.map(({ quantity }) => quantity)),
+        eventCount: own.reduce((sum, { eventCount }) => sum + eventCount, 0),
+        digest: addDigests(...own.map(({ digest }) => digest)),
+      },
+    ]),
+  );
+}
+
+/** The same events with the same quantity. */
+export function sameUsage(a: MeterUsage, b: MeterUsage): boolean {
+  return a.eventCount === b.eventCount && a.digest === b.digest && decimal(a.quantity).equals(decimal(b.quantity));
+}

@@ -1,0 +1,94 @@
+/** Which billing periods a re-rating's scope means. */
+import { SqlParameters } from './aggregation-sql-fragments.js';
+import { isVoidSql } from './chain.js';
+import type { Database } from './database.js';
+import type { LocalDate } from '../domain/values.js';
+import type { PeriodKeyOf, ReRatingScope, ResolvedScope } from './types.js';
+
+/** A refusal names so many. */
+const examplesMax = 5;
+
+interface ScopeRow {
+  readonly kind: 'target' | 'not_invoiced' | 'voided';
+  readonly customer_id: string;
+  readonly period: LocalDate;
+}
+
+/**
+ * One statement for all customers. Invoiced periods must fit every part of the scope, by the lines of the documents from the
+ * last original on and by the pins of the last rating; a voided chain is tested by what it was. A period without documents
+ * has neither lines nor pins: customer and time decide.
+ * @param pinnedTo code of a price book of which the pins must name a version
+ */
+export async function resolveScope(
+  db: Database,
+  scope: ReRatingScope,
+  pinnedTo: string | null,
+): Promise<ResolvedScope> {
+  const params = new SqlParameters();
+  const within = periodConditions(params, scope);
+  const text = `WITH original AS MATERIALIZED (
+      SELECT DISTINCT ON (i.customer_id, i.period) i.invoice_id, i.customer_id, i.period, i.period_start, i.chain_place
+      FROM invoices i WHERE i.type = 'invoice' AND ${within('i')} ORDER BY i.customer_id, i.period, i.chain_place DESC),
+    invoiced AS MATERIALIZED (
+      SELECT i.customer_id, i.period, i.period_start, ${isVoidSql('i.invoice_id')} AS voided
+      FROM original i WHERE ${chainConditions(params, scope, pinnedTo)}),
+    not_invoiced AS (
+      SELECT p.customer_id, p.period, p.period_start FROM billing_periods p
+      CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions WHERE customer_id = p.customer_id
+        ORDER BY version DESC LIMIT 1) AS v
+      WHERE ${within('p')} AND p.period_start <= now()
+        AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
+        AND (${endsAfterSql('p', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
+          WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end))
+      ORDER BY p.customer_id, p.period_start LIMIT ${examplesMax})
+    (SELECT 'target' AS kind, customer_id, period FROM invoiced WHERE NOT voided ORDER BY customer_id, period_start)
+    UNION ALL
+    (SELECT 'voided', customer_id, period FROM invoiced WHERE voided ORDER BY customer_id, period_start LIMIT ${examplesMax})
+    UNION ALL
+    SELECT 'not_invoiced', customer_id, period FROM not_invoiced`;
+  const { rows } = await db.pool.query<ScopeRow>(text, [...params.values]);
+  const those = (kind: ScopeRow['kind']): readonly PeriodKeyOf[] =>
+    rows.filter((row) => row.kind === kind).map((row) => ({ customerId: row.customer_id, period: row.period }));
+  return { targets: those('target'), notInvoiced: those('not_invoiced'), voided: those('voided') };
+}
+
+/** By customer and time, for a table with the columns of a period. */
+function periodConditions(params: SqlParameters, { customerIds, from, to }: ReRatingScope): (alias: string) => string {
+  const customers = customerIds === null ? null : params.add(customerIds, 'text[]');
+  const start = from === null ? null : params.add(from, 'timestamptz');
+  const end = to === null ? null : params.add(to, 'timestamptz');
+  return (alias) =>
+    [
+      'true',
+      ...(customers === null ? [] : [`${alias}.customer_id = ANY (${customers})`]),
+      ...(start === null ? [] : [`${alias}.period_end > ${start}`]),
+      ...(end === null ? [] : [`${alias}.period_start < ${end}`]),
+    ].join(' AND ');
+}
+
+/** By meters and prices, on the originals `i`. */
+function chainConditions(params: SqlParameters, { meters }: ReRatingScope, pinnedTo: string | null): string {
+  const conditions = ['true'];
+  if (meters !== null) {
+    conditions.push(`EXISTS (SELECT FROM invoices d JOIN invoice_line_items l USING (invoice_id)
+      WHERE d.customer_id = i.customer_id AND d.period = i.period AND d.chain_place >= i.chain_place
+        AND l.meter = ANY (${params.add(meters, 'text[]')}))`);
+  }
+  if (pinnedTo !== null) {
+    // Wherever the pins name a version: by segment of the period, and by meter and segment.
+    conditions.push(`(SELECT jsonb_path_query_array(r.pinned_versions, '$.**.price_book_id') FROM period_ratings r
+      WHERE r.customer_id = i.customer_id AND r.period = i.period ORDER BY r.sequence DESC LIMIT 1)
+      ?| (SELECT coalesce(array_agg(b.price_book_id::text), '{}') FROM price_books b WHERE b.code = ${params.add(pinnedTo, 'text')})`);
+  }
+  return conditions.join(' AND ');
+}
+
+/**
+ * Whether the period contains days from a local date on. A period begins at a local midnight, which tells the offset of its
+ * zone without Postgres knowing the zone; the half day is for clocks that change within the period.
+ */
+function endsAfterSql(period: string, date: string): string {
+  const offset = `(${period}.period::timestamp - (${period}.period_start AT TIME ZONE 'UTC'))`;
+  return `(${period}.period_end AT TIME ZONE 'UTC') + ${offset} >= ${date}::timestamp + interval '12 hours'`;
+}
