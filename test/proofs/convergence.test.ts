@@ -102,7 +102,7 @@ describe('on Postgres, through the activities', () => {
         expect(balanceOf(entries, null, minorDigitsOf(its))).toBe(0n);
         expect(await books.complaints()).toEqual([]);
       }),
-      runs(120),
+      runs(60),
     );
     const trialBalance = await fixture.storage.journal.trialBalance();
     for (const currency of ['USD', 'JPY', 'KWD'] as const) {
