@@ -1,4 +1,4 @@
-/** Appends revisions of windows: from the raw facts at a cutoff, in one statement. */
+/** Appends revisions of windows: from the raw facts at a cutoff. */
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
@@ -35,31 +35,65 @@ interface ResultRow {
   readonly latest_cutoff: Position | null;
 }
 
+interface ChangedRow extends ResultRow {
+  /** JSON text of the first `changedMax` changed windows; null without any. */
+  readonly changed: string | null;
+}
+
+/** So many changed windows travel through Node; more would be too much memory, and stay in the database. */
+const changedMax = 10_000;
+
 /**
  * Aggregates the windows at the cutoff and appends a revision where quantity, count or digest differs from the latest;
  * a window that has lost all its events gets a revision of zero. The caller holds the lock of (customer, period), and
  * the cutoff was taken under it.
+ *
+ * A statement that writes may not run in parallel workers. So where there may be many events, one statement finds what
+ * changed, and another, under the same lock, appends it. A few are aggregated and appended in one round trip.
  */
 export async function appendRevisions(client: pg.PoolClient, request: RevisionRequest): Promise<RevisionResult> {
   const meters = metersOf(request);
   const ranges = rangesOf(request);
   if (meters.length === 0 || ranges.length === 0) return { revisions: 0, unreadable: [] };
-  const { text, values } = revisionSql(request, { meters, ranges });
   // One text for all customers with the same meters; lists of windows would make a new one nearly every time.
   const reusable = request.small && request.windows === null;
-  if (!reusable) await planForValues(client);
-  const { rows } = await client.query<ResultRow>({
-    ...(reusable ? { name: statementName(text) } : {}),
-    text,
-    values: [...values],
-  });
-  const [row] = rows;
-  invariant(row !== undefined, 'appending revisions answers with one row');
+  const row = await (reusable ? appendAtOnce : findThenAppend)(client, request, { meters, ranges });
   invariant(
     row.latest_cutoff === null || BigInt(row.latest_cutoff) <= BigInt(request.cutoff),
     `a window of ${request.period.customerId} ${request.period.period} was closed at ${row.latest_cutoff ?? ''}, beyond the cutoff ${request.cutoff}`,
   );
   return { revisions: Number(row.revisions), unreadable: row.unreadable ?? [] };
+}
+
+interface ToRead {
+  readonly meters: readonly Meter[];
+  readonly ranges: readonly Interval[];
+}
+
+async function appendAtOnce(client: pg.PoolClient, request: RevisionRequest, what: ToRead): Promise<ResultRow> {
+  const { text, values } = appendSql(request, what);
+  return onlyRow(await client.query<ResultRow>({ name: statementName(text), text, values: [...values] }));
+}
+
+async function findThenAppend(client: pg.PoolClient, request: RevisionRequest, what: ToRead): Promise<ResultRow> {
+  await planForValues(client);
+  const find = findSql(request, what);
+  const found = onlyRow(await client.query<ChangedRow>(find.text, [...find.values]));
+  if (found.changed === null) return found;
+  if (Number(found.revisions) > changedMax) {
+    const { text, values } = appendSql(request, what);
+    return onlyRow(await client.query<ResultRow>(text, [...values]));
+  }
+  const append = appendFoundSql(request, found.changed);
+  const { rowCount } = await client.query(append.text, [...append.values]);
+  invariant(rowCount === Number(found.revisions), `${found.revisions} windows changed, ${rowCount} revisions appended`);
+  return found;
+}
+
+function onlyRow<T>({ rows }: { readonly rows: readonly T[] }): T {
+  const [row] = rows;
+  invariant(row !== undefined, 'appending revisions answers with one row');
+  return row;
 }
 
 function statementName(text: string): string {
@@ -92,15 +126,57 @@ function rangesOf({ period, windows }: RevisionRequest): readonly Interval[] {
     : merged;
 }
 
-function revisionSql(
-  { period, windows, cutoff, accumulatedThrough, adjusted, final }: RevisionRequest,
-  { meters, ranges }: { meters: readonly Meter[]; ranges: readonly Interval[] },
-): { text: string; values: readonly unknown[] } {
+interface Sql {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+function appendSql(request: RevisionRequest, what: ToRead): Sql {
   const params = new SqlParameters();
+  const key = keyOf(params, request);
+  const ctes = [
+    ...changedCtes(params, { request, what, key }),
+    `appended AS (${insertSql(params, request, { key, from: 'changed' })} RETURNING 1)`,
+  ];
+  const text = `${withSql(ctes)} SELECT (SELECT count(*) FROM appended) AS revisions, ${findings}`;
+  return { text, values: params.values };
+}
+
+function findSql(request: RevisionRequest, what: ToRead): Sql {
+  const params = new SqlParameters();
+  const ctes = changedCtes(params, { request, what, key: keyOf(params, request) });
+  const text = `${withSql(ctes)} SELECT (SELECT count(*) FROM changed) AS revisions,
+      (SELECT jsonb_agg(c)::text FROM (SELECT * FROM changed LIMIT ${changedMax}) AS c) AS changed, ${findings}`;
+  return { text, values: params.values };
+}
+
+/** Timestamps and numerics survive JSON in Postgres to the last digit. */
+function appendFoundSql(request: RevisionRequest, changed: string): Sql {
+  const params = new SqlParameters();
+  const from = `jsonb_to_recordset(${params.add(changed, 'jsonb')}) AS c (meter_id uuid, window_start timestamptz,
+    window_end timestamptz, group_key jsonb, revision int, quantity numeric, event_count bigint, digest text)`;
+  return { text: insertSql(params, request, { key: keyOf(params, request), from }), values: params.values };
+}
+
+/** Placeholders of the period's key. */
+interface KeySql {
+  readonly customer: string;
+  readonly period: string;
+}
+
+function keyOf(params: SqlParameters, { period }: RevisionRequest): KeySql {
+  return { customer: params.add(period.customerId, 'text'), period: params.add(period.period, 'date') };
+}
+
+/** CTEs `fresh`, `latest` and, with what a revision says of a window, `changed`. */
+function changedCtes(
+  params: SqlParameters,
+  { request, what, key }: { readonly request: RevisionRequest; readonly what: ToRead; readonly key: KeySql },
+): readonly string[] {
+  const { period, windows, cutoff, adjusted, final } = request;
+  const { meters, ranges } = what;
   const { customerId } = period;
   const usage = usageSql(params, { meters, period, scope: { customerId, ranges, cutoff, adjusted } });
-  const customer = params.add(customerId, 'text');
-  const name = params.add(period.period, 'date');
   const ids = new Map(meters.map((meter) => [meter.code, meter.meterId]));
   const asked = windows?.filter((window) => ids.has(window.meter)) ?? null;
   const wanted =
@@ -114,13 +190,13 @@ function revisionSql(
             asked.map((window) => window.windowStart),
             'timestamptz[]',
           )}))`;
-  const ctes = [
+  return [
     ...usage.ctes,
     `fresh AS MATERIALIZED (SELECT * FROM (${usage.select}) AS u WHERE ${wanted})`,
     `latest AS MATERIALIZED (
       SELECT DISTINCT ON (meter_id, window_start, group_key)
         meter_id, window_start, window_end, group_key, revision, quantity, event_count, digest, cutoff_position, is_final
-      FROM aggregated_usage WHERE customer_id = ${customer} AND period = ${name} AND ${wanted}
+      FROM aggregated_usage WHERE customer_id = ${key.customer} AND period = ${key.period} AND ${wanted}
       ORDER BY meter_id, window_start, group_key, revision DESC)`,
     `changed AS (
       SELECT meter_id, window_start, coalesce(f.window_end, l.window_end) AS window_end, group_key,
@@ -129,19 +205,25 @@ function revisionSql(
       FROM (SELECT * FROM fresh WHERE event_count > 0) AS f FULL JOIN latest AS l USING (meter_id, window_start, group_key)
       WHERE (coalesce(f.quantity, 0), coalesce(f.event_count, 0), coalesce(f.digest, '${emptyDigest}'))
         IS DISTINCT FROM (coalesce(l.quantity, 0), coalesce(l.event_count, 0), coalesce(l.digest, '${emptyDigest}'))${final ? ' OR NOT l.is_final' : ''})`,
-    `appended AS (
-      INSERT INTO aggregated_usage (aggregation_id, customer_id, period, meter_id, window_start, window_end, group_key, revision,
-        quantity, event_count, digest, cutoff_position, accumulated_position, is_final)
-      SELECT ${revisionIdSql(customer, name)}, ${customer}, ${name}, meter_id, window_start, window_end, group_key, revision,
-        quantity, event_count, digest, ${params.add(cutoff, 'bigint')}, ${params.add(accumulatedThrough, 'bigint')}, ${final}
-      FROM changed RETURNING 1)`,
   ];
-  const text = `${withSql(ctes)}
-    SELECT (SELECT count(*) FROM appended) AS revisions, (SELECT max(cutoff_position) FROM latest) AS latest_cutoff,
+}
+
+/** Output columns on top of the CTEs, besides `revisions`. */
+const findings = `(SELECT max(cutoff_position) FROM latest) AS latest_cutoff,
       (SELECT jsonb_agg(x) FROM (
         SELECT code AS meter, sum(unreadable)::int AS count, min(unreadable_example) AS example
         FROM fresh WHERE unreadable > 0 GROUP BY code ORDER BY code) AS x) AS unreadable`;
-  return { text, values: params.values };
+
+function insertSql(
+  params: SqlParameters,
+  { cutoff, accumulatedThrough, final }: RevisionRequest,
+  { key: { customer, period }, from }: { readonly key: KeySql; readonly from: string },
+): string {
+  return `INSERT INTO aggregated_usage (aggregation_id, customer_id, period, meter_id, window_start, window_end, group_key, revision,
+        quantity, event_count, digest, cutoff_position, accumulated_position, is_final)
+      SELECT ${revisionIdSql(customer, period)}, ${customer}, ${period}, meter_id, window_start, window_end, group_key, revision,
+        quantity, event_count, digest, ${params.add(cutoff, 'bigint')}, ${params.add(accumulatedThrough, 'bigint')}, ${final}
+      FROM ${from}`;
 }
 
 /**

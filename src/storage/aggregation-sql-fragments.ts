@@ -73,13 +73,15 @@ const surelyShort = decimalPlacesMax + 2;
  * The value that a `sum` meter reads from the text of its property (readValue): a JSON number's text or a string; NULL:
  * missing or not a decimal. The text should be a column: it is used several times.
  *
- * The guard is most of the cost of aggregating, hence the short way for short texts that begin with 1 to 9. CPU time of
- * 1,000,000 values on top of 0.59 s without any guard: 0.48 s; with the full expression for all of them 0.75 s, with
- * bounded repetitions such as {1,38} 1.2 s, each under COLLATE "C"; 2 to 3 × as much under a locale's collation.
+ * The guard is much of the cost of aggregating, hence two short ways. A text that is what a bigint prints is a plain
+ * decimal; the comparison refuses what else a bigint reads (" 7", "007", "+7", "-0", "0x7", "7_000"). The other is for
+ * short texts that begin with 1 to 9. 1,000,000 values, in seconds on top of 0.34 without any guard: whole numbers 0.12
+ * (by the second way 0.34), "7.25" 0.45; regular expressions under COLLATE "C", under a locale's 2 to 3 × as much.
  */
 export function valueSql(text: string): string {
   const bytes = `${text} COLLATE "C"`;
   return `CASE
+    WHEN pg_input_is_valid(${text}, 'bigint') AND ${text}::bigint::text = ${bytes} THEN ${text}::bigint::numeric
     WHEN ${bytes} >= '1' AND ${bytes} < ':' AND octet_length(${text}) <= ${surelyShort} AND ${bytes} ~ '${plainFromOne}' THEN ${text}::numeric
     WHEN ${bytes} ~ '${plainDecimal}' AND (octet_length(${text}) <= ${surelyShort}
       OR (length(translate(${text}, '-.', '')) <= ${decimalDigitsMax} AND length(split_part(${text}, '.', 2)) <= ${decimalPlacesMax}))

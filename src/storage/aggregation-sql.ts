@@ -144,6 +144,12 @@ const nothing = `SELECT NULL::uuid AS meter_id, NULL::text AS code, NULL::timest
   NULL::jsonb AS group_key, NULL::numeric AS quantity, NULL::bigint AS event_count, NULL::text AS digest,
   NULL::bigint AS unreadable, NULL::text AS unreadable_example WHERE false`;
 
+/**
+ * Keeps an inner query apart: merged into the outer one, each property would be looked up for every use of its text and each
+ * text read for every aggregate. A plain `OFFSET 0` (an int still to be converted) would keep it out of parallel workers.
+ */
+const apart = `OFFSET bigint '0'`;
+
 function familySelect(
   params: SqlParameters,
   family: MeterFamily,
@@ -169,11 +175,9 @@ function familySelect(
     ...groups.map(({ name, text }) => `${text} AS ${name}`),
     ...values.map(({ name, text }) => `${text} AS t_${name}`),
   ];
-  // OFFSET 0 keeps the inner queries apart: merged into the outer one, each property would be looked up for every use of
-  // its text and each text read for every aggregate.
-  const facts = `SELECT ${parts.join(', ')} FROM ${source.from} WHERE ${takesSql(params, family, 'e.metadata')} OFFSET 0`;
+  const facts = `SELECT ${parts.join(', ')} FROM ${source.from} WHERE ${takesSql(params, family, 'e.metadata')} ${apart}`;
   const read = values.map(({ name }) => `${valueSql(`t_${name}`)} AS ${name}`);
-  const readFacts = read.length === 0 ? facts : `SELECT e.*, ${read.join(', ')} FROM (${facts}) AS e OFFSET 0`;
+  const readFacts = read.length === 0 ? facts : `SELECT e.*, ${read.join(', ')} FROM (${facts}) AS e ${apart}`;
   const aggregates = [
     'count(*) AS n, sum(content_hash) AS h',
     ...values.map(

@@ -2,6 +2,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '@prisma/client';
 import pg from 'pg';
+import { copyIn } from './copy-in.js';
 import { mapStorageError } from './errors.js';
 import { rowTypes } from './row-types.js';
 
@@ -16,6 +17,12 @@ export interface Database {
    * @throws StorageUnavailable when the database is away: then nothing is known about the commit
    */
   transaction<T>(work: (client: pg.PoolClient) => Promise<T>, begin?: string): Promise<T>;
+  /**
+   * Runs statements that end in `COPY … FROM STDIN` as a transaction of their own, in the fewest round trips.
+   * @param rows in COPY's text format
+   * @throws StorageUnavailable as `transaction` does
+   */
+  copyIn(statements: string, rows: Buffer): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +64,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     pool,
     prisma,
     transaction: (work, begin = '') => inTransaction(pool, work, begin),
+    copyIn: (statements, rows) => copyAlone(pool, statements, rows),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
@@ -65,9 +73,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
 }
 
 async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>, begin: string): Promise<T> {
-  const client = await pool.connect().catch((error: unknown) => {
-    throw mapStorageError(error);
-  });
+  const client = await connect(pool);
   let broken = false;
   try {
     await client.query(`BEGIN;${begin}`);
@@ -82,5 +88,24 @@ async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => 
     throw mapStorageError(error);
   } finally {
     client.release(broken);
+  }
+}
+
+async function copyAlone(pool: pg.Pool, statements: string, rows: Buffer): Promise<void> {
+  const client = await connect(pool);
+  try {
+    await copyIn(client, statements, rows);
+  } catch (error) {
+    throw mapStorageError(error);
+  } finally {
+    client.release(); // the pool throws away what is no longer connected
+  }
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw mapStorageError(error);
   }
 }

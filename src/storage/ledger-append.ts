@@ -5,7 +5,11 @@ import { type EventContent, sameContent } from '../domain/metering/canonical-con
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { Metadata } from '../domain/metering/metadata.js';
 import type { Instant } from '../domain/values.js';
+import { copyText } from './copy-in.js';
+import type { Database } from './database.js';
+import { sqlState } from './errors.js';
 import { partitionOf } from './partition.js';
+import { openLedgerTransaction } from './safe-horizon.js';
 import type { AppendOutcome } from './types.js';
 
 /**
@@ -44,6 +48,56 @@ function compareKeys(a: UsageEvent, b: UsageEvent): number {
   return 0;
 }
 
+/** Distribution keys of a batch's customers, each computed once. */
+function partitions(): (customerId: string) => number {
+  const known = new Map<string, number>();
+  return (customerId) => {
+    const partition = known.get(customerId) ?? partitionOf(customerId);
+    known.set(customerId, partition);
+    return partition;
+  };
+}
+
+const columns =
+  'customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, request_id, user_id, trace_id';
+const copySql = `${openLedgerTransaction}; COPY telemetry_events (${columns}) FROM STDIN`;
+
+/**
+ * Stores one row an identity, in key order, if every one of them is new; else nothing, and answers false. COPY fills pages
+ * instead of placing rows, writes the log by the page, and needs no preparations for conflicts: two thirds of the work of
+ * `insertEvents`, and it is one statement. For that it cannot pass over a row that is there.
+ *
+ * It does not look for keys in key order but partition by partition, so two that overlap may deadlock: that counts as
+ * "not every one is new", too.
+ * @throws StorageUnavailable
+ */
+export async function copyEvents(db: Pick<Database, 'copyIn'>, { events, winners }: SortedBatch): Promise<boolean> {
+  const partition = partitions();
+  let rows = '';
+  for (const index of winners) {
+    const event = events[index];
+    if (event !== undefined) rows += copyRowOf(event, partition(event.customerId));
+  }
+  try {
+    await db.copyIn(copySql, Buffer.from(rows));
+    return true;
+  } catch (error) {
+    const state = sqlState(error);
+    if (state === uniqueViolation || state === deadlockDetected) return false;
+    throw error;
+  }
+}
+
+const uniqueViolation = '23505';
+export const deadlockDetected = '40P01';
+
+function copyRowOf(event: UsageEvent, partition: number): string {
+  const { requestId, userId, traceId } = event.provenance;
+  const key = `${copyText(event.customerId)}\t${copyText(event.source)}\t${copyText(event.eventId)}\t${partition}`;
+  const content = `${copyText(event.eventType)}\t${event.eventTime}\t${event.contentHash}\t${copyText(event.metadataJson)}`;
+  return `${key}\t${content}\t${copyText(requestId)}\t${copyText(userId)}\t${copyText(traceId)}\n`;
+}
+
 /**
  * One JSON parameter for all rows, as arrays. Measured on this schema (8 partitions, two further indexes), 4 connections,
  * client and server on the same 2 cores, K rows/s as minimum / median / maximum of 12 rounds:
@@ -55,20 +109,14 @@ function compareKeys(a: UsageEvent, b: UsageEvent): number {
  *   array literals as text through unnest                     73 / 115 / 130      44 /  93 / 117
  */
 const insertSql = `
-  INSERT INTO telemetry_events
-    (customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, request_id, user_id, trace_id)
+  INSERT INTO telemetry_events (${columns})
   SELECT r->>0, r->>1, r->>2, (r->>3)::smallint, r->>4, (r->>5)::timestamptz, (r->>6)::bigint, r->7, r->>8, r->>9, r->>10
     FROM jsonb_array_elements($1::jsonb) AS r
   ON CONFLICT DO NOTHING`;
 
-/** Inserts one row an identity, in key order. Returns how many were new. */
+/** Inserts one row an identity, in key order, passing over those that are there. Returns how many were new. */
 export async function insertEvents(client: pg.ClientBase, { events, winners }: SortedBatch): Promise<number> {
-  const partitions = new Map<string, number>();
-  const partition = (customerId: string): number => {
-    const known = partitions.get(customerId) ?? partitionOf(customerId);
-    partitions.set(customerId, known);
-    return known;
-  };
+  const partition = partitions();
   let rows = '';
   for (const index of winners) {
     const event = events[index];
@@ -102,6 +150,9 @@ interface EarlierEvent {
   readonly metadata: string | null;
 }
 
+/** Events of a batch that were there before it, by index. */
+export type EarlierEvents = ReadonlyMap<number, EarlierEvent>;
+
 /**
  * Rows of this transaction are told by xmin and, because a row of four billion transactions ago may show the same xmin,
  * by ingestion_time, which is the start of the transaction. A new statement, so that its snapshot has the rows of those
@@ -121,10 +172,7 @@ const earlierSql = `
    WHERE e.xmin <> pg_current_xact_id()::xid OR e.ingestion_time <> now()`;
 
 /** Which events of the batch, repeats included, were in the ledger before it. By index. */
-export async function findEarlier(
-  client: pg.ClientBase,
-  { events }: SortedBatch,
-): Promise<ReadonlyMap<number, EarlierEvent>> {
+export async function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Promise<EarlierEvents> {
   const keys = events.map((event, index) => `[${keyOf(event)},${index},${event.contentHash}]`);
   const { rows } = await client.query<EarlierEvent>({
     name: 'ledger-earlier',
@@ -137,7 +185,7 @@ export async function findEarlier(
 /** What each event of the batch became; `valuePropertiesOf` an event type's meters (RULES 6). */
 export function outcomesOf(
   batch: SortedBatch,
-  earlier: ReadonlyMap<number, EarlierEvent>,
+  earlier: EarlierEvents,
   valuePropertiesOf: (eventType: string) => ReadonlySet<string>,
 ): readonly AppendOutcome[] {
   const same = (a: EventContent, b: EventContent): boolean => sameContent(a, b, valuePropertiesOf(a.eventType));
@@ -155,7 +203,7 @@ export function outcomesOf(
 }
 
 /** Whether some outcome hangs on comparing contents by value, for which the meters must be known. */
-export function needsComparison({ events, repeats }: SortedBatch, earlier: ReadonlyMap<number, EarlierEvent>): boolean {
+export function needsComparison({ events, repeats }: SortedBatch, earlier: EarlierEvents): boolean {
   for (const { same } of earlier.values()) if (!same) return true;
   for (const [index, winner] of repeats) if (events[index]?.contentHash !== events[winner]?.contentHash) return true;
   return false;

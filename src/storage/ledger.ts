@@ -3,16 +3,26 @@ import type { Meter } from '../domain/metering/meter.js';
 import type { Instant, Position } from '../domain/values.js';
 import type { Database } from './database.js';
 import { insertDeadLetters, listDeadLetters, type NewDeadLetter } from './dead-letters.js';
-import { findEarlier, insertEvents, needsComparison, outcomesOf, sortBatch } from './ledger-append.js';
+import { sqlState } from './errors.js';
+import {
+  copyEvents,
+  deadlockDetected,
+  type EarlierEvents,
+  findEarlier,
+  insertEvents,
+  needsComparison,
+  outcomesOf,
+  sortBatch,
+  type SortedBatch,
+} from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { openLedgerTransaction, safeHorizon } from './safe-horizon.js';
 import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
-import type { UsageEvent } from '../domain/metering/event.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {
   return {
-    append: (events, deadLetters) => append(db, meters, { events, deadLetters }),
+    append: appender(db, meters),
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
     safeHorizon: () => safeHorizon(db),
@@ -20,25 +30,63 @@ export function createUsageLedger(db: Database, meters: () => Promise<readonly M
   };
 }
 
-async function append(
-  db: Database,
+interface Batch {
+  readonly sorted: SortedBatch;
+  readonly deadLetters: readonly NewDeadLetter[];
+}
+
+/**
+ * Nearly every batch is all new, and one that is not has its like behind it (an import repeated, an outbox sent again). So
+ * batches are copied until one holds an event that is there already, and inserted until one does not.
+ */
+function appender(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger['append'] {
+  let repeating = false;
+  return async (events, deadLetters) => {
+    if (events.length === 0 && deadLetters.length === 0) return [];
+    const sorted = sortBatch(events);
+    if (!repeating && deadLetters.length === 0 && (await copyEvents(db, sorted))) {
+      return outcomes(sorted, new Map(), meters);
+    }
+    const earlier = await insertBatch(db, { sorted, deadLetters });
+    if (events.length > 0) repeating = earlier.size > 0;
+    return outcomes(sorted, earlier, meters);
+  };
+}
+
+/** Asks for the meters after the commit: that may take a connection, and the one of the commit should not be held meanwhile. */
+async function outcomes(
+  sorted: SortedBatch,
+  earlier: EarlierEvents,
   meters: () => Promise<readonly Meter[]>,
-  { events, deadLetters }: { readonly events: readonly UsageEvent[]; readonly deadLetters: readonly NewDeadLetter[] },
 ): Promise<readonly AppendOutcome[]> {
-  if (events.length === 0 && deadLetters.length === 0) return [];
-  const batch = sortBatch(events);
-  const earlier = await db.transaction(
+  const known = needsComparison(sorted, earlier) ? await meters() : [];
+  return outcomesOf(sorted, earlier, (eventType) => valueProperties(known, eventType));
+}
+
+/** Inserts lock keys in one order and cannot deadlock with one another, only with a copy, which then becomes an insert. */
+const insertAttempts = 5;
+
+/** One transaction for events and dead letters. Answers which events were there before. */
+async function insertBatch(db: Database, batch: Batch): Promise<EarlierEvents> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await insertOnce(db, batch);
+    } catch (error) {
+      if (attempt === insertAttempts || sqlState(error) !== deadlockDetected) throw error;
+    }
+  }
+}
+
+function insertOnce(db: Database, { sorted, deadLetters }: Batch): Promise<EarlierEvents> {
+  return db.transaction(
     async (client) => {
-      const inserted = events.length === 0 ? 0 : await insertEvents(client, batch);
-      const found = inserted === batch.winners.length ? new Map<number, never>() : await findEarlier(client, batch);
+      const inserted = sorted.winners.length === 0 ? 0 : await insertEvents(client, sorted);
+      const found: EarlierEvents = inserted === sorted.winners.length ? new Map() : await findEarlier(client, sorted);
       if (deadLetters.length > 0) await insertDeadLetters(client, deadLetters);
       return found;
     },
-    events.length === 0 ? '' : openLedgerTransaction,
+    sorted.winners.length === 0 ? '' : openLedgerTransaction,
   );
-  // After the commit: asking for meters may take a connection, and this one should not be held meanwhile.
-  const known = needsComparison(batch, earlier) ? await meters() : [];
-  return outcomesOf(batch, earlier, (eventType) => valueProperties(known, eventType));
 }
 
 function valueProperties(meters: readonly Meter[], eventType: string): ReadonlySet<string> {

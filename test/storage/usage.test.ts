@@ -3,6 +3,8 @@ import { digestOf } from '../../src/domain/metering/digest.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { DecimalString, Position } from '../../src/domain/values.js';
 import type { AccumulatedWindow, BillingPeriod, UsageStore } from '../../src/storage/types.js';
+import { usageSql } from '../../src/storage/aggregation-sql.js';
+import { SqlParameters } from '../../src/storage/aggregation-sql-fragments.js';
 import { createUsageStore } from '../../src/storage/usage.js';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import { createFixture, type Fixture, instant, usageEvent } from './usage-fixture.js';
@@ -77,6 +79,41 @@ describe('closing windows', () => {
       ['calls', instant('2024-01-10T10:00:00Z'), 2, '3', '3'],
       ['calls', instant('2024-01-10T11:00:00Z'), 1, '1', '1'],
     ]);
+  });
+
+  test('more changed windows than are carried through the program are appended all the same, once', async () => {
+    const groups = 10_001;
+    const events = Array.from({ length: groups }, (_, i) =>
+      event(`e${i}`, '2024-01-10T10:00:00Z', { bytes: '1', region: `r${i}` }),
+    );
+    await fixture.append(events);
+    expect((await close()).revisions).toBe(groups + 1);
+    expect((await close()).revisions).toBe(0);
+    await fixture.append([event('late', '2024-01-10T10:30:00Z', { bytes: '1', region: 'r7' })]);
+    expect((await close()).revisions).toBe(2);
+    expect((await revisions()).filter((row) => row.revision === 2).map((row) => [row.code, row.quantity])).toEqual([
+      ['bytes', '2'],
+      ['calls', String(groups + 1)],
+    ]);
+  });
+
+  test('a quantity is appended to its last digit', async () => {
+    const values = ['12345678901234567890.123456789012345678', '0.000000000000000001', '-0.10'];
+    await fixture.append(values.map((value, i) => event(`e${i}`, '2024-01-10T10:00:00Z', { bytes: value })));
+    await close();
+    expect((await revisions()).map((row) => row.quantity)).toEqual(['12345678901234567890.023456789012345679', '3']);
+  });
+
+  test('aggregating may run in parallel workers', async () => {
+    const params = new SqlParameters();
+    const scope = { customerId, ranges: [period], cutoff: await fixture.horizon(), adjusted: false };
+    const { select } = usageSql(params, { meters: [calls, bytes], period, scope });
+    // The setting hands every plan to a worker that may run in one, however little there is to read.
+    const rows = await fixture.db.transaction(async (client) => {
+      const plan = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${select}`, [...params.values]);
+      return plan.rows.map((row) => row['QUERY PLAN']);
+    }, 'SET LOCAL debug_parallel_query = on');
+    expect(rows[0]).toMatch(/^Gather /);
   });
 
   test('a window that loses its last event gets a revision of zero, once, and may come back', async () => {
