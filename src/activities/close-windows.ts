@@ -4,6 +4,7 @@ import type { AccumulationDifference, BillingPeriod, OpenWindow, Storage } from 
 import { customerOf } from '../billing/price-facts.js';
 import { isUnavailable } from '../storage/errors.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { heartbeating } from './heartbeating.js';
 import { isPast, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
 import type { WindowsAtTime } from './period-facts.js';
 import { rateProvisionally } from './rate-provisionally.js';
@@ -13,23 +14,29 @@ import { rateProvisionally } from './rate-provisionally.js';
  * ledger: a difference is a finding, and the ledger wins. Repeating it appends nothing.
  */
 export function closeWindows(dependencies: ActivityDependencies) {
-  const { storage } = dependencies;
-  return async (input: CloseWindowsInput): Promise<CloseWindowsOutput> => {
-    const period = await periodOf(storage, input);
-    const chosen = await chooseWindows(dependencies, period, input);
-    const accumulated = input.windows.flatMap(({ m, w, since, n, q, d }) =>
-      since === null ? [] : [{ m, w, since, n, q, d }],
+  return (input: CloseWindowsInput): Promise<CloseWindowsOutput> =>
+    heartbeating(
+      () => null,
+      () => close(dependencies, input),
     );
-    const closed = await storage.usage.closeWindows(period, chosen.windows, accumulated, input.accumulatedThrough);
-    for (const difference of closed.differences) await storeDifference(storage, input, difference);
-    if (input.rate) await rateQuietly(dependencies, period);
-    return {
-      cutoff: closed.cutoff,
-      closed: chosen.windows?.length ?? closed.revisions,
-      revisions: closed.revisions,
-      differences: closed.differences.length,
-      remaining: chosen.at === null ? null : ledgerWindowsOf(await storage.periods.openWindows(period), chosen.at),
-    };
+}
+
+async function close(dependencies: ActivityDependencies, input: CloseWindowsInput): Promise<CloseWindowsOutput> {
+  const { storage } = dependencies;
+  const period = await periodOf(storage, input);
+  const chosen = await chooseWindows(dependencies, period, input);
+  const accumulated = input.windows.flatMap(({ m, w, since, n, q, d }) =>
+    since === null ? [] : [{ m, w, since, n, q, d }],
+  );
+  const closed = await storage.usage.closeWindows(period, chosen.windows, accumulated, input.accumulatedThrough);
+  for (const difference of closed.differences) await storeDifference(storage, input, difference);
+  if (input.rate) await rateQuietly(dependencies, period);
+  return {
+    cutoff: closed.cutoff,
+    closed: chosen.windows?.length ?? closed.revisions,
+    revisions: closed.revisions,
+    differences: closed.differences.length,
+    remaining: chosen.at === null ? null : ledgerWindowsOf(await storage.periods.openWindows(period), chosen.at),
   };
 }
 

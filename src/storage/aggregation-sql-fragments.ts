@@ -81,7 +81,7 @@ const surelyShort = decimalPlacesMax + 2;
 export function valueSql(text: string): string {
   const bytes = `${text} COLLATE "C"`;
   return `CASE
-    WHEN pg_input_is_valid(${text}, 'bigint') AND ${text}::bigint::text = ${bytes} THEN ${text}::bigint::numeric
+    WHEN reads_as_bigint(${text}) AND ${text}::bigint::text = ${bytes} THEN ${text}::bigint::numeric
     WHEN ${bytes} >= '1' AND ${bytes} < ':' AND octet_length(${text}) <= ${surelyShort} AND ${bytes} ~ '${plainFromOne}' THEN ${text}::numeric
     WHEN ${bytes} ~ '${plainDecimal}' AND (octet_length(${text}) <= ${surelyShort}
       OR (length(translate(${text}, '-.', '')) <= ${decimalDigitsMax} AND length(split_part(${text}, '.', 2)) <= ${decimalPlacesMax}))

@@ -32,7 +32,9 @@ export async function listInvoices(
   const conditions = ['true'];
   if (filter.customerId !== undefined) conditions.push(`i.customer_id = ${params.add(filter.customerId, 'text')}`);
   if (filter.period !== undefined) conditions.push(`i.period = ${params.add(filter.period, 'date')}`);
-  if (filter.type !== undefined) conditions.push(`i.type = ${params.add(filter.type, 'text')}`);
+  // Whoever looks for corrections wants those that are to the customer's favour too.
+  if (filter.type === 'correction') conditions.push(`i.type IN ('correction', 'credit_note')`);
+  else if (filter.type !== undefined) conditions.push(`i.type = ${params.add(filter.type, 'text')}`);
   if (filter.status !== undefined) conditions.push(`t.status = ${params.add(filter.status, 'text')}`);
   const after = decodeCursor(page, 'invoices', [cursorPart.instant, cursorPart.uuid]);
   if (after !== null) {

@@ -1,2 +1,6 @@
 /** The migrations this program was written for; a test holds the list against prisma/migrations. */
-export const requiredMigrations: readonly string[] = ['20261121000000_init', '20261121150000_correction'];
+export const requiredMigrations: readonly string[] = [
+  '20261121000000_init',
+  '20261121150000_correction',
+  '20261121160000_whole_numbers',
+];

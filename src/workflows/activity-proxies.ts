@@ -17,9 +17,10 @@ const untilItAnswers = {
 /** Reads and short writes of one period. */
 export const periodActivities = proxyActivities<Activities>({ startToCloseTimeout: '1 minute', retry: untilItAnswers });
 
-/** Aggregates everything that is due; a big customer's period takes a while. */
+/** Aggregates everything that is due; a big customer's period takes a while, and a lost worker's is taken up soon. */
 export const closingActivities = proxyActivities<Activities>({
   startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '30 seconds',
   retry: untilItAnswers,
 });
 

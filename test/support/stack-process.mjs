@@ -2,13 +2,22 @@
  * Runs the stack of scripts/lib/stack.mjs on behalf of a test: Jest's module system does not load these ES modules, so they
  * run in a process of their own that takes orders over IPC. It ends with its parent.
  */
-import { startStack } from '../../scripts/lib/stack.mjs';
+import { join } from 'node:path';
+import { root } from '../../scripts/lib/paths.mjs';
+import { startPart, stopPart } from '../../scripts/lib/processes.mjs';
+import { localSettings, startStack } from '../../scripts/lib/stack.mjs';
+import { waitForPollers } from '../../scripts/lib/temporal-server.mjs';
+import { relayTaskQueue, taskQueue } from '../../dist/contracts/names.js';
 
 let stack = null;
+let env = {};
+/** Workers beside the stack's own. */
+const workers = [];
 
 const orders = {
   async startAll(options) {
     stack = await startStack(options);
+    env = { ...localSettings, ...options.env };
     return {
       apiUrl: stack.apiUrl,
       temporalAddress: stack.temporalAddress,
@@ -19,11 +28,34 @@ const orders = {
   start: (part) => stack.start(part),
   kill: (part) => stack.kill(part),
   pids: async () => stack.pids,
+  /** One more worker process with the stack's settings; answers with its pid once it polls. */
+  async startWorker() {
+    const { databaseUrl, temporalAddress: address, namespace, dataDir } = stack;
+    const part = startPart({
+      name: 'worker',
+      command: process.execPath,
+      args: [join(root, 'dist', 'main.js'), 'worker'],
+      cwd: root,
+      logFile: join(dataDir, 'logs', `worker-${workers.length + 2}.log`),
+      env: { PATH: process.env.PATH, ...env, DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: address },
+    });
+    workers.push(part);
+    const aborted = () => (part.alive() ? null : new Error('the worker ended at once'));
+    await waitForPollers({ address, namespace, taskQueues: [taskQueue, relayTaskQueue], pid: part.pid, aborted });
+    return part.pid;
+  },
   async stop() {
+    await Promise.all(workers.splice(0).map(stopFrozen));
     await stack?.stop();
     stack = null;
   },
 };
+
+/** A test may have left it stopped (SIGSTOP): then it would not hear that it should end. */
+async function stopFrozen(part) {
+  if (part.alive()) process.kill(part.pid, 'SIGCONT');
+  await stopPart(part);
+}
 
 process.on('message', async ({ id, order, argument }) => {
   try {

@@ -18,6 +18,10 @@ export interface TestStack {
   kill(part: Part): Promise<void>;
   /** Starts a part again and waits until it is ready. */
   start(part: Part): Promise<void>;
+  /** Pids of the parts that run. */
+  pids(): Promise<Readonly<Partial<Record<Part, number>>>>;
+  /** One more worker beside the stack's own; it ends with the stack. Resolves with its pid once it polls. */
+  startWorker(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -51,6 +55,8 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     temporalAddress,
     kill: async (part) => void (await order('kill', part)),
     start: async (part) => void (await order('start', part)),
+    pids: async () => (await order('pids')) as Partial<Record<Part, number>>,
+    startWorker: async () => (await order('startWorker')) as number,
     async stop() {
       await order('stop');
       child.disconnect();
