@@ -257,7 +257,7 @@ describe('findings', () => {
     const all = await storage.findings.list({}, { limit: 10 });
     expect(all.data.map(({ findingId }) => findingId)).toEqual([other, id]);
     expect((await storage.findings.list({ customerId: 'c', period: finding.period }, { limit: 10 })).data).toEqual([
-      { ...finding, findingId: id, foundAt: expect.any(String) },
+      { ...finding, findingId: id, foundAt: expect.any(String), class: null, resolution: null },
     ]);
     expect((await storage.findings.list({ code: 'OTHER' }, { limit: 10 })).data).toEqual([]);
 

@@ -1,0 +1,288 @@
+/** One customer of a scene: the steps that concern its periods, what was acknowledged to it, and what must hold in the end. */
+import { randomUUID } from 'node:crypto';
+import { documentsOfPeriod } from '../../../src/billing/documents-of-period.js';
+import { reconcilePeriod } from '../../../src/billing/reconcile-period.js';
+import { verifyInvoice } from '../../../src/billing/verify-invoice.js';
+import type { Invoice } from '../../../src/domain/invoicing/invoice.js';
+import { isUnavailable } from '../../../src/storage/errors.js';
+import type { LocalDate } from '../../../src/domain/values.js';
+import type { BillingPeriod, UsageRange } from '../../../src/storage/types.js';
+import { costOf, eventOf, longAfter, periodNameOf } from './joint-scene.js';
+import type { Call, JointScene, OpenIngest } from './joint-scene.js';
+
+const limit = 100;
+
+interface OpenReRating {
+  readonly reRatingId: string;
+  readonly attempt: number;
+}
+
+/** What is asked again until the database answers, as Temporal asks an activity. */
+export async function persistently<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === 5 || !isUnavailable(error)) throw error;
+    }
+  }
+}
+
+export class JointBooks {
+  /** Every event by id as the last acknowledged fact has it; null: voided. */
+  readonly facts = new Map<string, Call | null>();
+  private readonly open = new Map<string, { readonly ingest: OpenIngest; readonly again: () => Promise<void> }>();
+  private readonly reRatings = new Map<LocalDate, readonly OpenReRating[]>();
+  private readonly invoiced = new Set<LocalDate>();
+  private ranges: readonly UsageRange[] = [];
+
+  constructor(
+    private readonly scene: JointScene,
+    readonly customerId: string,
+    readonly periods: readonly BillingPeriod[],
+  ) {}
+
+  // Facts --------------------------------------------------------------------------------------------------------------
+
+  /** Sends events until they are acknowledged. */
+  async append(...calls: readonly Call[]): Promise<void> {
+    const events = calls.map((call) => eventOf(this.customerId, call));
+    const outcomes = await persistently(() => this.scene.storage.ledger.append(events, []));
+    if (outcomes.includes('conflict')) throw new Error('no event of a scene conflicts');
+    for (const call of calls) if (!this.facts.has(call.eventId)) this.facts.set(call.eventId, call);
+  }
+
+  /** Amends (or voids, with null) an event that was acknowledged. */
+  async adjust(eventId: string, replacement: Call | null): Promise<void> {
+    const { customerId } = this;
+    const key = { customerId, source: '', eventId, reason: null };
+    await persistently(() =>
+      this.scene.storage.adjustments.adjust(
+        replacement === null
+          ? { ...key, type: 'void', replacement: null }
+          : { ...key, type: 'amend', replacement: eventOf(customerId, { ...replacement, eventId }) },
+      ),
+    );
+    this.facts.set(eventId, replacement);
+  }
+
+  /** Draws positions for events and leaves the transaction open under this name. */
+  async draw(name: string, ...calls: readonly Call[]): Promise<void> {
+    const ingest = await this.scene.beginAppend(this.customerId, calls);
+    this.open.set(name, { ingest, again: () => this.append(...calls) });
+  }
+
+  async drawVoid(name: string, eventId: string): Promise<void> {
+    const ingest = await this.scene.beginVoid(this.customerId, eventId);
+    this.open.set(name, { ingest, again: () => this.adjust(eventId, null) });
+  }
+
+  /** Commits it; what was not acknowledged is sent again, whatever became of it, and what was once more is a duplicate. */
+  async commit(name: string): Promise<void> {
+    const open = this.open.get(name);
+    this.open.delete(name);
+    await open?.ingest.commit().catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error;
+    });
+    await open?.again();
+  }
+
+  get openNames(): readonly string[] {
+    return [...this.open.keys()];
+  }
+
+  // Steps of the workflows ---------------------------------------------------------------------------------------------
+
+  async closeWindows(period: LocalDate, rate = false): Promise<void> {
+    const { activities, run } = this.scene.fixture;
+    const what = { scope: 'all', windows: [], accumulatedThrough: null, nowMs: longAfter, rate } as const;
+    await persistently(() => run(activities.closeWindows, { customerId: this.customerId, period, ...what }));
+  }
+
+  async gate(period: LocalDate): Promise<void> {
+    const { fixture, storage } = this.scene;
+    const billingDay = period;
+    const request = { requestId: randomUUID(), customerId: this.customerId, period, billingDay, forced: false, reason: null };
+    await persistently(() => storage.periods.requestInvoicing(request));
+    const { held } = await persistently(() => fixture.run(fixture.activities.issueChunk, { billingDay, limit }));
+    if (held > 0) throw new Error('nothing in a scene can be held');
+    this.invoiced.add(period);
+  }
+
+  isInvoiced(period: LocalDate): boolean {
+    return this.invoiced.has(period);
+  }
+
+  reRatingsOf(period: LocalDate): readonly OpenReRating[] {
+    return this.reRatings.get(period) ?? [];
+  }
+
+  /** Asks for a re-rating and compares. */
+  async compare(period: LocalDate): Promise<void> {
+    const reRatingId = randomUUID();
+    const { customerId } = this;
+    await persistently(() =>
+      this.scene.storage.reRatings.create(
+        {
+          reRatingId,
+          workflowId: `re-rating/${reRatingId}`,
+          reason: 'late_usage',
+          scope: { customerIds: [customerId], meters: null, from: null, to: null },
+          priceBookId: null,
+          dryRun: false,
+          requestedBy: 'alice',
+        },
+        [{ customerId, period }],
+      ),
+    );
+    await this.compareAgain(period, { reRatingId, attempt: 1 });
+  }
+
+  /** Corrects what one of the period's re-ratings has compared; one whose chain has moved is compared again. */
+  async correct(period: LocalDate, index = 0): Promise<void> {
+    const { activities, run } = this.scene.fixture;
+    const reRating = this.reRatingsOf(period)[index];
+    if (reRating === undefined) return;
+    this.forget(period, reRating);
+    const { moved } = await persistently(() => run(activities.correctReRating, { ...reRating, limit }));
+    if (moved > 0) return this.compareAgain(period, { ...reRating, attempt: reRating.attempt + 1 });
+    await persistently(() => run(activities.endReRating, { ...reRating, rejected: false }));
+  }
+
+  private async compareAgain(period: LocalDate, reRating: OpenReRating): Promise<void> {
+    const { activities, run } = this.scene.fixture;
+    const { attempt } = await persistently(() => run(activities.compareReRating, { ...reRating, limit }));
+    this.reRatings.set(period, [...this.reRatingsOf(period), { ...reRating, attempt }]);
+  }
+
+  private forget(period: LocalDate, reRating: OpenReRating): void {
+    this.reRatings.set(
+      period,
+      this.reRatingsOf(period).filter((other) => other !== reRating),
+    );
+  }
+
+  // The relay's signals ------------------------------------------------------------------------------------------------
+
+  /** A range told again, or grown, takes the place of those it includes. */
+  told(range: UsageRange): void {
+    this.ranges = [
+      ...this.ranges.filter(({ period, from }) => period !== range.period || BigInt(from) < BigInt(range.from)),
+      range,
+    ];
+  }
+
+  // The end ------------------------------------------------------------------------------------------------------------
+
+  /** Everything that was begun ends, and what is late is corrected, as relay and workflows would. */
+  async finish(): Promise<void> {
+    for (const name of this.openNames) await this.commit(name);
+    await persistently(() => this.scene.plan());
+    await this.scene.deliver();
+    for (const period of this.periods) {
+      const name = period.period;
+      await this.closeWindows(name);
+      if (!this.isInvoiced(name)) await this.gate(name);
+      while (this.reRatingsOf(name).length > 0) await this.correct(name);
+      while ((await this.scene.storage.periods.veryLateFacts(period)).count > 0) {
+        await this.compare(name);
+        while (this.reRatingsOf(name).length > 0) await this.correct(name);
+      }
+    }
+  }
+
+  documents(period: BillingPeriod): Promise<readonly Invoice[]> {
+    return documentsOfPeriod(this.scene.storage, period);
+  }
+
+  /** What was acknowledged and what was invoiced, by period; and everything that contradicts it: nothing, if all is well. */
+  async state(): Promise<JointState> {
+    const [invoiced, complaints] = [[] as number[], [] as unknown[]];
+    const { storage } = this.scene;
+    for (const period of this.periods) {
+      const documents = await this.documents(period);
+      invoiced.push(documents.reduce((sum, { total }) => sum + centsOf(total), 0));
+      for (const document of documents) {
+        const verification = await verifyInvoice(storage, document);
+        if (!verification.verified) complaints.push(verification);
+      }
+      const { result, report } = await reconcilePeriod(storage, period);
+      if (result !== 'equal') complaints.push(report);
+      complaints.push(...(await this.rangeComplaints(period)));
+    }
+    const { rows } = await this.scene.admin.query<{ event_id: string }>(
+      'SELECT event_id FROM telemetry_events WHERE customer_id = $1 ORDER BY event_id',
+      [this.customerId],
+    );
+    return { stored: rows.map(({ event_id: id }) => id), invoiced, complaints };
+  }
+
+  /** What `state` must be. */
+  expected(): JointState {
+    const calls = [...this.facts.values()].filter((call) => call !== null);
+    return {
+      stored: [...this.facts.keys()].sort(),
+      invoiced: this.periods.map(({ period }) => costOf(calls.filter(({ time }) => periodNameOf(time) === period))),
+      complaints: [],
+    };
+  }
+
+  /** Ranges of a period are contiguous from 0, hold every fact once, and their sums are those of the ledger. */
+  private async rangeComplaints(period: BillingPeriod): Promise<readonly string[]> {
+    const ranges = this.ranges
+      .filter((range) => range.period === period.period)
+      .sort((a, b) => (BigInt(a.to) < BigInt(b.to) ? -1 : 1));
+    const gaps = ranges.filter(({ from }, index) => from !== (ranges[index - 1]?.to ?? '0'));
+    const complaints = gaps.map(({ from }) => `a range begins at ${from}, where none has ended`);
+    const { rows } = await this.scene.admin.query<RangeRow>(rangesSql, [
+      this.customerId,
+      period.from,
+      period.to,
+      [...ranges.map(({ to }) => to), '9223372036854775807'],
+      ['0', ...ranges.map(({ to }) => to)],
+    ]);
+    for (const [index, { events, bytes, adjustments }] of rows.entries()) {
+      const range = ranges[index];
+      const said = range?.sums === undefined ? '0 and 0' : figuresOf(range);
+      const held = range?.sums === null && adjustments > 0 ? 'null' : `${events} and ${bytes}`;
+      if (said !== held) complaints.push(`range ${range?.to ?? 'beyond'} says ${said}, the ledger ${held}`);
+    }
+    return complaints;
+  }
+}
+
+export interface JointState {
+  readonly stored: readonly string[];
+  /** Cents by period. */
+  readonly invoiced: readonly number[];
+  readonly complaints: readonly unknown[];
+}
+
+interface RangeRow {
+  readonly events: number;
+  readonly bytes: number;
+  readonly adjustments: number;
+}
+
+/** Events of the period and adjustments of the customer in each (from, to]. */
+const rangesSql = `SELECT
+    (SELECT count(*)::int FROM telemetry_events e WHERE e.customer_id = $1 AND e.event_time >= $2 AND e.event_time < $3
+      AND e.position > r.after AND e.position <= r.through) AS events,
+    (SELECT coalesce(sum((e.metadata ->> 'bytes')::int), 0)::int FROM telemetry_events e WHERE e.customer_id = $1
+      AND e.event_time >= $2 AND e.event_time < $3 AND e.position > r.after AND e.position <= r.through) AS bytes,
+    (SELECT count(*)::int FROM event_adjustments a WHERE a.customer_id = $1 AND a.position > r.after
+      AND a.position <= r.through) AS adjustments
+  FROM unnest($4::bigint[], $5::bigint[]) WITH ORDINALITY AS r (through, after, n) ORDER BY n`;
+
+function figuresOf({ sums }: UsageRange): string {
+  if (sums === null) return 'null';
+  const [calls, bytes] = ['api_calls', 'bytes'].map((meter) => sums.filter(({ m }) => m === meter));
+  const counted = calls?.reduce((sum, { n }) => sum + n, 0) ?? 0;
+  return `${counted} and ${bytes?.reduce((sum, { q }) => sum + Number(q), 0) ?? 0}`;
+}
+
+/** Minor units of an amount in USD. */
+function centsOf(amount: string): number {
+  const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,2}))?$/.exec(amount) ?? [];
+  return Number(`${sign}${whole}${fraction.padEnd(2, '0')}`);
+}
