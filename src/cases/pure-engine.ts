@@ -120,8 +120,9 @@ export class PureEngine implements CaseEngine {
     const segments = keepsPins(reason) ? chain.pinned : this.currentSegments(period);
     const correction = compareWithInvoiced(chain.invoiced, this.rate(period, segments));
     chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
-    if (correction === null) return;
+    // The price that was named is a fact of the period from now on, also where it makes no difference yet (RULES 21).
     chain.pinned = segments;
+    if (correction === null) return;
     chain.invoiced = invoicedAfter(chain.invoiced, correction);
   }
 

@@ -105,10 +105,11 @@ describe('on Postgres, through the activities', () => {
       runs(60),
     );
     const trialBalance = await fixture.storage.journal.trialBalance();
-    for (const currency of ['USD', 'JPY', 'KWD'] as const) {
+    expect(trialBalance).not.toEqual([]);
+    for (const currency of new Set(trialBalance.map((row) => row.currency))) {
       const balances = trialBalance.filter((row) => row.currency === currency).map(({ balance }) => balance);
       const sum = balances.map((balance) => minorUnitsOf(balance, 3)).reduce((a, b) => a + b, 0n);
-      expect([currency, balances.length > 0, sum]).toEqual([currency, true, 0n]);
+      expect([currency, sum]).toEqual([currency, 0n]);
     }
   }, 600_000);
 });

@@ -4,7 +4,7 @@ import pg from 'pg';
 export const faults = ['connection lost before the commit', 'acknowledgement lost after the commit'] as const;
 export type Fault = (typeof faults)[number];
 
-type Query = (this: pg.Client, ...parameters: readonly unknown[]) => unknown;
+type Query = (this: pg.Client, ...parameters: unknown[]) => unknown;
 
 /** Stands between the program and `pg`: every connection of this process that commits meets the fault that is armed. */
 export class CommitFaults {

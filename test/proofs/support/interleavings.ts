@@ -52,9 +52,9 @@ export async function runInOrder(
       isOver = true;
     });
     // A failure is thrown at the end, when nothing is left waiting.
-    const ended = running.catch(() => undefined);
+    running.catch(() => undefined);
     pending.push(running);
-    await (canBlock() ? Promise.race([ended, watch.standstill(() => isOver)]) : Promise.allSettled(pending));
+    await (canBlock() ? watch.standstill(() => isOver) : Promise.allSettled(pending));
   }
   const failed = (await Promise.allSettled(pending)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -1,0 +1,240 @@
+/**
+ * Every activity, and everything that an activity writes or starts, with its acknowledgement lost: after the retry the database
+ * holds what it holds where nothing was lost, row by row, ledger positions and ids included. (Invariants 2 and 4 of DESIGN 2.)
+ */
+import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import pg from 'pg';
+import { createActivities } from '../../src/activities/index.js';
+import type { Activities } from '../../src/activities/index.js';
+import { verifyInvoice } from '../../src/billing/verify-invoice.js';
+import { uuidOf } from '../../src/storage/identifiers.js';
+import type { DecimalString, LocalDate } from '../../src/domain/values.js';
+import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
+import type { ActivityFixture } from '../activities/fixture.js';
+import { contentOf } from './support/database-content.js';
+import { Losses } from './support/losses.js';
+
+const billingDay = '2024-02-01' as LocalDate;
+const nowMs = Date.parse('2024-02-01T03:00:00Z');
+
+/** A worker that runs activities until they succeed. */
+class Run {
+  readonly started: { type: string; workflowId: string }[] = [];
+  private readonly activities: Activities;
+  private steps = 0;
+  private readonly ran = new Map<keyof Activities, number>();
+
+  /** @param lostActivity whose first two acknowledgements are lost: once with its heartbeat, once without */
+  constructor(
+    readonly fixture: ActivityFixture,
+    readonly losses: Losses,
+    private readonly lostActivity: keyof Activities | null,
+  ) {
+    const note = (type: string, options: { workflowId: string }): Promise<object> => {
+      this.started.push({ type, workflowId: options.workflowId });
+      return Promise.resolve({});
+    };
+    const client = { workflow: losses.around('workflow', { start: note, signalWithStart: note }) };
+    this.activities = createActivities({
+      storage: losses.storage(fixture.storage),
+      client: client as unknown as Client,
+      settings,
+      now: () => issuedAt,
+    });
+  }
+
+  ranActivities(): readonly string[] {
+    return [...this.ran.keys()].sort();
+  }
+
+  async do<Name extends keyof Activities>(
+    name: Name,
+    ...input: Parameters<Activities[Name]>
+  ): Promise<Awaited<ReturnType<Activities[Name]>>> {
+    this.steps += 1;
+    // The relay is run as often as it takes: all of it is one step.
+    const step = name === 'runRelay' ? name : `${this.steps} ${name}`;
+    this.ran.set(name, (this.ran.get(name) ?? 0) + 1);
+    let heartbeatDetails: unknown;
+    return this.losses.untilDone(
+      step,
+      async (attempt) => {
+        const known = attempt === 2 ? heartbeatDetails : undefined;
+        const environment = new MockActivityEnvironment({ attempt, heartbeatDetails: known }, { logger: silent });
+        environment.on('heartbeat', (details) => {
+          heartbeatDetails = details;
+        });
+        const activity = this.activities[name] as (...parameters: typeof input) => Promise<unknown>;
+        const answer = await environment.run(activity, ...input);
+        if (name === this.lostActivity && attempt <= 2) throw new Error(`the acknowledgement of ${name} was lost`);
+        return answer as Awaited<ReturnType<Activities[Name]>>;
+      },
+      (error) => error instanceof ApplicationFailure && error.nonRetryable === true,
+    );
+  }
+}
+
+/** Losing acknowledgements is what this is about: warnings of it are noise. */
+const silent = new DefaultLogger('ERROR');
+
+type Key = { readonly customerId: string; readonly period: LocalDate };
+const keyOf = (customerId: string): Key => ({ customerId, period: january });
+
+async function relayUntilTold(run: Run): Promise<void> {
+  for (;;) {
+    await run.do('runRelay', { group: 'all', runForMs: 300 });
+    const { facts, oldestUndelivered } = await run.fixture.storage.relay.lag('all');
+    if (facts === 0 && oldestUndelivered === null) return;
+  }
+}
+
+async function invoice(run: Run, customerId: string): Promise<void> {
+  const key = keyOf(customerId);
+  await run.do('readPeriod', { ...key, nowMs });
+  await run.do('closeWindows', { ...key, nowMs, scope: 'all', windows: [], accumulatedThrough: null, rate: true });
+  const requestId = uuidOf('test-request', customerId);
+  await run.do('requestInvoicing', { ...key, requestId, billingDay, forced: false, reason: null, nowMs });
+  expect(await run.do('issueChunk', { billingDay, limit: 10 })).toMatchObject({ held: 0, more: false });
+}
+
+async function correct(run: Run, reRatingId: string, decision: 'approved' | 'rejected' | null): Promise<void> {
+  const { reRatings } = run.fixture.storage;
+  const attempt = 1;
+  const step = { reRatingId, attempt, limit: 10 };
+  const { next } = await run.do('compareReRating', step);
+  expect(next).toBe(decision === null ? 'correcting' : 'awaiting_approval');
+  if (decision !== null) {
+    expect(await run.do('readDecision', { reRatingId, attempt })).toBeNull();
+    await reRatings.decide(reRatingId, { attempt, decision, decidedBy: 'ann', reason: null });
+    expect(await run.do('readDecision', { reRatingId, attempt })).toBe(decision);
+  }
+  if (decision !== 'rejected') {
+    await run.do('correctReRating', step);
+    expect(await run.do('reconcileReRating', { reRatingId, attempt })).toMatchObject({ different: 0 });
+  }
+  await run.do('endReRating', { reRatingId, attempt, rejected: decision === 'rejected' });
+}
+
+async function startedCorrection(run: Run, customerId: string): Promise<string> {
+  const { reRatingId } = await run.do('startCorrection', keyOf(customerId));
+  if (reRatingId === null) throw new Error(`nothing of ${customerId} is corrected`);
+  return reRatingId;
+}
+
+/** An event that every stage missed: below every cutoff. */
+async function forgetEvent(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`INSERT INTO telemetry_events
+    (customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, position)
+    SELECT customer_id, source, event_id || '/again', partition, event_type, event_time, content_hash + 1, metadata, 1
+    FROM telemetry_events WHERE customer_id = 'acme' ORDER BY event_id LIMIT 1`);
+  await client.end();
+}
+
+/** Everything that activities do, once. */
+async function tell(run: Run): Promise<void> {
+  const { fixture } = run;
+  await fixture.addCustomer('acme');
+  await fixture.addCustomer('asks', { approvalThreshold: '0' as DecimalString });
+  await fixture.addCustomer('manual', { lateUsageQuietTime: 'manual' });
+  const customers = ['acme', 'asks', 'manual'];
+  for (const customerId of customers) await fixture.addCalls(customerId, customerId === 'acme' ? 1_010 : 30);
+  await relayUntilTold(run);
+  for (const customerId of customers) await invoice(run, customerId);
+
+  for (const customerId of customers) await fixture.addCalls(customerId, 2, '2024-01-25T00:00:00Z');
+  await relayUntilTold(run);
+  await run.do('noteLateUsage', keyOf('acme'));
+  expect(await run.do('startCorrection', keyOf('manual'))).toEqual({ reRatingId: null, noted: true });
+  await correct(run, await startedCorrection(run, 'acme'), null);
+  await correct(run, await startedCorrection(run, 'asks'), 'approved');
+  await fixture.addCalls('asks', 1, '2024-01-26T00:00:00Z');
+  await correct(run, await startedCorrection(run, 'asks'), 'rejected');
+  await run.do('sweepPeriods');
+
+  const { data: documents } = await fixture.storage.billing.listInvoices({}, { limit: 100 });
+  for (const document of documents)
+    expect(await verifyInvoice(fixture.storage, document)).toMatchObject({ verified: true });
+
+  await forgetEvent(fixture.url);
+  const { runId } = await run.do('beginReconciliation', { runId: null });
+  expect(await run.do('reconcileChunk', { runId, limit: 10 })).toMatchObject({ different: 1 });
+  await run.do('finishReconciliation', { runId });
+  await correct(run, uuidOf('re-rating', 'reconciliation', 'acme', january, 2), null);
+}
+
+interface Told {
+  readonly content: Readonly<Record<string, readonly string[]>>;
+  /** Workflows, each once however often it was started. */
+  readonly workflows: readonly string[];
+  readonly activities: readonly string[];
+  readonly lost: readonly string[];
+}
+
+async function told(lostActivity: keyof Activities | null, loses: (call: string) => boolean = () => false): Promise<Told> {
+  const fixture = await createActivityFixture();
+  try {
+    const run = new Run(fixture, new Losses(loses), lostActivity);
+    await tell(run);
+    return {
+      // Taking over a relay that is gone raises its epoch.
+      content: await contentOf(fixture.url, { columns: ['epoch'] }),
+      workflows: [...new Set(run.started.map(({ type, workflowId }) => `${type} ${workflowId}`))].sort(),
+      activities: run.ranActivities(),
+      lost: [...run.losses.lost],
+    };
+  } finally {
+    await fixture.close();
+  }
+}
+
+let reference: Told;
+beforeAll(async () => {
+  reference = await told(null);
+}, 300_000);
+
+const names = Object.keys(createActivities({} as Parameters<typeof createActivities>[0])) as (keyof Activities)[];
+
+test('the story has every activity in it, and documents of every kind of course', () => {
+  expect(reference.activities).toEqual([...names].sort());
+  expect(reference.content['invoices']).toHaveLength(6);
+  expect(reference.lost).toEqual([]);
+});
+
+test.each(names)(
+  'the acknowledgement of %s is lost',
+  async (name) => {
+    const { content, workflows } = await told(name);
+    expect({ content, workflows }).toEqual({ content: reference.content, workflows: reference.workflows });
+  },
+  300_000,
+);
+
+test('every commit and every message to Temporal of every activity is acknowledged only when it is tried again', async () => {
+  const { content, workflows, lost } = await told(null, () => true);
+  expect({ content, workflows }).toEqual({ content: reference.content, workflows: reference.workflows });
+  expect(new Set(lost.map((point) => point.split(' ').at(-2)))).toEqual(
+    new Set([
+      'billing.atGate',
+      'findings.store',
+      'periods.periodAt',
+      'periods.periodNamed',
+      'periods.requestInvoicing',
+      'reRatings.create',
+      'reRatings.enter',
+      'reconciliation.finish',
+      'reconciliation.request',
+      'reconciliation.storeResult',
+      'relay.acquire',
+      'relay.markDelivered',
+      'relay.plan',
+      'usage.closeWindows',
+      'workflow.signalWithStart',
+      'workflow.start',
+    ]),
+  );
+}, 300_000);
