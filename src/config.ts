@@ -30,6 +30,14 @@ export interface Config {
   readonly idleTimeoutMs: number;
   /** An event further ahead of the clock than this (ms) is refused. */
   readonly futureToleranceMs: number;
+  /** From which rate of duplicates on a producer of events is throttled. */
+  readonly duplicateFlood: {
+    readonly windowMs: number;
+    /** In a window, of one customer and source; 0: never. */
+    readonly duplicates: number;
+    /** Of the producer's events in the window. */
+    readonly percent: number;
+  };
   /** How often provisional charges are stored (ms), or with every close of windows. */
   readonly ratingCadence: number | 'every_close';
   /** Printed on every invoice, as a snapshot taken at issue. */
@@ -117,6 +125,9 @@ const environment = z.object({
   RECKONER_OUT_OF_ORDERNESS: duration('PT1M'),
   RECKONER_IDLE_TIMEOUT: duration('PT5M'),
   RECKONER_FUTURE_TOLERANCE: duration('PT5M'),
+  RECKONER_DUPLICATE_FLOOD_WINDOW: positiveDuration('PT1M'),
+  RECKONER_DUPLICATE_FLOOD_DUPLICATES: integer('100000', { from: 0, to: 999_999_999 }),
+  RECKONER_DUPLICATE_FLOOD_PERCENT: integer('50', { from: 1, to: 100 }),
   RECKONER_RATING_CADENCE: z
     .string()
     .default('P1D')
@@ -155,6 +166,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     outOfOrdernessMs: values.RECKONER_OUT_OF_ORDERNESS,
     idleTimeoutMs: values.RECKONER_IDLE_TIMEOUT,
     futureToleranceMs: values.RECKONER_FUTURE_TOLERANCE,
+    duplicateFlood: {
+      windowMs: values.RECKONER_DUPLICATE_FLOOD_WINDOW,
+      duplicates: values.RECKONER_DUPLICATE_FLOOD_DUPLICATES,
+      percent: values.RECKONER_DUPLICATE_FLOOD_PERCENT,
+    },
     ratingCadence: values.RECKONER_RATING_CADENCE,
     seller: {
       name: values.RECKONER_SELLER_NAME,

@@ -13,7 +13,7 @@ export function requestsOf(path: string, bodies: readonly Buffer[]): Buffer[] {
   });
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly body: string;
 }
@@ -66,14 +66,24 @@ class Connection {
 
 /** Sends every request once, over `connections` sockets; any answer but 202 ends the run. */
 export async function sendAll(port: number, requests: readonly Buffer[], connections: number): Promise<void> {
+  await sendEach(port, requests, connections, ({ status, body }) => {
+    if (status !== 202) throw new Error(`POST was answered ${status}: ${body.slice(0, 300)}`);
+  });
+}
+
+/** Sends every request once, over `connections` sockets. */
+export async function sendEach(
+  port: number,
+  requests: readonly Buffer[],
+  connections: number,
+  take: (answer: Answer) => void,
+): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
     const connection = await Connection.open(port);
     try {
-      for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
-        const { status, body } = await connection.send(request);
-        if (status !== 202) throw new Error(`POST was answered ${status}: ${body.slice(0, 300)}`);
-      }
+      for (let request = requests[next++]; request !== undefined; request = requests[next++])
+        take(await connection.send(request));
     } finally {
       connection.close();
     }

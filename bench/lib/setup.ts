@@ -15,6 +15,8 @@ export const meterOf = (meter: Partial<Meter> & Pick<Meter, 'code'>): Omit<Meter
   windowSize: 'hour',
   allowedLateness: 'PT1H',
   allowNegative: false,
+  maxGroups: 1000,
+  effectiveFrom: null,
   ...meter,
 });
 

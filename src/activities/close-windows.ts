@@ -1,16 +1,16 @@
 import { log } from '@temporalio/activity';
-import type { CloseWindowsInput, CloseWindowsOutput, LedgerWindow } from '../contracts/activities.js';
+import type { CloseWindowsInput, CloseWindowsOutput, LedgerWindow, LedgerWindows } from '../contracts/activities.js';
 import type { AccumulationDifference, BillingPeriod, OpenWindow, Storage } from '../storage/types.js';
 import { customerOf } from '../billing/price-facts.js';
 import { isUnavailable } from '../storage/errors.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
-import { isPast, ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+import { isPast, ledgerWindowsOf, periodOf, settingsOf, unheld } from './period-facts.js';
 import type { WindowsAtTime } from './period-facts.js';
 import { rateProvisionally } from './rate-provisionally.js';
 
 /**
- * Closes everything that is due, of all meters, at one fresh cutoff. What the signals accumulated is held against the
+ * Closes everything that is due, of all meters, at one fresh cutoff, but what open backfills hold; on demand that, too. What the signals accumulated is held against the
  * ledger: a difference is a finding, and the ledger wins. Repeating it appends nothing.
  */
 export function closeWindows(dependencies: ActivityDependencies) {
@@ -36,7 +36,7 @@ async function close(dependencies: ActivityDependencies, input: CloseWindowsInpu
     closed: chosen.windows?.length ?? closed.revisions,
     revisions: closed.revisions,
     differences: closed.differences.length,
-    remaining: chosen.at === null ? null : ledgerWindowsOf(await storage.periods.openWindows(period), chosen.at),
+    remaining: chosen.remaining === null ? null : await chosen.remaining(),
   };
 }
 
@@ -44,24 +44,26 @@ interface ChosenWindows {
   /** null: every window with usage. */
   readonly windows: readonly OpenWindow[] | null;
   /** Set when the ledger was asked which windows are due: then it is asked what remains, too. */
-  readonly at: WindowsAtTime | null;
+  readonly remaining: (() => Promise<LedgerWindows>) | null;
 }
 
 async function chooseWindows(
   { storage, settings }: ActivityDependencies,
   period: BillingPeriod,
-  { scope, windows, nowMs }: CloseWindowsInput,
+  { scope, windows: listed, nowMs }: CloseWindowsInput,
 ): Promise<ChosenWindows> {
-  if (scope === 'all') return { windows: null, at: null };
-  if (scope === 'listed') return { windows: windows.map(openWindowOf), at: null };
+  if (scope === 'all') return { windows: null, remaining: null };
+  const backfills = await storage.backfills.openIn(period.customerId, period);
+  if (scope === 'listed') return { windows: unheld(listed.map(openWindowOf), backfills), remaining: null };
   const customer = await customerOf(storage, period.customerId);
   const at: WindowsAtTime = {
     settings: settingsOf(customer, await storage.reference.meters(), settings),
     highestEventTime: await storage.periods.highestEventTime(period),
     nowMs,
   };
-  const open = await storage.periods.openWindows(period);
-  return { windows: open.filter((window) => isPast(window, at)), at };
+  const open = async (): Promise<readonly OpenWindow[]> => unheld(await storage.periods.openWindows(period), backfills);
+  const windows = (await open()).filter((window) => isPast(window, at));
+  return { windows, remaining: async () => ledgerWindowsOf(await open(), at) };
 }
 
 const openWindowOf = ({ m, w, e }: LedgerWindow): OpenWindow => ({ meter: m, windowStart: w, windowEnd: e });

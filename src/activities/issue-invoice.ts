@@ -12,6 +12,7 @@ import { uuidOf } from '../storage/identifiers.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { holdingFindings } from './held-findings.js';
+import { startFirstLateAfter } from './later-periods.js';
 import { periodOf } from './period-facts.js';
 
 export interface Issued {
@@ -28,11 +29,16 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
   const { storage } = dependencies;
   const period = await periodOf(storage, request);
   const facts = await priceFactsOf(storage, period);
-  return storage.billing.atGate(period, async (gate) => {
-    const issued = await decide(gate, { dependencies, period, facts });
-    await gate.recordOutcome(request.requestId, issued.outcome, issued.invoiceId);
-    return issued;
+  const issued = await storage.billing.atGate(period, async (gate) => {
+    const decided = await decide(gate, { dependencies, period, facts });
+    await gate.recordOutcome(request.requestId, decided.outcome, decided.invoiceId);
+    return decided;
   });
+  // A period may be invoiced after the one that its level is carried into.
+  if (facts.meters.some(({ aggregation }) => aggregation === 'weighted_sum')) {
+    await startFirstLateAfter(dependencies, period);
+  }
+  return issued;
 }
 
 interface GateFacts {
@@ -48,8 +54,8 @@ async function decide(gate: GateTransaction, { dependencies, period, facts }: Ga
     return { outcome: 'already_invoiced', invoiceId, number };
   }
   await gate.bringWindowsToCutoff();
-  const unreadable = await gate.unreadableValues();
   const rated = await rateWith(facts, period, (segments) => gate.segmentUsage(segments));
+  const unreadable = await gate.unreadableValues();
   const { lines, usage } = rated;
   const findings = holdingFindings(period, { rated, unreadable });
   if (findings.length > 0) {
@@ -102,5 +108,6 @@ async function issue(
 
 /** Without usage and without a fee that is due all the same (RULES 25). */
 function isEmpty(usage: readonly SegmentUsage[], lines: readonly RatedLine[]): boolean {
-  return usage.every(({ eventCount }) => eventCount === 0) && lines.every(({ amount }) => decimal(amount).isZero());
+  const isUsed = ({ eventCount, quantity }: SegmentUsage): boolean => eventCount > 0 || !decimal(quantity).isZero();
+  return !usage.some(isUsed) && lines.every(({ amount }) => decimal(amount).isZero());
 }

@@ -7,7 +7,7 @@ import { isPastOnArrival, watermark } from '../domain/metering/watermark.js';
 import { parseDuration } from '../domain/time/duration.js';
 import { instantToMs } from '../domain/time/instant.js';
 import type { Instant } from '../domain/values.js';
-import type { BillingPeriod, Customer, OpenWindow, Storage } from '../storage/types.js';
+import type { BillingPeriod, Customer, OpenBackfill, OpenWindow, Storage } from '../storage/types.js';
 import type { ActivitySettings } from './dependencies.js';
 
 /** Late usage of a customer that corrects by hand is noted all the same, after this. */
@@ -41,6 +41,13 @@ export interface WindowsAtTime {
   readonly highestEventTime: Instant | null;
   /** The workflow's time. */
   readonly nowMs: number;
+}
+
+/** Windows that no open backfill covers a part of: the others close after it was closed or reverted (DESIGN 3). */
+export function unheld(windows: readonly OpenWindow[], backfills: readonly OpenBackfill[]): readonly OpenWindow[] {
+  const isHeld = ({ windowStart, windowEnd }: OpenWindow): boolean =>
+    backfills.some(({ range }) => windowStart < range.to && windowEnd > range.from);
+  return backfills.length === 0 ? windows : windows.filter((window) => !isHeld(window));
 }
 
 /** Whether the watermark has passed the window's end and allowed lateness. */

@@ -2,7 +2,7 @@ import type { PeriodReading, ReadPeriodInput } from '../contracts/activities.js'
 import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriodStage } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { ledgerWindowsOf, periodOf, settingsOf } from './period-facts.js';
+import { ledgerWindowsOf, periodOf, settingsOf, unheld } from './period-facts.js';
 
 /** The truth about a period: a run of `billingPeriod` begins with it, and comes back to it when signals leave a gap. */
 export function readPeriod({ storage, settings }: ActivityDependencies) {
@@ -17,7 +17,8 @@ export function readPeriod({ storage, settings }: ActivityDependencies) {
     const periodSettings = settingsOf(customer, meters, settings);
     const isMetering = stage === 'metering';
     const highestEventTime = isMetering ? await storage.periods.highestEventTime(period) : null;
-    const openWindows = isMetering ? await storage.periods.openWindows(period) : [];
+    const backfills = isMetering ? await storage.backfills.openIn(input.customerId, period) : [];
+    const openWindows = isMetering ? unheld(await storage.periods.openWindows(period), backfills) : [];
     const veryLate = stage === 'invoiced' ? await storage.periods.veryLateFacts(period) : { count: 0 };
     return {
       from: period.from,
@@ -28,6 +29,7 @@ export function readPeriod({ storage, settings }: ActivityDependencies) {
       highestEventTime,
       windows: ledgerWindowsOf(openWindows, { settings: periodSettings, highestEventTime, nowMs: input.nowMs }),
       veryLateFacts: veryLate.count,
+      ...(backfills.length > 0 && { held: true }),
       settings: periodSettings,
     };
   };

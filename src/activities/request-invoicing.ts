@@ -16,6 +16,14 @@ export function requestInvoicing(dependencies: ActivityDependencies) {
     const period = await periodOf(storage, input);
     const status = await storage.periods.status(customerId, name);
     const alreadyInvoiced = status?.stage === 'invoiced';
+    if (!alreadyInvoiced && input.onDemand !== true) {
+      const backfills = await storage.backfills.openIn(customerId, period);
+      // The next period's workflow does not wait for it.
+      if (backfills.length > 0) {
+        await startNextPeriod(dependencies, period, input.nowMs);
+        return { alreadyInvoiced, held: true };
+      }
+    }
     if (!alreadyInvoiced) {
       await storage.periods.requestInvoicing({ requestId, customerId, period: name, billingDay, forced, reason });
       await client.workflow.signalWithStart(workflowTypes.invoicing, {

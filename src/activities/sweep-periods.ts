@@ -7,6 +7,7 @@ import { inParallel } from '../relay/in-parallel.js';
 import type { Page, ReRating } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
+import { noteMovedBoundaries } from './moved-boundaries.js';
 
 const pageSize = 200;
 const startsInFlight = 8;
@@ -42,6 +43,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         } while (progress.cursor !== null);
       },
     );
+    await noteMovedBoundaries(dependencies);
     return { started: progress.started + (await startReRatings(dependencies)) };
   };
 }

@@ -3,11 +3,16 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { DomainFailure } from '../domain/failure.js';
+import { Admission } from './ingest/admission.js';
+import { defaultDuplicateFloodLimits, DuplicateFlood } from './ingest/duplicate-flood.js';
 import { EventIngest } from './ingest/event-ingest.js';
 import { defaultGroupCommitLimits, GroupCommit } from './ingest/group-commit.js';
 import { KnownCustomers } from './ingest/known-customers.js';
 import { KnownMeters } from './ingest/known-meters.js';
+import { KnownBackfills } from './ingest/backfilled.js';
+import { EventReceiver } from './ingest/receive-events.js';
 import { registerActor } from './plugins/actor.js';
+import { registerDeadLetterMetrics } from './plugins/dead-letter-metrics.js';
 import { registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
@@ -16,9 +21,11 @@ import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
 import { adjustmentRoutes } from './routes/adjustments.js';
+import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
+import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
@@ -28,7 +35,9 @@ import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
 import { AdjustmentService } from './services/adjustments.js';
+import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
+import { DeadLetterService } from './services/dead-letters.js';
 import { PeriodService } from './services/periods.js';
 import { ReRatingService } from './services/re-ratings.js';
 import { ReconciliationService } from './services/reconciliations.js';
@@ -61,6 +70,10 @@ const allRoutes = [
   ingestRoute,
   eventRoutes,
   adjustmentRoutes,
+  backfillRoutes,
+  backfillDecisionRoutes,
+  deadLetterRoutes,
+  deadLetterReplayRoute,
   customerRoutes,
   usageRoutes,
   meterRoutes,
@@ -93,12 +106,19 @@ function createFastify({ logger }: ApiDependencies): Api {
   }).withTypeProvider<ZodTypeProvider>();
 }
 
+const defaultEventStreams = 16;
+
 function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const { storage, temporal, clock, config, logger } = deps;
   const limits = { ...defaultGroupCommitLimits, ...config.groupCommit };
+  const admission = new Admission({ bytes: limits.bytesWaiting, streams: config.eventStreams ?? defaultEventStreams });
+  const floodLimits = config.duplicateFlood ?? defaultDuplicateFloodLimits;
+  const flood = new DuplicateFlood({ limits: floodLimits, clock, findings: storage.findings });
   const metrics = registerMetrics(app, {
     ofProcess: config.processMetrics ?? false,
     queueDepth: () => groupCommit.depth,
+    admission,
+    flood,
   });
   const groupCommit = new GroupCommit(storage.ledger, limits, metrics.commits);
   const knownMeters = new KnownMeters(storage.reference);
@@ -106,9 +126,13 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     groupCommit,
     customers: new KnownCustomers(storage.reference),
     meters: knownMeters,
+    backfills: new KnownBackfills(storage.backfills),
+    flood,
+    observer: metrics,
     clock,
     futureToleranceMs: config.futureToleranceMs,
   });
+  const receiver = new EventReceiver(ingest, admission);
   const customers = new CustomerService({ storage, temporal, clock, logger });
   const periods = new PeriodService({ storage, temporal, clock, closeWaitMs: config.closeWaitMs ?? 10_000 });
   const adjustments = new AdjustmentService({
@@ -117,11 +141,27 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     clock,
     futureToleranceMs: config.futureToleranceMs,
   });
+  const backfills = new BackfillService(storage);
+  const deadLetters = new DeadLetterService({ storage, ingest });
+  registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
   app.addHook('onClose', async () => {
     await groupCommit.close();
     await customers.settled();
   });
-  return { ...deps, ingest, knownMeters, metrics, customers, periods, adjustments, reRatings, reconciliations };
+  return {
+    ...deps,
+    ingest,
+    receiver,
+    knownMeters,
+    metrics,
+    customers,
+    periods,
+    adjustments,
+    backfills,
+    deadLetters,
+    reRatings,
+    reconciliations,
+  };
 }

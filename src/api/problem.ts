@@ -20,6 +20,17 @@ export interface Problem {
   readonly code: FailureCode;
   readonly instance: string;
   readonly errors: readonly ProblemIssue[];
+  /** Only where a part of the request was carried out. */
+  readonly progress?: IngestProgress;
+}
+
+/** What of a stream of events is committed. */
+export interface IngestProgress {
+  /** Every line before this one, counted from 0, is dealt with. */
+  readonly lines: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: number;
 }
 
 interface CodeEntry {
@@ -54,7 +65,6 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   UNKNOWN_METER: { status: 404, title: 'Unknown meter' },
   METER_IMMUTABLE: { status: 409, title: 'A meter never changes' },
   UNKNOWN_AGGREGATION: { status: 422, title: 'Unknown aggregation' },
-  UNSUPPORTED_AGGREGATION: { status: 422, title: 'Aggregation not supported by this version' },
   UNKNOWN_PRICE_BOOK: { status: 404, title: 'Unknown price book' },
   UNKNOWN_PRICE_MODEL: { status: 422, title: 'Unknown price model' },
   UNSUPPORTED_PRICE_FEATURE: { status: 422, title: 'Price feature not supported by this version' },
@@ -96,6 +106,17 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database is not available' },
   TEMPORAL_UNAVAILABLE: { status: 503, title: 'Temporal is not available' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
+  DUPLICATE_FLOOD: { status: 429, title: 'Too many duplicates' },
+  BACKFILL_NOT_FOUND: { status: 404, title: 'Backfill not found' },
+  BACKFILL_RANGE_EMPTY: { status: 422, title: 'The range of the backfill is empty' },
+  BACKFILL_CLOSED: { status: 409, title: 'The backfill is closed' },
+  BACKFILL_REVERTED: { status: 409, title: 'The backfill is reverted' },
+  BACKFILL_OPEN: { status: 409, title: 'An open backfill holds the billing period' },
+  EVENT_OUTSIDE_BACKFILL: { status: 422, title: 'The event is outside its backfill' },
+  EVENT_ID_IN_BACKFILL: { status: 409, title: 'The event id is used in a backfill that does not count' },
+  EVENT_ID_REPLACED: { status: 409, title: 'The event id is used by an event that the backfill replaces' },
+  DEAD_LETTER_NOT_FOUND: { status: 404, title: 'Dead letter not found' },
+  DEAD_LETTER_NOT_OPEN: { status: 409, title: 'The dead letter is settled' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */
@@ -104,6 +125,7 @@ export const retryAfterSeconds: Readonly<Partial<Record<FailureCode, number>>> =
   DATABASE_UNAVAILABLE: 2,
   TEMPORAL_UNAVAILABLE: 5,
   IDEMPOTENCY_KEY_IN_FLIGHT: 1,
+  DUPLICATE_FLOOD: 10,
 };
 
 /** More than one place of the body at fault; the first issue gives the problem its code. */
@@ -111,6 +133,41 @@ export class RequestRefused extends DomainFailure {
   constructor(readonly issues: readonly [ProblemIssue, ...ProblemIssue[]]) {
     super(issues[0].code, issues[0].detail, issues[0].pointer);
   }
+}
+
+/** A refusal that passes by itself, at a known time. */
+export class RefusedForNow extends DomainFailure {
+  constructor(
+    { code, detail }: Pick<DomainFailure, 'code' | 'detail'>,
+    /** Seconds. */
+    readonly retryAfter: number,
+  ) {
+    super(code, detail);
+  }
+}
+
+/** A stream of events that was not taken to its end. */
+export class IngestInterrupted extends DomainFailure {
+  readonly progress: IngestProgress;
+  /** Seconds; by default the one of the code. */
+  readonly retryAfter: number | undefined;
+  override readonly cause: unknown;
+
+  constructor(
+    { code, detail }: Pick<DomainFailure, 'code' | 'detail'>,
+    more: { readonly progress: IngestProgress; readonly retryAfter?: number; readonly cause: unknown },
+  ) {
+    super(code, detail);
+    this.progress = more.progress;
+    this.retryAfter = more.retryAfter;
+    this.cause = more.cause;
+  }
+}
+
+/** Seconds after which a request so refused may be repeated; undefined when repeating it would not help. */
+export function retryAfterOf(failure: DomainFailure): number | undefined {
+  const own = failure instanceof RefusedForNow || failure instanceof IngestInterrupted ? failure.retryAfter : undefined;
+  return own ?? retryAfterSeconds[failure.code];
 }
 
 /**
@@ -131,6 +188,7 @@ export function problemOf(failure: DomainFailure, requestId: string): Problem {
     code: failure.code,
     instance: requestId,
     errors: issuesOf(failure),
+    ...(failure instanceof IngestInterrupted && { progress: failure.progress }),
   };
 }
 

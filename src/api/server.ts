@@ -13,7 +13,8 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
-export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'>;
+export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
+  Partial<Pick<Config, 'duplicateFlood'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -24,7 +25,11 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
     storage,
     temporal,
     clock: Date.now,
-    config: { futureToleranceMs: config.futureToleranceMs, processMetrics: true },
+    config: {
+      futureToleranceMs: config.futureToleranceMs,
+      ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
+      processMetrics: true,
+    },
     logger,
   });
   const closeConnections = async (): Promise<void> => {

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Storage } from '../storage/types.js';
+import type { DuplicateFloodLimits } from './ingest/duplicate-flood.js';
 import type { GroupCommitLimits } from './ingest/group-commit.js';
 import type { TemporalGateway } from './temporal-gateway.js';
 
@@ -20,6 +21,9 @@ export interface ApiConfig {
   /** How long a close on demand waits for its invoice before it answers (ms); default 10,000. */
   readonly closeWaitMs?: number;
   readonly groupCommit?: Partial<GroupCommitLimits>;
+  /** Streams of events at the same time; default 16. */
+  readonly eventStreams?: number;
+  readonly duplicateFlood?: DuplicateFloodLimits;
   /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
   readonly processMetrics?: boolean;
 }

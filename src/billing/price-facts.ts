@@ -2,7 +2,7 @@
 import { startOfLocalDay } from '../calendar/time-zones.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
-import type { Meter } from '../domain/metering/meter.js';
+import { type MeterInForce, holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
@@ -15,7 +15,8 @@ type Reference = Pick<Storage, 'reference'>;
 export interface PriceFacts {
   readonly currency: string;
   readonly customerVersionId: string;
-  readonly meters: readonly Meter[];
+  /** The versions that count some part of the period, by code and version. */
+  readonly meters: readonly MeterInForce[];
   /** Of all meters but those in `meterSegments`. They tile the period. */
   readonly segments: readonly PriceSegment[];
   /** By meter code: prices that a re-rating limited to some meters has moved. */
@@ -29,7 +30,7 @@ export async function priceFactsOf(
 ): Promise<PriceFacts & { readonly customer: Customer }> {
   const { reference } = storage;
   const customer = await customerOf(storage, period.customerId);
-  const meters = await reference.meters();
+  const meters = metersOf(await reference.meterVersions(), period);
   const assignments = await reference.assignments(period.customerId);
   const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
   const versions = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
@@ -44,14 +45,19 @@ export async function priceFactsOf(
   };
 }
 
-/** What a document was rated with. */
+function metersOf(versions: Parameters<typeof metersInForce>[0], period: BillingPeriod): readonly MeterInForce[] {
+  return metersInForce(versions, period, (date) => startOfLocalDay(date, period.timeZone)).filter(holdsAtAll);
+}
+
+/** What a document of the period was rated with: of the versions of meters those that it pinned, and no later one. */
 export async function pinnedPriceFacts(
   { reference }: Reference,
-  pins: PinnedVersions,
-  currency: string,
+  period: BillingPeriod,
+  { pins, currency }: { readonly pins: PinnedVersions; readonly currency: string },
 ): Promise<PriceFacts> {
   const pinned = new Set(pins.meter_ids);
-  const meters = (await reference.meters()).filter(({ meterId }) => pinned.has(meterId));
+  const versions = (await reference.meterVersions()).filter(({ meterId }) => pinned.has(meterId));
+  const meters = metersOf(versions, period);
   const byMeter = Object.entries(pins.meter_price_segments ?? {});
   const all = [pins.price_segments, ...byMeter.map(([, segments]) => segments)].flat();
   const ids = [...new Set(all.flatMap(({ price_book_id: id }) => id ?? []))];
@@ -124,10 +130,11 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, usageOf
 
 /** Meters by the segments that price them. A book may name meters that nothing was recorded for: the first part has them. */
 function partsOf({ meters, segments, meterSegments }: PriceFacts) {
-  const own = meters.filter(({ code }) => meterSegments.has(code));
   return [
     { meters: meters.filter(({ code }) => !meterSegments.has(code)), segments },
-    ...own.map((meter) => ({ meters: [meter], segments: meterSegments.get(meter.code) ?? segments })),
+    ...[...meterSegments]
+      .map(([own, moved]) => ({ meters: meters.filter(({ code }) => code === own), segments: moved }))
+      .filter((part) => part.meters.length > 0),
   ];
 }
 

@@ -1,4 +1,8 @@
-import { planPrices } from '../domain/rating/price-plan.js';
+import { startOfLocalDay } from '../calendar/time-zones.js';
+import { addsUp, type MeterPool } from '../domain/metering/meter.js';
+import { holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
+import { pricedPools } from '../domain/rating/pools.js';
+import { planPrices, type PlannedMeter } from '../domain/rating/price-plan.js';
 import type { RoundingMode } from '../domain/rating/price-book.js';
 import type { ReconciliationDifference } from '../domain/reconciliation/difference.js';
 import { reconcileInvoiced, reconcileOpen } from '../domain/reconciliation/reconcile.js';
@@ -101,13 +105,19 @@ async function invoicedReport(
   const { proof } = storage;
   const { cutoff, pinnedVersions: pins } = rating;
   const currency = chain.documents[0]?.currency ?? '';
-  const facts = await pinnedPriceFacts(storage, pins, currency);
+  const facts = await pinnedPriceFacts(storage, period, { pins, currency });
+  const pools = poolsOf(facts);
   return reconcileInvoiced({
     cutoff,
     currency,
     stored: await proof.eventCounts(period, pins.meter_ids, cutoff),
     events: await proof.rawUsage(period, pins.meter_ids, cutoff),
     aggregates: await proof.aggregatedUsage(period, pins.meter_ids, cutoff),
+    overPeriod: {
+      meters: new Set(pools.map(({ meter }) => meter.code)),
+      events: await proof.rawPeriodUsage(period, pools, cutoff),
+      aggregates: await proof.periodUsage(period, pools, cutoff),
+    },
     charges: await proof.charges(period, rating.chargeIds),
     documents: chain.documents,
     posted,
@@ -115,11 +125,18 @@ async function invoicedReport(
   });
 }
 
+function poolsOf({ meters, segments, meterSegments }: PriceFacts): readonly MeterPool[] {
+  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments));
+}
+
 /** A line is rounded as the version at the period's end says. */
 function roundingOf({ meters, segments, meterSegments }: PriceFacts, code: string): RoundingMode | null {
-  const meter = meters.find((candidate) => candidate.code === code) ?? { code, groupBy: [] };
+  const meter = meters.findLast((candidate) => candidate.code === code) ?? unknownMeter(code);
   return planPrices(meter, meterSegments.get(code) ?? segments)?.last.version.rounding ?? null;
 }
+
+/** A price may name a meter that nothing was ever recorded for. */
+const unknownMeter = (code: string): PlannedMeter => ({ code, groupBy: [], aggregation: 'sum' });
 
 async function openReport(
   storage: Reading,
@@ -128,14 +145,23 @@ async function openReport(
 ): Promise<ReconciliationReport> {
   const { proof } = storage;
   const cutoff = await storage.ledger.safeHorizon();
-  const meterIds = (await storage.reference.meters()).map(({ meterId }) => meterId);
+  const versions = await storage.reference.meterVersions();
+  const meterIds = versions.map(({ meterId }) => meterId);
   const events = await proof.rawUsage(period, meterIds, cutoff);
+  const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
+  const pools = metersInForce(versions, period, startOfDay)
+    .filter((meter) => holdsAtAll(meter) && !addsUp(meter))
+    .map((meter) => ({ meter, by: meter.groupBy }));
   return reconcileOpen({
     state: chain.voided === null ? 'open' : 'void',
     cutoff,
     currency: documents[0]?.currency ?? null,
     stored: await proof.eventCounts(period, meterIds, cutoff),
     events,
+    overPeriod: {
+      meters: new Set(pools.map(({ meter }) => meter.code)),
+      events: await proof.rawPeriodUsage(period, pools, cutoff),
+    },
     finalWindows: await doubtfulWindows(storage, period, events),
     posted,
   });

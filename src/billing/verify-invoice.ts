@@ -1,6 +1,9 @@
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { usageBySegment } from '../domain/metering/fold.js';
+import { addsUp } from '../domain/metering/meter.js';
+import { asSegmentUsage } from '../domain/metering/period-usage.js';
+import { pricedPools } from '../domain/rating/pools.js';
 import { verifyDocument } from '../domain/reconciliation/verify-document.js';
 import type { InvoiceVerification } from '../domain/reconciliation/verify-document.js';
 import type { Storage } from '../storage/types.js';
@@ -27,17 +30,19 @@ export async function verifyInvoice(
   const period = await storage.periods.periodNamed(invoice.customerId, invoice.period);
   invariant(period !== null, 'an invoice has a stored period');
   const { pinnedVersions: pins, cutoffPosition: cutoff } = invoice;
-  const facts = await pinnedPriceFacts(storage, pins, invoice.currency);
+  const facts = await pinnedPriceFacts(storage, period, { pins, currency: invoice.currency });
   const windows = await proof.rawUsage(period, pins.meter_ids, cutoff);
-  const codes = new Map(facts.meters.map(({ meterId, code }) => [meterId, code]));
-  const rated = await rateWith(facts, period, (segments, meterIds) => {
-    const own = new Set(meterIds.map((meterId) => codes.get(meterId)));
-    return Promise.resolve(
-      usageBySegment(
-        windows.filter(({ meter }) => own.has(meter)),
+  const rated = await rateWith(facts, period, async (segments, meterIds) => {
+    const meters = facts.meters.filter(({ meterId }) => meterIds.includes(meterId));
+    const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
+    const whole = await proof.rawPeriodUsage(period, pricedPools(meters, segments), cutoff);
+    return [
+      ...usageBySegment(
+        windows.filter(({ meter }) => adding.has(meter)),
         segments,
       ),
-    );
+      ...asSegmentUsage(whole, segments),
+    ];
   });
   const chargeIds = [...new Set(invoice.lines.flatMap((line) => line.chargeIds))];
   const charges = await proof.charges(invoice, chargeIds);

@@ -5,6 +5,8 @@
 import { Temporal } from 'temporal-polyfill';
 import { DomainFailure } from '../domain/failure.js';
 import { instantToMs, isHourAligned, msToInstant } from '../domain/time/instant.js';
+import type { WindowSize } from '../domain/metering/meter.js';
+import { type MeteringPeriod, windowOf } from '../domain/metering/window.js';
 import { addDays, formatLocalDate } from '../domain/time/local-date.js';
 import type { Instant, Interval, LocalDate } from '../domain/values.js';
 
@@ -87,6 +89,24 @@ export function longWindowBounds(interval: Interval, timeZone: string, size: 'da
   const days = localDayStarts(interval, timeZone);
   const starts = size === 'day' ? days : days.filter((start) => isFirstOfMonth(start, timeZone));
   return [interval.from, ...starts, interval.to];
+}
+
+/** Bounds of the windows of that size: hours of UTC cut at the period's cuts (RULES 4), local days, local months. */
+export function windowBoundsOf(
+  period: MeteringPeriod,
+  timeZone: string,
+  size: WindowSize,
+): readonly [Instant, Instant, ...Instant[]] {
+  const inner = (size === 'hour' ? smallBounds(period) : longWindowBounds(period, timeZone, size)).filter(
+    (bound) => bound > period.from && bound < period.to,
+  );
+  return [period.from, ...inner, period.to] as readonly Instant[] as readonly [Instant, Instant, ...Instant[]];
+}
+
+function smallBounds(period: MeteringPeriod): readonly Instant[] {
+  const bounds: Instant[] = [];
+  for (let from = period.from; from < period.to; from = windowOf(from, period).to) bounds.push(from);
+  return bounds;
 }
 
 /** The month also starts where its first day was skipped. */

@@ -46,7 +46,7 @@ export function expandUsage(
   return usage.map((item, index) => {
     const meter = meters.find(({ code }) => code === item.meter);
     if (meter === undefined) throw new DomainFailure('UNKNOWN_METER', `The case has no meter "${item.meter}".`);
-    if (meter.value_property === undefined) {
+    if (meter.value_property === undefined || meter.aggregation === 'unique_count') {
       throw new DomainFailure(
         'VALIDATION_FAILED',
         `The meter "${meter.code}" counts events; a usage step needs a value.`,

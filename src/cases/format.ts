@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { reRatingReasons } from '../domain/correction/reasons.js';
-import { supportedAggregations, windowSizes } from '../domain/metering/meter.js';
+import { aggregations, windowSizes } from '../domain/metering/meter.js';
 
 const text = z.string().min(1).max(128);
 const instant = z.string().describe('RFC 3339 with an offset, such as 2024-01-15T10:00:00Z');
@@ -33,13 +33,19 @@ const customer = z.strictObject({
 const meter = z.strictObject({
   code: text,
   event_type: text,
-  aggregation: z.enum(supportedAggregations),
+  aggregation: z.enum(aggregations),
   value_property: text.optional().describe('Needed by every aggregation but count'),
+  count_property: text.optional().describe('Of a count meter: how many an event stands for'),
   group_by: z.array(text).optional(),
   filters: z.record(z.string(), z.array(z.string())).optional(),
   window: z.enum(windowSizes).optional(),
   allowed_lateness: duration.optional(),
   allow_negative: z.boolean().optional(),
+  max_groups: z.int().min(1).optional(),
+  effective_from: z
+    .string()
+    .optional()
+    .describe('Of a further version of a meter that the case lists before: from when on it holds'),
 });
 
 const priceBook = z

@@ -2,7 +2,7 @@
  * Runs cases in memory, on the domain and the calendar alone: no server, no database, thousands of cases a second. It
  * decides nothing about money itself; what it does beyond calling the domain is to remember what was issued and pinned.
  */
-import { longWindowBounds, cutsOf, parseTimeZone, startOfLocalDay } from '../calendar/time-zones.js';
+import { cutsOf, parseTimeZone, startOfLocalDay, windowBoundsOf } from '../calendar/time-zones.js';
 import { periodNamed } from '../calendar/calendar.js';
 import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
 import { compareWithInvoiced } from '../domain/correction/compare.js';
@@ -14,7 +14,10 @@ import { invoiceToWire } from '../domain/invoicing/invoice-to-wire.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { aggregate, sumWindows, usageBySegment } from '../domain/metering/fold.js';
 import type { MeteredEvent } from '../domain/metering/fold.js';
-import type { Meter, WindowUsage } from '../domain/metering/meter.js';
+import { addsUp, maxGroupsDefault, type Meter, readPropertyOf, type WindowUsage } from '../domain/metering/meter.js';
+import { holdsAtAll, type MeterInForce, metersInForce } from '../domain/metering/meter-versions.js';
+import { asSegmentUsage, usageBetween, usageOfPeriod } from '../domain/metering/period-usage.js';
+import { pricedPools } from '../domain/rating/pools.js';
 import { findCurrency } from '../domain/money/currency.js';
 import { formatAmount } from '../domain/money/rounding.js';
 import { parsePriceBook, requireMetersOf } from '../domain/rating/parse-price-book.js';
@@ -23,6 +26,7 @@ import { ratePeriod } from '../domain/rating/rate.js';
 import type { PriceSegment, RatedLine } from '../domain/rating/rating.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import { parseDuration } from '../domain/time/duration.js';
+import { parseEffectiveFrom } from '../domain/time/effective-from.js';
 import { msToInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
 import type { Instant, Position } from '../domain/values.js';
@@ -57,7 +61,9 @@ export class PureEngine implements CaseEngine {
     this.skipEmptyInvoices = customer.skip_empty_invoices ?? false;
     const timeZone = parseTimeZone(customer.time_zone ?? 'UTC', '/customer/time_zone');
     this.calendar = [{ timeZone, anchorDay: customer.billing_anchor_day ?? 1, from: null }];
-    this.meters = meters.map(meterOf);
+    this.meters = meters.map((meter, index) =>
+      meterOf(meter, meters.slice(0, index).filter(({ code }) => code === meter.code).length + 1),
+    );
     this.ledger = new PureLedger(this.meters);
     for (const version of price_books) this.learn(version);
     const [first] = this.priceBooks;
@@ -128,19 +134,25 @@ export class PureEngine implements CaseEngine {
 
   windows(name: string, code: string): readonly CaseWindow[] {
     const period = this.period(name);
-    const meter = this.meters.find((candidate) => candidate.code === code);
+    const meter = this.metersIn(period).findLast((candidate) => candidate.code === code);
     if (meter === undefined) throw new DomainFailure('UNKNOWN_METER', `The case has no meter "${code}".`);
-    const small = this.smallWindows(period).filter((window) => window.meter === code);
-    const { windowSize } = meter;
-    const windows =
-      windowSize === 'hour' ? small : sumWindows(small, longWindowBounds(period, period.timeZone, windowSize));
-    return windows.map((window) => ({
+    return this.windowsOf(meter, period).map((window) => ({
       meter: window.meter,
       start: window.windowStart,
       end: window.windowEnd,
       group: window.group,
       quantity: window.quantity,
     }));
+  }
+
+  private windowsOf(meter: Meter, period: CalendarPeriod): readonly WindowUsage[] {
+    const { windowSize } = meter;
+    const small = this.smallWindows(period).filter((window) => window.meter === meter.code);
+    const isLevel = meter.aggregation === 'weighted_sum';
+    if (windowSize === 'hour' && !isLevel) return small;
+    const bounds = windowBoundsOf({ ...period, cuts: cutsWithin(period) }, period.timeZone, windowSize);
+    if (addsUp(meter)) return sumWindows(small, bounds);
+    return usageBetween(this.ledger.events(), [{ meter, by: meter.groupBy }], bounds).windows;
   }
 
   invoice(name: string): CaseDocument | null {
@@ -179,20 +191,28 @@ export class PureEngine implements CaseEngine {
     });
   }
 
+  private metersIn(period: CalendarPeriod): readonly MeterInForce[] {
+    return metersInForce(this.meters, period, (date) => startOfLocalDay(date, period.timeZone)).filter(holdsAtAll);
+  }
+
   private smallWindows(period: CalendarPeriod): readonly WindowUsage[] {
     const events = this.ledger.events();
     const known = this.aggregated.get(period.name);
     if (known?.events === events) return known.windows;
     const { from, to } = period;
-    const { windows } = aggregate(events, this.meters, { from, to, cuts: cutsWithin(period) });
+    const { windows } = aggregate(events, this.metersIn(period), { from, to, cuts: cutsWithin(period) });
     this.aggregated.set(period.name, { events, windows });
     return windows;
   }
 
   /** @throws StepRefusal with the code of the first finding that would hold the invoice */
   private rate(period: CalendarPeriod, segments: readonly PriceSegment[]): readonly RatedLine[] {
-    const usage = usageBySegment(this.smallWindows(period), segments);
-    const { lines, problems } = ratePeriod({ period, currency: this.currency, meters: this.meters, segments, usage });
+    const meters = this.metersIn(period);
+    const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
+    const windows = this.smallWindows(period).filter(({ meter }) => adding.has(meter));
+    const whole = usageOfPeriod(this.ledger.events(), pricedPools(meters, segments), period);
+    const usage = [...usageBySegment(windows, segments), ...asSegmentUsage(whole, segments)];
+    const { lines, problems } = ratePeriod({ period, currency: this.currency, meters, segments, usage });
     const [problem] = problems;
     if (problem !== undefined) throw new StepRefusal(problem.code, problem.detail);
     return lines;
@@ -266,27 +286,27 @@ function invoicedAfter(invoiced: readonly InvoicedLine[], { lines }: Correction)
   return [...after.values()];
 }
 
-function meterOf(meter: CaseMeter): Meter {
-  const isCount = meter.aggregation === 'count';
-  if (isCount !== (meter.value_property === undefined)) {
-    throw new DomainFailure(
-      'VALIDATION_FAILED',
-      `The meter "${meter.code}" ${isCount ? 'counts and takes no' : 'needs a'} "value_property".`,
-    );
-  }
+function meterOf(meter: CaseMeter, version: number): Meter {
+  const valueProperty = readPropertyOf(meter.aggregation, {
+    valueProperty: meter.value_property ?? null,
+    countProperty: meter.count_property ?? null,
+  });
   const allowedLateness = meter.allowed_lateness ?? 'PT1H';
   parseDuration(allowedLateness, '/allowed_lateness');
   return {
-    meterId: meter.code,
+    meterId: `${meter.code}/${version}`,
     code: meter.code,
-    version: 1,
+    version,
     eventType: meter.event_type,
     aggregation: meter.aggregation,
-    valueProperty: meter.value_property ?? null,
+    valueProperty,
     groupBy: meter.group_by ?? [],
     filters: meter.filters ?? {},
     windowSize: meter.window ?? 'hour',
     allowedLateness,
     allowNegative: meter.allow_negative ?? false,
+    maxGroups: meter.max_groups ?? maxGroupsDefault,
+    effectiveFrom:
+      meter.effective_from === undefined ? null : parseEffectiveFrom(meter.effective_from, '/effective_from'),
   };
 }

@@ -3,8 +3,8 @@ import { DomainFailure } from '../domain/failure.js';
 import { parseDecimal } from '../domain/decimal.js';
 import { canonicalEvent, sameContent } from '../domain/metering/canonical-content.js';
 import type { EventContent } from '../domain/metering/canonical-content.js';
-import { quantityOf, takes } from '../domain/metering/fold.js';
 import type { MeteredEvent } from '../domain/metering/fold.js';
+import { readingOf, takes, valueProperties } from '../domain/metering/reading.js';
 import type { Metadata } from '../domain/metering/metadata.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { addMs, msToInstant, parseInstant } from '../domain/time/instant.js';
@@ -22,14 +22,11 @@ interface LedgerEntry {
 
 export class PureLedger {
   private readonly entries = new Map<string, LedgerEntry>();
-  private readonly valueProperties: ReadonlySet<string>;
   private readonly latestEventTime = addMs(msToInstant(Date.now()), futureToleranceMs);
   private contents = 0;
   private counting: readonly MeteredEvent[] | null = null;
 
-  constructor(private readonly meters: readonly Meter[]) {
-    this.valueProperties = new Set(meters.flatMap(({ valueProperty }) => valueProperty ?? []));
-  }
+  constructor(private readonly meters: readonly Meter[]) {}
 
   /** A repeat changes nothing. @throws DomainFailure why the event cannot be taken */
   append(event: PlainEvent): void {
@@ -40,7 +37,7 @@ export class PureLedger {
     if (known === undefined) {
       this.entries.set(identity, { original: content, current: this.metered(event, content) });
       this.counting = null;
-    } else if (!sameContent(known.original, content, this.valueProperties)) {
+    } else if (!sameContent(known.original, content, valueProperties(this.meters, content.eventType))) {
       throw new DomainFailure('EVENT_ID_REUSED', `The event "${event.event_id}" is already known with other content.`);
     }
   }
@@ -81,11 +78,13 @@ export class PureLedger {
         '/event_time',
       );
     }
-    for (const meter of this.meters) {
-      if (takes(meter, content.eventType, content.metadata) && quantityOf(meter, content.metadata) === null) {
-        throw unreadableValue(meter, content.metadata);
-      }
-    }
+    const isUnread = (meter: Meter): boolean =>
+      takes(meter, content.eventType, content.metadata) && readingOf(meter, content.metadata) === null;
+    // Of a meter's versions any may hold at the time of the event: refused is what none of them can read.
+    const unread = this.meters.find(
+      ({ code }) => !this.meters.some((version) => version.code === code && !isUnread(version)),
+    );
+    if (unread !== undefined) throw unreadableValue(unread, content.metadata);
     return content;
   }
 
@@ -111,6 +110,9 @@ function requireName(value: string, property: string): void {
 function unreadableValue(meter: Meter, metadata: Metadata): DomainFailure {
   const property = meter.valueProperty ?? '';
   const pointer = `/metadata/${property}`;
+  if (meter.aggregation === 'count') {
+    return new DomainFailure('VALUE_PROPERTY_NOT_DECIMAL', `"${property}" is not a whole number.`, pointer);
+  }
   if (!Object.hasOwn(metadata, property)) {
     return new DomainFailure('VALUE_PROPERTY_MISSING', `The meter "${meter.code}" needs "${property}".`, pointer);
   }

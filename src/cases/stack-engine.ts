@@ -21,6 +21,7 @@ const holdingCodes: readonly string[] = [
   'UNPRICED_METER',
   'NEGATIVE_TOTAL',
   'METER_DROPPED_FROM_PRICE_BOOK',
+  'TOO_MANY_GROUPS',
   'CURRENCY_MISMATCH',
   'UNREADABLE_VALUE',
 ];

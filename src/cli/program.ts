@@ -1,7 +1,9 @@
 /** The commands of `reckoner`, and how a run of one ends. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ApiProblem, ApiUnreachable } from './api-client.js';
+import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEventCommands } from './commands/events.js';
 import { addFindingCommands } from './commands/findings.js';
 import { addImportCommand } from './commands/import.js';
@@ -51,6 +53,7 @@ function buildProgram(dependencies: CliDependencies): Command {
       writeErr: (text) => terminal.err(text),
     });
   addImportCommand(program, dependencies);
+  addBackfillCommands(program, dependencies);
   addEventCommands(program, dependencies);
   addInvoiceCommands(program, dependencies);
   addVerifyCommand(program, dependencies);
@@ -59,6 +62,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addReRatingCommands(program, dependencies);
   addReconciliationCommands(program, dependencies);
   addFindingCommands(program, dependencies);
+  addDeadLetterCommands(program, dependencies);
   addReferenceCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;

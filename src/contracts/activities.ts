@@ -51,6 +51,11 @@ export interface PeriodReading {
   readonly windows: LedgerWindows;
   /** Facts beyond the issued cutoff. */
   readonly veryLateFacts: number;
+  /**
+   * An open backfill covers a part of the period: it is not handed over by itself, and `windows` has none of those that are
+   * held. Absent: none does.
+   */
+  readonly held?: boolean;
   readonly settings: PeriodSettings;
 }
 
@@ -89,10 +94,14 @@ export interface RequestInvoicingInput extends PeriodKey {
   readonly forced: boolean;
   readonly reason: string | null;
   readonly nowMs: number;
+  /** A person asked for it: no backfill holds it then. */
+  readonly onDemand?: boolean;
 }
 
 export interface RequestInvoicingOutput {
   readonly alreadyInvoiced: boolean;
+  /** An open backfill holds the period, so it was not handed over. Absent: none does. */
+  readonly held?: boolean;
 }
 
 export interface IssueChunkInput {

@@ -6,6 +6,7 @@ import { sameContent } from '../domain/metering/canonical-content.js';
 import type { EventContent } from '../domain/metering/canonical-content.js';
 import type { Metadata } from '../domain/metering/metadata.js';
 import type { Meter } from '../domain/metering/meter.js';
+import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
 import { contentHashOf } from './content-hash.js';
 import type { Database } from './database.js';
@@ -75,8 +76,7 @@ function saysTheSame(last: EventAdjustment, next: NewEventAdjustment, meters: re
   if (last.replacement === null || next.replacement === null) return last.type === next.type;
   if (last.replacement.contentHash === next.replacement.contentHash) return true;
   const { eventType } = next.replacement;
-  const values = meters.flatMap((meter) => (meter.eventType === eventType ? (meter.valueProperty ?? []) : []));
-  return sameContent(contentOf(last.replacement), contentOf(next.replacement), new Set(values));
+  return sameContent(contentOf(last.replacement), contentOf(next.replacement), valueProperties(meters, eventType));
 }
 
 const contentOf = ({ eventType, eventTime, metadataJson }: Replacement): EventContent => ({

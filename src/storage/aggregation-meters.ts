@@ -1,22 +1,24 @@
 /** What aggregation needs to know of a customer before its SQL can be written. */
 import type pg from 'pg';
+import { startOfLocalDay } from '../calendar/time-zones.js';
 import { invariant } from '../domain/failure.js';
 import type { Meter } from '../domain/metering/meter.js';
-import { supportedAggregations } from '../domain/metering/meter.js';
+import { type MeterInForce, metersInForce } from '../domain/metering/meter-versions.js';
+import { parseInstant } from '../domain/time/instant.js';
+import type { Interval, LocalDate } from '../domain/values.js';
+import { isAdjustedSql } from './backfills-sql.js';
 
 export interface MeteringContext {
-  /** The meters in force, by code. */
-  readonly meters: readonly Meter[];
-  /** Whether any event of the customer was ever adjusted: the common "no" makes aggregation cheaper. */
+  /** The versions of meters in the period, by code and version; those that hold no more take no event. */
+  readonly meters: readonly MeterInForce[];
+  /** Whether the customer has any event adjustment or replacing backfill: the common "no" makes aggregation cheaper. */
   readonly adjusted: boolean;
 }
 
 /** Columns `meters` and `adjusted` of a context query; $1 is the customer. */
 export const meteringColumns = `
-  (SELECT jsonb_agg(m ORDER BY m.code) FROM (
-    SELECT DISTINCT ON (code) * FROM meters WHERE aggregation IN (${supportedAggregations.map((name) => `'${name}'`).join(', ')})
-    ORDER BY code, version DESC) AS m) AS meters,
-  EXISTS (SELECT FROM event_adjustments WHERE customer_id = $1) AS adjusted`;
+  (SELECT jsonb_agg(m ORDER BY m.code, m.version) FROM meters m) AS meters,
+  ${isAdjustedSql('$1')} AS adjusted`;
 
 export interface MeteringRow {
   readonly meters: readonly MeterRow[] | null;
@@ -36,39 +38,56 @@ export interface MeterRow {
   readonly window_size: Meter['windowSize'];
   readonly allowed_lateness: string;
   readonly allow_negative: boolean;
+  readonly max_groups: number;
+  /** As Postgres writes it in JSON. */
+  readonly effective_from: string | null;
+  readonly effective_from_date: LocalDate | null;
+}
+
+/** A period whose zone says when a local date begins. */
+export interface ZonedPeriod extends Interval {
+  readonly timeZone: string;
 }
 
 /** Read after the cutoff was taken: adjustments at or below it are then visible. */
 export async function readMeteringContext(
   client: pg.Pool | pg.PoolClient,
-  customerId: string,
+  period: ZonedPeriod & { readonly customerId: string },
 ): Promise<MeteringContext> {
   const { rows } = await client.query<MeteringRow>({
     name: 'metering-context',
     text: `SELECT ${meteringColumns}`,
-    values: [customerId],
+    values: [period.customerId],
   });
   const [row] = rows;
   invariant(row !== undefined, 'a SELECT without FROM has one row');
-  return meteringContextFromDb(row);
+  return meteringContextFromDb(row, period);
 }
 
-export function meteringContextFromDb({ meters, adjusted }: MeteringRow): MeteringContext {
-  return { meters: (meters ?? []).map(meterFromDb), adjusted };
+export function meteringContextFromDb({ meters, adjusted }: MeteringRow, period: ZonedPeriod): MeteringContext {
+  return { meters: inForceIn(period, (meters ?? []).map(meterFromDb)), adjusted };
 }
 
-/** These versions, whether in force or not, by code. */
+function inForceIn(period: ZonedPeriod, meters: readonly Meter[]): readonly MeterInForce[] {
+  return metersInForce(meters, period, (date) => startOfLocalDay(date, period.timeZone));
+}
+
+/** These versions as they share the period among themselves: what a document pinned, whatever was learned since. */
 export async function readMeters(
   client: pg.Pool | pg.PoolClient,
   meterIds: readonly string[],
-): Promise<readonly Meter[]> {
+  period: ZonedPeriod,
+): Promise<readonly MeterInForce[]> {
   const { rows } = await client.query<{ readonly meter: MeterRow }>({
     name: 'meters-by-id',
     text: 'SELECT to_jsonb(m) AS meter FROM meters m WHERE meter_id = ANY ($1::uuid[]) ORDER BY code, version',
     values: [meterIds],
   });
   invariant(rows.length === new Set(meterIds).size, 'meters are never deleted');
-  return rows.map(({ meter }) => meterFromDb(meter));
+  return inForceIn(
+    period,
+    rows.map(({ meter }) => meterFromDb(meter)),
+  );
 }
 
 export function meterFromDb(row: MeterRow): Meter {
@@ -84,5 +103,7 @@ export function meterFromDb(row: MeterRow): Meter {
     windowSize: row.window_size,
     allowedLateness: row.allowed_lateness,
     allowNegative: row.allow_negative,
+    maxGroups: row.max_groups,
+    effectiveFrom: row.effective_from === null ? row.effective_from_date : parseInstant(row.effective_from),
   };
 }

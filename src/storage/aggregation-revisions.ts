@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import { emptyDigest } from '../domain/metering/digest.js';
-import type { Meter } from '../domain/metering/meter.js';
+import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { Interval, Position } from '../domain/values.js';
 import type { MeteringContext } from './aggregation-meters.js';
 import { usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { planForValues } from './gate-lock.js';
+import { groupRows } from './group-rows.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
 export interface RevisionRequest extends MeteringContext {
@@ -66,7 +67,7 @@ export async function appendRevisions(client: pg.PoolClient, request: RevisionRe
 }
 
 interface ToRead {
-  readonly meters: readonly Meter[];
+  readonly meters: readonly MeterInForce[];
   readonly ranges: readonly Interval[];
 }
 
@@ -96,11 +97,12 @@ function onlyRow<T>({ rows }: { readonly rows: readonly T[] }): T {
   return row;
 }
 
-function statementName(text: string): string {
+/** One name for one text: the statement is planned once a connection. */
+export function statementName(text: string): string {
   return `revisions-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
 }
 
-function metersOf({ meters, windows }: RevisionRequest): readonly Meter[] {
+function metersOf({ meters, windows }: RevisionRequest): readonly MeterInForce[] {
   if (windows === null) return meters;
   const codes = new Set(windows.map((window) => window.meter));
   return meters.filter((meter) => codes.has(meter.code));
@@ -177,17 +179,23 @@ function changedCtes(
   const { meters, ranges } = what;
   const { customerId } = period;
   const usage = usageSql(params, { meters, period, scope: { customerId, ranges, cutoff, adjusted } });
-  const ids = new Map(meters.map((meter) => [meter.code, meter.meterId]));
-  const asked = windows?.filter((window) => ids.has(window.meter)) ?? null;
+  const versions = groupRows(meters, ({ code }) => code);
+  const asked =
+    windows?.flatMap(({ meter, windowStart }) =>
+      (versions.get(meter) ?? []).map(({ meterId }) => ({ meterId, windowStart })),
+    ) ?? null;
   const wanted =
     asked === null
-      ? `meter_id = ANY (${params.add([...ids.values()], 'uuid[]')})`
+      ? `meter_id = ANY (${params.add(
+          meters.map(({ meterId }) => meterId),
+          'uuid[]',
+        )})`
       : `(meter_id, window_start) IN (SELECT * FROM unnest(
           ${params.add(
-            asked.map((window) => ids.get(window.meter)),
+            asked.map(({ meterId }) => meterId),
             'uuid[]',
           )}, ${params.add(
-            asked.map((window) => window.windowStart),
+            asked.map(({ windowStart }) => windowStart),
             'timestamptz[]',
           )}))`;
   return [
@@ -226,12 +234,17 @@ function insertSql(
       FROM ${from}`;
 }
 
+function revisionIdSql(customer: string, period: string): string {
+  return nameBasedIdSql(
+    `jsonb_build_array('aggregated-usage', ${customer}, ${period}, meter_id, extract(epoch FROM window_start), group_key, revision)`,
+  );
+}
+
 /**
  * A name-based UUID (version 8 with SHA-256, RFC 9562 appendix B.2) of the window's key and revision: so that rows need not
  * travel to Node for their ids. Postgres has no SHA-1, which version 5 would take, without an extension.
  */
-function revisionIdSql(customer: string, period: string): string {
-  const key = `jsonb_build_array('aggregated-usage', ${customer}, ${period}, meter_id, extract(epoch FROM window_start), group_key, revision)`;
+export function nameBasedIdSql(key: string): string {
   const hex = `left(encode(sha256(convert_to(${key}::text, 'UTF8')), 'hex'), 32)`;
   return `overlay(overlay(${hex} PLACING '8' FROM 13 FOR 1) PLACING '8' FROM 17 FOR 1)::uuid`;
 }

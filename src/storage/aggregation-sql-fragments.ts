@@ -35,6 +35,25 @@ export function windowEndSql(at: string, bounds: WindowBounds): string {
   return `least(${parts.join(', ')})`;
 }
 
+/** How time is cut into windows: the start of the window that contains `at`, and the end of the one that begins at `start`. */
+export interface TimeCuts {
+  startOf(at: string): string;
+  endOf(start: string): string;
+}
+
+/** The smallest windows of a period. */
+export function smallWindows(bounds: WindowBounds): TimeCuts {
+  return { startOf: (at) => windowStartSql(at, bounds), endOf: (start) => windowEndSql(start, bounds) };
+}
+
+/** Windows between consecutive bounds, given as an array. */
+export function windowsBetween(bounds: string): TimeCuts {
+  return {
+    startOf: (at) => `(${bounds})[width_bucket(${at}, ${bounds})]`,
+    endOf: (start) => `(${bounds})[width_bucket(${start}, ${bounds}) + 1]`,
+  };
+}
+
 /** SQL expressions of a period's bounds; `cuts` null where the period has none, which nearly all have not. */
 export interface WindowBounds {
   readonly from: string;
@@ -86,6 +105,30 @@ export function valueSql(text: string): string {
     WHEN ${bytes} ~ '${plainDecimal}' AND (octet_length(${text}) <= ${surelyShort}
       OR (length(translate(${text}, '-.', '')) <= ${decimalDigitsMax} AND length(split_part(${text}, '.', 2)) <= ${decimalPlacesMax}))
       THEN ${text}::numeric END`;
+}
+
+/**
+ * How many an event stands for, from the text of its property (countOf in src/domain/metering/reading.ts): one where it does
+ * not say; NULL: not a whole number, or a negative one.
+ */
+export function countSql(text: string): string {
+  return `CASE WHEN ${text} IS NULL THEN 1 ELSE (
+    SELECT CASE WHEN r.v >= 0 AND r.v = trunc(r.v) THEN r.v END FROM (SELECT ${valueSql(text)} AS v OFFSET 0) AS r) END`;
+}
+
+/** Microseconds from one instant to another, exact. */
+export function microsSql(from: string, to: string): string {
+  return `(extract(epoch FROM (${to} - ${from})) * 1000000)`;
+}
+
+/** The quotient of numerics rounded once, half-even (round() breaks ties away from zero). The divisor is above zero. */
+export function divideSql(dividend: string, divisor: string, places: number): string {
+  const unit = `1${'0'.repeat(places)}`;
+  return `(SELECT sign(d.n) * (d.q + CASE WHEN 2 * d.r > d.t OR (2 * d.r = d.t AND mod(d.q, 2) = 1) THEN 1 ELSE 0 END)
+      * 0.${'0'.repeat(places - 1)}1
+    FROM (SELECT c.*, c.x - c.q * c.t AS r FROM (
+      SELECT p.*, div(p.x, p.t) AS q FROM (SELECT (${dividend})::numeric AS n, abs((${dividend})::numeric) * ${unit} AS x,
+        (${divisor})::numeric AS t) AS p) AS c) AS d)`;
 }
 
 const twoTo64 = '18446744073709551616';

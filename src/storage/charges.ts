@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
-import type { Meter } from '../domain/metering/meter.js';
+import { addsUp } from '../domain/metering/meter.js';
+import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
 import type { Calculation, RatedCharge } from '../domain/rating/rating.js';
-import type { DecimalString, Digest, GroupKey, Interval, LocalDate, Position } from '../domain/values.js';
-import { meterFromDb, type MeterRow } from './aggregation-meters.js';
-import { effectiveEvents, inGroupSql, takesSql, withSql } from './aggregation-sql.js';
-import { SqlParameters, valueSql } from './aggregation-sql-fragments.js';
+import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
+import { readMeters } from './aggregation-meters.js';
+import { effectiveEvents, inGroupSql, isReadSql, takesSql, withSql } from './aggregation-sql.js';
+import { isAdjustedSql } from './backfills-sql.js';
+import { SqlParameters } from './aggregation-sql-fragments.js';
 import { canonicalJson } from './canonical-json.js';
 import { groupRows } from './group-rows.js';
 import { uuidOf } from './identifiers.js';
@@ -22,7 +24,8 @@ type Queryable = pg.Pool | pg.PoolClient;
 
 export interface ChargeBatch {
   readonly period: Pick<BillingPeriod, 'customerId' | 'period'>;
-  readonly meters: readonly Meter[];
+  /** By code. */
+  readonly meterIds: ReadonlyMap<string, string>;
   readonly cutoff: Position;
   readonly charges: readonly RatedCharge[];
 }
@@ -50,7 +53,6 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
     values: [customerId, period, keys],
   });
   const earlier = groupRows(rows, (row) => row.charge_key);
-  const meterIds = new Map(batch.meters.map((meter) => [meter.code, meter.meterId]));
   const ids: string[] = [];
   const fresh: unknown[] = [];
   for (const [i, charge] of batch.charges.entries()) {
@@ -59,7 +61,7 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
     const { id, known } = identify([customerId, period, key, contentOf(charge)], revisions);
     ids.push(id);
     if (known) continue;
-    const meterId = meterIds.get(charge.meter);
+    const meterId = batch.meterIds.get(charge.meter);
     invariant(meterId !== undefined, `the charge's meter "${charge.meter}" is not known`);
     fresh.push(chargeToDb(charge, { id, key, meterId, latest: revisions.at(-1) }));
   }
@@ -150,9 +152,13 @@ interface ChargeRow {
   readonly calculation_metadata: Calculation;
 }
 
-const chargeSql = `SELECT c.*, m.code AS meter, to_jsonb(m) AS meter_row,
-    EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = c.customer_id) AS adjusted
-  FROM rated_charges c JOIN meters m USING (meter_id) WHERE c.charge_id = $1`;
+const chargeSql = `SELECT c.*, m.code AS meter, p.period_start, p.period_end, p.time_zone,
+    ARRAY(SELECT DISTINCT u.meter_id::text FROM aggregated_usage u JOIN meters v USING (meter_id)
+      WHERE u.customer_id = c.customer_id AND u.period = c.period AND v.code = m.code AND u.cutoff_position <= c.cutoff_position)
+      AS version_ids,
+    ${isAdjustedSql('c.customer_id')} AS adjusted
+  FROM rated_charges c JOIN meters m USING (meter_id) JOIN billing_periods p USING (customer_id, period)
+  WHERE c.charge_id = $1`;
 
 /**
  * The charges with these ids, by input order, as they were rated: what was stored gives the same id when it is stored again.
@@ -178,7 +184,15 @@ export async function readCharges(
   });
 }
 
-type ChargeWithMeter = ChargeRow & { readonly meter_row: MeterRow; readonly adjusted: boolean };
+type ChargeWithMeter = ChargeRow & {
+  readonly meter_id: string;
+  readonly period_start: Instant;
+  readonly period_end: Instant;
+  readonly time_zone: string;
+  /** Versions of the meter that the period's windows were aggregated by. */
+  readonly version_ids: readonly string[];
+  readonly adjusted: boolean;
+};
 
 /** null also for what is no UUID: no charge has such an id. */
 async function readCharge(db: Queryable, chargeId: string): Promise<ChargeWithMeter | null> {
@@ -236,24 +250,36 @@ const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
 export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<StoredEvent>> {
   const charge = await readCharge(db, chargeId);
   if (charge === null) return { data: [], nextCursor: null };
-  const { text, values } = chargeEventsSql(charge, page);
+  const { text, values } = chargeEventsSql(charge, await metersOfCharge(db, charge), page);
   const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
   const found = pageOf(rows, { ...page, list: eventList }, (row) => [row.event_time, row.source, row.event_id]);
   return mapPage(found, storedEvent);
 }
 
-function chargeEventsSql(charge: ChargeWithMeter, page: PageRequest): { text: string; values: readonly unknown[] } {
+/** The charge's version of the meter, and those that counted another part of the period. */
+async function metersOfCharge(db: Queryable, charge: ChargeWithMeter): Promise<readonly MeterInForce[]> {
+  const { meter_id: id, version_ids: ids, period_start: from, period_end: to, time_zone: timeZone } = charge;
+  const meters = await readMeters(db, [...new Set([id, ...ids])], { from, to, timeZone });
+  const own = meters.find(({ meterId }) => meterId === id);
+  return own !== undefined && addsUp(own) ? meters.filter(holdsAtAll) : meters.filter(({ meterId }) => meterId === id);
+}
+
+function chargeEventsSql(
+  charge: ChargeWithMeter,
+  meters: readonly MeterInForce[],
+  page: PageRequest,
+): { text: string; values: readonly unknown[] } {
   const params = new SqlParameters();
-  const meter = meterFromDb(charge.meter_row);
   const { ctes, from } = effectiveEvents(params, {
     customerId: charge.customer_id,
     ranges: charge.calculation_metadata.in_force,
     cutoff: charge.cutoff_position,
     adjusted: charge.adjusted,
   });
-  const conditions = [takesSql(params, meter, 'e.metadata'), inGroupSql(params, charge.group_key, 'e.metadata')];
-  if (meter.valueProperty !== null)
-    conditions.push(`(${valueSql(`(e.metadata ->> ${params.add(meter.valueProperty, 'text')})`)}) IS NOT NULL`);
+  const taken = meters.map(
+    (meter) => `(${takesSql(params, meter, 'e.metadata')} AND ${isReadSql(params, meter, 'e.metadata')})`,
+  );
+  const conditions = [`(${taken.join(' OR ')})`, inGroupSql(params, charge.group_key, 'e.metadata')];
   const after = decodeCursor(page, eventList, eventCursor);
   if (after !== null) {
     const [time, source, eventId] = after;

@@ -1,34 +1,125 @@
-/** What could not be taken, kept with its reason. */
+/** What could not be taken, kept with its reason, and what people decided about it. */
 import type pg from 'pg';
-import { cursorPart, decodeCursor, pageOf } from './paging.js';
+import { DomainFailure } from '../domain/failure.js';
+import type { Instant } from '../domain/values.js';
 import type { Database } from './database.js';
 import { uuidOf } from './identifiers.js';
-import type { DeadLetter, Page, PageRequest } from './types.js';
+import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { automaticActor } from './types-correction.js';
+import type {
+  DeadLetter,
+  DeadLetterDecision,
+  DeadLetterFilter,
+  DeadLetterState,
+  DeadLetterStatus,
+  DeadLetterStore,
+  Page,
+  PageRequest,
+  StoredDecision,
+} from './types.js';
 
 export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
 
+/** Its last decision settles it; null and what does not settle leave it open. Follows a FROM with `dead_letters l`. */
+const lastSettlingSql = `(SELECT d.decision FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id
+    AND d.outcome IS DISTINCT FROM 'rejected' ORDER BY d.sequence DESC LIMIT 1)`;
+const isSettledSql = `coalesce(${lastSettlingSql} <> 'reopened', false)`;
+
 const insertSql = `
-  INSERT INTO dead_letters (dead_letter_id, code, detail, customer_id, event_id, payload)
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+  INSERT INTO dead_letters (dead_letter_id, code, detail, customer_id, event_id, payload, backfill_id)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[])
   ON CONFLICT DO NOTHING`;
 
-/** Appends in the caller's transaction. The same payload rejected for the same reason is kept once, however often it is sent. */
+/**
+ * Appends in the caller's transaction. The same payload rejected for the same reason is kept once, however often it is sent; one
+ * that was settled is open again.
+ */
 export async function insertDeadLetters(client: pg.ClientBase, letters: readonly NewDeadLetter[]): Promise<void> {
-  const rows = letters.map((letter) => ({ ...letter, id: uuidOf('dead-letter', letter.code, letter.payload) }));
+  const byId = new Map(letters.map((letter) => [idOf(letter), letter]));
   // In the order of the key, as for events: transactions with the same letters must meet them in the same order.
-  rows.sort((a, b) => (a.id < b.id ? -1 : 1));
-  await client.query({
+  const rows = [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, letter]) => ({ ...letter, id }));
+  const ids = rows.map((row) => row.id);
+  const { rowCount } = await client.query({
     name: 'dead-letters-insert',
     text: insertSql,
     values: [
-      rows.map((row) => row.id),
+      ids,
       rows.map((row) => row.code),
       rows.map((row) => storable(row.detail)),
       rows.map((row) => storable(row.customerId)),
       rows.map((row) => storable(row.eventId)),
       rows.map((row) => storable(row.payload)),
+      rows.map((row) => row.backfillId ?? null),
     ],
   });
+  if (rowCount !== ids.length) await reopen(client, ids);
+}
+
+function idOf({ code, payload, backfillId = null }: NewDeadLetter): string {
+  return backfillId === null ? uuidOf('dead-letter', code, payload) : uuidOf('dead-letter', code, payload, backfillId);
+}
+
+/** Locks only what is settled, which nearly nothing of a flood of the same is. */
+async function reopen(client: pg.ClientBase, ids: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ readonly dead_letter_id: string }>({
+    name: 'dead-letters-settled',
+    text: `SELECT l.dead_letter_id FROM dead_letters l WHERE l.dead_letter_id = ANY ($1::uuid[]) AND ${isSettledSql}
+      ORDER BY l.dead_letter_id`,
+    values: [ids],
+  });
+  for (const { dead_letter_id: id } of rows) {
+    if (await isSettledWhenLocked(client, id)) {
+      await appendDecision(client, id, { decision: 'reopened', decidedBy: automaticActor, reason: null });
+    }
+  }
+}
+
+/**
+ * One decision about a dead letter at a time. The row is locked, not changed; it is looked at in a statement of its own, which
+ * sees what was decided while it waited.
+ * @throws DomainFailure DEAD_LETTER_NOT_FOUND
+ */
+async function isSettledWhenLocked(client: pg.ClientBase, deadLetterId: string): Promise<boolean> {
+  const { rowCount } = await client.query({
+    name: 'dead-letter-lock',
+    text: 'SELECT FROM dead_letters WHERE dead_letter_id = $1 FOR NO KEY UPDATE',
+    values: [deadLetterId],
+  });
+  if (rowCount !== 1) throw notFound(deadLetterId);
+  const { rows } = await client.query<{ readonly settled: boolean }>({
+    name: 'dead-letter-settled',
+    text: `SELECT ${isSettledSql} AS settled FROM dead_letters l WHERE l.dead_letter_id = $1`,
+    values: [deadLetterId],
+  });
+  return rows[0]?.settled === true;
+}
+
+async function appendDecision(
+  client: pg.ClientBase,
+  deadLetterId: string,
+  decision: DeadLetterDecision,
+): Promise<void> {
+  const replay = decision.decision === 'replayed' ? decision : null;
+  await client.query({
+    name: 'dead-letter-decide',
+    text: `INSERT INTO dead_letter_decisions (dead_letter_id, sequence, decision, outcome, code, detail, payload, decided_by, reason)
+      SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8
+      FROM dead_letter_decisions WHERE dead_letter_id = $1`,
+    values: [
+      deadLetterId,
+      decision.decision,
+      replay?.outcome ?? null,
+      replay?.code ?? null,
+      storable(replay?.detail ?? null),
+      storable(replay?.payload ?? null),
+      decision.decidedBy,
+      decision.reason,
+    ],
+  });
+}
+
+function notFound(deadLetterId: string): DomainFailure {
+  return new DomainFailure('DEAD_LETTER_NOT_FOUND', `There is no dead letter "${deadLetterId}".`);
 }
 
 /** Postgres has no NUL in a text; what cannot be taken may have it anywhere, and is kept all the same, visibly escaped. */
@@ -36,17 +127,112 @@ function storable(text: string | null): string | null {
   return text?.replaceAll('\u0000', '\\u0000') ?? null;
 }
 
+export function createDeadLetterStore(db: Database): DeadLetterStore {
+  return {
+    list: (filter, page) => listDeadLetters(db, filter, page),
+    find: (deadLetterId) => find(db, deadLetterId),
+    toReplay: (filter, limit) => toReplay(db, filter, limit),
+    decide: (deadLetterId, decision) =>
+      db.transaction(async (client) => {
+        if (await isSettledWhenLocked(client, deadLetterId)) return { stored: false };
+        await appendDecision(client, deadLetterId, decision);
+        return { stored: true };
+      }),
+    backlog: () => backlog(db),
+  };
+}
+
+interface DeadLetterRow extends DeadLetter {
+  readonly order: string;
+  readonly settled_by: StoredDecision['decision'] | null;
+  readonly decisions: readonly StoredDecision[] | null;
+}
+
+const columns = `l.dead_letter_id AS "deadLetterId", l.code, l.detail, l.customer_id AS "customerId", l.event_id AS "eventId",
+  l.payload, l.received_at AS "receivedAt", l.backfill_id AS "backfillId"`;
+const stateColumns = `${columns}, l.received_order AS "order", ${lastSettlingSql} AS settled_by,
+  (SELECT jsonb_agg(jsonb_build_object('decision', d.decision, 'outcome', d.outcome, 'code', d.code, 'detail', d.detail,
+    'payload', d.payload, 'decidedBy', d.decided_by, 'reason', d.reason, 'decidedAt',
+    to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.sequence)
+   FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id) AS decisions`;
+
+function stateOf({ order: _, settled_by, decisions, ...letter }: DeadLetterRow): DeadLetterState {
+  const status = settled_by === null || settled_by === 'reopened' ? 'open' : settled_by;
+  return { ...letter, status, decisions: (decisions ?? []).map(decisionFromDb) };
+}
+
+/** What only a replay has is left out of the others. */
+function decisionFromDb(row: StoredDecision): StoredDecision {
+  const { decision, decidedBy, reason, decidedAt } = row;
+  return decision === 'replayed' ? row : { decision, decidedBy, reason, decidedAt };
+}
+
+/** $1 code, $2 customer, $3 since. */
+const filterSql = `($1::text IS NULL OR l.code = $1) AND ($2::text IS NULL OR l.customer_id = $2)
+  AND ($3::timestamptz IS NULL OR l.received_at >= $3)`;
+const filterValues = ({ code, customerId, since }: DeadLetterFilter): readonly (string | null)[] => [
+  code ?? null,
+  customerId ?? null,
+  since ?? null,
+];
+
+const statusSql: Readonly<Record<DeadLetterStatus, string>> = {
+  open: `NOT ${isSettledSql}`,
+  replayed: `${lastSettlingSql} = 'replayed'`,
+  discarded: `${lastSettlingSql} = 'discarded'`,
+};
+
 const list = 'dead-letters';
 
-/** Newest first. */
-export async function listDeadLetters(db: Database, page: PageRequest): Promise<Page<DeadLetter>> {
-  const cursor = decodeCursor(page, list, [cursorPart.position]);
-  const { rows } = await db.pool.query<DeadLetter & { readonly order: string }>(
-    `SELECT dead_letter_id AS "deadLetterId", code, detail, customer_id AS "customerId", event_id AS "eventId", payload,
-            received_at AS "receivedAt", received_order AS "order"
-       FROM dead_letters WHERE $1::bigint IS NULL OR received_order < $1 ORDER BY received_order DESC LIMIT $2`,
-    [cursor?.[0] ?? null, page.limit + 1],
+async function listDeadLetters(
+  { pool }: Database,
+  filter: DeadLetterFilter,
+  page: PageRequest,
+): Promise<Page<DeadLetterState>> {
+  const [before] = decodeCursor(page, list, [cursorPart.position]) ?? [];
+  const { rows } = await pool.query<DeadLetterRow>(
+    `SELECT ${stateColumns} FROM dead_letters l WHERE ${filterSql} AND ($4::bigint IS NULL OR l.received_order < $4)
+       AND ${filter.status === undefined ? 'true' : statusSql[filter.status]}
+      ORDER BY l.received_order DESC LIMIT $5`,
+    [...filterValues(filter), before ?? null, page.limit + 1],
   );
-  const { data, nextCursor } = pageOf(rows, { ...page, list }, (row) => [row.order]);
-  return { data: data.map(({ order: _, ...letter }) => letter), nextCursor };
+  return mapPage(
+    pageOf(rows, { ...page, list }, (row) => [row.order]),
+    stateOf,
+  );
+}
+
+async function find({ pool }: Database, deadLetterId: string): Promise<DeadLetterState | null> {
+  if (!cursorPart.uuid(deadLetterId)) return null;
+  const { rows } = await pool.query<DeadLetterRow>({
+    name: 'dead-letter-find',
+    text: `SELECT ${stateColumns} FROM dead_letters l WHERE l.dead_letter_id = $1`,
+    values: [deadLetterId],
+  });
+  return rows[0] === undefined ? null : stateOf(rows[0]);
+}
+
+/** Not the same ones again and again: one that was rejected once more goes behind the others. */
+async function toReplay(
+  { pool }: Database,
+  filter: Omit<DeadLetterFilter, 'status'>,
+  limit: number,
+): Promise<readonly DeadLetter[]> {
+  const { rows } = await pool.query<DeadLetter>(
+    `SELECT ${columns} FROM dead_letters l WHERE ${filterSql} AND NOT ${isSettledSql}
+      ORDER BY (SELECT max(d.decided_at) FROM dead_letter_decisions d
+        WHERE d.dead_letter_id = l.dead_letter_id AND d.decision = 'replayed') NULLS FIRST, l.received_order LIMIT $4`,
+    [...filterValues(filter), limit],
+  );
+  return rows;
+}
+
+async function backlog({ pool }: Database): Promise<{ readonly open: number; readonly oldest: Instant | null }> {
+  const { rows } = await pool.query<{ readonly open: string; readonly oldest: Instant | null }>({
+    name: 'dead-letters-backlog',
+    text: `SELECT count(*) AS open, min(coalesce((SELECT max(d.decided_at) FROM dead_letter_decisions d
+        WHERE d.dead_letter_id = l.dead_letter_id AND d.decision = 'reopened'), l.received_at)) AS oldest
+      FROM dead_letters l WHERE NOT ${isSettledSql}`,
+  });
+  return { open: Number(rows[0]?.open ?? 0), oldest: rows[0]?.oldest ?? null };
 }

@@ -3,6 +3,10 @@ import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
+import { addsUp, type MeterPool } from '../domain/metering/meter.js';
+import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
+import { asSegmentUsage } from '../domain/metering/period-usage.js';
+import { pricedPools } from '../domain/rating/pools.js';
 import type { RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { Position } from '../domain/values.js';
 import {
@@ -12,6 +16,7 @@ import {
   type MeteringRow,
   readMeters,
 } from './aggregation-meters.js';
+import { appendPeriodRevisions, readPeriodUsage } from './aggregation-periods.js';
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
@@ -55,7 +60,7 @@ export function passGate<T>(
     const [row] = rows;
     invariant(row !== undefined, 'a SELECT without FROM has one row');
     const chain = row.invoiced ? await readChain(client, period) : emptyChain;
-    const metering = meteringContextFromDb(row);
+    const metering = meteringContextFromDb(row, period);
     const gate = new Gate(client, { period, purpose, cutoff, chain, metering, small: row.small });
     const result = await work(gate);
     await gate.flush();
@@ -90,6 +95,10 @@ class Gate implements GateTransaction {
   private brought: Promise<RevisionResult> | null = null;
   /** By meter, of the touched windows; null: none were asked for. */
   private touchedUnreadable: Map<string, UnreadableValues[number] | undefined> | null = null;
+  /** By pool, of the whole period and what a level was carried from. */
+  private readonly broughtPools = new Map<string, UnreadableValues>();
+  /** By code, the version at the period's end of what was rated. */
+  private readonly ratedMeters = new Map<string, string>();
 
   constructor(
     private readonly client: pg.PoolClient,
@@ -133,13 +142,14 @@ class Gate implements GateTransaction {
 
   async bringTouchedWindows(meterIds: readonly string[], since: Position): Promise<number> {
     const { cutoff, metering, period } = this.facts;
-    const meters = await readMeters(this.client, meterIds);
+    const meters = await readMeters(this.client, meterIds, period);
     await planForValues(this.client);
     const touched = await touchedWindows(this.client, { period, since, through: cutoff });
-    const windows = meters.flatMap(({ code }) => touched.map((window) => ({ meter: code, ...window })));
+    const codes = [...new Set(meters.map(({ code }) => code))];
+    const windows = codes.flatMap((code) => touched.map((window) => ({ meter: code, ...window })));
     const { revisions, unreadable } = await this.append({ ...metering, meters }, windows);
     this.touchedUnreadable ??= new Map();
-    for (const { code } of meters) {
+    for (const code of codes) {
       this.touchedUnreadable.set(
         code,
         unreadable.find(({ meter }) => meter === code),
@@ -150,15 +160,44 @@ class Gate implements GateTransaction {
 
   async segmentUsage(...[segments, at]: Parameters<GateTransaction['segmentUsage']>): Promise<readonly SegmentUsage[]> {
     const { cutoff, metering, period } = this.facts;
-    if (at !== undefined) return readSegmentUsage(this.client, segments, { period, ...at });
-    await this.atCutoff();
-    const meterIds = metering.meters.map(({ meterId }) => meterId);
-    return readSegmentUsage(this.client, segments, { period, meterIds, cutoff });
+    if (at === undefined) await this.atCutoff();
+    const meters = at === undefined ? metering.meters : await readMeters(this.client, at.meterIds, period);
+    const holding = meters.filter(holdsAtAll);
+    this.noteRated(holding);
+    const pools = pricedPools(holding, segments);
+    if (at === undefined || at.cutoff === cutoff) for (const pool of pools) await this.bringPool(pool);
+    const adding = meters.filter(addsUp).map(({ meterId }) => meterId);
+    const read = { period, cutoff: at?.cutoff ?? cutoff };
+    const usage = await readSegmentUsage(this.client, segments, { ...read, meterIds: adding });
+    return [...usage, ...asSegmentUsage(await readPeriodUsage(this.client, { ...read, pools }), segments)];
+  }
+
+  private noteRated(meters: readonly MeterInForce[]): void {
+    for (const { code, meterId, inForce } of meters) {
+      if (inForce === null || inForce.to === this.facts.period.to) this.ratedMeters.set(code, meterId);
+    }
+  }
+
+  /** Over the whole period, once a gate: the cutoff does not move. */
+  private async bringPool(pool: MeterPool<MeterInForce>): Promise<void> {
+    const key = JSON.stringify([pool.meter.meterId, pool.by]);
+    if (this.broughtPools.has(key)) return;
+    const { cutoff, metering, period, purpose, small } = this.facts;
+    const final = purpose === 'issue';
+    const { adjusted } = metering;
+    const request = { period, pools: [pool], adjusted, cutoff, final, small };
+    const { unreadable } = await appendPeriodRevisions(this.client, request);
+    this.broughtPools.set(key, unreadable);
   }
 
   async unreadableValues(): Promise<UnreadableValues> {
-    if (this.brought !== null || this.touchedUnreadable === null) return (await this.atCutoff()).unreadable;
-    return [...this.touchedUnreadable.values()].filter((values) => values !== undefined);
+    const ofWindows =
+      this.brought !== null || this.touchedUnreadable === null
+        ? (await this.atCutoff()).unreadable
+        : [...this.touchedUnreadable.values()].filter((values) => values !== undefined);
+    // What was aggregated over the whole period has seen what its windows have seen, and what its level was carried from.
+    const ofPools = new Map([...this.broughtPools.values()].flat().map((values) => [values.meter, values]));
+    return [...ofWindows.filter(({ meter }) => !ofPools.has(meter)), ...ofPools.values()];
   }
 
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]> {
@@ -167,7 +206,11 @@ class Gate implements GateTransaction {
 
   storeCharges(charges: readonly RatedCharge[], cutoff = this.facts.cutoff): Promise<readonly string[]> {
     const { metering, period } = this.facts;
-    return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges });
+    const meterIds = new Map([
+      ...metering.meters.map(({ code, meterId }) => [code, meterId] as const),
+      ...this.ratedMeters,
+    ]);
+    return appendCharges(this.client, { period, meterIds, cutoff, charges });
   }
 
   async drawNumber(series: string): Promise<number> {

@@ -1,7 +1,9 @@
 /** Everything the rest of the program stores and reads, over one pool. */
 import { createAdjustmentStore } from './adjustments.js';
+import { createBackfillStore } from './backfills.js';
 import { createBillingStore } from './billing.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
+import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
 import { createFindingStore } from './findings.js';
 import { createIdempotencyStore } from './idempotency.js';
@@ -27,7 +29,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
   const periods = createBillingPeriodStore(db);
   const stores = {
     reference: guarded(reference),
-    ledger: guarded(createUsageLedger(db, () => reference.meters())),
+    ledger: guarded(createUsageLedger(db, () => reference.meterVersions())),
     relay: guarded(createRelayStore(db, periods)),
     periods: guarded(periods),
     usage: guarded(createUsageStore(db)),
@@ -35,7 +37,9 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     journal: guarded(createJournalStore(db)),
     findings: guarded(createFindingStore(db)),
     idempotency: guarded(createIdempotencyStore(db)),
-    adjustments: guarded(createAdjustmentStore(db, () => reference.meters())),
+    adjustments: guarded(createAdjustmentStore(db, () => reference.meterVersions())),
+    backfills: guarded(createBackfillStore(db)),
+    deadLetters: guarded(createDeadLetterStore(db)),
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
     reRatings: guarded(createReRatingStore(db)),

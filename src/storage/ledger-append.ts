@@ -9,7 +9,7 @@ import { copyText } from './copy-in.js';
 import type { Database } from './database.js';
 import { sqlState } from './errors.js';
 import { partitionOf } from './partition.js';
-import { openLedgerTransaction } from './safe-horizon.js';
+import { beginSql } from './backfills-append.js';
 import type { AppendOutcome } from './types.js';
 
 /**
@@ -22,9 +22,12 @@ export interface SortedBatch {
   readonly winners: readonly number[];
   /** Index of a repeated identity to the index that wins. */
   readonly repeats: ReadonlyMap<number, number>;
+  /** The backfills that events of the batch come with. */
+  readonly backfillIds: readonly string[];
 }
 
-export function sortBatch(events: readonly UsageEvent[]): SortedBatch {
+/** @param backfillIds those of the events, which are known to be backfills */
+export function sortBatch(events: readonly UsageEvent[], backfillIds: readonly string[] = []): SortedBatch {
   const order = events.map((event, index) => ({ event, index }));
   order.sort((a, b) => compareKeys(a.event, b.event)); // stable
   const winners: number[] = [];
@@ -38,7 +41,7 @@ export function sortBatch(events: readonly UsageEvent[]): SortedBatch {
       last = item;
     }
   }
-  return { events, winners, repeats };
+  return { events, winners, repeats, backfillIds };
 }
 
 function compareKeys(a: UsageEvent, b: UsageEvent): number {
@@ -60,7 +63,9 @@ function partitions(): (customerId: string) => number {
 
 const columns =
   'customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, request_id, user_id, trace_id';
-const copySql = `${openLedgerTransaction}; COPY telemetry_events (${columns}) FROM STDIN`;
+/** Only rows of backfills have the last column, so that ordinary ones are not made longer by it. */
+const columnsOf = ({ backfillIds }: SortedBatch): string =>
+  backfillIds.length === 0 ? columns : `${columns}, backfill_id`;
 
 /**
  * Stores one row an identity, in key order, if every one of them is new; else nothing, and answers false. COPY fills pages
@@ -71,15 +76,18 @@ const copySql = `${openLedgerTransaction}; COPY telemetry_events (${columns}) FR
  * "not every one is new", too.
  * @throws StorageUnavailable
  */
-export async function copyEvents(db: Pick<Database, 'copyIn'>, { events, winners }: SortedBatch): Promise<boolean> {
+export async function copyEvents(db: Pick<Database, 'copyIn'>, batch: SortedBatch): Promise<boolean> {
+  const { events, winners, backfillIds } = batch;
+  const ofBackfills = backfillIds.length > 0;
   const partition = partitions();
   let rows = '';
   for (const index of winners) {
     const event = events[index];
-    if (event !== undefined) rows += copyRowOf(event, partition(event.customerId));
+    if (event !== undefined) rows += copyRowOf(event, partition(event.customerId), ofBackfills);
   }
   try {
-    await db.copyIn(copySql, Buffer.from(rows));
+    const begin = beginSql(backfillIds);
+    await db.copyIn(`${begin}; COPY telemetry_events (${columnsOf(batch)}) FROM STDIN`, Buffer.from(rows));
     return true;
   } catch (error) {
     const state = sqlState(error);
@@ -91,11 +99,12 @@ export async function copyEvents(db: Pick<Database, 'copyIn'>, { events, winners
 const uniqueViolation = '23505';
 export const deadlockDetected = '40P01';
 
-function copyRowOf(event: UsageEvent, partition: number): string {
+function copyRowOf(event: UsageEvent, partition: number, ofBackfills: boolean): string {
   const { requestId, userId, traceId } = event.provenance;
   const key = `${copyText(event.customerId)}\t${copyText(event.source)}\t${copyText(event.eventId)}\t${partition}`;
   const content = `${copyText(event.eventType)}\t${event.eventTime}\t${event.contentHash}\t${copyText(event.metadataJson)}`;
-  return `${key}\t${content}\t${copyText(requestId)}\t${copyText(userId)}\t${copyText(traceId)}\n`;
+  const backfill = ofBackfills ? `\t${event.backfillId ?? '\\N'}` : '';
+  return `${key}\t${content}\t${copyText(requestId)}\t${copyText(userId)}\t${copyText(traceId)}${backfill}\n`;
 }
 
 /**
@@ -108,29 +117,34 @@ function copyRowOf(event: UsageEvent, partition: number): string {
  *   JSON array of objects, jsonb_to_recordset                 99 / 119 / 131      56 /  90 / 128
  *   array literals as text through unnest                     73 / 115 / 130      44 /  93 / 117
  */
-const insertSql = `
-  INSERT INTO telemetry_events (${columns})
+const insertSql = (batch: SortedBatch): string => `
+  INSERT INTO telemetry_events (${columnsOf(batch)})
   SELECT r->>0, r->>1, r->>2, (r->>3)::smallint, r->>4, (r->>5)::timestamptz, (r->>6)::bigint, r->7, r->>8, r->>9, r->>10
+    ${batch.backfillIds.length === 0 ? '' : ', (r->>11)::uuid'}
     FROM jsonb_array_elements($1::jsonb) AS r
   ON CONFLICT DO NOTHING`;
 
 /** Inserts one row an identity, in key order, passing over those that are there. Returns how many were new. */
-export async function insertEvents(client: pg.ClientBase, { events, winners }: SortedBatch): Promise<number> {
+export async function insertEvents(client: pg.ClientBase, batch: SortedBatch): Promise<number> {
+  const { events, winners, backfillIds } = batch;
+  const ofBackfills = backfillIds.length > 0;
   const partition = partitions();
   let rows = '';
   for (const index of winners) {
     const event = events[index];
     if (event === undefined) continue;
-    rows += `${rows === '' ? '[' : ','}${rowOf(event, partition(event.customerId))}`;
+    rows += `${rows === '' ? '[' : ','}${rowOf(event, partition(event.customerId), ofBackfills)}`;
   }
-  const result = await client.query({ name: 'ledger-insert', text: insertSql, values: [`${rows}]`] });
+  const name = ofBackfills ? 'ledger-insert-backfilled' : 'ledger-insert';
+  const result = await client.query({ name, text: insertSql(batch), values: [`${rows}]`] });
   return result.rowCount ?? 0;
 }
 
-function rowOf(event: UsageEvent, partition: number): string {
+function rowOf(event: UsageEvent, partition: number, ofBackfills: boolean): string {
   const { requestId, userId, traceId } = event.provenance;
   const provenance = `${jsonText(requestId)},${jsonText(userId)},${jsonText(traceId)}`;
-  return `[${keyOf(event)},${partition},${JSON.stringify(event.eventType)},"${event.eventTime}",${event.contentHash},${event.metadataJson},${provenance}]`;
+  const backfill = ofBackfills ? `,${jsonText(event.backfillId ?? null)}` : '';
+  return `[${keyOf(event)},${partition},${JSON.stringify(event.eventType)},"${event.eventTime}",${event.contentHash},${event.metadataJson},${provenance}${backfill}]`;
 }
 
 function keyOf({ customerId, source, eventId }: UsageEvent): string {
@@ -145,6 +159,9 @@ function jsonText(text: string | null): string {
 interface EarlierEvent {
   readonly index: number;
   readonly same: boolean;
+  readonly backfill_id: string | null;
+  /** As far as its backfill decides. */
+  readonly counts: boolean;
   readonly event_type: string | null;
   readonly event_time: Instant | null;
   readonly metadata: string | null;
@@ -160,13 +177,18 @@ export type EarlierEvents = ReadonlyMap<number, EarlierEvent>;
  * the sizes of the table and of the JSON.
  */
 const earlierSql = `
-  SELECT (r->>3)::int AS index, e.same,
+  SELECT (r->>3)::int AS index, e.same, e.backfill_id,
+         e.backfill_id IS NULL OR (
+           EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = e.backfill_id AND d.decision = 'closed')
+           AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = e.backfill_id AND d.decision = 'reverted'))
+           AS counts,
          CASE WHEN NOT e.same THEN e.event_type END AS event_type,
          CASE WHEN NOT e.same THEN e.event_time END AS event_time,
          CASE WHEN NOT e.same THEN e.metadata::text END AS metadata
     FROM jsonb_array_elements($1::jsonb) AS r
    CROSS JOIN LATERAL (
-     SELECT t.content_hash = (r->>4)::bigint AS same, t.event_type, t.event_time, t.metadata, t.xmin, t.ingestion_time
+     SELECT t.content_hash = (r->>4)::bigint AS same, t.event_type, t.event_time, t.metadata, t.backfill_id,
+            t.xmin, t.ingestion_time
        FROM telemetry_events t
       WHERE t.customer_id = r->>0 AND t.source = r->>1 AND t.event_id = r->>2 LIMIT 1) AS e
    WHERE e.xmin <> pg_current_xact_id()::xid OR e.ingestion_time <> now()`;
@@ -182,24 +204,46 @@ export async function findEarlier(client: pg.ClientBase, { events }: SortedBatch
   return new Map(rows.map((row) => [row.index, row]));
 }
 
-/** What each event of the batch became; `valuePropertiesOf` an event type's meters (RULES 6). */
+/** What outcomes hang on besides the events. */
+export interface OutcomeContext {
+  /** An event type's meters decide which properties are compared by value (RULES 6). */
+  readonly valuePropertiesOf: (eventType: string) => ReadonlySet<string>;
+  /** Of the batch's backfills, those that replace. */
+  readonly replacing: ReadonlySet<string>;
+}
+
+/** What each event of the batch became. */
 export function outcomesOf(
   batch: SortedBatch,
   earlier: EarlierEvents,
-  valuePropertiesOf: (eventType: string) => ReadonlySet<string>,
+  { valuePropertiesOf, replacing }: OutcomeContext,
 ): readonly AppendOutcome[] {
   const same = (a: EventContent, b: EventContent): boolean => sameContent(a, b, valuePropertiesOf(a.eventType));
   return batch.events.map((event, index) => {
     const stored = earlier.get(index);
     if (stored !== undefined) {
-      return stored.same || same(contentOf(event), contentOfRow(stored)) ? 'duplicate' : 'conflict';
+      if (!stored.same && !same(contentOf(event), contentOfRow(stored))) return 'conflict';
+      return repeatOf({ backfillId: stored.backfill_id, counts: stored.counts }, event, replacing);
     }
     const winner = batch.events[batch.repeats.get(index) ?? -1];
     if (winner === undefined) return 'accepted';
-    return winner.contentHash === event.contentHash || same(contentOf(event), contentOf(winner))
-      ? 'duplicate'
-      : 'conflict';
+    if (winner.contentHash !== event.contentHash && !same(contentOf(event), contentOf(winner))) return 'conflict';
+    const { backfillId = null } = winner;
+    // Its backfill is open: it takes events.
+    return repeatOf({ backfillId, counts: backfillId === null }, event, replacing);
   });
+}
+
+/** The same content under the same identity is a duplicate, unless that would say that an event counts which will not. */
+function repeatOf(
+  earlier: { readonly backfillId: string | null; readonly counts: boolean },
+  event: UsageEvent,
+  replacing: ReadonlySet<string>,
+): AppendOutcome {
+  const backfillId = event.backfillId ?? null;
+  if (earlier.backfillId === backfillId) return 'duplicate';
+  if (!earlier.counts) return 'in_backfill';
+  return backfillId !== null && replacing.has(backfillId) ? 'to_be_replaced' : 'duplicate';
 }
 
 /** Whether some outcome hangs on comparing contents by value, for which the meters must be known. */

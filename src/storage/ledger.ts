@@ -1,8 +1,10 @@
 /** The usage ledger: appending events, finding them again, and the safe horizon. */
 import type { Meter } from '../domain/metering/meter.js';
+import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
+import { appendToBackfills, backfillIdsOf, beginSql } from './backfills-append.js';
 import type { Database } from './database.js';
-import { insertDeadLetters, listDeadLetters, type NewDeadLetter } from './dead-letters.js';
+import { insertDeadLetters, type NewDeadLetter } from './dead-letters.js';
 import { sqlState } from './errors.js';
 import {
   copyEvents,
@@ -16,7 +18,7 @@ import {
   type SortedBatch,
 } from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import { openLedgerTransaction, safeHorizon } from './safe-horizon.js';
+import { safeHorizon } from './safe-horizon.js';
 import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
@@ -26,7 +28,6 @@ export function createUsageLedger(db: Database, meters: () => Promise<readonly M
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
     safeHorizon: () => safeHorizon(db),
-    listDeadLetters: (page) => listDeadLetters(db, page),
   };
 }
 
@@ -35,32 +36,48 @@ interface Batch {
   readonly deadLetters: readonly NewDeadLetter[];
 }
 
+type Meters = () => Promise<readonly Meter[]>;
+
 /**
  * Nearly every batch is all new, and one that is not has its like behind it (an import repeated, an outbox sent again). So
  * batches are copied until one holds an event that is there already, and inserted until one does not.
  */
-function appender(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger['append'] {
+function appender(db: Database, meters: Meters): UsageLedger['append'] {
   let repeating = false;
-  return async (events, deadLetters) => {
-    if (events.length === 0 && deadLetters.length === 0) return [];
-    const sorted = sortBatch(events);
+  const appendSorted = async (
+    { sorted, deadLetters }: Batch,
+    replacing: ReadonlySet<string>,
+  ): Promise<readonly AppendOutcome[]> => {
+    if (sorted.events.length === 0 && deadLetters.length === 0) return [];
     if (!repeating && deadLetters.length === 0 && (await copyEvents(db, sorted))) {
-      return outcomes(sorted, new Map(), meters);
+      return outcomes(sorted, new Map(), { meters, replacing });
     }
     const earlier = await insertBatch(db, { sorted, deadLetters });
-    if (events.length > 0) repeating = earlier.size > 0;
-    return outcomes(sorted, earlier, meters);
+    if (sorted.events.length > 0) repeating = earlier.size > 0;
+    return outcomes(sorted, earlier, { meters, replacing });
+  };
+  return (events, deadLetters) => {
+    const backfillIds = backfillIdsOf(events);
+    if (backfillIds.length === 0) return appendSorted({ sorted: sortBatch(events), deadLetters }, noBackfills);
+    return appendToBackfills(db, { events, backfillIds }, (open, { ids, replacing }) =>
+      appendSorted({ sorted: sortBatch(open, ids), deadLetters }, replacing),
+    );
   };
 }
+
+const noBackfills: ReadonlySet<string> = new Set();
 
 /** Asks for the meters after the commit: that may take a connection, and the one of the commit should not be held meanwhile. */
 async function outcomes(
   sorted: SortedBatch,
   earlier: EarlierEvents,
-  meters: () => Promise<readonly Meter[]>,
+  { meters, replacing }: { readonly meters: Meters; readonly replacing: ReadonlySet<string> },
 ): Promise<readonly AppendOutcome[]> {
   const known = needsComparison(sorted, earlier) ? await meters() : [];
-  return outcomesOf(sorted, earlier, (eventType) => valueProperties(known, eventType));
+  return outcomesOf(sorted, earlier, {
+    valuePropertiesOf: (eventType) => valueProperties(known, eventType),
+    replacing,
+  });
 }
 
 /** Inserts lock keys in one order and cannot deadlock with one another, only with a copy, which then becomes an insert. */
@@ -85,13 +102,8 @@ function insertOnce(db: Database, { sorted, deadLetters }: Batch): Promise<Earli
       if (deadLetters.length > 0) await insertDeadLetters(client, deadLetters);
       return found;
     },
-    sorted.winners.length === 0 ? '' : openLedgerTransaction,
+    sorted.winners.length === 0 ? '' : beginSql(sorted.backfillIds),
   );
-}
-
-function valueProperties(meters: readonly Meter[], eventType: string): ReadonlySet<string> {
-  const own = meters.filter((meter) => meter.eventType === eventType);
-  return new Set(own.flatMap((meter) => (meter.valueProperty === null ? [] : [meter.valueProperty])));
 }
 
 interface EventRow {
@@ -107,11 +119,12 @@ interface EventRow {
   readonly request_id: string | null;
   readonly user_id: string | null;
   readonly trace_id: string | null;
+  readonly backfill_id: string | null;
 }
 
 /** Columns of `storedEvent`, for tables or subqueries with the columns of telemetry_events. */
 export const storedEventColumns = `customer_id, source, event_id, event_type, event_time, ingestion_time, position,
-  content_hash, metadata::text AS metadata, request_id, user_id, trace_id`;
+  content_hash, metadata::text AS metadata, request_id, user_id, trace_id, backfill_id`;
 
 /** A row of `storedEventColumns` as the event it holds. */
 export function storedEvent(row: EventRow): StoredEvent {
@@ -126,6 +139,7 @@ export function storedEvent(row: EventRow): StoredEvent {
     provenance: { requestId: row.request_id, userId: row.user_id, traceId: row.trace_id },
     position: row.position,
     ingestionTime: row.ingestion_time,
+    backfillId: row.backfill_id,
   };
 }
 

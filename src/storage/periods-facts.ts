@@ -4,9 +4,10 @@ import type { Instant, Position } from '../domain/values.js';
 import { readMeteringContext } from './aggregation-meters.js';
 import { usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
-import { settledThrough } from './chain.js';
+import { lastRatingSql, settledThrough } from './chain.js';
 import type { Database } from './database.js';
-import { lastPosition, touchedFacts } from './touched-windows.js';
+import { periodOf, type PeriodRow } from './periods-create.js';
+import { carriedFacts, lastPosition, touchedFacts } from './touched-windows.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
 interface OpenWindowRow {
@@ -21,7 +22,7 @@ interface OpenWindowRow {
  * opens no window, and closing a window settles it. One pass over the customer's events of the period.
  */
 export async function openWindows(db: Database, period: BillingPeriod): Promise<readonly OpenWindow[]> {
-  const { meters, adjusted } = await readMeteringContext(db.pool, period.customerId);
+  const { meters, adjusted } = await readMeteringContext(db.pool, period);
   const params = new SqlParameters();
   const scope = { customerId: period.customerId, ranges: [period], cutoff: null, adjusted };
   const usage = usageSql(params, { meters, period, scope });
@@ -78,21 +79,54 @@ const noFacts: VeryLateFacts = { count: 0, events: 0, from: null, to: null };
 /**
  * Facts beyond the cutoff of the period's last rating that concern the period: events in it; adjustments of events that are,
  * were, or now come to be in it; decisions about backfills that have events in it. None while the period is not invoiced,
- * and none while its invoice is void: closing it takes them all.
+ * and none while its invoice is void: closing it takes them all. Where a level is carried into the period, facts of the
+ * periods before it concern it too.
  */
 export async function veryLateFacts(db: Database, period: BillingPeriod): Promise<VeryLateFacts> {
   const since = await settledThrough(db.pool, period);
   if (since === null) return noFacts;
   const params = new SqlParameters();
-  const ctes = touchedFacts(params, { period, since, through: lastPosition });
+  const range = { period, since, through: lastPosition };
+  const ctes = [...touchedFacts(params, range)];
+  const levels = await carriedTypes(db, period);
+  if (levels.length > 0) ctes.push(carriedFacts(params, range, levels));
+  const facts = levels.length > 0 ? '(SELECT * FROM touched UNION ALL SELECT * FROM carried) AS f' : 'touched';
   const text = `${withSql(ctes)}
     SELECT count(*) FILTER (WHERE kind = 'event') AS events, count(DISTINCT position) FILTER (WHERE kind <> 'event') AS others,
-      min(position) AS "from", max(position) AS "to" FROM touched`;
+      min(position) AS "from", max(position) AS "to" FROM ${facts}`;
   const { rows } = await db.pool.query<VeryLateRow>(text, [...params.values]);
   const [row] = rows;
   invariant(row !== undefined, 'an aggregate without GROUP BY has one row');
   const events = Number(row.events);
   return { count: events + Number(row.others), events, from: row.from, to: row.to };
+}
+
+/** Event types that change a level which the period's last rating has counted. */
+async function carriedTypes(db: Database, { customerId, period }: BillingPeriod): Promise<readonly string[]> {
+  const { rows } = await db.pool.query<{ event_type: string }>({
+    name: 'period-carried-types',
+    text: `SELECT DISTINCT m.event_type FROM meters m CROSS JOIN (${lastRatingSql('$1', '$2')}) AS r
+      WHERE m.aggregation = 'weighted_sum' AND r.pinned_versions -> 'meter_ids' ? m.meter_id::text`,
+    values: [customerId, period],
+  });
+  return rows.map((row) => row.event_type);
+}
+
+/** The first invoiced period after this one with facts beyond its last rating's cutoff; looks only where a level is carried. */
+export async function firstLateAfter(db: Database, period: BillingPeriod): Promise<BillingPeriod | null> {
+  const { rows } = await db.pool.query<PeriodRow>({
+    name: 'period-later-levels',
+    text: `SELECT p.* FROM billing_periods p CROSS JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS r
+      WHERE p.customer_id = $1 AND p.period_start >= $2 AND EXISTS (SELECT FROM meters m
+        WHERE m.aggregation = 'weighted_sum' AND r.pinned_versions -> 'meter_ids' ? m.meter_id::text)
+      ORDER BY p.period_start`,
+    values: [period.customerId, period.to],
+  });
+  for (const row of rows) {
+    const later = periodOf(row);
+    if ((await veryLateFacts(db, later)).count > 0) return later;
+  }
+  return null;
 }
 
 interface VeryLateRow {

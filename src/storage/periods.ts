@@ -1,8 +1,9 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
-import { highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
+import { firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
+import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
 import { unfinishedPeriods } from './periods-unfinished.js';
 import type { BillingPeriodStore } from './types.js';
 
@@ -14,6 +15,8 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     openWindows: (period) => openWindows(db, period),
     highestEventTime: (period) => highestEventTime(db, period),
     veryLateFacts: (period) => veryLateFacts(db, period),
+    firstLateAfter: (period) => firstLateAfter(db, period),
+    boundsByOtherTimeZoneData: (running) => boundsByOtherTimeZoneData(db, running),
     unfinishedPeriods: (now, page) => unfinishedPeriods(db, now, page),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     ...createInvoicingRequestStore(db),

@@ -4,12 +4,21 @@
  */
 import { addDecimals } from '../domain/decimal.js';
 import { addDigests } from '../domain/metering/digest.js';
-import type { Meter } from '../domain/metering/meter.js';
+import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
+import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
 import { readMeters } from './aggregation-meters.js';
-import { effectiveEvents, takesSql, usageSql, withSql } from './aggregation-sql.js';
+import {
+  betweenSql,
+  isUsageSql,
+  periodUsageFromDb,
+  type PeriodUsageRow,
+  readPeriodUsage,
+} from './aggregation-periods.js';
+import { effectiveEvents, isReadSql, takesSql, usageSql, withSql } from './aggregation-sql.js';
 import type { EventScope } from './aggregation-sql.js';
-import { decimalSql, digestSql, digestValueSql, SqlParameters, valueSql } from './aggregation-sql-fragments.js';
+import { decimalSql, digestSql, digestValueSql, SqlParameters } from './aggregation-sql-fragments.js';
+import { isAdjustedSql } from './backfills-sql.js';
 import { readChain } from './chain.js';
 import { readCharges } from './charges.js';
 import type { Database } from './database.js';
@@ -21,6 +30,8 @@ export function createProofStore(db: Database): ProofStore {
   return {
     chain: (period) => readChain(db.pool, period),
     rawUsage: (period, meterIds, cutoff) => rawUsage(db, { period, meterIds, cutoff }),
+    rawPeriodUsage: (period, pools, cutoff) => rawPeriodUsage(db, { period, pools, cutoff }),
+    periodUsage: (period, pools, cutoff) => readPeriodUsage(db.pool, { period, pools, cutoff }),
     eventCounts: (period, meterIds, cutoff) => eventCounts(db, { period, meterIds, cutoff }),
     aggregatedUsage: (period, meterIds, cutoff) => aggregatedUsage(db, { period, meterIds, cutoff }),
     finalWindows: (period) => finalWindows(db, period),
@@ -40,15 +51,22 @@ interface Query<Period> {
 async function rawContext(
   db: Database,
   { period, meterIds, cutoff }: Query<BillingPeriod>,
-): Promise<{ readonly meters: readonly Meter[]; readonly scope: EventScope }> {
+): Promise<{ readonly meters: readonly MeterInForce[]; readonly scope: EventScope }> {
+  const meters = await readMeters(db.pool, meterIds, period);
+  const { customerId } = period;
+  return {
+    meters,
+    scope: { customerId, ranges: [period], cutoff, adjusted: await isAdjusted(db, customerId, cutoff) },
+  };
+}
+
+async function isAdjusted(db: Database, customerId: string, cutoff: Position): Promise<boolean> {
   const { rows } = await db.pool.query<{ readonly adjusted: boolean }>({
     name: 'proof-adjusted',
-    text: 'SELECT EXISTS (SELECT FROM event_adjustments WHERE customer_id = $1 AND position <= $2) AS adjusted',
-    values: [period.customerId, cutoff],
+    text: `SELECT ${isAdjustedSql('$1', '$2')} AS adjusted`,
+    values: [customerId, cutoff],
   });
-  const meters = await readMeters(db.pool, meterIds);
-  const adjusted = rows[0]?.adjusted ?? true;
-  return { meters, scope: { customerId: period.customerId, ranges: [period], cutoff, adjusted } };
+  return rows[0]?.adjusted ?? true;
 }
 
 /** Compiling such statements (JIT) never pays. */
@@ -93,6 +111,26 @@ async function rawUsage(db: Database, query: Query<BillingPeriod>): ReturnType<P
   }));
 }
 
+async function rawPeriodUsage(
+  db: Database,
+  { period, pools, cutoff }: { period: BillingPeriod; pools: readonly MeterPool[]; cutoff: Position },
+): Promise<readonly PeriodUsage[]> {
+  if (pools.length === 0) return [];
+  const { customerId } = period;
+  const params = new SqlParameters();
+  const scope = { customerId, cutoff, adjusted: await isAdjusted(db, customerId, cutoff) };
+  const { ctes, select } = betweenSql(params, { pools, bounds: [period.from, period.to], scope, name: '' });
+  const rows = await readLarge<PeriodUsageRow>(
+    db,
+    `${withSql(ctes)}
+    SELECT u.code AS meter, u.group_key, ${decimalSql('u.quantity')} AS quantity, u.event_count, u.digest,
+      ${decimalSql('u.closing_level')} AS closing_level
+    FROM (${select}) AS u WHERE ${isUsageSql} ORDER BY u.code, u.group_key`,
+    params,
+  );
+  return rows.map(periodUsageFromDb);
+}
+
 function stageUsageFromDb(row: Pick<UsageRow, 'meter' | 'quantity' | 'event_count' | 'digest'>): StageUsage {
   return { meter: row.meter, quantity: row.quantity, eventCount: Number(row.event_count), digest: row.digest };
 }
@@ -111,27 +149,24 @@ async function eventCounts(db: Database, query: Query<BillingPeriod>): Promise<r
   const params = new SqlParameters();
   const { ctes, from } = effectiveEvents(params, scope);
   const inner = meters.map(
-    (meter, i) => `${takesSql(params, meter, 'e.metadata')} AS takes_${i}, ${valueTextSql(params, meter)} AS v_${i}`,
+    (meter, i) => `${ofTypeSql(params, meter)} AS type_${i}, CASE WHEN ${takesSql(params, meter, 'e.metadata')}
+      THEN ${isReadSql(params, meter, 'e.metadata')} END AS taken_${i}`,
   );
-  const outer = meters.map((meter, i) => {
-    const type = params.add(meter.eventType, 'text');
-    const isRead = meter.valueProperty === null ? 'true' : `(${valueSql(`v_${i}`)}) IS NOT NULL`;
-    return `count(*) FILTER (WHERE event_type = ${type}) AS stored_${i},
-      count(*) FILTER (WHERE event_type = ${type} AND (takes_${i} AND ${isRead}) IS NOT TRUE) AS filtered_${i}`;
-  });
+  const outer = meters.map(
+    (_, i) => `count(*) FILTER (WHERE type_${i}) AS stored_${i},
+      count(*) FILTER (WHERE type_${i} AND taken_${i} IS NOT TRUE) AS filtered_${i}`,
+  );
   const codes = meters.map((meter, i) => {
-    const voided = scope.adjusted
-      ? `(SELECT n FROM voided WHERE event_type = ${params.add(meter.eventType, 'text')})`
-      : '0';
-    return `(${params.add(meter.code, 'text')}, stored_${i}, coalesce(${voided}, 0), filtered_${i})`;
+    const voided = scope.adjusted ? `(SELECT count(*) FROM voided e WHERE ${ofTypeSql(params, meter)})` : '0';
+    return `(${params.add(meter.code, 'text')}, stored_${i}, ${voided}, filtered_${i})`;
   });
   const all = [...ctes, ...(scope.adjusted ? [voidedSql(params, query)] : [])];
   const rows = await readLarge<CountRow>(
     db,
     `${withSql(all)}
-    SELECT m.meter, m.live + m.voided AS stored, m.voided, m.filtered
-    FROM (SELECT ${outer.join(', ')} FROM (SELECT e.event_type, ${inner.join(', ')} FROM ${from} OFFSET 0) AS e) AS c
-    CROSS JOIN LATERAL (VALUES ${codes.join(', ')}) AS m (meter, live, voided, filtered) ORDER BY m.meter`,
+    SELECT m.meter, sum(m.live + m.voided) AS stored, sum(m.voided) AS voided, sum(m.filtered) AS filtered
+    FROM (SELECT ${outer.join(', ')} FROM (SELECT ${inner.join(', ')} FROM ${from} OFFSET 0) AS e) AS c
+    CROSS JOIN LATERAL (VALUES ${codes.join(', ')}) AS m (meter, live, voided, filtered) GROUP BY m.meter ORDER BY m.meter`,
     params,
   );
   return rows.map((row) => ({
@@ -142,21 +177,21 @@ async function eventCounts(db: Database, query: Query<BillingPeriod>): Promise<r
   }));
 }
 
-function valueTextSql(params: SqlParameters, { valueProperty }: Meter): string {
-  return valueProperty === null ? 'NULL' : `e.metadata ->> ${params.add(valueProperty, 'text')}`;
+/** Condition under which an event is of the meter's type, within the stretch of time that this version of it counts. */
+function ofTypeSql(params: SqlParameters, { eventType, inForce }: MeterInForce): string {
+  return takesSql(params, { eventType, inForce, filters: {} }, 'e.metadata');
 }
 
 /** Events of the period that are void at the cutoff, by their original type and time. Follows the CTE `adjusted`. */
 function voidedSql(params: SqlParameters, { period, cutoff }: Query<BillingPeriod>): string {
   const at = params.add(cutoff, 'bigint');
   return `voided AS (
-    SELECT e.event_type, count(*) AS n FROM adjusted a
+    SELECT e.event_type, e.event_time FROM adjusted a
     JOIN telemetry_events e ON e.customer_id = a.customer_id AND e.source = a.source AND e.event_id = a.event_id
     WHERE a.type = 'void' AND e.event_time >= ${params.add(period.from, 'timestamptz')} AND e.event_time < ${params.add(period.to, 'timestamptz')}
       AND e.position <= ${at} AND (e.backfill_id IS NULL OR e.backfill_id IN (
         SELECT d.backfill_id FROM backfill_decisions d WHERE d.position <= ${at}
-        GROUP BY d.backfill_id HAVING bool_or(d.decision = 'closed') AND NOT bool_or(d.decision = 'reverted')))
-    GROUP BY e.event_type)`;
+        GROUP BY d.backfill_id HAVING bool_or(d.decision = 'closed') AND NOT bool_or(d.decision = 'reverted'))))`;
 }
 
 async function aggregatedUsage(

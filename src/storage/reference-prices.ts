@@ -7,6 +7,7 @@ import type { PriceBookContent } from '../domain/rating/parse-price-book.js';
 import { parsePrice } from '../domain/rating/parse-price.js';
 import type { PriceBookVersion, RoundingMode } from '../domain/rating/price-book.js';
 import { priceBookToWire } from '../domain/rating/price-book-to-wire.js';
+import { isLocalDate } from '../domain/time/effective-from.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
@@ -16,7 +17,7 @@ import type { ReferenceStore } from './types.js';
 
 type PriceStore = Pick<
   ReferenceStore,
-  'createMeter' | 'meters' | 'createPriceBook' | 'priceBookVersions' | 'priceBooksById'
+  'createMeter' | 'meters' | 'meterVersions' | 'createPriceBook' | 'priceBookVersions' | 'priceBooksById'
 >;
 
 export function createPriceStore(db: Database): PriceStore {
@@ -26,6 +27,10 @@ export function createPriceStore(db: Database): PriceStore {
       // In order of version, so that the last one of a code stays.
       const rows = await db.prisma.meter.findMany({ orderBy: [{ code: 'asc' }, { version: 'asc' }] });
       return [...new Map(rows.map((row) => [row.code, meterOf(row)])).values()];
+    },
+    meterVersions: async () => {
+      const rows = await db.prisma.meter.findMany({ orderBy: [{ code: 'asc' }, { version: 'asc' }] });
+      return rows.map(meterOf);
     },
     createPriceBook: (content) => createPriceBook(db, content),
     priceBookVersions: async (code) => {
@@ -44,28 +49,70 @@ export function createPriceStore(db: Database): PriceStore {
 
 type MeterContent = Omit<Meter, 'meterId' | 'version'>;
 
-/** A meter has one version so far; the column is there for those that later versions of this program allow. */
-const firstVersion = 1;
+/** Somebody else drew the same version number at the same time; each attempt sees one more version. */
+const versionAttempts = 20;
 
+/**
+ * Versions are numbered from 1 as they are learned; that number is part of the id, so whoever comes second finds the row
+ * there, and looks again.
+ */
 async function createMeter(
   db: Database,
   meter: MeterContent,
 ): Promise<{ readonly meter: Meter; readonly created: boolean }> {
-  const meterId = uuidOf('meter', meter.code, firstVersion);
-  const { count } = await db.prisma.meter.createMany({
-    data: [{ ...meter, meterId, version: firstVersion, groupBy: [...meter.groupBy], filters: meter.filters }],
-    skipDuplicates: true,
-  });
-  const row = await db.prisma.meter.findUnique({ where: { meterId } });
-  invariant(row !== null, 'a meter that was inserted, or was there, is there');
-  const stored = meterOf(row);
-  if (meterText(stored) !== meterText(meter)) {
+  for (let attempt = 1; ; attempt += 1) {
+    const rows = await db.prisma.meter.findMany({ where: { code: meter.code }, orderBy: { version: 'asc' } });
+    const versions = rows.map(meterOf);
+    const stored = existing(meter, versions);
+    if (stored !== null) return { meter: stored, created: false };
+    const row = meterRow(meter, versions.length + 1);
+    const { count } = await db.prisma.meter.createMany({ data: [row], skipDuplicates: true });
+    if (count > 0) return { meter: { ...meter, meterId: row.meterId, version: row.version }, created: true };
+    invariant(attempt < versionAttempts, `the meter "${meter.code}" gets a version number`);
+  }
+}
+
+/**
+ * The version that begins at the same time and says the same; null where the next one may be created.
+ * @throws DomainFailure METER_IMMUTABLE, VALIDATION_FAILED
+ */
+function existing(meter: MeterContent, versions: readonly Meter[]): Meter | null {
+  // Of versions that begin together the one learned last holds: going back to an earlier one makes a new one.
+  const last = versions.findLast((version) => version.effectiveFrom === meter.effectiveFrom);
+  if (last !== undefined && meterText(last) === meterText(meter)) return last;
+  const [first] = versions;
+  if (first === undefined) return null;
+  if (meter.effectiveFrom === null) {
     throw new DomainFailure(
       'METER_IMMUTABLE',
-      `The meter "${meter.code}" exists with another definition, and what is counted never changes afterwards. Create a meter with a new code.`,
+      `The meter "${meter.code}" exists with another definition, and what was counted never changes afterwards. Say with "effective_from" from when on a new version holds, or create a meter with a new code.`,
     );
   }
-  return { meter: stored, created: count > 0 };
+  if (first.aggregation !== meter.aggregation) {
+    throw new DomainFailure(
+      'VALIDATION_FAILED',
+      `The meter "${meter.code}" aggregates by "${first.aggregation}" and goes on to do so; create a meter with a new code for "${meter.aggregation}".`,
+      '/aggregation',
+    );
+  }
+  return null;
+}
+
+function meterRow(
+  meter: MeterContent,
+  version: number,
+): Prisma.MeterCreateManyInput & { meterId: string; version: number } {
+  const { effectiveFrom, groupBy, filters, ...content } = meter;
+  const isDate = effectiveFrom !== null && isLocalDate(effectiveFrom);
+  return {
+    ...content,
+    meterId: uuidOf('meter', meter.code, version),
+    version,
+    groupBy: [...groupBy],
+    filters,
+    effectiveFrom: effectiveFrom === null || isDate ? null : dateOf(effectiveFrom),
+    effectiveFromDate: isDate ? dateOfLocal(effectiveFrom) : null,
+  };
 }
 
 /** The definition; the order of groups, filters and allowed texts means nothing. */
@@ -81,6 +128,8 @@ function meterText(meter: MeterContent): string {
     windowSize: meter.windowSize,
     allowedLateness: meter.allowedLateness,
     allowNegative: meter.allowNegative,
+    maxGroups: meter.maxGroups,
+    effectiveFrom: meter.effectiveFrom,
   });
 }
 
@@ -97,8 +146,12 @@ function meterOf(row: MeterRow): Meter {
     windowSize: row.windowSize as WindowSize,
     allowedLateness: row.allowedLateness,
     allowNegative: row.allowNegative,
+    maxGroups: row.maxGroups,
+    effectiveFrom: row.effectiveFrom === null ? dateOrNull(row.effectiveFromDate) : instantOf(row.effectiveFrom),
   };
 }
+
+const dateOrNull = (date: Date | null): LocalDate | null => (date === null ? null : localDateOf(date));
 
 async function createPriceBook(
   db: Database,
@@ -133,10 +186,6 @@ function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInpu
     prices: wire.prices as unknown as Prisma.InputJsonArray,
     contentHash: createHash('sha256').update(canonicalJson(wire)).digest('hex'),
   };
-}
-
-function isLocalDate(from: Instant | LocalDate): from is LocalDate {
-  return from.length === 'YYYY-MM-DD'.length;
 }
 
 function priceBookOf(row: PriceBookRow): PriceBookVersion {

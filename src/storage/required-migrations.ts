@@ -3,4 +3,6 @@ export const requiredMigrations: readonly string[] = [
   '20261121000000_init',
   '20261121150000_correction',
   '20261121160000_whole_numbers',
+  '20261121170000_metering',
+  '20261121180000_backfills_and_dead_letters',
 ];

@@ -19,8 +19,9 @@ export const lastPosition = '9223372036854775807' as Position;
  * CTEs of which `touched` has a row for every time within the period that a fact of the range touches: `kind` ('event',
  * 'adjustment', 'decision'), `position` of the fact and `event_time`. An event touches where it is; an adjustment where its
  * event was first stored, where every earlier amendment had moved it, and where it moves it; a decision about a backfill
- * all that of the backfill's events. The range is a condition with values at hand: the planner then knows whether few
- * facts came since, which are found by position, or many, which are found among the customer's events of the period.
+ * all that of the backfill's events, and of one that replaces whatever is in its range. The range of positions is a condition
+ * with values at hand: the planner then knows whether few facts came since, which are found by position, or many, which are
+ * found among the customer's events of the period.
  */
 export function touchedFacts(params: SqlParameters, { period, since, through }: FactRange): readonly string[] {
   const customer = params.add(period.customerId, 'text');
@@ -29,11 +30,13 @@ export function touchedFacts(params: SqlParameters, { period, since, through }: 
   const known = (alias: string): string => `${alias}.position <= ${last}`;
   const inRange = (alias: string): string => `${alias}.position > ${after} AND ${known(alias)}`;
   const within = (time: string): string => `${time} >= ${from} AND ${time} < ${to}`;
+  const anyReplaces = 'EXISTS (SELECT FROM decided WHERE replaces)';
   const event = '(e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)';
   return [
     `decided AS MATERIALIZED (
-      SELECT d.backfill_id, d.position FROM backfill_decisions d JOIN backfills b USING (backfill_id)
-      WHERE ${inRange('d')} AND ${customer} = ANY (b.customer_ids))`,
+      SELECT d.backfill_id, d.position, b.mode = 'replace' AS replaces, b.range_start, b.range_end
+      FROM backfill_decisions d JOIN backfill_customers b USING (backfill_id)
+      WHERE ${inRange('d')} AND b.customer_id = ${customer})`,
     // Rows of a backfill touch nothing by themselves before its closing; those that come after it do.
     `touched AS (
       SELECT 'event' AS kind, e.position, e.event_time FROM telemetry_events e
@@ -54,8 +57,50 @@ export function touchedFacts(params: SqlParameters, { period, since, through }: 
       SELECT 'decision', d.position, a.replacement_event_time
       FROM event_adjustments a JOIN telemetry_events e ON ${event} JOIN decided d USING (backfill_id)
       WHERE EXISTS (SELECT FROM decided) AND a.customer_id = ${customer} AND ${known('a')}
+        AND ${within('a.replacement_event_time')}
+      UNION ALL
+      SELECT 'decision', d.position, e.event_time FROM decided d
+      JOIN telemetry_events e ON e.event_time >= d.range_start AND e.event_time < d.range_end
+      WHERE ${anyReplaces} AND d.replaces AND e.customer_id = ${customer} AND ${within('e.event_time')} AND ${known('e')}
+      UNION ALL
+      SELECT 'decision', d.position, a.replacement_event_time FROM decided d
+      JOIN event_adjustments a ON a.replacement_event_time >= d.range_start AND a.replacement_event_time < d.range_end
+      WHERE ${anyReplaces} AND d.replaces AND a.customer_id = ${customer} AND ${known('a')}
         AND ${within('a.replacement_event_time')})`,
   ];
+}
+
+/**
+ * A CTE `carried` like `touched`, for facts of the periods before: a level that one of these event types changes is carried
+ * into the period, so that such a fact concerns it as well (RULES 3). Follows `touchedFacts`.
+ */
+export function carriedFacts(
+  params: SqlParameters,
+  { period, since, through }: FactRange,
+  eventTypes: readonly string[],
+): string {
+  const customer = params.add(period.customerId, 'text');
+  const before = params.add(period.from, 'timestamptz');
+  const [after, last] = [params.add(since, 'bigint'), params.add(through, 'bigint')];
+  const types = params.add(eventTypes, 'text[]');
+  const inRange = (alias: string): string => `${alias}.position > ${after} AND ${alias}.position <= ${last}`;
+  const isCarried = `e.event_time < ${before} AND e.event_type = ANY (${types})`;
+  const isMoved = `b.replacement_event_time < ${before} AND b.replacement_event_type = ANY (${types})`;
+  const event = '(e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)';
+  return `carried AS (
+      SELECT 'event' AS kind, e.position, e.event_time FROM telemetry_events e
+      WHERE e.customer_id = ${customer} AND ${isCarried} AND ${inRange('e')} AND (e.backfill_id IS NULL
+        OR EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = e.backfill_id AND d.position < e.position))
+      UNION ALL
+      SELECT 'adjustment', a.position, e.event_time FROM event_adjustments a JOIN telemetry_events e ON ${event}
+      WHERE a.customer_id = ${customer} AND ${inRange('a')} AND (${isCarried} OR EXISTS (
+        SELECT FROM event_adjustments b WHERE (b.customer_id, b.source, b.event_id) = (a.customer_id, a.source, a.event_id)
+          AND b.position <= a.position AND ${isMoved}))
+      UNION ALL
+      SELECT 'decision', d.position, e.event_time FROM decided d JOIN telemetry_events e USING (backfill_id)
+      WHERE EXISTS (SELECT FROM decided) AND e.customer_id = ${customer} AND (${isCarried} OR EXISTS (
+        SELECT FROM event_adjustments b WHERE (b.customer_id, b.source, b.event_id) = (e.customer_id, e.source, e.event_id)
+          AND b.position <= ${last} AND ${isMoved})))`;
 }
 
 export interface TouchedWindow {

@@ -2,6 +2,7 @@
 import type { ReRatingReason, ReRatingStatus } from '../domain/correction/reasons.js';
 import type { Invoice, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
+import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
 import type { RatedCharge } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
@@ -264,6 +265,10 @@ export interface ProofStore {
     meterIds: readonly string[],
     cutoff: Position,
   ): Promise<readonly (GroupUsage & { readonly windowStart: Instant; readonly windowEnd: Instant })[]>;
+  /** From raw events, of the whole period: meters that do not add up, by the groups of these pools. */
+  rawPeriodUsage(period: BillingPeriod, pools: readonly MeterPool[], cutoff: Position): Promise<readonly PeriodUsage[]>;
+  /** The same from the latest revisions at or below the cutoff. */
+  periodUsage(period: PeriodKeyOf, pools: readonly MeterPool[], cutoff: Position): Promise<readonly PeriodUsage[]>;
   eventCounts(period: BillingPeriod, meterIds: readonly string[], cutoff: Position): Promise<readonly EventCounts[]>;
   /** From the latest revisions at or below the cutoff. */
   aggregatedUsage(period: PeriodKeyOf, meterIds: readonly string[], cutoff: Position): Promise<readonly StageUsage[]>;

@@ -62,9 +62,15 @@ export interface ReferenceStore {
   knownCustomers(customerIds: readonly string[]): Promise<ReadonlySet<string>>;
   listCustomers(page: PageRequest): Promise<Page<Customer>>;
 
-  /** `exists`: same code, same content. Throws METER_IMMUTABLE for the same code with other content. */
+  /**
+   * With `effectiveFrom` the next version of the code; without it the first. Not created: the version that begins then says
+   * the same. Throws METER_IMMUTABLE for another definition without `effectiveFrom`, VALIDATION_FAILED for another aggregation.
+   */
   createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
+  /** Of each code the version learned last. */
   meters(): Promise<readonly Meter[]>;
+  /** All versions, by code and version. */
+  meterVersions(): Promise<readonly Meter[]>;
 
   /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
   createPriceBook(

@@ -2,6 +2,7 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
+import type { BackfillStore, DeadLetter, DeadLetterStore } from './types-backfills.js';
 import type {
   AdjustmentStore,
   Comparison,
@@ -14,36 +15,35 @@ import type {
 } from './types-correction.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
+import type { OpenWindow, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
-import type { WindowUsage } from '../domain/metering/meter.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
-import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
+import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
+export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
+export type * from './types-usage.js';
 
 // Usage ledger --------------------------------------------------------------------------------------------------------
 
-export type AppendOutcome = 'accepted' | 'duplicate' | 'conflict';
+/**
+ * `in_backfill`: the identity is used, with the same content, in a backfill that does not count (open or reverted).
+ * `to_be_replaced`: it is used outside the event's backfill, which replaces it. `backfill_closed`: the event's backfill is not
+ * open any more. None of these is stored.
+ */
+export type AppendOutcome =
+  'accepted' | 'duplicate' | 'conflict' | 'in_backfill' | 'to_be_replaced' | 'backfill_closed';
 
-export interface StoredEvent extends UsageEvent {
+export interface StoredEvent extends Omit<UsageEvent, 'backfillId'> {
   readonly position: Position;
   readonly ingestionTime: Instant;
-}
-
-export interface DeadLetter {
-  readonly deadLetterId: string;
-  readonly code: string;
-  readonly detail: string;
-  readonly customerId: string | null;
-  readonly eventId: string | null;
-  /** The event as it came, as text. */
-  readonly payload: string;
-  readonly receivedAt: Instant;
+  /** The backfill that it came with; it counts while that is in force. null: none. */
+  readonly backfillId: string | null;
 }
 
 export interface UsageLedger {
@@ -66,7 +66,6 @@ export interface UsageLedger {
    * short transaction of its own. Everything committed before the call is at or below it.
    */
   safeHorizon(): Promise<Position>;
-  listDeadLetters(page: PageRequest): Promise<Page<DeadLetter>>;
 }
 
 // Relay ---------------------------------------------------------------------------------------------------------------
@@ -131,11 +130,15 @@ export interface BillingPeriodStatus extends BillingPeriod {
   readonly invoicedCutoff: Position | null;
 }
 
-/** A window whose usage in the ledger is not what its last revision says. */
-export interface OpenWindow {
-  readonly meter: string;
-  readonly windowStart: Instant;
-  readonly windowEnd: Instant;
+/** The same for all these customers, of whom one is named. */
+export interface StoredBounds extends Interval {
+  readonly timeZone: string;
+  /** Of the period before, whose facts decided where this one begins (RULES 22); its own where there is none before. */
+  readonly timeZoneOfStart: string;
+  readonly cuts: readonly Instant[];
+  readonly tzdataVersion: string;
+  readonly customers: number;
+  readonly customerId: string;
 }
 
 export interface BillingPeriodStore {
@@ -154,6 +157,13 @@ export interface BillingPeriodStore {
   veryLateFacts(
     period: BillingPeriod,
   ): Promise<{ count: number; events: number; from: Position | null; to: Position | null }>;
+  /**
+   * The first period after this one that is invoiced and has very late facts: where one of its meters carries a level, facts of
+   * the periods before it are its own too (RULES 3). null also where no meter carries one.
+   */
+  firstLateAfter(period: BillingPeriod): Promise<BillingPeriod | null>;
+  /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
+  boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
   listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
@@ -173,55 +183,6 @@ export interface InvoicingRequest {
   readonly reason: string | null;
 }
 export type InvoicingOutcome = 'issued' | 'held' | 'skipped' | 'already_invoiced';
-
-// Usage ---------------------------------------------------------------------------------------------------------------
-
-/** What the workflow accumulated for a window, to be held against the ledger: positions in (since, through]. */
-export interface AccumulatedWindow {
-  readonly m: string;
-  readonly w: Instant;
-  readonly since: Position;
-  readonly n: number;
-  readonly q: DecimalString;
-  readonly d: Digest;
-}
-
-export interface AccumulationDifference {
-  readonly meter: string;
-  readonly windowStart: Instant;
-  readonly accumulated: { readonly n: number; readonly q: DecimalString; readonly d: Digest };
-  readonly ledger: { readonly n: number; readonly q: DecimalString; readonly d: Digest };
-}
-
-export interface CloseWindowsResult {
-  readonly cutoff: Position;
-  /** Revisions appended now; windows whose latest revision already says the same are not repeated. */
-  readonly revisions: number;
-  readonly differences: readonly AccumulationDifference[];
-}
-
-export interface UsageStore {
-  /**
-   * Closes every listed window (all meters when `windows` is null) at a fresh safe horizon: set-based, appends revisions
-   * where the digest, count or quantity differs from the latest. Holds the lock of (customer, period).
-   */
-  closeWindows(
-    period: BillingPeriod,
-    windows: readonly OpenWindow[] | null,
-    accumulated: readonly AccumulatedWindow[],
-    accumulatedThrough: Position | null,
-  ): Promise<CloseWindowsResult>;
-  /** Live usage from the ledger, events and adjustments committed so far; `asOf` is the database's clock. */
-  liveUsage(period: BillingPeriod): Promise<{ readonly asOf: Instant; readonly windows: readonly WindowUsage[] }>;
-  /** The windows a charge was rated on: for each the latest revision at or below the cutoff. */
-  windowsAt(
-    period: BillingPeriod,
-    meter: string,
-    group: GroupKey,
-    segment: Interval,
-    cutoff: Position,
-  ): Promise<readonly (WindowUsage & { revision: number })[]>;
-}
 
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
 
@@ -384,6 +345,8 @@ export interface Storage {
   readonly findings: FindingStore;
   readonly idempotency: IdempotencyStore;
   readonly adjustments: AdjustmentStore;
+  readonly backfills: BackfillStore;
+  readonly deadLetters: DeadLetterStore;
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;

@@ -3,7 +3,13 @@ import type pg from 'pg';
 import { compareDecimals } from '../domain/decimal.js';
 import type { DecimalString, Digest, Position } from '../domain/values.js';
 import { decimalSql, digestSql, digestValueSql } from './aggregation-sql-fragments.js';
-import { meterRuleCte, ruleQuantitySql, ruleTakesSql } from './aggregation-sql-rules.js';
+import {
+  meterRuleCte,
+  ruleHoldsSql,
+  ruleQuantitySql,
+  ruleTakesSql,
+  summedQuantitySql,
+} from './aggregation-sql-rules.js';
 import type { AccumulatedWindow, AccumulationDifference, BillingPeriod } from './types.js';
 
 interface Accumulation {
@@ -89,16 +95,16 @@ const figures = (quantity: string, hashes: string): string =>
 /** All groups of a window together, at their latest revisions. */
 const revisionTotalsSql = `WITH ${askedCte},
 latest AS (
-  SELECT DISTINCT ON (a.index, u.group_key) a.index, u.quantity, u.event_count, u.digest
+  SELECT DISTINCT ON (a.index, u.meter_id, u.group_key) a.index, ${summedQuantitySql} AS quantity, u.event_count, u.digest
   FROM asked a JOIN meters m ON m.code = a.code
   JOIN aggregated_usage u ON u.customer_id = $1 AND u.period = $2 AND u.meter_id = m.meter_id AND u.window_start = a.window_start
-  ORDER BY a.index, u.group_key, u.revision DESC)
+  ORDER BY a.index, u.meter_id, u.group_key, u.revision DESC)
 SELECT index, sum(event_count) AS n, ${figures('sum(quantity)', `sum(${digestValueSql('digest')})`)} FROM latest GROUP BY index`;
 
 /** Events as they came in (since, $7], for windows whose range holds nothing else. */
 const ledgerRangeSql = `WITH ${askedCte}, ${meterRuleCte},
 placed AS (
-  SELECT a.*, least(date_bin('1 hour', a.window_start, timestamptz 'epoch') + interval '1 hour', p.period_end,
+  SELECT a.*, p.period_start, least(date_bin('1 hour', a.window_start, timestamptz 'epoch') + interval '1 hour', p.period_end,
     (SELECT min(c) FROM unnest(p.cuts) AS c WHERE c > a.window_start)) AS window_end
   FROM asked a JOIN billing_periods p ON p.customer_id = $1 AND p.period = $2
   WHERE NOT EXISTS (SELECT FROM event_adjustments j WHERE j.customer_id = $1 AND j.position > a.since AND j.position <= $7)
@@ -106,7 +112,7 @@ placed AS (
       WHERE $1 = ANY (b.customer_ids) AND d.position > a.since AND d.position <= $7))
 SELECT a.index, count(x.quantity) AS n,
   ${figures('sum(x.quantity)', 'sum(e.content_hash) FILTER (WHERE x.quantity IS NOT NULL)')}
-FROM placed a JOIN meter_rule r ON r.code = a.code
+FROM placed a JOIN meter_rule r ON r.code = a.code AND ${ruleHoldsSql.replaceAll('e.period_start', 'a.period_start')}
 LEFT JOIN telemetry_events e ON e.customer_id = $1 AND e.event_time >= a.window_start AND e.event_time < a.window_end
   AND e.position > a.since AND e.position <= $7 AND e.backfill_id IS NULL AND ${ruleTakesSql}
 LEFT JOIN LATERAL (${ruleQuantitySql}) AS x ON e.event_id IS NOT NULL

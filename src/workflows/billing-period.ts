@@ -50,7 +50,7 @@ export async function billingPeriod(input: BillingPeriodInput): Promise<BillingP
   }
 }
 
-/** The regular course. Null: the period turned out to be invoiced or requested already. */
+/** The regular course. Null: it is time to read again; the period may be invoiced or requested already, or held by a backfill. */
 async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
   for (;;) {
     run.applyInbox();
@@ -61,6 +61,8 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
     }
     const nowMs = Date.now();
     const { to, settings } = run.reading;
+    const { lookAgainMs } = run;
+    if (lookAgainMs !== null && lookAgainMs <= nowMs) return null;
     if (run.state.closeRequest !== null) {
       await run.closeWindows('all');
       return (await run.requestInvoicing()) ? 'handed_over' : null;
@@ -74,13 +76,13 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
       await run.closeWindows('due');
       continue;
     }
-    const ready = readyAt(run.state, { to, settings });
+    const ready = lookAgainMs === null ? readyAt(run.state, { to, settings }) : null;
     if (ready !== null && ready <= nowMs) return (await run.requestInvoicing()) ? 'handed_over' : null;
 
     run.enter(nowMs < instantToMs(to) ? 'open' : 'closing');
     await run.continueAsNewWhenLong();
     if (run.isInboxEmpty)
-      await run.waitUntil(wakeUpAt(run.state, { to, settings }), 'Next window or end of the period');
+      await run.waitUntil(wakeUpAt(run.state, { to, settings, lookAgainMs }), 'Next window or end of the period');
   }
 }
 

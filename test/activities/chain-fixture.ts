@@ -78,6 +78,8 @@ export function bound(proof: ProofStore): ProofStore {
   return {
     chain: (...parameters) => proof.chain(...parameters),
     rawUsage: (...parameters) => proof.rawUsage(...parameters),
+    rawPeriodUsage: (...parameters) => proof.rawPeriodUsage(...parameters),
+    periodUsage: (...parameters) => proof.periodUsage(...parameters),
     eventCounts: (...parameters) => proof.eventCounts(...parameters),
     aggregatedUsage: (...parameters) => proof.aggregatedUsage(...parameters),
     finalWindows: (...parameters) => proof.finalWindows(...parameters),

@@ -73,6 +73,8 @@ export async function createActivityFixture(): Promise<ActivityFixture> {
     windowSize: 'hour',
     allowedLateness: 'PT1H',
     allowNegative: false,
+    maxGroups: 1000,
+    effectiveFrom: null,
   });
   await storage.reference.createPriceBook(
     parsePriceBook({

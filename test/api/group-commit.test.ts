@@ -156,6 +156,32 @@ test.each([
   expect(await next).toEqual(['accepted']);
 });
 
+test('whoever is patient waits for room', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1, eventsWaiting: 1 });
+  const first = commits.submit(jobOf('a'));
+  const patient = commits.submitPatiently(jobOf('b'));
+  await turns();
+  expect(commits.depth).toBe(1);
+  ledger.finish(0);
+  await first;
+  while (ledger.batches.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  ledger.finish(1);
+  expect(await patient).toEqual(['accepted']);
+});
+
+test('patience ends when the API is stopping', async () => {
+  const ledger = new ManualLedger();
+  const commits = groupCommit(ledger, { committers: 1, eventsWaiting: 1 });
+  const first = commits.submit(jobOf('a'));
+  const patient = expect(commits.submitPatiently(jobOf('b'))).rejects.toMatchObject({ code: 'OVER_CAPACITY' });
+  await turns();
+  const closing = commits.close();
+  ledger.finish(0);
+  await Promise.all([first, patient, closing]);
+  expect(ledger.batches).toHaveLength(1);
+});
+
 test('closing refuses what is new, and waits for what was taken', async () => {
   const ledger = new ManualLedger();
   const commits = groupCommit(ledger);

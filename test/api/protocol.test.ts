@@ -218,6 +218,12 @@ describe('OpenAPI', () => {
       (parameters ?? []).some(({ name }) => name === 'x-reckoner-actor'),
     );
     expect(acting.map(([name]) => name).sort()).toEqual([
+      'POST /backfills',
+      'POST /backfills/{id}/close',
+      'POST /backfills/{id}/revert',
+      'POST /dead-letters/replay',
+      'POST /dead-letters/{id}/discard',
+      'POST /dead-letters/{id}/replay',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
       'POST /re-ratings',
@@ -251,6 +257,8 @@ describe('OpenAPI', () => {
         .map(([name]) => name)
         .sort(),
     ).toEqual([
+      'GET /backfills',
+      'GET /backfills/{id}',
       'GET /billing-periods',
       'GET /billing-periods/{customer_id}/{period}',
       'GET /charges/{id}',
@@ -259,6 +267,7 @@ describe('OpenAPI', () => {
       'GET /customers/{customer_id}',
       'GET /customers/{customer_id}/usage',
       'GET /dead-letters',
+      'GET /dead-letters/{id}',
       'GET /event-adjustments',
       'GET /events',
       'GET /events/{customer_id}/{event_id}',
@@ -282,7 +291,13 @@ describe('OpenAPI', () => {
       'GET /reconciliations',
       'GET /reconciliations/{id}',
       'GET /reconciliations/{id}/results',
+      'POST /backfills',
+      'POST /backfills/{id}/close',
+      'POST /backfills/{id}/revert',
       'POST /billing-periods/{customer_id}/{period}/close',
+      'POST /dead-letters/replay',
+      'POST /dead-letters/{id}/discard',
+      'POST /dead-letters/{id}/replay',
       'POST /event-adjustments',
       'POST /events',
       'POST /findings/{id}/resolve',
@@ -323,7 +338,12 @@ test('health and metrics', async () => {
     /^reckoner_http_requests_total\{method="POST",route="\/events",status="202"\} [1-9]/m,
     /^reckoner_group_commit_events_count [1-9]/m,
     /^reckoner_group_commit_seconds_sum \d/m,
+    /^reckoner_events_total\{outcome="conflict"\} \d/m,
+    /^reckoner_events_rejected_total\{code="UNKNOWN_CUSTOMER"\} [1-9]/m,
     /^reckoner_ingest_queue_events 0$/m,
+    /^reckoner_ingest_bytes 0$/m,
+    /^reckoner_ingest_streams 0$/m,
+    /^reckoner_duplicate_flood_active 0$/m,
     /^reckoner_http_connections \d/m,
   ]) {
     expect(metrics.body).toMatch(line);

@@ -18,6 +18,8 @@ const bytesMeter: Meter = {
   windowSize: 'hour',
   allowedLateness: 'PT1H',
   allowNegative: false,
+  maxGroups: 1000,
+  effectiveFrom: null,
 };
 
 const valid = '"event_id":"e1","customer_id":"c1","event_type":"page_view","event_time":"2024-01-15T10:00:00Z"';

@@ -60,8 +60,8 @@ test.each<[string, unknown, string]>([
   ],
   ['no meters', { ...valid(), meters: [] }, 'meters: '],
   [
-    'an aggregation of a later version',
-    { ...valid(), meters: [{ code: 'c', event_type: 'c', aggregation: 'max' }] },
+    'an aggregation that does not exist',
+    { ...valid(), meters: [{ code: 'c', event_type: 'c', aggregation: 'mean' }] },
     'meters.0.aggregation: ',
   ],
   ['no steps', { ...valid(), steps: [] }, 'steps: '],

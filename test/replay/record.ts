@@ -193,6 +193,27 @@ const billingPeriodScenarios: Record<string, Scenario> = {
     };
     return recorded(fake, () => tell(fake, fake.record(event(101))));
   },
+  'held-by-backfill': () => {
+    const fake = quickPeriod();
+    // Opened when the period had been read, ended when it has been found held.
+    fake.meanwhile = (activity) => {
+      if (activity === 'closeWindows') {
+        fake.held = true;
+        fake.meanwhile = () => Promise.resolve();
+      }
+      return Promise.resolve();
+    };
+    return recorded(fake, async () => {
+      const handle = await tell(fake, fake.record(event(105)));
+      await eventually(
+        () => Promise.resolve(fake.calls.readPeriod),
+        (reads) => reads >= 2,
+      );
+      fake.held = false;
+      await tell(fake, { ...fake.record(event(106)), sums: null });
+      return handle;
+    });
+  },
   'continue-as-new': () => {
     const fake = quickPeriod();
     return recorded(fake, async () => {

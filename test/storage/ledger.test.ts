@@ -1,5 +1,6 @@
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import type { Instant, Position } from '../../src/domain/values.js';
+import { createDeadLetterStore } from '../../src/storage/dead-letters.js';
 import { createUsageLedger } from '../../src/storage/ledger.js';
 import { openLedgerTransaction } from '../../src/storage/safe-horizon.js';
 import type { AppendOutcome, StoredEvent, UsageLedger } from '../../src/storage/types.js';
@@ -150,6 +151,7 @@ describe('what is kept', () => {
       ...events[1],
       metadataJson: '{"e": -0.10, "n": 12345678901234567890.123456789012345678}',
       position: expect.stringMatching(/^\d+$/),
+      backfillId: null,
       ingestionTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
     });
     expect(await ledger.findEvent(customerId, '', odd)).toBeNull();
@@ -204,6 +206,7 @@ describe('what is kept', () => {
   });
 
   test('dead letters, in the same commit, the same content once, the newest first', async () => {
+    const letters = createDeadLetterStore(fixture.db);
     const letter = {
       code: 'EVENT_TIME_IN_FUTURE',
       detail: 'd',
@@ -214,13 +217,14 @@ describe('what is kept', () => {
     const other = { ...letter, payload: 'not JSON', customerId: null, eventId: null };
     expect(await ledger.append([event('a')], [letter, letter])).toEqual(['accepted']);
     expect(await ledger.append([], [other, letter])).toEqual([]);
-    const { data } = await ledger.listDeadLetters({ limit: 2 });
+    const { data } = await letters.list({}, { limit: 2 });
+    const kept = { deadLetterId: expect.any(String), receivedAt: expect.any(String), backfillId: null };
     expect(data).toEqual([
-      { ...other, deadLetterId: expect.any(String), receivedAt: expect.any(String) },
-      { ...letter, deadLetterId: expect.any(String), receivedAt: expect.any(String) },
+      { ...other, ...kept, status: 'open', decisions: [] },
+      { ...letter, ...kept, status: 'open', decisions: [] },
     ]);
-    const first = await ledger.listDeadLetters({ limit: 1 });
-    expect((await ledger.listDeadLetters({ limit: 1, cursor: first.nextCursor ?? '' })).data).toEqual([data[1]]);
+    const first = await letters.list({}, { limit: 1 });
+    expect((await letters.list({}, { limit: 1, cursor: first.nextCursor ?? '' })).data).toEqual([data[1]]);
   });
 
   test('all or nothing: a batch that fails keeps neither events nor dead letters', async () => {

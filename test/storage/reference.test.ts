@@ -170,6 +170,8 @@ describe('meters', () => {
     windowSize: 'hour',
     allowedLateness: 'PT1H',
     allowNegative: false,
+    maxGroups: 1000,
+    effectiveFrom: null,
   };
 
   test('are created once, also by many at a time, and never change', async () => {

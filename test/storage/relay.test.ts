@@ -93,6 +93,52 @@ describe('planning', () => {
     expect(january?.maxEventTime).toBe('2024-01-31T23:59:59.999999Z');
   });
 
+  test('what does not add up is told of by count and digest; levels by what changes them; events by what they stand for', async () => {
+    const { epoch } = await relay.acquire(group);
+    const customerId = await fixture.addCustomer();
+    for (const aggregation of ['min', 'max', 'latest', 'unique_count', 'weighted_sum', 'count'] as const) {
+      await fixture.addMeter({ code: aggregation, aggregation, valueProperty: 'n', eventType: 'reading' });
+    }
+    const readings = ['3', '4', 'word', '3'].map((n, i) =>
+      usageEvent({
+        ...{ customerId, eventId: `r${i}`, eventType: 'reading', eventTime: '2024-01-10T10:00:00Z' },
+        metadataJson: JSON.stringify({ n }),
+      }),
+    );
+    await fixture.append(readings);
+    await relay.plan(group, epoch);
+    const [range] = await due();
+    const digest = digestOf(readings.filter((_, i) => i !== 2).map(({ contentHash }) => contentHash));
+    expect(range?.sums?.map(({ m, n, q, d }) => [m, n, q, d])).toEqual([
+      ['count', 3, '10', digest],
+      ['latest', 3, '0', digest],
+      ['max', 3, '0', digest],
+      ['min', 3, '0', digest],
+      ['unique_count', 4, '0', digestOf(readings.map(({ contentHash }) => contentHash))],
+      ['weighted_sum', 3, '10', digest],
+    ]);
+  });
+
+  test('each version of a meter sums its own periods; where it changes, the ledger is to be asked', async () => {
+    const { epoch } = await relay.acquire(group);
+    const customerId = await fixture.addCustomer();
+    const id = await fixture.addMeter({ code: 'calls', version: 2, filters: { tier: ['a'] } });
+    await fixture.db.transaction(async (client) => {
+      await client.query('ALTER TABLE meters DISABLE TRIGGER refuse_change');
+      await client.query(`UPDATE meters SET effective_from = '2024-02-10T00:00:00Z' WHERE meter_id = $1`, [id.meterId]);
+      await client.query('ALTER TABLE meters ENABLE ALWAYS TRIGGER refuse_change');
+    });
+    const months = ['2024-01-10', '2024-02-20', '2024-03-10'];
+    await fixture.append(months.map((day) => event(customerId, day, `${day}T10:00:00Z`)));
+    await relay.plan(group, epoch);
+    const ranges = [...(await due())].sort((a, b) => (a.period < b.period ? -1 : 1));
+    expect(ranges.map(({ period, sums }) => [period, sums?.map(({ m }) => m) ?? null])).toEqual([
+      ['2024-01-01', ['calls']],
+      ['2024-02-01', null],
+      ['2024-03-01', []],
+    ]);
+  });
+
   test('windows are cut where the period is cut', async () => {
     const { epoch } = await relay.acquire(group);
     const customerId = await fixture.addCustomer();

@@ -1,6 +1,7 @@
 /** Customers, periods, meters and facts for the tests of usage, relay and gate. */
 import { randomUUID } from 'node:crypto';
 import { parse } from 'lossless-json';
+import type { AggregatedMeter } from '../../src/domain/metering/fold.js';
 import type { Metadata } from '../../src/domain/metering/metadata.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
@@ -22,7 +23,7 @@ export interface Fixture {
   addPeriod(customerId: string, bounds?: Partial<PeriodBounds>): Promise<BillingPeriod>;
   addMeter(meter: Partial<Meter> & Pick<Meter, 'code'>): Promise<Meter>;
   append(events: readonly UsageEvent[]): Promise<readonly AppendOutcome[]>;
-  /** Rows of a backfill, which the API of this version cannot write yet. */
+  /** Rows of a backfill, whatever its state. */
   appendToBackfill(backfillId: string, events: readonly UsageEvent[]): Promise<void>;
   addBackfill(customerId: string): Promise<string>;
   decide(backfillId: string, decision: 'closed' | 'reverted'): Promise<Position>;
@@ -212,7 +213,7 @@ function positionOf(rows: readonly { readonly position: Position }[]): Position 
   return row.position;
 }
 
-export function meterOf(meter: Partial<Meter> & Pick<Meter, 'code'>): Meter {
+export function meterOf(meter: Partial<AggregatedMeter> & Pick<Meter, 'code'>): AggregatedMeter {
   return {
     meterId: randomUUID(),
     version: 1,
@@ -224,6 +225,8 @@ export function meterOf(meter: Partial<Meter> & Pick<Meter, 'code'>): Meter {
     windowSize: 'hour',
     allowedLateness: 'PT1H',
     allowNegative: false,
+    maxGroups: 1000,
+    effectiveFrom: null,
     ...meter,
   };
 }

@@ -248,6 +248,34 @@ describe('what the signals accumulated', () => {
     expect((await usage.closeWindows(period, null, part, through)).differences).toEqual([]);
   });
 
+  test('of what does not add up, count and digest are compared', async () => {
+    const own = { eventType: 'reading', valueProperty: 'n' };
+    for (const aggregation of ['max', 'latest', 'unique_count'] as const) {
+      await fixture.addMeter({ code: aggregation, aggregation, ...own });
+    }
+    const readings = ['1', '5'].map((n, i) =>
+      usageEvent({
+        ...{ customerId, eventId: `r${i}`, eventType: 'reading', eventTime: '2024-01-10T10:00:00Z' },
+        metadataJson: JSON.stringify({ n }),
+      }),
+    );
+    await fixture.append(readings.slice(0, 1));
+    const middle = await fixture.horizon();
+    await fixture.append(readings.slice(1));
+    const through = await fixture.horizon();
+    const told = [
+      accumulated('max', '0' as Position, readings, '0'),
+      accumulated('latest', middle, readings.slice(1), '0'),
+      accumulated('unique_count', middle, readings, '0'),
+    ];
+    const { differences } = await usage.closeWindows(period, null, told, through);
+    expect(differences).toEqual([]);
+    const wrong = [{ ...accumulated('max', '0' as Position, readings.slice(1), '0') }];
+    expect((await usage.closeWindows(period, null, wrong, through)).differences).toMatchObject([
+      { meter: 'max', accumulated: { n: 1, q: '0' }, ledger: { n: 2, q: '0' } },
+    ]);
+  });
+
   test('a lost, doubled or changed event is a difference, and the ledger wins', async () => {
     const events = [event('a', '2024-01-10T10:00:00Z'), event('b', '2024-01-10T10:00:01Z')];
     await fixture.append(events);

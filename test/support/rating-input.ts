@@ -36,6 +36,8 @@ export function meter(overrides: Partial<Meter> = {}): Meter {
     windowSize: 'hour',
     allowedLateness: 'PT1H',
     allowNegative: false,
+    maxGroups: 1000,
+    effectiveFrom: null,
     ...overrides,
   };
 }

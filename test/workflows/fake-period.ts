@@ -63,6 +63,8 @@ export class FakePeriod {
   revisions: { readonly window: LedgerWindow; readonly events: number }[] = [];
   stage: PeriodReading['stage'] = 'metering';
   invoicedThrough: number | null = null;
+  /** An open backfill covers the whole period. */
+  held = false;
   /** The customer's quiet time is 'manual'. */
   correctsByHand = false;
   /** What invoicing decides on a request; `issued` at once unless a test says otherwise. */
@@ -163,9 +165,10 @@ export class FakePeriod {
       stage: this.stage,
       invoiceNumber: this.stage === 'invoiced' ? 'INV-000001' : null,
       highestEventTime: isMetering ? (times.at(-1) ?? null) : null,
-      windows: isMetering ? this.listed(nowMs) : { kind: 'listed', windows: [] },
+      windows: isMetering && !this.held ? this.listed(nowMs) : { kind: 'listed', windows: [] },
       veryLateFacts: this.invoicedThrough === null ? 0 : this.facts.length - this.invoicedThrough,
       settings: this.settings,
+      ...(this.held && { held: true }),
     };
   }
 
@@ -190,7 +193,7 @@ export class FakePeriod {
     const windows = { listed: input.windows, due: this.openWindows.filter(isDue), all: this.openWindows }[input.scope];
     const differences = input.windows.filter((window) => this.differs(window, Number(input.accumulatedThrough))).length;
     this.differences += differences;
-    for (const window of windows) {
+    for (const window of this.held && input.scope !== 'all' ? [] : windows) {
       this.closedThrough.set(keyOf(window), cutoff);
       this.revisions.push({ window, events: this.factsOf(window).length });
     }
@@ -218,6 +221,7 @@ export class FakePeriod {
 
   private request(input: RequestInvoicingInput): RequestInvoicingOutput {
     if (this.stage === 'invoiced') return { alreadyInvoiced: true };
+    if (this.held && input.onDemand !== true) return { alreadyInvoiced: false, held: true };
     this.calls.requests.push(input);
     if (this.decision === 'issued') this.issue();
     else if (this.decision === 'pending') this.stage = 'requested';

@@ -35,7 +35,10 @@ export async function correctPeriod(
   const { storage } = dependencies;
   const period = await periodOf(storage, comparison);
   const customer = await customerOf(storage, comparison.customerId);
-  const facts = await pinnedPriceFacts(storage, comparison.pinnedVersions, comparison.currency);
+  const facts = await pinnedPriceFacts(storage, period, {
+    pins: comparison.pinnedVersions,
+    currency: comparison.currency,
+  });
   return storage.billing.atGate(period, async (gate): Promise<Corrected> => {
     const { rating, documents } = gate.chain;
     if (rating?.sequence !== comparison.ratingSequence || documents.length === 0) return { outcome: 'moved' };

@@ -23,7 +23,7 @@ export async function newPriceFacts(
   period: BillingPeriod,
   { reRating, pinned }: { readonly reRating: ReRating; readonly pinned: Pinned },
 ): Promise<PriceFacts> {
-  const before = await pinnedPriceFacts(storage, pinned.pins, pinned.currency);
+  const before = await pinnedPriceFacts(storage, period, pinned);
   if (keepsPins(reRating.reason)) return before;
   const after =
     reRating.priceBookId === null

@@ -17,6 +17,7 @@ import { isUnavailable } from '../../storage/errors.js';
 import type { Comparison, PeriodKeyOf, ReRating, ReRatingSummary, Storage } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { heartbeating } from '../heartbeating.js';
+import { startFirstLateAfter } from '../later-periods.js';
 import { periodOf } from '../period-facts.js';
 import { comparePeriod } from './compare-period.js';
 import { correctPeriod } from './correct-period.js';
@@ -155,10 +156,13 @@ export function endReRating(dependencies: ActivityDependencies): Activities['end
   };
 }
 
-async function restartPeriod({ storage, client }: ActivityDependencies, comparison: Comparison): Promise<boolean> {
+/** A level that the correction has changed is carried into later periods: those are looked at after it, in order (RULES 3). */
+async function restartPeriod(dependencies: ActivityDependencies, comparison: Comparison): Promise<boolean> {
+  const { storage, client } = dependencies;
   const { customerId, period, cutoff } = comparison;
-  const late = await storage.periods.veryLateFacts(await periodOf(storage, comparison));
-  if (late.to === null || BigInt(late.to) <= BigInt(cutoff)) return false;
+  const stored = await periodOf(storage, comparison);
+  const late = await storage.periods.veryLateFacts(stored);
+  if (late.to === null || BigInt(late.to) <= BigInt(cutoff)) return startFirstLateAfter(dependencies, stored);
   await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(customerId, period));
   return true;
 }

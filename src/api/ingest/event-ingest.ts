@@ -6,14 +6,17 @@ import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import type { AppendOutcome } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
-import type { GroupCommit, NewDeadLetter } from './group-commit.js';
+import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
+import type { DuplicateFlood } from './duplicate-flood.js';
+import { customersNamed } from './event-format.js';
+import type { CommitJob, GroupCommit, NewDeadLetter } from './group-commit.js';
 import type { KnownCustomers } from './known-customers.js';
 import type { KnownMeters } from './known-meters.js';
 import { ingestLimits } from './limits.js';
-import { boundedText, itemText, parseEventsBody, type EventsBody } from './parse-body.js';
+import { boundedText, itemText, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
 import { mayHoldUnstorableText } from './read-metadata.js';
-import { customersNamed, readRequest, type EventResult, type ReadRequest } from './read-request.js';
+import { readRequest, type EventResult, type ReadRequest } from './read-request.js';
 
 /** The answer to POST /events (docs/reference/API.md). `results` lists, by index, what was not newly accepted. */
 export interface IngestAnswer {
@@ -23,47 +26,101 @@ export interface IngestAnswer {
   readonly results: readonly EventResult[];
 }
 
+/** Counts what became of events. */
+export interface IngestObserver {
+  ingested(answer: IngestAnswer): void;
+}
+
 export interface IngestDependencies {
   readonly groupCommit: GroupCommit;
   readonly customers: KnownCustomers;
   readonly meters: KnownMeters;
+  readonly backfills: KnownBackfills;
+  readonly flood: DuplicateFlood;
+  readonly observer: IngestObserver;
   readonly clock: () => number;
   readonly futureToleranceMs: number;
 }
 
-const reused = {
-  code: 'EVENT_ID_REUSED',
-  detail:
-    'The customer and source used this event id before, for other content. Nothing was changed; a new event needs an id of its own.',
-} as const;
+/** Events that are read, and not committed yet. */
+export interface PreparedEvents {
+  readonly parsed: EventsBody;
+  readonly request: ReadRequest;
+  readonly backfillId: string | null;
+}
+
+/** How the events of a request are sent. */
+export interface SentFor {
+  /** The backfill that the request says its events are for. */
+  readonly backfillId?: string | undefined;
+}
 
 export class EventIngest {
   constructor(private readonly deps: IngestDependencies) {}
 
   /**
+   * A body that is there as a whole.
    * @throws DomainFailure for a body that is malformed as a whole or is one malformed event (kept as a dead letter
-   *   first), and OVER_CAPACITY
+   *   first), for a backfill that takes no events, DUPLICATE_FLOOD, and OVER_CAPACITY
    * @throws StorageUnavailable when it is not known to be committed
    */
-  async ingest(body: Buffer): Promise<IngestAnswer> {
-    const parsed = await this.parse(body);
-    const request = readRequest(parsed, await this.contextFor(parsed));
-    const { events, deadLetters } = request;
-    const outcomes = await this.deps.groupCommit.submit({ events, deadLetters, bytes: body.length });
-    if (request.malformedSingle !== null) throw new RequestRefused(request.malformedSingle.issues);
-    await this.keepConflicts(parsed, request, outcomes);
-    return answerOf(request, outcomes);
-  }
-
-  private async parse(body: Buffer): Promise<EventsBody> {
+  async ingest(body: Buffer, parse: (body: Buffer) => EventsBody, sent: SentFor = {}): Promise<IngestAnswer> {
+    let parsed: EventsBody;
     try {
-      return parseEventsBody(body);
+      parsed = parse(body);
     } catch (error) {
       if (error instanceof DomainFailure && error.code !== 'BATCH_TOO_LARGE' && body.length > 0) {
         await this.keepUnreadable(body, error);
       }
       throw error;
     }
+    return this.commit(await this.prepare(parsed, sent), (job) => this.deps.groupCommit.submit(job));
+  }
+
+  /**
+   * Part of a stream: it waits for room instead of being refused, since it is in memory already.
+   * @throws as `ingest`
+   */
+  commitPart(part: PreparedEvents): Promise<IngestAnswer> {
+    return this.commit(part, (job) => this.deps.groupCommit.submitPatiently(job));
+  }
+
+  /**
+   * Once more what is kept elsewhere: nothing of what is refused is kept here, and a flood is not looked for.
+   * @throws as `ingest`
+   */
+  async retry(parsed: EventsBody, sent: SentFor): Promise<IngestAnswer> {
+    const request = readRequest(parsed, await this.contextFor(parsed, sent));
+    const { events } = request;
+    const job = { events, deadLetters: [], bytes: parsed.text.length };
+    const answer = answerOf(request, await this.deps.groupCommit.submitPatiently(job));
+    this.deps.observer.ingested(answer);
+    return answer;
+  }
+
+  /**
+   * @throws DomainFailure DUPLICATE_FLOOD, VALIDATION_FAILED (two backfills are named), BACKFILL_NOT_FOUND, BACKFILL_CLOSED,
+   *   BACKFILL_REVERTED; StorageUnavailable
+   */
+  async prepare(parsed: EventsBody, sent: SentFor = {}): Promise<PreparedEvents> {
+    this.deps.flood.check(parsed.items, parsed.format);
+    const context = await this.contextFor(parsed, sent);
+    return { parsed, request: readRequest(parsed, context), backfillId: context.backfill?.backfillId ?? null };
+  }
+
+  private async commit(
+    prepared: PreparedEvents,
+    submit: (job: CommitJob) => Promise<readonly AppendOutcome[]>,
+  ): Promise<IngestAnswer> {
+    const { parsed, request } = prepared;
+    const { events, deadLetters } = request;
+    const outcomes = await submit({ events, deadLetters, bytes: parsed.text.length });
+    if (outcomes.some(isRefusedByCommit)) await this.keepConflicts(prepared, outcomes);
+    const answer = answerOf(request, outcomes);
+    this.deps.observer.ingested(answer);
+    this.deps.flood.record(events, outcomes, events.length - answer.accepted);
+    if (request.malformedSingle !== null) throw new RequestRefused(request.malformedSingle.issues);
+    return answer;
   }
 
   private async keepUnreadable(body: Buffer, { code, detail }: DomainFailure): Promise<void> {
@@ -71,12 +128,16 @@ export class EventIngest {
     const payload = boundedText(body.subarray(0, ingestLimits.deadLetterCharacters * 4).toString('utf8'));
     const letter = { code, detail, customerId: null, eventId: null, payload };
     await this.deps.groupCommit.submit({ events: [], deadLetters: [letter], bytes: payload.length });
+    const result = { index: 0, event_id: null, status: 'rejected', code, detail } as const;
+    this.deps.observer.ingested({ accepted: 0, duplicates: 0, rejected: 1, results: [result] });
   }
 
-  private async contextFor(parsed: EventsBody): Promise<ReadContext> {
-    const { customers, meters, clock, futureToleranceMs } = this.deps;
-    const [isKnownCustomer, valueNeeds] = await Promise.all([
-      customers.among(customersNamed(parsed.items)),
+  private async contextFor(parsed: EventsBody, sent: SentFor): Promise<ReadContext> {
+    const { backfills, customers, meters, clock, futureToleranceMs } = this.deps;
+    const backfillId = backfillNamed(parsed, sent);
+    const [backfill, isKnownCustomer, valueNeeds] = await Promise.all([
+      backfillId === undefined ? undefined : backfills.requireOpen(backfillId),
+      customers.among(customersNamed(parsed.items, parsed.format)),
       meters.valueNeeds(),
     ]);
     return {
@@ -84,25 +145,38 @@ export class EventIngest {
       isKnownCustomer,
       valueNeeds,
       doubtfulText: mayHoldUnstorableText(parsed.text),
+      ...(backfill !== undefined && { backfill }),
     };
   }
 
   /** A conflict shows only in the commit, so its dead letter takes a second one, still before the answer. */
   private async keepConflicts(
-    parsed: EventsBody,
-    request: ReadRequest,
+    { parsed, request, backfillId }: PreparedEvents,
     outcomes: readonly AppendOutcome[],
   ): Promise<void> {
     const deadLetters: NewDeadLetter[] = [];
     outcomes.forEach((outcome, at) => {
       const event = request.events[at];
-      if (outcome !== 'conflict' || event === undefined) return;
+      const refusal = refusalsOfCommit[outcome];
+      if (refusal === undefined || event === undefined) return;
       const payload = itemText(parsed.items[request.indices[at] ?? 0] ?? null, parsed.text);
-      deadLetters.push({ ...reused, customerId: event.customerId, eventId: event.eventId, payload });
+      deadLetters.push({ ...refusal, customerId: event.customerId, eventId: event.eventId, payload, backfillId });
     });
-    if (deadLetters.length > 0)
-      await this.deps.groupCommit.submit({ events: [], deadLetters, bytes: parsed.text.length });
+    // The events are committed, so refusing the request now would only have all of it sent again.
+    await this.deps.groupCommit.submitPatiently({ events: [], deadLetters, bytes: parsed.text.length });
   }
+}
+
+function isRefusedByCommit(outcome: AppendOutcome): boolean {
+  return refusalsOfCommit[outcome] !== undefined;
+}
+
+/** @throws DomainFailure VALIDATION_FAILED */
+function backfillNamed(parsed: EventsBody, sent: SentFor): string | undefined {
+  const { backfillId = sent.backfillId } = parsed;
+  if (sent.backfillId === undefined || sent.backfillId === backfillId) return backfillId;
+  const detail = 'The body and the query name two different backfills. Name the one that all of the events are for.';
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/backfill_id');
 }
 
 function answerOf(request: ReadRequest, outcomes: readonly AppendOutcome[]): IngestAnswer {
@@ -112,7 +186,8 @@ function answerOf(request: ReadRequest, outcomes: readonly AppendOutcome[]): Ing
     const outcome = outcomes[at];
     if (outcome === 'accepted') continue;
     const entry = { index: request.indices[at] ?? 0, event_id: request.events[at]?.eventId ?? null };
-    if (outcome === 'conflict') results.push({ ...entry, status: 'rejected', ...reused });
+    const refusal = outcome === undefined ? undefined : refusalsOfCommit[outcome];
+    if (refusal !== undefined) results.push({ ...entry, status: 'rejected', ...refusal });
     else {
       duplicates += 1;
       results.push({ ...entry, status: 'duplicate' });

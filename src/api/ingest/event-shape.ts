@@ -19,7 +19,7 @@ export interface EventShape {
   readonly trace_id?: string;
 }
 
-type JsonObject = Readonly<Record<string, ExactJson>>;
+export type JsonObject = Readonly<Record<string, ExactJson>>;
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof NumberText);
@@ -91,6 +91,15 @@ function propertyProblem(key: string, value: ExactJson): ProblemIssue | null {
     if (key !== 'metadata' || isObject(value)) return null;
     return problem('/metadata', 'VALIDATION_FAILED', '"metadata" must be a JSON object.');
   }
+  return textIssue(key, value, limits);
+}
+
+/** What is wrong with a property that must be a text that Postgres can store; null when nothing is. */
+export function textIssue(
+  key: string,
+  value: ExactJson,
+  limits: { readonly min: number; readonly max: number },
+): ProblemIssue | null {
   if (typeof value !== 'string' || value.length < limits.min || value.length > limits.max) {
     const detail = `"${key}" must be a text of ${limits.min} to ${limits.max} characters.`;
     return problem(`/${key}`, 'VALIDATION_FAILED', detail);
@@ -102,9 +111,13 @@ function propertyProblem(key: string, value: ExactJson): ProblemIssue | null {
 
 function unknownProperty(key: string): ProblemIssue {
   const shown = key.slice(0, 100);
-  const pointer = `/${shown.replaceAll('~', '~0').replaceAll('/', '~1')}`;
   const detail = `"${shown}" is not a property of an event; known are: ${known.join(', ')}.`;
-  return problem(pointer, 'UNKNOWN_PROPERTY', detail);
+  return problem(pointerTo(shown), 'UNKNOWN_PROPERTY', detail);
+}
+
+/** JSON pointer (RFC 6901) to a property of the event. */
+export function pointerTo(key: string): string {
+  return `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 function problem(pointer: string, code: FailureCode, detail: string): ProblemIssue {

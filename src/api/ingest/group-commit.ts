@@ -2,6 +2,7 @@
  * Group commit: requests that wait at the same time share a transaction, because a commit costs a flush of the
  * write-ahead log whatever it holds. Nobody waits for company: an idle committer takes at once whatever is queued.
  */
+import { setTimeout } from 'node:timers/promises';
 import { DomainFailure } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
 import { StorageUnavailable } from '../../storage/errors.js';
@@ -31,13 +32,16 @@ export const defaultGroupCommitLimits: GroupCommitLimits = {
   committers: 4,
   eventsPerCommit: 5_000,
   eventsWaiting: 100_000,
-  bytesWaiting: 128 * 1024 * 1024,
+  bytesWaiting: 64 * 1024 * 1024,
 };
 
 export interface CommitObserver {
   /** After each transaction that committed. */
   committed(events: number, requests: number, seconds: number): void;
 }
+
+const patienceMs = 30_000;
+const lookEveryMs = 50;
 
 interface WaitingJob extends CommitJob {
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
@@ -84,6 +88,17 @@ export class GroupCommit {
       this.queue.push({ ...job, resolve, reject });
       this.scheduleFlush();
     });
+  }
+
+  /**
+   * As `submit`, but waits for room: for who already holds what it submits in memory and would only have to send it again.
+   * @throws DomainFailure OVER_CAPACITY when there is none for half a minute, or the API is stopping
+   */
+  async submitPatiently(job: CommitJob): Promise<readonly AppendOutcome[]> {
+    for (let waited = 0; this.isFull(job) && !this.closing && waited < patienceMs; waited += lookEveryMs) {
+      await setTimeout(lookEveryMs);
+    }
+    return this.submit(job);
   }
 
   /** Refuses new requests and resolves when everything accepted before is committed or answered. */

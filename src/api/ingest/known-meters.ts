@@ -11,13 +11,13 @@ export class KnownMeters {
   private cached: { readonly at: number; readonly needs: Promise<ReadonlyMap<string, readonly ValueNeeds[]>> } | null =
     null;
 
-  constructor(private readonly reference: Pick<ReferenceStore, 'meters'>) {}
+  constructor(private readonly reference: Pick<ReferenceStore, 'meterVersions'>) {}
 
   /** @throws StorageUnavailable */
   valueNeeds(): Promise<ReadonlyMap<string, readonly ValueNeeds[]>> {
     const now = performance.now();
     if (this.cached !== null && now - this.cached.at < rememberedMs) return this.cached.needs;
-    const needs = this.reference.meters().then(compileValueNeeds);
+    const needs = this.reference.meterVersions().then(compileValueNeeds);
     const entry = { at: now, needs };
     this.cached = entry;
     needs.catch(() => {

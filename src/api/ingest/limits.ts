@@ -1,7 +1,17 @@
 /** What one request and one event may be. docs/reference/LIMITS.md states them to clients. */
 export const ingestLimits = {
+  /** Of a body that is read as a whole: as it is sent, and inflated. */
   bodyBytes: 5 * 1024 * 1024,
   eventsPerRequest: 10_000,
+  /** Of a stream of lines, inflated. */
+  streamBytes: 64 * 1024 * 1024,
+  streamLines: 1_000_000,
+  /** One line of a stream. An event at its other limits takes less, however its characters are escaped. */
+  lineBytes: 128 * 1024,
+  /** A stream's answer lists this many duplicates and this many rejected events; it counts all of them. */
+  streamResults: 5_000,
+  /** A body, once begun, may pause this long (ms). */
+  bodyPauseMs: 30_000,
   idLength: 128,
   sourceLength: 256,
   provenanceLength: 256,

@@ -1,29 +1,88 @@
 /** From the bytes of a request to the items in it. */
 import { isUtf8 } from 'node:buffer';
 import { DomainFailure } from '../../domain/failure.js';
+import { cloudEventFormat, ownFormat, UnreadableLine, type EventFormat, type EventItem } from './event-format.js';
 import { NumberText, parseExactJson, stringifyExactJson, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
+import type { Line } from './line-batches.js';
+import { fromBinaryMode } from './read-cloud-event.js';
 
 export interface EventsBody {
   /** `single`: the body is one event, so what is wrong with it is the answer's own problem. */
   readonly form: 'single' | 'batch';
-  readonly items: readonly ExactJson[];
+  readonly format: EventFormat;
+  readonly items: readonly EventItem[];
   readonly text: string;
+  /** What the body says itself: beside `events`. */
+  readonly backfillId?: string;
 }
 
 /**
- * One event, an array of events, or `{"events": […]}`.
+ * One event, an array of events, or `{"events": […]}`, beside which `backfill_id` may stand.
  * @throws DomainFailure INVALID_JSON, UNKNOWN_PROPERTY, VALIDATION_FAILED, BATCH_TOO_LARGE
  */
 export function parseEventsBody(body: Buffer): EventsBody {
   const { value, text } = parseJson(body);
-  const items = itemsOf(value);
-  if (items === null) return { form: 'single', items: [value], text };
+  const found = itemsOf(value);
+  if (found === null) return { form: 'single', format: ownFormat, items: [value], text };
+  const { items, ...more } = found;
+  return batchOf(items, { format: ownFormat, text, ...more });
+}
+
+/**
+ * One CloudEvent (`application/cloudevents+json`).
+ * @throws DomainFailure INVALID_JSON
+ */
+export function parseCloudEvent(body: Buffer): EventsBody {
+  const { value, text } = parseJson(body);
+  return { form: 'single', format: cloudEventFormat, items: [value], text };
+}
+
+/**
+ * A list of CloudEvents (`application/cloudevents-batch+json`).
+ * @throws DomainFailure INVALID_JSON, VALIDATION_FAILED, BATCH_TOO_LARGE
+ */
+export function parseCloudEventBatch(body: Buffer): EventsBody {
+  const { value, text } = parseJson(body);
+  if (!Array.isArray(value))
+    throw new DomainFailure('VALIDATION_FAILED', 'A batch is a JSON array of CloudEvents.', '');
+  return batchOf(value as readonly ExactJson[], { format: cloudEventFormat, text });
+}
+
+/**
+ * A CloudEvent in binary mode: attributes in headers, data in the body, which may be empty.
+ * @throws DomainFailure INVALID_JSON
+ */
+export function parseBinaryCloudEvent(headers: Readonly<Record<string, unknown>>, body: Buffer): EventsBody {
+  const { value, text } = body.length === 0 ? { value: undefined, text: '' } : parseJson(body);
+  const item = fromBinaryMode(headers, value);
+  return { form: 'single', format: cloudEventFormat, items: [item], text: text + JSON.stringify(headers) };
+}
+
+/** The lines of a stream, of which one that is no JSON text spoils nothing but itself. */
+export function parseLines(lines: readonly Line[]): EventsBody {
+  const text = lines.filter((line) => typeof line === 'string').join('\n');
+  return { form: 'batch', format: ownFormat, items: lines.map(parseLine), text };
+}
+
+function parseLine(line: Line): EventItem {
+  if (typeof line !== 'string') return line;
+  if (line.length * 3 > ingestLimits.lineBytes && Buffer.byteLength(line) > ingestLimits.lineBytes) {
+    return UnreadableLine.tooLong(line);
+  }
+  try {
+    return parseExactJson(line);
+  } catch (error) {
+    return new UnreadableLine(line, sentenceOf(error, 'line'), 'INVALID_JSON');
+  }
+}
+
+function batchOf(items: readonly ExactJson[], more: Pick<EventsBody, 'format' | 'text' | 'backfillId'>): EventsBody {
   if (items.length > ingestLimits.eventsPerRequest) {
-    const detail = `The request has ${items.length} events; at most ${ingestLimits.eventsPerRequest} are taken at once. Send them in parts.`;
+    const detail = `The request has ${items.length} events; at most ${ingestLimits.eventsPerRequest} are taken at once. Send them in parts, or as application/x-ndjson.`;
     throw new DomainFailure('BATCH_TOO_LARGE', detail);
   }
-  return { form: 'batch', items, text };
+  return { form: 'batch', items, ...more };
 }
 
 function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: string } {
@@ -34,19 +93,24 @@ function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: st
   try {
     return { value: parseExactJson(text), text };
   } catch (error) {
-    if (error instanceof RangeError) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
-    if (!(error instanceof SyntaxError)) throw error;
-    // V8's message quotes the body around the fault, bounded, and says where it is.
-    throw new DomainFailure('INVALID_JSON', `The body is not JSON: ${error.message}.`);
+    throw new DomainFailure('INVALID_JSON', sentenceOf(error, 'body'));
   }
 }
 
+/** @throws what is neither a syntax error nor the end of the stack */
+function sentenceOf(error: unknown, what: 'body' | 'line'): string {
+  if (error instanceof RangeError) return `The ${what} is nested too deeply.`;
+  // V8's message quotes the text around the fault, bounded, and says where it is.
+  if (error instanceof SyntaxError) return `The ${what} is not JSON: ${error.message}.`;
+  throw error;
+}
+
 /** Null when the body is one event, or what was meant as one. */
-function itemsOf(value: ExactJson): readonly ExactJson[] | null {
-  if (Array.isArray(value)) return value as readonly ExactJson[];
+function itemsOf(value: ExactJson): { readonly items: readonly ExactJson[]; readonly backfillId?: string } | null {
+  if (Array.isArray(value)) return { items: value as readonly ExactJson[] };
   if (typeof value !== 'object' || value === null || value instanceof NumberText || !Object.hasOwn(value, 'events'))
     return null;
-  const { events, ...others } = value as { readonly [key: string]: ExactJson };
+  const { events, backfill_id: backfillId, ...others } = value as { readonly [key: string]: ExactJson };
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     const detail = `"${unknown.slice(0, 100)}" cannot stand beside "events".`;
@@ -58,11 +122,15 @@ function itemsOf(value: ExactJson): readonly ExactJson[] | null {
   }
   if (!Array.isArray(events))
     throw new DomainFailure('VALIDATION_FAILED', '"events" must be a list of events.', '/events');
-  return events as readonly ExactJson[];
+  if (backfillId === undefined) return { items: events as readonly ExactJson[] };
+  if (typeof backfillId !== 'string')
+    throw new DomainFailure('VALIDATION_FAILED', '"backfill_id" must be a text.', '/backfill_id');
+  return { items: events as readonly ExactJson[], backfillId };
 }
 
 /** The text that a dead letter keeps of an item: as it came, but for white space. */
-export function itemText(item: ExactJson, bodyText: string): string {
+export function itemText(item: EventItem, bodyText: string): string {
+  if (item instanceof UnreadableLine) return boundedText(item.text);
   try {
     return stringifyExactJson(item);
   } catch (error) {

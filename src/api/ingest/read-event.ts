@@ -8,6 +8,7 @@ import { parseInstant } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import { contentHashOf } from '../../storage/content-hash.js';
 import type { ProblemIssue } from '../problem.js';
+import type { TargetBackfill } from './backfilled.js';
 import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
 import { metadataToJson, type Metadata } from './read-metadata.js';
@@ -22,6 +23,8 @@ export interface ReadContext {
   readonly valueNeeds: ReadonlyMap<string, readonly ValueNeeds[]>;
   /** The body may hold texts that Postgres cannot store. */
   readonly doubtfulText: boolean;
+  /** The request sends its events for a backfill. */
+  readonly backfill?: TargetBackfill;
 }
 
 /** Why an event is not taken; the first issue gives the code. */
@@ -51,7 +54,8 @@ export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
   return readShape(item as unknown as EventShape, context);
 }
 
-function readShape(shape: EventShape, context: ReadContext): ReadResult {
+/** An item whose shape is known to be right. */
+export function readShape(shape: EventShape, context: ReadContext): ReadResult {
   const metadata = shape.metadata ?? noMetadata;
   let eventTime: Instant;
   let metadataJson: string;

@@ -1,12 +1,11 @@
 /** From the items of a request to what is committed for it and what it is told about what is refused. */
 import type { FailureCode } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
-import { NumberText, type ExactJson } from './exact-json.js';
+import { placedIn } from './backfilled.js';
+import { identifierOf } from './event-format.js';
 import type { NewDeadLetter } from './group-commit.js';
-import { ingestLimits } from './limits.js';
 import { itemText, type EventsBody } from './parse-body.js';
-import { isRefused, readEvent, type ReadContext, type RefusedEvent } from './read-event.js';
-import { isStorable } from './read-metadata.js';
+import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
 
 /** One entry of `results` (docs/reference/API.md): what was not newly accepted. */
 export interface EventResult {
@@ -34,41 +33,28 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
   const refused: EventResult[] = [];
   const deadLetters: NewDeadLetter[] = [];
   let malformedSingle: RefusedEvent | null = null;
+  const { read, eventIdKey, customerIdKey } = body.format;
+  const { backfill } = context;
   for (let index = 0; index < body.items.length; index += 1) {
     const item = body.items[index] ?? null;
-    const result = readEvent(item, context);
+    const result = backfill === undefined ? read(item, context) : placedIn(backfill, read(item, context));
     if (!isRefused(result)) {
       events.push(result);
       indices.push(index);
       continue;
     }
     const [{ code, detail }] = result.issues;
-    const eventId = identifierOf(item, 'event_id');
+    const eventId = identifierOf(item, eventIdKey);
     refused.push({ index, event_id: eventId, status: 'rejected', code, detail });
     deadLetters.push({
       code,
       detail,
-      customerId: identifierOf(item, 'customer_id'),
+      customerId: identifierOf(item, customerIdKey),
       eventId,
       payload: itemText(item, body.text),
+      backfillId: backfill?.backfillId ?? null,
     });
     if (body.form === 'single' && result.malformed) malformedSingle = result;
   }
   return { events, indices, refused, deadLetters, malformedSingle };
-}
-
-/** The customers that the items name, well-formed or not. */
-export function* customersNamed(items: readonly ExactJson[]): Generator<string> {
-  for (const item of items) {
-    const id = identifierOf(item, 'customer_id');
-    if (id !== null) yield id;
-  }
-}
-
-/** An identifier of an item that may have any shape; null when it has none that could be stored. */
-function identifierOf(item: ExactJson, key: 'customer_id' | 'event_id'): string | null {
-  if (typeof item !== 'object' || item === null || item instanceof NumberText || !Object.hasOwn(item, key)) return null;
-  const value = (item as Readonly<Record<string, ExactJson>>)[key];
-  const isId = typeof value === 'string' && value.length >= 1 && value.length <= ingestLimits.idLength;
-  return isId && isStorable(value) ? value : null;
 }

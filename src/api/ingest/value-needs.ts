@@ -1,36 +1,51 @@
 /** What meters need of an event's metadata (RULES 10), compiled once for all the events of a type. */
 import { parseDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
-import { readScalar, readValue, type Metadata } from '../../domain/metering/metadata.js';
+import { readScalar, type Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
+import { readingOf } from '../../domain/metering/reading.js';
 import type { ProblemIssue } from '../problem.js';
 
-/** The value property of one meter, and which events the meter takes. */
+/** What one version of a meter reads, and which events it takes. */
 export interface ValueNeeds {
   readonly meter: string;
   readonly property: string;
+  readonly aggregation: Meter['aggregation'];
   readonly filters: readonly (readonly [property: string, allowed: ReadonlySet<string>])[];
+  /** How many other versions of the meter may hold at the time of an event in place of this one. */
+  readonly otherVersions: number;
 }
 
 export function compileValueNeeds(meters: readonly Meter[]): ReadonlyMap<string, readonly ValueNeeds[]> {
   const byType = new Map<string, ValueNeeds[]>();
-  for (const { code, eventType, valueProperty, filters } of meters) {
+  for (const { code, eventType, aggregation, valueProperty, filters } of meters) {
     if (valueProperty === null) continue;
     const needs = byType.get(eventType) ?? [];
     byType.set(eventType, needs);
     const compiled = Object.entries(filters).map(([property, allowed]) => [property, new Set(allowed)] as const);
-    needs.push({ meter: code, property: valueProperty, filters: compiled });
+    const otherVersions = meters.filter((other) => other.code === code).length - 1;
+    needs.push({ meter: code, property: valueProperty, aggregation, filters: compiled, otherVersions });
   }
   return byType;
 }
 
-/** The first need that the metadata does not meet; null when every meter that takes the event can read its value. */
+/**
+ * The first need that the metadata does not meet; null when every meter that takes the event can read its value. Where a meter
+ * has several versions, the time of the event and the customer's zone say which one holds: only what none of them can read
+ * is refused here, anything else that is wrong holds the invoice.
+ */
 export function valueProblem(metadata: Metadata, needs: readonly ValueNeeds[]): ProblemIssue | null {
   for (const need of needs) {
-    if (!isTaken(metadata, need)) continue;
-    if (readValue(metadata, need.property) === null) return problemOf(metadata, need);
+    if (!isUnread(metadata, need)) continue;
+    const unread = needs.filter((other) => other.meter === need.meter && isUnread(metadata, other));
+    if (unread.length > need.otherVersions) return problemOf(metadata, need);
   }
   return null;
+}
+
+function isUnread(metadata: Metadata, need: ValueNeeds): boolean {
+  const { aggregation, property: valueProperty } = need;
+  return isTaken(metadata, need) && readingOf({ aggregation, valueProperty }, metadata) === null;
 }
 
 function isTaken(metadata: Metadata, { filters }: ValueNeeds): boolean {
@@ -41,18 +56,24 @@ function isTaken(metadata: Metadata, { filters }: ValueNeeds): boolean {
   return true;
 }
 
-function problemOf(metadata: Metadata, { meter, property }: ValueNeeds): ProblemIssue {
+function problemOf(metadata: Metadata, { meter, property, aggregation }: ValueNeeds): ProblemIssue {
   const pointer = `/metadata/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
   if (!Object.hasOwn(metadata, property)) {
     const detail = `The meter "${meter}" takes its value from metadata property "${property}", which this event lacks.`;
     return { pointer, code: 'VALUE_PROPERTY_MISSING', detail };
   }
   const value = metadata[property];
-  const tooLong = tooLongDetail(value);
+  const tooLong = aggregation === 'unique_count' ? null : tooLongDetail(value);
   if (tooLong !== null) return { pointer, code: 'NUMBER_TOO_LONG', detail: tooLong };
   const shown = JSON.stringify(value).slice(0, 60);
-  const detail = `The meter "${meter}" needs a number or a plain decimal text such as "12.5" in "${property}", and got ${shown}.`;
+  const detail = `The meter "${meter}" needs ${neededBy(aggregation)} in "${property}", and got ${shown}.`;
   return { pointer, code: 'VALUE_PROPERTY_NOT_DECIMAL', detail };
+}
+
+function neededBy(aggregation: Meter['aggregation']): string {
+  if (aggregation === 'unique_count') return 'a text, a number, or true or false';
+  if (aggregation === 'count') return 'a whole number that is not negative';
+  return 'a number or a plain decimal text such as "12.5"';
 }
 
 function tooLongDetail(value: unknown): string | null {

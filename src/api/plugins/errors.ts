@@ -2,8 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainFailure, type FailureCode } from '../../domain/failure.js';
 import { StorageUnavailable } from '../../storage/errors.js';
-import { problemMediaType, problemOf, RequestRefused, retryAfterSeconds, type ProblemIssue } from '../problem.js';
-import { ingestLimits } from '../ingest/limits.js';
+import { problemMediaType, problemOf, RequestRefused, retryAfterOf, type ProblemIssue } from '../problem.js';
 import type { Api } from '../types.js';
 import { SchemaRefused } from './schemas.js';
 
@@ -29,7 +28,7 @@ export function registerErrors(app: Api): void {
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: DomainFailure): FastifyReply {
   const problem = problemOf(failure, request.id);
   reply.header('x-request-id', request.id);
-  const retryAfter = retryAfterSeconds[failure.code];
+  const retryAfter = retryAfterOf(failure);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   // As text: a problem must never fail for a route's response schema.
   return reply.code(problem.status).type(problemMediaType).serializer(asIs).send(JSON.stringify(problem));
@@ -56,13 +55,11 @@ function issuesOf({ issues }: SchemaRefused): readonly [ProblemIssue, ...Problem
   return [first ?? { pointer: '', code: 'VALIDATION_FAILED', detail: 'The request is not valid.' }, ...others];
 }
 
-const mebibytes = ingestLimits.bodyBytes / 1024 / 1024;
-
-/** What Fastify refuses by itself. */
+/** What Fastify refuses by itself. (POST /events reads its own bodies.) */
 const frameworkFailures: Readonly<Record<string, { readonly code: FailureCode; readonly detail: string }>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: {
     code: 'BODY_TOO_LARGE',
-    detail: `The body is larger than ${mebibytes} MiB. Send it in parts.`,
+    detail: 'The body is larger than this route takes.',
   },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'UNSUPPORTED_MEDIA_TYPE',

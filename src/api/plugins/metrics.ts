@@ -1,13 +1,14 @@
 /** Prometheus metrics of the API. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CommitObserver } from '../ingest/group-commit.js';
-import type { IngestAnswer } from '../ingest/event-ingest.js';
+import type { Admission } from '../ingest/admission.js';
+import type { DuplicateFlood } from '../ingest/duplicate-flood.js';
+import type { IngestAnswer, IngestObserver } from '../ingest/event-ingest.js';
 import type { Api } from '../types.js';
 
-export interface ApiMetrics {
+export interface ApiMetrics extends IngestObserver {
   readonly registry: Registry;
   readonly commits: CommitObserver;
-  ingested(answer: IngestAnswer): void;
 }
 
 export interface MetricsOptions {
@@ -15,6 +16,8 @@ export interface MetricsOptions {
   readonly ofProcess: boolean;
   /** Events that wait or are in flight. */
   readonly queueDepth: () => number;
+  readonly admission: Pick<Admission, 'bytes' | 'streams'>;
+  readonly flood: Pick<DuplicateFlood, 'active'>;
 }
 
 export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
@@ -22,12 +25,6 @@ export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
   const registers = [registry];
   if (options.ofProcess) collectDefaultMetrics({ register: registry });
   countRequests(app, registry);
-  const events = new Counter({
-    name: 'reckoner_events_total',
-    help: 'Events by what became of them.',
-    labelNames: ['outcome'] as const,
-    registers,
-  });
   const commitEvents = new Histogram({
     name: 'reckoner_group_commit_events',
     help: 'Events in one transaction of group commit.',
@@ -46,13 +43,21 @@ export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers,
   });
-  new Gauge({
-    name: 'reckoner_ingest_queue_events',
+  gauge(registry, 'reckoner_ingest_queue_events', {
     help: 'Events that wait for their transaction or are in it.',
-    registers,
-    collect() {
-      this.set(options.queueDepth());
-    },
+    read: options.queueDepth,
+  });
+  gauge(registry, 'reckoner_ingest_bytes', {
+    help: 'Bytes of event requests that have no answer yet.',
+    read: () => options.admission.bytes,
+  });
+  gauge(registry, 'reckoner_ingest_streams', {
+    help: 'Streams of events under way.',
+    read: () => options.admission.streams,
+  });
+  gauge(registry, 'reckoner_duplicate_flood_active', {
+    help: 'Producers throttled for duplicates.',
+    read: () => options.flood.active,
   });
   return {
     registry,
@@ -63,11 +68,47 @@ export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
         commitSeconds.observe(seconds);
       },
     },
-    ingested: ({ accepted, duplicates, rejected }) => {
-      if (accepted > 0) events.inc({ outcome: 'accepted' }, accepted);
-      if (duplicates > 0) events.inc({ outcome: 'duplicate' }, duplicates);
-      if (rejected > 0) events.inc({ outcome: 'rejected' }, rejected);
+    ingested: eventCounter(registry),
+  };
+}
+
+function gauge(registry: Registry, name: string, { help, read }: { help: string; read: () => number }): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
     },
+  });
+}
+
+/** Counts events by what became of them: one more look only at what was not newly accepted. */
+function eventCounter(registry: Registry): (answer: IngestAnswer) => void {
+  const registers = [registry];
+  const events = new Counter({
+    name: 'reckoner_events_total',
+    help: 'Events by what became of them; a conflict is another content under a used event id.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const rejections = new Counter({
+    name: 'reckoner_events_rejected_total',
+    help: 'Events that were not taken, conflicts included, by code.',
+    labelNames: ['code'] as const,
+    registers,
+  });
+  for (const outcome of ['accepted', 'duplicate', 'conflict', 'rejected'] as const) events.inc({ outcome }, 0);
+  return ({ accepted, duplicates, rejected, results }) => {
+    if (accepted > 0) events.inc({ outcome: 'accepted' }, accepted);
+    if (duplicates > 0) events.inc({ outcome: 'duplicate' }, duplicates);
+    if (rejected === 0) return;
+    const byCode = new Map<string, number>();
+    for (const { code } of results) if (code !== undefined) byCode.set(code, (byCode.get(code) ?? 0) + 1);
+    for (const [code, count] of byCode) {
+      rejections.inc({ code }, count);
+      events.inc({ outcome: code === 'EVENT_ID_REUSED' ? 'conflict' : 'rejected' }, count);
+    }
   };
 }
 

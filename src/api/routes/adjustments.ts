@@ -24,14 +24,7 @@ const bodyLimit = 64 * 1024;
 
 /** Numbers of a replacement may be billed, so this scope reads bodies exactly, as POST /events does. */
 export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext): Promise<void> {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (_request, body: Buffer, done) => {
-    try {
-      done(null, parseBody(body));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  parseExactBody(app);
   app.post(
     '/event-adjustments',
     {
@@ -86,6 +79,18 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
       return sendExact(reply, { data: found.map(toApiAdjustment), next_cursor: null });
     },
   );
+}
+
+/** For a scope whose bodies carry an event: its numbers may be billed, and are read from the text. */
+export function parseExactBody(app: Api): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (_request, body: Buffer, done) => {
+    try {
+      done(null, parseBody(body));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
 }
 
 /** @throws DomainFailure INVALID_JSON */

@@ -76,6 +76,7 @@ export async function billingPeriodRoutes(app: Api, { storage, periods }: RouteC
             'UNKNOWN_PERIOD',
             'PERIOD_NOT_ENDED',
             'PERIOD_ALREADY_INVOICED',
+            'BACKFILL_OPEN',
             'TEMPORAL_UNAVAILABLE',
           ],
           body: true,

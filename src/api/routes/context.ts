@@ -1,8 +1,11 @@
 import type { EventIngest } from '../ingest/event-ingest.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
+import type { EventReceiver } from '../ingest/receive-events.js';
 import type { ApiMetrics } from '../plugins/metrics.js';
 import type { AdjustmentService } from '../services/adjustments.js';
+import type { BackfillService } from '../services/backfills.js';
 import type { CustomerService } from '../services/customers.js';
+import type { DeadLetterService } from '../services/dead-letters.js';
 import type { PeriodService } from '../services/periods.js';
 import type { ReRatingService } from '../services/re-ratings.js';
 import type { ReconciliationService } from '../services/reconciliations.js';
@@ -11,11 +14,14 @@ import type { ApiDependencies } from '../types.js';
 /** What the routes work with: the dependencies of the app, and what was made of them. */
 export interface RouteContext extends ApiDependencies {
   readonly ingest: EventIngest;
+  readonly receiver: EventReceiver;
   readonly knownMeters: KnownMeters;
   readonly metrics: ApiMetrics;
   readonly customers: CustomerService;
   readonly periods: PeriodService;
   readonly adjustments: AdjustmentService;
+  readonly backfills: BackfillService;
+  readonly deadLetters: DeadLetterService;
   readonly reRatings: ReRatingService;
   readonly reconciliations: ReconciliationService;
 }

@@ -1,40 +1,60 @@
 import type { FastifyReply } from 'fastify';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import { DomainFailure } from '../../domain/failure.js';
 import { parseInstant } from '../../domain/time/instant.js';
+import type { IngestAnswer } from '../ingest/event-ingest.js';
 import { stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import { ingestLimits } from '../ingest/limits.js';
-import { answers, documented, eventPaging, identifier, paging } from '../schemas/common.js';
-import { deadLetterPage, eventFilter, eventPage, eventsBody, eventTrace, ingestAnswer } from '../schemas/events.js';
+import { eventMediaTypes, linesMediaType, wholeMediaTypes, type WholeBody } from '../ingest/receive-events.js';
+import { acceptedEncodings } from '../ingest/request-body.js';
+import { answers, eventPaging, identifier } from '../schemas/common.js';
+import { eventBodies, eventFilter, eventPage, eventsBackfillId, eventTrace, ingestAnswer } from '../schemas/events.js';
 import { traceEvent, type EventTrace } from '../services/event-trace.js';
 import type { Api } from '../types.js';
 import { toApiAdjustment, toApiReplacement } from '../wire/corrections-to-api.js';
-import { toApiDeadLetter, toApiEvent, toApiPage } from '../wire/to-api.js';
+import { toApiEvent, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
 const tags = ['events'];
 
-/** POST /events reads its own bytes, so it lives in a scope with a parser of its own. */
-export async function ingestRoute(app: Api, { ingest, metrics }: RouteContext): Promise<void> {
+/** What the parser of lines makes of a request: its bytes are still to be read. */
+interface LinesBody {
+  readonly mediaType: typeof linesMediaType;
+  readonly payload: Readable;
+}
+
+/** Without a body there is nothing for a parser; a CloudEvent in headers is possible all the same. */
+const noBody: WholeBody = { mediaType: 'application/json', bytes: Buffer.alloc(0) };
+
+/** POST /events reads its own bytes, so it lives in a scope with parsers of its own. */
+export async function ingestRoute(app: Api, { receiver }: RouteContext): Promise<void> {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer', bodyLimit: ingestLimits.bodyBytes },
-    (_request, body, done) => {
-      done(null, body);
-    },
-  );
+  for (const mediaType of wholeMediaTypes) {
+    app.addContentTypeParser(mediaType, (request, payload, done) => {
+      receiver.read(payload, request.headers, (error, bytes) => {
+        done(error, { mediaType, bytes });
+      });
+    });
+  }
+  app.addContentTypeParser(linesMediaType, (_request, payload, done) => {
+    done(null, { mediaType: linesMediaType, payload });
+  });
+  app.addContentTypeParser('*', (_request, _payload, done) => {
+    done(new DomainFailure('UNSUPPORTED_MEDIA_TYPE', `Send events as one of: ${eventMediaTypes.join(', ')}.`));
+  });
   app.post(
     '/events',
     {
       schema: {
         tags,
         operationId: 'postEvents',
-        summary: 'Record usage events: one, an array, or {"events": […]}',
+        summary: 'Record usage events: one, an array, {"events": […]}, lines, or CloudEvents',
         description:
-          'Answers after the commit. 202 for every well-formed body, whatever became of the single events; what is rejected is kept as a dead letter.',
-        consumes: ['application/json'],
-        body: documented(eventsBody),
+          'Answers after the commit. 202 for every well-formed body, whatever became of the single events; what is rejected is kept as a dead letter. `Content-Encoding`: gzip, deflate or br. Lines (`application/x-ndjson`) are committed while they stream: a refusal then says in `progress` how far they are.',
+        querystring: z.strictObject({ backfill_id: eventsBackfillId.optional() }),
+        body: eventBodies,
         response: answers({
           success: { 202: { description: 'Committed.', schema: ingestAnswer } },
           refusals: [
@@ -43,14 +63,29 @@ export async function ingestRoute(app: Api, { ingest, metrics }: RouteContext): 
             'INSTANT_WITHOUT_OFFSET',
             'NUMBER_TOO_LONG',
             'OVER_CAPACITY',
+            'DUPLICATE_FLOOD',
+            'BACKFILL_NOT_FOUND',
+            'BACKFILL_CLOSED',
+            'BACKFILL_REVERTED',
           ],
           body: true,
         }),
       },
     },
     async (request, reply) => {
-      const answer = await ingest.ingest(request.body instanceof Buffer ? request.body : Buffer.alloc(0));
-      metrics.ingested(answer);
+      const { headers } = request;
+      const body = (request.body as WholeBody | LinesBody | undefined) ?? noBody;
+      const sent = { backfillId: request.query.backfill_id };
+      let answer: IngestAnswer;
+      try {
+        answer = await ('payload' in body
+          ? receiver.receiveLines(body.payload, headers, sent)
+          : receiver.receive(body, headers, sent));
+      } catch (error) {
+        if (error instanceof DomainFailure && error.code === 'UNSUPPORTED_MEDIA_TYPE')
+          reply.header('accept-encoding', acceptedEncodings);
+        throw error;
+      }
       return sendText(reply.code(202), JSON.stringify(answer));
     },
   );
@@ -103,22 +138,6 @@ export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<
       const trace = await traceEvent(storage, { customerId, eventId, source: request.query.source ?? '' });
       return sendExact(reply, toApiTrace(trace));
     },
-  );
-  app.get(
-    '/dead-letters',
-    {
-      schema: {
-        tags,
-        operationId: 'listDeadLetters',
-        summary: 'What could not be taken',
-        querystring: z.strictObject(paging),
-        response: answers({
-          success: { 200: { description: 'Dead letters.', schema: deadLetterPage } },
-          refusals: ['INVALID_CURSOR'],
-        }),
-      },
-    },
-    async (request) => toApiPage(await storage.ledger.listDeadLetters(pageRequest(request.query)), toApiDeadLetter),
   );
 }
 

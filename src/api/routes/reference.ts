@@ -22,15 +22,22 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
       schema: {
         tags,
         operationId: 'createMeter',
-        summary: 'Say what is counted, and how',
+        summary: 'Say what is counted, and how; or, with effective_from, how from then on',
         headers: idempotencyHeaders,
         body: meterBody,
         response: answers({
           success: {
-            200: { description: 'The meter exists with the same content.', schema: meter },
+            200: { description: 'The meter, or this version of it, exists with the same content.', schema: meter },
             201: { description: 'Created.', schema: meter },
           },
-          refusals: ['UNKNOWN_AGGREGATION', 'UNSUPPORTED_AGGREGATION', 'INVALID_DURATION', 'METER_IMMUTABLE'],
+          refusals: [
+            'UNKNOWN_AGGREGATION',
+            'INVALID_DURATION',
+            'INVALID_INSTANT',
+            'INVALID_DATE',
+            'EFFECTIVE_FROM_NOT_ALIGNED',
+            'METER_IMMUTABLE',
+          ],
           body: true,
           idempotent: true,
         }),
@@ -48,11 +55,11 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
       schema: {
         tags,
         operationId: 'listMeters',
-        summary: 'All meters',
+        summary: 'All meters, in all their versions',
         response: answers({ success: { 200: { description: 'Meters.', schema: z.object({ data: z.array(meter) }) } } }),
       },
     },
-    async () => ({ data: (await storage.reference.meters()).map(toApiMeter) }),
+    async () => ({ data: (await storage.reference.meterVersions()).map(toApiMeter) }),
   );
 }
 

@@ -130,7 +130,11 @@ export const invoice = z
         quantity: decimalOut.nullable(),
         amount: decimalOut,
         charge_ids: z.array(z.string()),
-        calculation: z.object({ formula: z.string(), charges: z.array(calculation) }),
+        calculation: z.object({
+          formula: z.string(),
+          event_count: z.int().optional().meta({ description: 'Events that the quantity was taken from.' }),
+          charges: z.array(calculation),
+        }),
         original_amount: decimalOut.optional(),
         corrected_amount: decimalOut.optional(),
         reason: z.string().optional(),

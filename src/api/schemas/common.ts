@@ -82,6 +82,10 @@ export const problem = z
     code: z.enum(failureCodes),
     instance: z.string().meta({ description: 'The id of the request.' }),
     errors: z.array(z.object({ pointer: z.string(), code: z.enum(failureCodes), detail: z.string() })),
+    progress: z
+      .object({ lines: z.int(), accepted: z.int(), duplicates: z.int(), rejected: z.int() })
+      .optional()
+      .meta({ description: 'What of a stream of events is committed: every line before number `lines`.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
 
@@ -160,4 +164,13 @@ export const actingHeaders = idempotencyHeaders.extend({
 export function documented(schema: z.ZodType): z.ZodUnknown {
   const { $schema: _dialect, ...shape } = z.toJSONSchema(schema, { io: 'input' });
   return z.unknown().meta(shape as Record<string, unknown>);
+}
+
+/** As `documented`, for a route that takes bodies of several media types. */
+export function documentedBodies(schemas: Readonly<Record<string, z.ZodType>>): z.ZodUnknown {
+  const shown = Object.entries(schemas).map(([mediaType, schema]) => {
+    const { $schema: _dialect, ...shape } = z.toJSONSchema(schema, { io: 'input' });
+    return [mediaType, { schema: shape }] as const;
+  });
+  return z.unknown().meta({ content: Object.fromEntries(shown) });
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { failureCodes } from '../../domain/failure.js';
 import { ingestLimits } from '../ingest/limits.js';
+import type { EventMediaType } from '../ingest/receive-events.js';
 import { adjustment } from './corrections.js';
-import { groupOut, identifier, instant, instantOut, intervalOut, pageOf } from './common.js';
+import { documentedBodies, groupOut, identifier, instant, instantOut, intervalOut, pageOf } from './common.js';
 
 const event = z
   .strictObject({
@@ -19,9 +20,38 @@ const event = z
   .meta({
     description: 'Identity is customer, source and event id. Numbers are read from the text, never through a float.',
   });
+/** The backfill that all events of a request are for. */
+export const eventsBackfillId = z.string().min(1).max(64).meta({
+  description: 'The backfill that all events of the request are for; in the query, or in the body beside `events`.',
+});
 const events = z.array(event).max(ingestLimits.eventsPerRequest);
 
-export const eventsBody = z.union([event, events, z.strictObject({ events })]);
+/** CloudEvents 1.0.2, as `read-cloud-event.ts` takes them. */
+const cloudEvent = z
+  .strictObject({
+    specversion: z.literal('1.0'),
+    id: identifier.meta({ description: 'event_id' }),
+    source: z.string().min(1).max(ingestLimits.sourceLength),
+    type: identifier.meta({ description: 'event_type' }),
+    subject: identifier.meta({ description: 'customer_id' }),
+    time: z.string().meta({ format: 'date-time', description: 'event_time' }),
+    data: z.record(z.string(), z.unknown()).nullish().meta({ description: 'metadata' }),
+    datacontenttype: z.string().nullish(),
+    dataschema: z.string().nullish(),
+    traceparent: z.string().nullish().meta({ description: 'Its trace id becomes trace_id.' }),
+    requestid: z.string().nullish().meta({ description: 'request_id' }),
+    userid: z.string().nullish().meta({ description: 'user_id' }),
+  })
+  .meta({ description: 'A CloudEvent. Transport extensions are taken too; others are refused.' });
+const cloudEvents = z.array(cloudEvent).max(ingestLimits.eventsPerRequest);
+const eventLines = z.string().meta({ description: 'An event a line; blank lines are passed over.' });
+
+export const eventBodies = documentedBodies({
+  'application/json': z.union([event, events, z.strictObject({ events, backfill_id: eventsBackfillId.optional() })]),
+  'application/cloudevents+json': cloudEvent,
+  'application/cloudevents-batch+json': cloudEvents,
+  'application/x-ndjson': eventLines,
+} satisfies Readonly<Record<EventMediaType, z.ZodType>>);
 
 export const ingestAnswer = z.object({
   accepted: z.int(),
@@ -37,7 +67,14 @@ export const ingestAnswer = z.object({
         detail: z.string().optional(),
       }),
     )
-    .meta({ description: 'What was not newly accepted, by index in the request.' }),
+    .meta({ description: 'What was not newly accepted, by index in the request; of lines, by number from 0.' }),
+  lines: z.int().optional().meta({ description: 'Of lines: how many the body had, blank ones too.' }),
+  truncated: z
+    .boolean()
+    .optional()
+    .meta({
+      description: `Of lines: whether results were left out (beyond ${ingestLimits.streamResults} duplicates or rejections).`,
+    }),
 });
 
 export const eventFilter = {
@@ -59,6 +96,7 @@ const storedEventShape = z.object({
   trace_id: z.string().nullable(),
   ingestion_time: instantOut,
   position: z.string().meta({ description: 'Place in the usage ledger.' }),
+  backfill_id: z.string().nullable().meta({ description: 'It counts while this backfill is closed and not reverted.' }),
 });
 
 export const eventPage = pageOf(storedEventShape.meta({ id: 'Event' }));
@@ -69,7 +107,10 @@ export const eventTrace = storedEventShape
     effective: z
       .object({ event_type: z.string(), event_time: instantOut, metadata: z.record(z.string(), z.unknown()) })
       .nullable()
-      .meta({ description: 'What the event counts as now; null: it is void.' }),
+      .meta({
+        description:
+          'What the event counts as now; null: it is void, its backfill is not in force, or a backfill replaces it.',
+      }),
     period: intervalOut.extend({ period: z.string(), stage: z.string() }),
     metering: z
       .array(
@@ -89,17 +130,3 @@ export const eventTrace = storedEventShape
       }),
   })
   .meta({ id: 'EventTrace' });
-
-export const deadLetterPage = pageOf(
-  z
-    .object({
-      dead_letter_id: z.string(),
-      code: z.enum(failureCodes),
-      detail: z.string(),
-      customer_id: z.string().nullable(),
-      event_id: z.string().nullable(),
-      payload: z.string().meta({ description: 'The event as it came, as text.' }),
-      received_at: instantOut,
-    })
-    .meta({ id: 'DeadLetter' }),
-);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseTimeZone } from '../../calendar/time-zones.js';
 import { findCurrency } from '../../domain/money/currency.js';
-import { aggregations, windowSizes } from '../../domain/metering/meter.js';
+import { aggregations, maxGroupsDefault, windowSizes } from '../../domain/metering/meter.js';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { parseDuration } from '../../domain/time/duration.js';
 import { parseInstant } from '../../domain/time/instant.js';
@@ -66,11 +66,22 @@ export const meterBody = z.strictObject({
   event_type: identifier,
   aggregation: z.string().meta({ enum: [...aggregations] }),
   value_property: identifier.nullable().optional(),
+  count_property: identifier
+    .nullable()
+    .optional()
+    .meta({ description: 'Of a "count" meter: the metadata property that says how many an event stands for.' }),
   group_by: z.array(identifier).max(16).default([]),
   filters: z.record(identifier, z.array(z.string().max(1_024)).min(1).max(100)).default({}),
   window: z.enum(windowSizes).default('hour'),
   allowed_lateness: duration.default('PT1H'),
   allow_negative: z.boolean().default(false),
+  max_groups: z.int().min(1).max(100_000).default(maxGroupsDefault).meta({
+    description: 'A period with usage in more groups than this is held with a finding.',
+  }),
+  effective_from: z.string().max(64).nullable().optional().meta({
+    description:
+      'From when on this version of the meter holds: a full hour of UTC, or a local date, midnight in each customer’s zone. Without it the first version, which holds since always.',
+  }),
 });
 export type MeterBody = z.output<typeof meterBody>;
 
@@ -82,11 +93,14 @@ export const meter = z
     event_type: z.string(),
     aggregation: z.enum(aggregations),
     value_property: z.string().nullable(),
+    count_property: z.string().nullable(),
     group_by: z.array(z.string()),
     filters: z.record(z.string(), z.array(z.string())),
     window: z.enum(windowSizes),
     allowed_lateness: z.string(),
     allow_negative: z.boolean(),
+    max_groups: z.int(),
+    effective_from: z.string().nullable(),
   })
   .meta({ id: 'Meter' });
 export type MeterWire = z.output<typeof meter>;

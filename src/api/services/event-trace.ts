@@ -1,16 +1,20 @@
 /** GET /events/{customer_id}/{event_id}: an event, what it counts as now, and what became of it. */
+import { startOfLocalDay } from '../../calendar/time-zones.js';
 import type { Invoice, InvoiceLineItem } from '../../domain/invoicing/invoice.js';
-import { groupOf, quantityOf, takes } from '../../domain/metering/fold.js';
+import { takesAt } from '../../domain/metering/fold.js';
+import { groupOf, quantityOf } from '../../domain/metering/reading.js';
+import { metersInForce } from '../../domain/metering/meter-versions.js';
 import { groupKeyText, projectGroup } from '../../domain/metering/group-key.js';
 import type { Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { windowOf } from '../../domain/metering/window.js';
 import { isWithin } from '../../domain/time/instant.js';
-import type { DecimalString, GroupKey, Instant, Interval, Position } from '../../domain/values.js';
+import type { DecimalString, GroupKey, Instant, Interval, LocalDate, Position } from '../../domain/values.js';
 import type {
   BillingPeriod,
   BillingPeriodStage,
   EventAdjustment,
+  EventStanding,
   PeriodChain,
   Storage,
   StoredCharge,
@@ -19,7 +23,10 @@ import type {
 import { parseExactJson } from '../ingest/exact-json.js';
 import { eventNotFound } from './adjustments.js';
 
-type TraceStorage = Pick<Storage, 'reference' | 'ledger' | 'periods' | 'billing' | 'adjustments' | 'proof'>;
+type TraceStorage = Pick<
+  Storage,
+  'reference' | 'ledger' | 'periods' | 'billing' | 'adjustments' | 'backfills' | 'proof'
+>;
 
 /** One meter that takes the event. */
 export interface MeteringOfEvent {
@@ -38,7 +45,7 @@ export interface EffectiveFacts {
   readonly eventType: string;
   readonly eventTime: Instant;
   readonly metadataJson: string;
-  /** Of the event or of the adjustment. */
+  /** Of the event, of the adjustment, or of the closing of the event's backfill: the last of them. */
   readonly position: Position;
 }
 
@@ -46,12 +53,12 @@ export interface EventTrace {
   readonly event: StoredEvent;
   /** Oldest first. */
   readonly adjustments: readonly EventAdjustment[];
-  /** null: the event is void and counts as nothing. */
+  /** null: the event counts as nothing: it is void, or backfills decide so. */
   readonly effective: EffectiveFacts | null;
-  /** The period of what it counts as; of a void event the one it was in. */
+  /** The period of what it counts as; where it counts as nothing the one it was in. */
   readonly period: BillingPeriod;
   readonly stage: BillingPeriodStage;
-  /** Empty for an unmetered event (RULES 10) and for a void one. */
+  /** Empty for an unmetered event (RULES 10) and for one that counts as nothing. */
   readonly metering: readonly MeteringOfEvent[];
 }
 
@@ -64,7 +71,8 @@ export async function traceEvent(
   const event = await storage.ledger.findEvent(customerId, source, eventId);
   if (event === null) throw eventNotFound(identity);
   const adjustments = await storage.adjustments.ofEvent(customerId, source, eventId);
-  const effective = effectiveFacts(event, adjustments);
+  const last = effectiveFacts(event, adjustments);
+  const effective = last === null ? null : byBackfills(last, await storage.backfills.standing(event, last.eventTime));
   const period = await storage.periods.periodAt(customerId, (effective ?? lastTime(event, adjustments)).eventTime);
   const status = await storage.periods.status(customerId, period.period);
   const metering = effective === null ? [] : await meteringOf(storage, effective, period);
@@ -77,7 +85,12 @@ function effectiveFacts(event: StoredEvent, adjustments: readonly EventAdjustmen
   return last.replacement === null ? null : { ...last.replacement, position: last.position };
 }
 
-/** Where a void event was counted last. */
+function byBackfills(facts: EffectiveFacts, { counts, closedAt }: EventStanding): EffectiveFacts | null {
+  if (!counts) return null;
+  return closedAt === null || BigInt(closedAt) < BigInt(facts.position) ? facts : { ...facts, position: closedAt };
+}
+
+/** Where an event that counts as nothing was last. */
 function lastTime(event: StoredEvent, adjustments: readonly EventAdjustment[]): { readonly eventTime: Instant } {
   return adjustments.findLast(({ replacement }) => replacement !== null)?.replacement ?? event;
 }
@@ -88,7 +101,10 @@ async function meteringOf(
   period: BillingPeriod,
 ): Promise<readonly MeteringOfEvent[]> {
   const metadata = parseExactJson(facts.metadataJson) as Metadata;
-  const meters = (await storage.reference.meters()).filter((meter) => takes(meter, facts.eventType, metadata));
+  const startOfDay = (date: LocalDate): Instant => startOfLocalDay(date, period.timeZone);
+  const meters = metersInForce(await storage.reference.meterVersions(), period, startOfDay).filter((meter) =>
+    takesAt(meter, { ...facts, metadata }),
+  );
   if (meters.length === 0) return [];
   const chain = await storage.proof.chain(period);
   return Promise.all(meters.map((meter) => meteringBy(storage, meter, { facts, metadata, period, chain })));

@@ -13,7 +13,7 @@ import { calendarOf } from './calendar-of.js';
 import { requireCustomer } from './customers.js';
 
 export interface PeriodServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'periods' | 'ledger' | 'proof'>;
+  readonly storage: Pick<Storage, 'reference' | 'periods' | 'ledger' | 'proof' | 'backfills'>;
   readonly temporal: TemporalGateway;
   readonly clock: () => number;
   /** How long `close` waits for the invoice (ms). */
@@ -96,7 +96,7 @@ export class PeriodService {
    * included, because the gate reads the ledger up to its own cutoff.
    *
    * @throws DomainFailure UNKNOWN_CUSTOMER, INVALID_PERIOD, UNKNOWN_PERIOD, PERIOD_ALREADY_INVOICED, VALIDATION_FAILED
-   *   (forced without a reason), PERIOD_NOT_ENDED, TEMPORAL_UNAVAILABLE; in this precedence
+   *   (forced without a reason), PERIOD_NOT_ENDED, BACKFILL_OPEN (not forced), TEMPORAL_UNAVAILABLE; in this precedence
    */
   async close(
     customerId: string,
@@ -110,6 +110,7 @@ export class PeriodService {
       throw new DomainFailure('PERIOD_ALREADY_INVOICED', detail);
     }
     const forced = this.requireEndedOrForced(period, request);
+    if (!request.force) await this.requireUnheld(period);
     await this.deps.temporal.closePeriod(customerId, period.period, {
       requestId: randomUUID(),
       forced,
@@ -131,6 +132,14 @@ export class PeriodService {
     if (request.force) return true;
     const detail = `The billing period ${period.period} ends at ${period.to}. To close it before, send {"force": true, "reason": "…"}.`;
     throw new DomainFailure('PERIOD_NOT_ENDED', detail);
+  }
+
+  private async requireUnheld(period: BillingPeriod): Promise<void> {
+    const [first] = await this.deps.storage.backfills.openIn(period.customerId, period);
+    if (first === undefined) return;
+    const { from, to } = first.range;
+    const detail = `The backfill ${first.backfillId} (${from} to ${to}) is open and covers a part of the billing period ${period.period}. Close or revert it, or send {"force": true, "reason": "…"}.`;
+    throw new DomainFailure('BACKFILL_OPEN', detail);
   }
 
   /** The status once the request has shown an effect, or when the time is up. */

@@ -1,20 +1,23 @@
 /** What was used in a period, and what it would cost. Quantities and amounts come from the domain; this reads its inputs. */
 import { pinnedPriceFacts, priceFactsOf, rateWith } from '../../billing/price-facts.js';
-import { longWindowBounds } from '../../calendar/time-zones.js';
+import type { PriceFacts } from '../../billing/price-facts.js';
+import { longWindowBounds, windowBoundsOf } from '../../calendar/time-zones.js';
 import { addDecimals } from '../../domain/decimal.js';
 import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fold.js';
 import { groupKeyText } from '../../domain/metering/group-key.js';
-import type { Meter, WindowUsage } from '../../domain/metering/meter.js';
+import { addsUp, type Meter, type MeterPool, type WindowUsage } from '../../domain/metering/meter.js';
+import type { MeterInForce } from '../../domain/metering/meter-versions.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import type { RatingResult } from '../../domain/rating/rating.js';
+import { pricedPools } from '../../domain/rating/pools.js';
+import type { PriceSegment, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
 import type { Instant } from '../../domain/values.js';
-import type { BillingPeriod, Storage } from '../../storage/types.js';
+import type { BillingPeriod, LiveUsage, Storage, UsageSpan } from '../../storage/types.js';
 
 type UsageStorage = Pick<Storage, 'reference' | 'usage' | 'periods' | 'proof'>;
 
 export interface UsageOfMeter {
   readonly total: WindowUsage;
-  /** Of the meter's own window size. */
+  /** Of the meter's own window size; none that has not begun. */
   readonly windows: readonly WindowUsage[];
 }
 
@@ -32,36 +35,96 @@ export interface PeriodUsage {
 /** Live usage from the ledger, rated by the one rating function; an invoiced period with the versions of its chain. */
 export async function usageOf(storage: UsageStorage, period: BillingPeriod): Promise<PeriodUsage> {
   const { documents, rating } = await storage.proof.chain(period);
-  const invoiced = documents[0] === undefined || rating === null ? null : { rating, currency: documents[0].currency };
-  const facts = await (invoiced === null
-    ? priceFactsOf(storage, period)
-    : pinnedPriceFacts(storage, invoiced.rating.pinnedVersions, invoiced.currency));
-  const live = await storage.usage.liveUsage(period);
-  const codes = new Set(facts.meters.map(({ code }) => code));
-  const windows = live.windows.filter(({ meter }) => codes.has(meter));
+  const invoiced =
+    documents[0] === undefined || rating === null
+      ? null
+      : { pins: rating.pinnedVersions, currency: documents[0].currency };
+  const facts = await (invoiced === null ? priceFactsOf(storage, period) : pinnedPriceFacts(storage, period, invoiced));
+  const spans = spansOf(facts, period);
+  const live = await storage.usage.liveUsage(period, { meters: facts.meters, spans: spans.map(({ span }) => span) });
   const isFinal = invoiced !== null && (await storage.periods.veryLateFacts(period)).count === 0;
   const { currency } = facts;
-  const cost = await rateWith(facts, period, (segments) => Promise.resolve(usageBySegment(windows, segments)));
+  const cost = await rateWith(facts, period, (segments) => Promise.resolve(rateable(facts, { live, spans, segments })));
   return {
     asOf: live.asOf,
     finality: isFinal ? 'final' : 'estimated',
     currency,
-    meters: facts.meters.flatMap((meter) => usageOfMeter(meter, windows, period)),
+    meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period })),
     cost,
     total: formatAmount(addDecimals(cost.lines.map(({ amount }) => amount)), currency),
   };
 }
 
-function usageOfMeter(
-  meter: Meter,
-  allWindows: readonly WindowUsage[],
-  period: BillingPeriod,
-): readonly UsageOfMeter[] {
-  const hours = allWindows.filter((usage) => usage.meter === meter.code);
-  const bounds = meter.windowSize === 'hour' ? null : longWindowBounds(period, period.timeZone, meter.windowSize);
-  const windows = bounds === null ? mergeUsage(hours) : sumWindows(hours, bounds);
-  return sumWindows(hours, [period.from, period.to]).map((total) => {
+/** What a span is asked for. */
+interface AskedSpan {
+  readonly purpose: 'price' | 'total' | 'windows';
+  readonly meter: string;
+  readonly span: UsageSpan;
+}
+
+/** What cannot be had from the smallest windows: totals of meters that do not add up, and their longer windows. */
+function spansOf({ meters, segments, meterSegments }: PriceFacts, period: BillingPeriod): readonly AskedSpan[] {
+  const whole = [period.from, period.to] as const;
+  return meters
+    .filter((meter) => !addsUp(meter))
+    .flatMap((meter): readonly AskedSpan[] => {
+      const pools: readonly MeterPool[] = [{ meter, by: meter.groupBy }];
+      const priced = pricedPools([meter], meterSegments.get(meter.code) ?? segments);
+      const isStored = meter.windowSize === 'hour' && meter.aggregation !== 'weighted_sum';
+      const bounds = windowBoundsOf(period, period.timeZone, meter.windowSize);
+      return [
+        { purpose: 'price', meter: meter.code, span: { pools: priced, bounds: whole } },
+        { purpose: 'total', meter: meter.code, span: { pools, bounds: whole } },
+        ...(isStored ? [] : [{ purpose: 'windows', meter: meter.code, span: { pools, bounds } } as const]),
+      ];
+    });
+}
+
+interface Read {
+  readonly live: LiveUsage;
+  readonly spans: readonly AskedSpan[];
+}
+
+/** null: was not asked for. */
+function spanOf({ live, spans }: Read, purpose: AskedSpan['purpose'], meter: string): readonly WindowUsage[] | null {
+  const index = spans.findIndex((asked) => asked.purpose === purpose && asked.meter === meter);
+  return live.spans[index] ?? null;
+}
+
+function rateable(
+  { meters }: PriceFacts,
+  { segments, ...read }: Read & { readonly segments: readonly PriceSegment[] },
+): readonly SegmentUsage[] {
+  const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
+  const windows = read.live.windows.filter(({ meter }) => adding.has(meter));
+  const whole = meters.flatMap(({ code }) => spanOf(read, 'price', code) ?? []);
+  return [
+    ...usageBySegment(windows, segments),
+    ...whole.map(({ windowStart: _from, windowEnd: _to, ...usage }) => ({ ...usage, segment: segments.length - 1 })),
+  ];
+}
+
+/** Versions of one meter share its windows, and are shown as one. */
+function lastVersions(meters: readonly MeterInForce[]): readonly Meter[] {
+  return [...new Map(meters.map((meter) => [meter.code, meter])).values()];
+}
+
+function usageOfMeter(meter: Meter, read: Read & { readonly period: BillingPeriod }): readonly UsageOfMeter[] {
+  const { period, live } = read;
+  const hours = live.windows.filter((usage) => usage.meter === meter.code);
+  const totals = spanOf(read, 'total', meter.code) ?? sumWindows(hours, [period.from, period.to]);
+  const begun = (spanOf(read, 'windows', meter.code) ?? windowsOf(meter, hours, period)).filter(
+    ({ windowStart }) => windowStart <= live.asOf,
+  );
+  return totals.map((total) => {
     const group = groupKeyText(total.group);
-    return { total, windows: windows.filter((usage) => groupKeyText(usage.group) === group) };
+    return { total, windows: begun.filter((usage) => groupKeyText(usage.group) === group) };
   });
+}
+
+function windowsOf(meter: Meter, hours: readonly WindowUsage[], period: BillingPeriod): readonly WindowUsage[] {
+  if (!addsUp(meter)) return hours;
+  return meter.windowSize === 'hour'
+    ? mergeUsage(hours)
+    : sumWindows(hours, longWindowBounds(period, period.timeZone, meter.windowSize));
 }

@@ -8,7 +8,6 @@ import type { Instant } from '../../domain/values.js';
 import type {
   BillingPeriodStatus,
   Customer,
-  DeadLetter,
   Finding,
   Page,
   PriceBookAssignment,
@@ -49,12 +48,15 @@ export function toApiMeter(meter: Meter): MeterWire {
     version: meter.version,
     event_type: meter.eventType,
     aggregation: meter.aggregation,
-    value_property: meter.valueProperty,
+    value_property: meter.aggregation === 'count' ? null : meter.valueProperty,
+    count_property: meter.aggregation === 'count' ? meter.valueProperty : null,
     group_by: [...meter.groupBy],
     filters: Object.fromEntries(Object.entries(meter.filters).map(([property, allowed]) => [property, [...allowed]])),
     window: meter.windowSize,
     allowed_lateness: meter.allowedLateness,
     allow_negative: meter.allowNegative,
+    max_groups: meter.maxGroups,
+    effective_from: meter.effectiveFrom,
   };
 }
 
@@ -76,18 +78,7 @@ export function toApiEvent(event: StoredEvent): Readonly<Record<string, ExactJso
     trace_id: event.provenance.traceId,
     ingestion_time: event.ingestionTime,
     position: event.position,
-  };
-}
-
-export function toApiDeadLetter(letter: DeadLetter): object {
-  return {
-    dead_letter_id: letter.deadLetterId,
-    code: letter.code,
-    detail: letter.detail,
-    customer_id: letter.customerId,
-    event_id: letter.eventId,
-    payload: letter.payload,
-    received_at: letter.receivedAt,
+    backfill_id: event.backfillId,
   };
 }
 

@@ -25,6 +25,7 @@ interface Options {
   readonly metadata: Readonly<Record<string, string>>;
   readonly eventId: string;
   readonly source?: string;
+  readonly backfill?: string;
   readonly format?: string;
   readonly delimiter: string;
   readonly batchSize: number;
@@ -47,6 +48,7 @@ Templates (--customer, --event-type, --metadata, --event-id, --source):
 
 A repeated import is safe: each row has the same event id again, and is a duplicate. An import that was interrupted
 continues behind the last batch that was answered.
+Rows for a backfill that replaces need a --source of its own: an event's identity is used once, for ever.
 
 Example:
   reckoner import trace.csv --customer 'cust_{row%20}' --event-type llm_request --time TIMESTAMP --assume-utc \\
@@ -68,6 +70,7 @@ export function addImportCommand(program: Command, dependencies: CliDependencies
     .addOption(pairs('--metadata <name=template>', 'metadata property; repeatable'))
     .option('--event-id <template>', 'what identifies a row', defaultEventId)
     .option('--source <template>', "the events' source")
+    .option('--backfill <id>', 'send the rows for this open backfill: they count when it is closed')
     .option('--format <csv|ndjson>', "default: by the file's name")
     .option('--delimiter <character>', 'between the fields of a CSV file', ',')
     .option('--batch-size <number>', 'events in a request, up to 10000', batchSize, 1000)
@@ -114,6 +117,7 @@ async function readOptions(file: string, options: Options, context: CliContext):
     skip: options.skip,
     limit: options.limit ?? null,
     stateFolder: options.state ? stateFolder(context.terminal.env) : null,
+    backfill: options.backfill ?? null,
     restart: options.restart === true,
   };
 }

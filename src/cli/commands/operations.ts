@@ -1,36 +1,16 @@
-/** Dead letters, health. */
+/** Health. */
 import type { Command } from 'commander';
 import { ApiProblem } from '../api-client.js';
-import { contextOf, rowsOf } from '../context.js';
+import { contextOf } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderFacts, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { renderFacts } from '../output.js';
 import { CommandFailed } from '../terminal.js';
 
 export function addOperationCommands(program: Command, dependencies: CliDependencies): void {
-  const deadLetters = program.command('dead-letters').description('events that could not be taken');
-  const list = deadLetters.command('list', { isDefault: true });
-  withPaging(list.description('dead letters, with why each was rejected')).action(
-    async (options: PagingOptions, command: Command) => listDeadLetters(options, contextOf(command, dependencies)),
-  );
   program
     .command('health')
     .description('whether the API lives and is ready; exit code 1 when not')
     .action(async (_options: unknown, command: Command) => showHealth(contextOf(command, dependencies)));
-}
-
-async function listDeadLetters(options: PagingOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json('/dead-letters', { query: pagingQuery(options) });
-  const columns = [
-    column('Received', 'received_at'),
-    column('Code', 'code'),
-    column('Customer', 'customer_id'),
-    column('Event', 'event_id'),
-    column('Detail', 'detail'),
-  ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
 }
 
 async function showHealth(context: CliContext): Promise<void> {

@@ -48,7 +48,7 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
     .description('close a billing period now and wait for its invoice')
     .argument('<customer>', 'customer id')
     .argument('<period>', 'first local day, or its month: 2024-01')
-    .option('--force', 'also before the end of the period; needs a reason')
+    .option('--force', 'also before the end of the period, or while a backfill is open in it; needs a reason')
     .option('--reason <text>', 'why it is closed by hand')
     .option('--wait <seconds>', 'how long to wait for the invoice', wholeNumber, 60)
     .action(async (customer: string, period: string, options: CloseOptions, command: Command) =>

@@ -23,6 +23,8 @@ export interface ImportOptions {
   readonly limit: number | null;
   /** Where the state is kept; null: nothing is kept, and nothing continued. */
   readonly stateFolder: string | null;
+  /** The backfill that the rows are for; null: none. */
+  readonly backfill: string | null;
   /** Sends everything again, whatever the state says. */
   readonly restart: boolean;
 }
@@ -68,7 +70,9 @@ export async function importFile(options: ImportOptions, environment: ImportEnvi
       const acknowledge = tracker.begin(batch);
       // A batch without events only says that its rows are done with.
       const answer =
-        batch.events.length === 0 ? nothingSent : await sendBatch(environment.api, batch, environment.retry);
+        batch.events.length === 0
+          ? nothingSent
+          : await sendBatch(environment.api, batch, { ...environment.retry, backfill: options.backfill });
       await acknowledge(answer);
       environment.onProgress({ bytesRead: source.bytesRead(), rows: tracker.rows });
     });
@@ -102,7 +106,7 @@ async function startTracker(
 ): Promise<Tracker> {
   const { file, skip, stateFolder } = options;
   const { api, onNotice } = environment;
-  const identity = { file, url: api.url, fingerprint, mapping: shortHash([options.mapping, skip]) };
+  const identity = { file, url: api.url, fingerprint, mapping: mappingOf(options) };
   const stateFile = stateFolder === null ? null : await stateFileFor(stateFolder, file, api.url);
   const last = (await stateFile?.load()) ?? null;
   if (last !== null && last.fingerprint !== fingerprint && options.mapping.eventId.includes('{fingerprint}')) {
@@ -115,6 +119,11 @@ async function startTracker(
   const done = same && !last.finished && !options.restart ? last.acknowledgedRow : 0;
   if (done > skip) onNotice(`continuing after row ${done}, where an earlier run stopped (--restart sends all again)`);
   return new Tracker({ firstRow: Math.max(done, skip) + 1, identity, stateFile, onNotice });
+}
+
+/** The same rows for another backfill are another import. */
+function mappingOf({ backfill, mapping, skip }: ImportOptions): string {
+  return shortHash(backfill === null ? [mapping, skip] : [mapping, skip, backfill]);
 }
 
 const nothingSent: BatchAnswer = { accepted: 0, duplicates: 0, rejected: 0, results: [] };

@@ -30,15 +30,21 @@ export interface RetryPolicy {
 const firstWaitMs = 250;
 const longestWaitMs = 30_000;
 
+export interface Sending extends RetryPolicy {
+  /** The backfill that the events are for; null: none. */
+  readonly backfill: string | null;
+}
+
 /**
  * Posts one batch. Repeating it is safe whatever became of an earlier try, because its events keep their ids.
  * @throws ApiProblem, ApiUnreachable when the API refused the batch, or every try failed
  */
-export async function sendBatch(api: ApiClient, batch: Batch, policy: RetryPolicy): Promise<BatchAnswer> {
+export async function sendBatch(api: ApiClient, batch: Batch, policy: Sending): Promise<BatchAnswer> {
   const body = `{"events":[${batch.events.join(',')}]}`;
+  const query = policy.backfill === null ? {} : { query: { backfill_id: policy.backfill } };
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return readAnswer(await api.json('/events', { method: 'POST', body }));
+      return readAnswer(await api.json('/events', { method: 'POST', body, ...query }));
     } catch (error) {
       if (!isPassing(error) || attempt >= policy.retries) throw error;
       const waitMs = waitBefore(attempt, error);

@@ -89,6 +89,7 @@ function lineItem(facts: CorrectionFacts, line: CorrectionLine, lineNumber: numb
     // Nothing is left of a line without a rating: zero is its whole formula.
     calculation: {
       formula: rated?.formula ?? zero,
+      event_count: rated?.charges.reduce((sum, { eventCount }) => sum + eventCount, 0) ?? 0,
       charges: rated?.charges.map(({ calculation }) => calculation) ?? [],
     },
   };

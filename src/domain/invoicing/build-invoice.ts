@@ -93,7 +93,11 @@ function lineItems(facts: InvoiceFacts): readonly InvoiceLineItem[] {
       reason: null,
       correctsLineItemId: null,
       chargeIds,
-      calculation: { formula: line.formula, charges: line.charges.map(({ calculation }) => calculation) },
+      calculation: {
+        formula: line.formula,
+        event_count: line.charges.reduce((sum, { eventCount }) => sum + eventCount, 0),
+        charges: line.charges.map(({ calculation }) => calculation),
+      },
     };
   });
 }

@@ -51,6 +51,8 @@ export interface InvoiceLineItem {
 /** What a line says of its own amount; one entry in `charges` a price book version. */
 export interface LineCalculation {
   readonly formula: string;
+  /** How many events the quantity was taken from; documents that were issued before this was shown do not say. */
+  readonly event_count?: number;
   readonly charges: readonly Calculation[];
 }
 

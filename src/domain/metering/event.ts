@@ -21,6 +21,8 @@ export interface UsageEvent {
   /** 63-bit hash of identity and content, see content-hash.ts; decimal digits. */
   readonly contentHash: string;
   readonly provenance: Provenance;
+  /** The backfill that it comes with: it counts while that is in force. No part of the content. */
+  readonly backfillId?: string;
 }
 
 /** One scalar of metadata, by value: how filters, groups and value properties read it. */

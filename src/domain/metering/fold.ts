@@ -5,13 +5,15 @@
 import { D, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { isWithin } from '../time/instant.js';
-import type { DecimalString, GroupKey, Instant, Interval } from '../values.js';
+import type { GroupKey, Instant, Interval } from '../values.js';
 import type { SegmentUsage } from '../rating/rating.js';
 import type { IdentifiedContent } from './canonical-content.js';
 import { addDigests, digestOf } from './digest.js';
 import { compareGroups, groupKeyText } from './group-key.js';
-import { type Metadata, readScalar, readValue } from './metadata.js';
 import type { Meter, WindowUsage } from './meter.js';
+import type { MeterInForce } from './meter-versions.js';
+import { groupOf, readingOf, takes } from './reading.js';
+import { type Reading, reduce } from './reduce.js';
 import { countAtOrBefore, type MeteringPeriod, windowOf } from './window.js';
 
 export interface MeteredEvent extends IdentifiedContent {
@@ -32,43 +34,80 @@ export interface Aggregate {
   readonly unreadable: readonly UnreadableValue[];
 }
 
+/** A version of a meter without its stretch takes the events of the whole period. */
+export type AggregatedMeter = Meter & Partial<Pick<MeterInForce, 'inForce'>>;
+
 /**
- * Usage of one customer's events in one period; events outside it are another period's. Each identity counts once.
- * Aggregations: `count`, `sum`.
+ * Usage of one customer's events in one period by its smallest windows; events outside it are another period's. Each
+ * identity counts once. Of a `weighted_sum`, what the events of a window change the level by.
  */
-export function aggregate(events: Iterable<MeteredEvent>, meters: readonly Meter[], period: MeteringPeriod): Aggregate {
-  const windows: WindowUsage[] = [];
+export function aggregate(
+  events: Iterable<MeteredEvent>,
+  meters: readonly AggregatedMeter[],
+  period: MeteringPeriod,
+): Aggregate {
   const unreadable: UnreadableValue[] = [];
+  const parts = new Map<string, WindowPart>();
   for (const event of distinct(events)) {
     if (!isWithin(event.eventTime, period)) continue;
     for (const meter of meters) {
-      if (!takes(meter, event.eventType, event.metadata)) continue;
-      const quantity = quantityOf(meter, event.metadata);
-      if (quantity === null) unreadable.push({ meter: meter.code, source: event.source, eventId: event.eventId });
-      else windows.push(usageOfOne(event, meter, { quantity, window: windowOf(event.eventTime, period) }));
+      if (!takesAt(meter, event)) continue;
+      const value = readingOf(meter, event.metadata);
+      if (value === null) unreadable.push({ meter: meter.code, source: event.source, eventId: event.eventId });
+      else addReading(parts, { meter, window: windowOf(event.eventTime, period), event, value });
     }
   }
-  return { windows: mergeUsage(windows), unreadable: unreadable.sort(compareUnreadable) };
+  const windows = [...parts.values()].map(usageOfPart);
+  return { windows: windows.sort(compareUsage), unreadable: unreadable.sort(compareUnreadable) };
 }
 
-function usageOfOne(
-  event: MeteredEvent,
-  meter: Meter,
-  part: { quantity: DecimalString; window: Interval },
-): WindowUsage {
+interface WindowPart {
+  readonly meter: Meter;
+  readonly window: Interval;
+  readonly group: GroupKey;
+  readonly readings: Reading[];
+}
+
+function addReading(
+  parts: Map<string, WindowPart>,
+  { meter, window, event, value }: { meter: Meter; window: Interval; event: MeteredEvent; value: string },
+): void {
+  const group = groupOf(meter, event.metadata);
+  const key = JSON.stringify([meter.meterId, window.from, groupKeyText(group)]);
+  const reading = readingAs(event, value);
+  const known = parts.get(key);
+  if (known === undefined) parts.set(key, { meter, window, group, readings: [reading] });
+  else known.readings.push(reading);
+}
+
+export function readingAs({ eventTime, source, eventId, contentHash }: MeteredEvent, value: string): Reading {
+  return { eventTime, source, eventId, contentHash, value };
+}
+
+function usageOfPart({ meter, window, group, readings }: WindowPart): WindowUsage {
   return {
     meter: meter.code,
-    windowStart: part.window.from,
-    windowEnd: part.window.to,
-    group: groupOf(meter, event.metadata),
-    quantity: part.quantity,
-    eventCount: 1,
-    digest: digestOf([event.contentHash]),
+    windowStart: window.from,
+    windowEnd: window.to,
+    group,
+    quantity: reduce(meter.aggregation, readings),
+    eventCount: readings.length,
+    digest: digestOf(readings.map(({ contentHash }) => contentHash)),
   };
 }
 
+/** Whether the meter takes the event, at its time. */
+export function takesAt(
+  meter: AggregatedMeter,
+  event: Pick<MeteredEvent, 'eventType' | 'eventTime' | 'metadata'>,
+): boolean {
+  const { inForce } = meter;
+  if (inForce !== undefined && inForce !== null && !isWithin(event.eventTime, inForce)) return false;
+  return takes(meter, event.eventType, event.metadata);
+}
+
 /** A repeated identity with other content never gets into the ledger, so here it is a defect. */
-function distinct(events: Iterable<MeteredEvent>): Iterable<MeteredEvent> {
+export function distinct(events: Iterable<MeteredEvent>): Iterable<MeteredEvent> {
   const byIdentity = new Map<string, MeteredEvent>();
   for (const event of events) {
     const identity = JSON.stringify([event.customerId, event.source, event.eventId]);
@@ -77,38 +116,6 @@ function distinct(events: Iterable<MeteredEvent>): Iterable<MeteredEvent> {
     if (known === undefined) byIdentity.set(identity, event);
   }
   return byIdentity.values();
-}
-
-/** Whether the meter counts such an event: its type, and every filtered property has one of the allowed texts. */
-export function takes(meter: Meter, eventType: string, metadata: Metadata): boolean {
-  if (meter.eventType !== eventType) return false;
-  return Object.entries(meter.filters).every(([property, allowed]) => {
-    const scalar = readScalar(metadata, property);
-    return scalar !== null && allowed.includes(scalar.text);
-  });
-}
-
-/** What one event adds to the meter; null: its value property is missing or not a decimal. */
-export function quantityOf(meter: Meter, metadata: Metadata): DecimalString | null {
-  switch (meter.aggregation) {
-    case 'count':
-      return '1' as DecimalString;
-    case 'sum':
-      return meter.valueProperty === null ? null : readValue(metadata, meter.valueProperty);
-    case 'min':
-    case 'max':
-    case 'latest':
-    case 'unique_count':
-    case 'weighted_sum':
-      throw new Error(
-        `invariant broken: meter ${meter.code} aggregates by ${meter.aggregation}, which cannot exist yet`,
-      );
-  }
-}
-
-/** The meter's group of such an event; a property without a text is null (RULES 17). */
-export function groupOf(meter: Meter, metadata: Metadata): GroupKey {
-  return Object.fromEntries(meter.groupBy.map((property) => [property, readScalar(metadata, property)?.text ?? null]));
 }
 
 /** Adds up usage of disjoint sets of events by meter, window and group. Associative, commutative, `[]` is neutral. */
@@ -187,11 +194,11 @@ class Sums<T extends Pick<WindowUsage, 'quantity' | 'eventCount' | 'digest'>> {
   }
 }
 
-function compareUsage(a: WindowUsage, b: WindowUsage): number {
+export function compareUsage(a: WindowUsage, b: WindowUsage): number {
   return compareText(a.meter, b.meter) || compareText(a.windowStart, b.windowStart) || compareGroups(a.group, b.group);
 }
 
-function compareUnreadable(a: UnreadableValue, b: UnreadableValue): number {
+export function compareUnreadable(a: UnreadableValue, b: UnreadableValue): number {
   return compareText(a.meter, b.meter) || compareText(a.source, b.source) || compareText(a.eventId, b.eventId);
 }
 

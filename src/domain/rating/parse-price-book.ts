@@ -1,8 +1,7 @@
 import { DomainFailure } from '../failure.js';
 import type { Meter } from '../metering/meter.js';
 import { findCurrency } from '../money/currency.js';
-import { isHourAligned, parseInstant } from '../time/instant.js';
-import { parseLocalDate } from '../time/local-date.js';
+import { parseAlignedInstant, parseEffectiveFrom } from '../time/effective-from.js';
 import type { Instant, LocalDate } from '../values.js';
 import { parsePrice } from './parse-price.js';
 import { roundingModes } from './price-book.js';
@@ -78,18 +77,13 @@ export function requireMetersOf(book: PriceBookContent, meters: readonly Meter[]
   }
 }
 
-/** A date has no time; what has neither shape is refused as an instant. */
-const isLocalDate = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
-
 function readEffectiveFrom(value: unknown): Instant | LocalDate {
-  const text = readName(value, '/effective_from');
-  if (!isLocalDate(text)) return readAlignedInstant(text, '/effective_from');
-  return parseLocalDate(text, '/effective_from');
+  return parseEffectiveFrom(readName(value, '/effective_from'), '/effective_from');
 }
 
 function readEffectiveUntil(value: unknown, from: Instant | LocalDate): Instant | null {
   if (value === undefined || value === null) return null;
-  const until = readAlignedInstant(readName(value, '/effective_until'), '/effective_until');
+  const until = parseAlignedInstant(readName(value, '/effective_until'), '/effective_until');
   // A local date begins somewhere in the 14 hours before or the 12 after its UTC midnight; text order is enough to refuse
   // what can hold in no zone at all.
   if (until <= from) {
@@ -100,19 +94,6 @@ function readEffectiveUntil(value: unknown, from: Instant | LocalDate): Instant 
     );
   }
   return until;
-}
-
-/** Prices change only on a full hour of UTC, because usage is summed by such hours (RULES 19). */
-function readAlignedInstant(text: string, pointer: string): Instant {
-  const instant = parseInstant(text, pointer);
-  if (!isHourAligned(instant)) {
-    throw new DomainFailure(
-      'EFFECTIVE_FROM_NOT_ALIGNED',
-      'A price changes on a full hour of UTC, or on a local date ("2024-01-15", midnight in each customer\'s zone).',
-      pointer,
-    );
-  }
-  return instant;
 }
 
 function readRounding(value: unknown): RoundingMode {

@@ -1,4 +1,4 @@
-import type { Meter } from '../metering/meter.js';
+import { addsUp, type Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
 import { compileTiers } from './models/tiers.js';
 import type { CompiledTier } from './models/tiers.js';
@@ -27,19 +27,20 @@ export interface PricePlan {
  * Plans the prices of one meter; null when no version in the period has one. A change of model in mid-period, or of
  * `price_by`, which changes the lines themselves, makes the last version hold for the whole period (RULES 20): the
  * shares of two different models, or of two different sets of lines, have no common cumulative.
+ *
+ * A meter that does not add up has no share of a part of the period at all: the version at the period's end holds for all
+ * of it, also for the time before there was one.
  */
-export function planPrices(
-  meter: Pick<Meter, 'code' | 'groupBy'>,
-  segments: readonly PriceSegment[],
-): PricePlan | null {
+export function planPrices(meter: PlannedMeter, segments: readonly PriceSegment[]): PricePlan | null {
   const found = segments.map(({ priceBook }) => {
     const price = priceBook?.prices.find((candidate) => candidate.meter === meter.code);
     return priceBook === null || price === undefined ? null : { version: priceBook, price };
   });
-  const last = found.findLast((entry) => entry !== null);
+  const isWhole = !addsUp(meter);
+  const last = isWhole ? found.at(-1) : found.findLast((entry) => entry !== null);
   if (last === undefined || last === null) return null;
   const changesShape = found.some((entry) => entry !== null && !sameShape(entry.price, last.price, meter.groupBy));
-  const holding = changesShape ? found.map((entry) => (entry === null ? null : last)) : found;
+  const holding = isWhole || changesShape ? found.map((entry) => (entry === null && !isWhole ? null : last)) : found;
 
   const byVersion = new Map<string, GrowingVersionPrice>();
   const bySegment = holding.map((entry, index) => {
@@ -55,6 +56,9 @@ export function planPrices(
   const lastPlanned = byVersion.get(last.version.priceBookId);
   return lastPlanned === undefined ? null : { bySegment, versions, last: lastPlanned };
 }
+
+/** Of a price book alone nothing more may be known of a meter. */
+export type PlannedMeter = Pick<Meter, 'code' | 'groupBy' | 'aggregation'>;
 
 type GrowingVersionPrice = VersionPrice & { readonly inForce: Interval[] };
 

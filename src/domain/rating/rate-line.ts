@@ -51,7 +51,7 @@ export function rateLine(plan: PricePlan, line: LineUsage): RatedLine | RatingPr
   let formula = '';
   for (const share of shares) {
     const priced = priceShare(share, { plan, total, minorDigits });
-    if (share.eventCount === 0 && priced.amount.isZero()) continue;
+    if (share.eventCount === 0 && share.quantity.isZero() && priced.amount.isZero()) continue;
     amount = add(amount, priced.amount);
     formula = joinFormulas(formula, priced.formula);
     charges.push(chargeOf(line, share, { priced, periodQuantity, minorDigits }));

@@ -1,7 +1,7 @@
 import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
-import { projectGroup } from '../metering/group-key.js';
-import type { Meter } from '../metering/meter.js';
+import { groupKeyText, projectGroup } from '../metering/group-key.js';
+import { type Meter, maxGroupsDefault } from '../metering/meter.js';
 import type { GroupKey } from '../values.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
@@ -23,11 +23,15 @@ export function ratePeriod(input: RatingInput): RatingResult {
   const usageByMeter = groupByMeter(input.usage);
   for (const meter of metersToRate(input, usageByMeter)) {
     const usage = usageByMeter.get(meter) ?? [];
-    const facts = input.meters.find(({ code }) => code === meter);
+    // Of a meter whose version changes in the period the last one: the one at its end.
+    const facts = input.meters.findLast(({ code }) => code === meter);
     invariant(facts !== undefined || usage.length === 0, `usage of a meter that is not among the input's: ${meter}`);
-    const { groupBy, allowNegative } = facts ?? ungrouped;
-    const plan = planPrices({ code: meter, groupBy }, input.segments);
-    problems.push(...unpricedUsage(plan, usage));
+    const { groupBy, allowNegative, aggregation, maxGroups } = facts ?? ungrouped;
+    const plan = planPrices({ code: meter, groupBy, aggregation }, input.segments);
+    problems.push(
+      ...unpricedUsage({ plan, meter, segments: input.segments }, usage),
+      ...tooManyGroups(usage, maxGroups),
+    );
     if (plan === null) continue;
     const mismatch = currencyProblem(input, meter, plan);
     if (mismatch !== null) {
@@ -47,11 +51,11 @@ export function ratePeriod(input: RatingInput): RatingResult {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Rows without events say nothing and are passed over. */
+/** Rows without events say nothing and are passed over, but for a level that is carried (RULES 3). */
 function groupByMeter(usage: readonly SegmentUsage[]): ReadonlyMap<string, readonly SegmentUsage[]> {
   const byMeter = new Map<string, SegmentUsage[]>();
   for (const row of usage) {
-    if (row.eventCount === 0) continue;
+    if (row.eventCount === 0 && decimal(row.quantity).isZero()) continue;
     const rows = byMeter.get(row.meter);
     if (rows === undefined) byMeter.set(row.meter, [row]);
     else rows.push(row);
@@ -70,12 +74,21 @@ function metersToRate(input: RatingInput, usage: ReadonlyMap<string, unknown>): 
   return [...meters].sort();
 }
 
+interface PlannedUsage {
+  readonly plan: PricePlan | null;
+  readonly meter: string;
+  readonly segments: RatingInput['segments'];
+}
+
 /** Usage in segments whose version has no price for its meter, or that have no version at all; one problem a group. */
-function unpricedUsage(plan: PricePlan | null, usage: readonly SegmentUsage[]): readonly RatingProblem[] {
+function unpricedUsage(
+  { plan, meter: priced, segments }: PlannedUsage,
+  usage: readonly SegmentUsage[],
+): readonly RatingProblem[] {
   const problems = new Map<string, RatingProblem>();
   for (const { meter, group, segment } of usage) {
     if (plan !== null && plan.bySegment[segment] !== null) continue;
-    const wasPriced = plan?.bySegment.slice(0, segment).some((price) => price !== null) ?? false;
+    const wasPriced = segments.slice(0, segment).some(({ priceBook }) => hasPrice(priceBook, priced));
     const code = wasPriced ? 'METER_DROPPED_FROM_PRICE_BOOK' : 'UNPRICED_METER';
     const detail = wasPriced
       ? `"${meter}" has usage after the price book version that no longer has a price for it came into force.`
@@ -83,6 +96,19 @@ function unpricedUsage(plan: PricePlan | null, usage: readonly SegmentUsage[]): 
     problems.set(code + lineKeyOf(meter, group), { code, meter, group, detail });
   }
   return [...problems.entries()].sort(([a], [b]) => compareText(a, b)).map(([, problem]) => problem);
+}
+
+const hasPrice = (priceBook: RatingInput['segments'][number]['priceBook'], meter: string): boolean =>
+  priceBook?.prices.some((price) => price.meter === meter) ?? false;
+
+/** A group for every request id is a mistake of the meter, not a thousand lines of an invoice (RULES 30). */
+function tooManyGroups(usage: readonly SegmentUsage[], maxGroups: number): readonly RatingProblem[] {
+  const [first] = usage;
+  if (first === undefined || usage.length <= maxGroups) return [];
+  const groups = new Set(usage.map(({ group }) => groupKeyText(group))).size;
+  if (groups <= maxGroups) return [];
+  const detail = `"${first.meter}" has usage in ${groups} groups and may have ${maxGroups}; a version of the meter with a greater "max_groups", or with fewer properties in "group_by", lets the period be invoiced.`;
+  return [{ code: 'TOO_MANY_GROUPS', meter: first.meter, group: {}, detail }];
 }
 
 function currencyProblem(input: RatingInput, meter: string, plan: PricePlan): RatingProblem | null {
@@ -99,7 +125,12 @@ interface MeterUsage extends Pick<Meter, 'groupBy' | 'allowNegative'> {
 }
 
 /** A price may name a meter that nothing was ever recorded for. */
-const ungrouped: Pick<Meter, 'groupBy' | 'allowNegative'> = { groupBy: [], allowNegative: false };
+const ungrouped: Pick<Meter, 'groupBy' | 'allowNegative' | 'aggregation' | 'maxGroups'> = {
+  groupBy: [],
+  allowNegative: false,
+  aggregation: 'sum',
+  maxGroups: maxGroupsDefault,
+};
 
 /** Pools the usage of a meter by pricing group and segment (RULES 17). */
 function linesOf(plan: PricePlan, { meter, groupBy, allowNegative, usage }: MeterUsage): Iterable<LineUsage> {

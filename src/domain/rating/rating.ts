@@ -8,7 +8,10 @@ export interface PriceSegment extends Interval {
   readonly priceBook: PriceBookVersion | null;
 }
 
-/** The sum of a meter and group over one segment of the period. */
+/**
+ * Usage of a meter and group over one segment of the period. Of a meter that does not add up: over the whole period, at its
+ * last segment, by the groups it is priced by.
+ */
 export interface SegmentUsage {
   readonly meter: string;
   readonly group: GroupKey;
@@ -85,7 +88,8 @@ export interface RatedLine {
 
 /** Why a period cannot be invoiced as it stands; each becomes a finding that holds the invoice. */
 export interface RatingProblem {
-  readonly code: 'UNPRICED_METER' | 'NEGATIVE_TOTAL' | 'METER_DROPPED_FROM_PRICE_BOOK' | 'CURRENCY_MISMATCH';
+  readonly code:
+    'UNPRICED_METER' | 'NEGATIVE_TOTAL' | 'METER_DROPPED_FROM_PRICE_BOOK' | 'CURRENCY_MISMATCH' | 'TOO_MANY_GROUPS';
   readonly meter: string;
   readonly group: GroupKey;
   readonly detail: string;

@@ -10,8 +10,8 @@ import { compareWithJournal } from './journal.js';
 import type { DocumentStages, JournalComparison, PostedDocument } from './journal.js';
 import { compareLines } from './lines.js';
 import type { LineStages } from './lines.js';
-import { noUsage, usageByMeter } from './usage.js';
-import type { MeterUsage } from './usage.js';
+import { chargedUsage, noUsage, onlyOf, usageByMeter } from './usage.js';
+import type { MeterUsage, OverPeriod } from './usage.js';
 
 /** How the facts of a meter's event type come to what it counts: stored − voided − filtered. */
 export interface StoredEvents {
@@ -63,6 +63,7 @@ export interface InvoicedStages {
   /** Rows of any granularity; the totals by meter are compared. */
   readonly events: readonly MeterUsage[];
   readonly aggregates: readonly MeterUsage[];
+  readonly overPeriod: OverPeriod & { readonly aggregates: readonly MeterUsage[] };
   /** The current charges of that rating. */
   readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'>[];
   /** Those that count: the original and its corrections. */
@@ -74,8 +75,11 @@ export interface InvoicedStages {
 
 /** The whole chain of an invoiced period: events = aggregates = charges = lines = journal (RULES 29). */
 export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport {
-  const events = usageByMeter(stages.events);
-  const aggregates = usageByMeter(stages.aggregates);
+  const { overPeriod } = stages;
+  const eventWindows = usageByMeter(stages.events);
+  const aggregateWindows = usageByMeter(stages.aggregates);
+  const events = chargedUsage(stages.events, overPeriod.events, overPeriod);
+  const aggregates = chargedUsage(stages.aggregates, overPeriod.aggregates, overPeriod);
   const charges = usageByMeter(stages.charges);
   const { lines, differences: lineDifferences } = compareLines(stages);
   const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
@@ -98,6 +102,11 @@ export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport 
     differences: [
       ...storedDifferences(stages.stored, events),
       ...usageDifferences('events→aggregates', events, aggregates),
+      ...usageDifferences(
+        'events→aggregates',
+        onlyOf(eventWindows, overPeriod.meters),
+        onlyOf(aggregateWindows, overPeriod.meters),
+      ),
       ...usageDifferences('aggregates→charges', aggregates, charges),
       ...lineDifferences,
       ...journal.flatMap(({ differences }) => differences),
@@ -119,6 +128,7 @@ export interface OpenStages {
   readonly currency: string | null;
   readonly stored: readonly StoredEvents[];
   readonly events: readonly MeterUsage[];
+  readonly overPeriod: OverPeriod;
   /** Those to be looked at. */
   readonly finalWindows: readonly FinalWindow[];
   readonly posted: readonly DocumentWithEntries[];
@@ -126,7 +136,7 @@ export interface OpenStages {
 
 /** A period without an invoice that counts: its usage is still coming, so only final windows and void documents compare. */
 export function reconcileOpen(stages: OpenStages): ReconciliationReport {
-  const events = usageByMeter(stages.events);
+  const events = chargedUsage(stages.events, stages.overPeriod.events, stages.overPeriod);
   const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
   const windows = stages.finalWindows.map(({ windowStart, stored, events: raw }) =>
     usageDifference({ stage: 'events→aggregates', meter: stored.meter, window_start: windowStart }, raw, stored),

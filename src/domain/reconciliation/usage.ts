@@ -37,3 +37,28 @@ export function usageByMeter(rows: readonly MeterUsage[]): ReadonlyMap<string, M
 export function sameUsage(a: MeterUsage, b: MeterUsage): boolean {
   return a.eventCount === b.eventCount && a.digest === b.digest && decimal(a.quantity).equals(decimal(b.quantity));
 }
+
+/**
+ * Usage of meters that do not add up over windows, of the whole period by pricing group: that is what is charged for, and what
+ * stages are compared by. Their windows are compared as well, but only with one another.
+ */
+export interface OverPeriod {
+  readonly meters: ReadonlySet<string>;
+  readonly events: readonly MeterUsage[];
+}
+
+/** Of meters that add up from their windows, of the others from their rows of the period. */
+export function chargedUsage(
+  windows: readonly MeterUsage[],
+  ofPeriod: readonly MeterUsage[],
+  { meters }: OverPeriod,
+): ReadonlyMap<string, MeterUsage> {
+  return usageByMeter([...windows.filter(({ meter }) => !meters.has(meter)), ...ofPeriod]);
+}
+
+export function onlyOf(
+  usage: ReadonlyMap<string, MeterUsage>,
+  meters: ReadonlySet<string>,
+): ReadonlyMap<string, MeterUsage> {
+  return new Map([...usage].filter(([meter]) => meters.has(meter)));
+}

@@ -40,16 +40,16 @@ export function readyAt(
   });
 }
 
-/** When to look again: the next window, or the period's end. There is always one. */
+/** When to look again: the next window, or the period's end, or where that is held `lookAgainMs`. There is always one. */
 export function wakeUpAt(
   state: BillingPeriodState,
-  period: { readonly to: Instant; readonly settings: PeriodSettings },
+  period: { readonly to: Instant; readonly settings: PeriodSettings; readonly lookAgainMs?: number | null },
 ): number {
-  const { settings } = period;
+  const { settings, lookAgainMs = null } = period;
   const deadlines = [
     ...state.openWindows.map((window) => windowDue(window, state, settings)),
     manyWindowsDueAt(state, settings),
-    readyAt(state, period),
+    lookAgainMs ?? readyAt(state, period),
   ];
   return nextDeadline(deadlines) ?? instantToMs(period.to) + settings.invoiceDelayMs;
 }

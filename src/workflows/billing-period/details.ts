@@ -8,12 +8,14 @@ export interface PeriodSituation {
   readonly state: BillingPeriodState;
   readonly wakeUpMs: number | null;
   readonly invoiceNumber: string | null;
+  /** By an open backfill. */
+  readonly held: boolean;
 }
 
 /** Rows shown of a longer list. */
 const rowsMax = 12;
 
-export function viewOf({ input, state, wakeUpMs }: PeriodSituation): BillingPeriodView {
+export function viewOf({ input, state, wakeUpMs }: Omit<PeriodSituation, 'held'>): BillingPeriodView {
   return {
     customerId: input.customerId,
     period: input.period,
@@ -32,11 +34,12 @@ export function viewOf({ input, state, wakeUpMs }: PeriodSituation): BillingPeri
 }
 
 export function markdownOf(situation: PeriodSituation): string {
-  const { input, state, wakeUpMs, invoiceNumber } = situation;
+  const { input, state, wakeUpMs, invoiceNumber, held } = situation;
   const facts: readonly (readonly [string, string])[] = [
     ['Customer', code(input.customerId)],
     ['Period', input.period],
     ['Stage', state.stage],
+    ...(held ? [['Held', 'by an open backfill: see GET /backfills?status=open'] as const] : []),
     ['Open windows', state.manyWindows === null ? String(state.openWindows.length) : 'many; the ledger lists them'],
     ['Closed windows', String(state.closedWindows)],
     ['Next close', wakeUpMs === null ? '–' : short(msToInstant(wakeUpMs))],

@@ -42,6 +42,9 @@ export type Message =
 /** The server stops a run at 10,000 signals, and its suggestion to continue as new does not count them (STYLE 5.1). */
 const signalsPerRunMax = 2_000;
 
+/** The relay tells when a backfill is closed or reverted; this is for whatever nobody thought of. */
+const heldLookMs = 86_400_000;
+
 /**
  * One run of `billingPeriod`: its state, its inbox, its timer, and the steps it can take. The workflow function decides
  * which step comes next.
@@ -52,6 +55,7 @@ export class PeriodRun {
   private readonly inbox: Message[] = [];
   private signalsInRun = 0;
   private lastReading: PeriodReading | null = null;
+  private readAtMs = 0;
   private wakeUpMs: number | null = null;
   private readonly timer = new SingleTimer();
 
@@ -73,6 +77,11 @@ export class PeriodRun {
     return this.lastReading;
   }
 
+  /** Workflow time (ms) at which a held period is looked at again, if its backfill's end has not been told by then; null: not held. */
+  get lookAgainMs(): number | null {
+    return this.reading.held === true ? this.readAtMs + heldLookMs : null;
+  }
+
   /**
    * Reads the truth from Postgres. Messages that were here before the reading are part of it; those that come meanwhile
    * stay in the inbox.
@@ -86,6 +95,7 @@ export class PeriodRun {
       [{ customerId, period, nowMs: Date.now() }],
     );
     this.lastReading = reading;
+    this.readAtMs = Date.now();
     // A period that is past when its workflow first looks waits its invoice delay from now: its import may be on its way.
     if (isFirstLook) this.state = asFoundPast(this.state, { to: reading.to, nowMs: Date.now() });
     this.apply(told);
@@ -140,12 +150,12 @@ export class PeriodRun {
     this.show();
   }
 
-  /** Puts the request where the invoicing workflow of the day finds it. False: the period is invoiced already. */
+  /** Puts the request where the invoicing workflow of the day finds it. False: the period is invoiced already, or held. */
   async requestInvoicing(): Promise<boolean> {
     const { customerId, period } = this.input;
     const { closeRequest } = this.state;
     const nowMs = Date.now();
-    const { alreadyInvoiced } = await periodActivities.requestInvoicing.executeWithOptions(
+    const { alreadyInvoiced, held = false } = await periodActivities.requestInvoicing.executeWithOptions(
       { summary: 'Hand over to invoicing' },
       [
         {
@@ -156,9 +166,11 @@ export class PeriodRun {
           forced: closeRequest?.forced === true && nowMs < instantToMs(this.reading.to),
           reason: closeRequest?.reason ?? null,
           nowMs,
+          onDemand: closeRequest !== null,
         },
       ],
     );
+    if (held) return false;
     // Whatever comes from here on meets the truth of a new reading, not what this state remembers.
     // What operators see of the work done stays.
     const { stage, needsAttention, closedWindows, events, usage } = this.state;
@@ -241,6 +253,9 @@ export class PeriodRun {
 
   private show(): void {
     const invoiceNumber = this.lastReading?.invoiceNumber ?? null;
-    setCurrentDetails(markdownOf({ input: this.input, state: this.state, wakeUpMs: this.wakeUpMs, invoiceNumber }));
+    const held = this.lastReading?.held === true;
+    setCurrentDetails(
+      markdownOf({ input: this.input, state: this.state, wakeUpMs: this.wakeUpMs, invoiceNumber, held }),
+    );
   }
 }

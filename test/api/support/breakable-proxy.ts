@@ -1,10 +1,12 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
-/** A TCP proxy that a test can cut: to whoever connects through it, the server behind it is gone. */
+/** A TCP proxy that a test can cut or slow down: to whoever connects through it, the server behind it is gone, or slow. */
 export class BreakableProxy {
   private readonly sockets = new Set<Socket>();
   private server: Server | null = null;
   private broken = false;
+  private delayMs = 0;
 
   /** The URL, leading through the proxy. */
   async through(url: string): Promise<string> {
@@ -26,7 +28,7 @@ export class BreakableProxy {
             upstream.destroy();
           });
       }
-      client.pipe(upstream).pipe(client);
+      client.pipe(upstream).pipe(this.delaying()).pipe(client);
     });
     this.server = server;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -43,6 +45,21 @@ export class BreakableProxy {
 
   heal(): void {
     this.broken = false;
+    this.delayMs = 0;
+  }
+
+  /** Every piece that the server sends arrives so much later (ms). */
+  slow(delayMs: number): void {
+    this.delayMs = delayMs;
+  }
+
+  private delaying(): Transform {
+    return new Transform({
+      transform: (chunk, _encoding, done) => {
+        if (this.delayMs === 0) done(null, chunk);
+        else setTimeout(() => done(null, chunk), this.delayMs);
+      },
+    });
   }
 
   async close(): Promise<void> {

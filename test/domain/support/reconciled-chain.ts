@@ -56,6 +56,7 @@ export const honest: InvoicedStages = {
   stored: [{ meter: 'calls', stored: 110, voided: 2, filtered: 5 }],
   events: usage,
   aggregates: usage,
+  overPeriod: { meters: new Set(), events: [], aggregates: [] },
   charges,
   documents: [invoice],
   posted: [{ document: invoice, entries: [entry] }],

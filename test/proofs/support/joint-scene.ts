@@ -53,7 +53,15 @@ export class JointScene {
   static async open(): Promise<JointScene> {
     const fixture = await createActivityFixture();
     const bytes = { code: 'bytes', eventType: 'api_call', aggregation: 'sum', valueProperty: 'bytes' } as const;
-    const always = { groupBy: [], filters: {}, windowSize: 'hour', allowedLateness: 'PT1H', allowNegative: false } as const;
+    const always = {
+      groupBy: [],
+      filters: {},
+      windowSize: 'hour',
+      allowedLateness: 'PT1H',
+      allowNegative: false,
+      maxGroups: 1000,
+      effectiveFrom: null,
+    } as const;
     await fixture.storage.reference.createMeter({ ...bytes, ...always });
     await fixture.storage.reference.createPriceBook(
       parsePriceBook({

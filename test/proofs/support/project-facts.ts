@@ -22,6 +22,8 @@ export const meterFacts: readonly Omit<Meter, 'meterId' | 'version'>[] = [
     groupBy: [],
     filters: { status: ['ok', 'slow'] },
     allowNegative: false,
+    maxGroups: 1000,
+    effectiveFrom: null,
   },
   {
     ...shared,
@@ -32,6 +34,8 @@ export const meterFacts: readonly Omit<Meter, 'meterId' | 'version'>[] = [
     groupBy: ['region'],
     filters: {},
     allowNegative: true,
+    maxGroups: 1000,
+    effectiveFrom: null,
   },
 ];
 

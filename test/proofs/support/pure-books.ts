@@ -80,6 +80,7 @@ export class PureBooks implements Subject, Comparing<Comparison> {
     const reference: Partial<Storage['reference']> = {
       findCustomer: () => Promise.resolve(customer),
       meters: () => Promise.resolve(meters),
+      meterVersions: () => Promise.resolve(meters),
       assignments: () => Promise.resolve([{ priceBook: bookCode, effectiveFrom: null, learnedOrder: 1 }]),
       priceBookVersions: () => Promise.resolve(this.versions),
       priceBooksById: (ids) => Promise.resolve(this.versions.filter(({ priceBookId }) => ids.includes(priceBookId))),

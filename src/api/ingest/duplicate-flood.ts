@@ -1,0 +1,201 @@
+/**
+ * Duplicates by producer (customer and source) over a sliding window. A producer that sends little but duplicates, and many of
+ * them, is asked to slow down until the window has moved on: so it never costs the ledger more than the limit in a window.
+ * Nothing is dropped: what is refused can be sent again. Counted in the process, so the limit holds for each API process.
+ */
+import type { UsageEvent } from '../../domain/metering/event.js';
+import type { AppendOutcome, FindingStore } from '../../storage/types.js';
+import { RefusedForNow } from '../problem.js';
+import { identifierOf, sourceOf, type EventFormat, type EventItem } from './event-format.js';
+
+export interface DuplicateFloodLimits {
+  /** Length of the window (ms). */
+  readonly windowMs: number;
+  /** Duplicates of one producer in a window, other contents under a used id among them; 0: no limit. */
+  readonly duplicates: number;
+  /** Only a producer of whose events at least this many percent are duplicates is throttled. */
+  readonly percent: number;
+}
+
+/** Generous: an import repeated as a whole is no flood unless it is repeated very fast. */
+export const defaultDuplicateFloodLimits: DuplicateFloodLimits = { windowMs: 60_000, duplicates: 100_000, percent: 50 };
+
+export interface DuplicateFloodDependencies {
+  readonly limits: DuplicateFloodLimits;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly findings: Pick<FindingStore, 'store'>;
+}
+
+interface Slot {
+  number: number;
+  duplicates: number;
+  accepted: number;
+}
+
+interface Producer {
+  readonly customerId: string;
+  readonly source: string;
+  readonly slots: readonly Slot[];
+  /** UTC day of the finding that was stored last. */
+  findingDay: string | null;
+}
+
+/** The window moves on by this part of its length. */
+const slotCount = 6;
+/** Producers with duplicates that are followed at the same time. */
+const producersMax = 100_000;
+
+export class DuplicateFlood {
+  /** Producers that sent duplicates lately, by customer and source. Whoever sent none is not looked at. */
+  private readonly producers = new Map<string, Map<string, Producer>>();
+  private count = 0;
+  private readonly flooding = new Set<Producer>();
+  private sweptAt = 0;
+
+  constructor(private readonly deps: DuplicateFloodDependencies) {}
+
+  /** Producers that are throttled now. */
+  get active(): number {
+    const slot = this.slotNow();
+    return [...this.flooding].filter((producer) => this.isFlooding(producer, slot)).length;
+  }
+
+  /** To be told what became of events after each commit. Costs nothing while nobody sends duplicates. */
+  record(events: readonly UsageEvent[], outcomes: readonly AppendOutcome[], duplicates: number): void {
+    if (this.deps.limits.duplicates === 0 || (duplicates === 0 && this.count === 0)) return;
+    const slot = this.slotNow();
+    this.sweep(slot);
+    for (let at = 0; at < events.length; at += 1) {
+      const event = events[at];
+      if (event !== undefined) this.recordOne(event, outcomes[at] === 'accepted', slot);
+    }
+  }
+
+  /**
+   * Refuses a request of which at least half the events are of producers that flood; it names the first of them.
+   * @throws RefusedForNow DUPLICATE_FLOOD
+   */
+  check(items: readonly EventItem[], format: EventFormat): void {
+    if (this.flooding.size === 0) return;
+    const slot = this.slotNow();
+    let first: Producer | null = null;
+    let throttled = 0;
+    for (const item of items) {
+      const producer = this.producerOf(item, format);
+      if (producer === undefined || !this.flooding.has(producer) || !this.isFlooding(producer, slot)) continue;
+      throttled += 1;
+      first ??= producer;
+    }
+    if (first !== null && throttled * 2 >= items.length) throw this.refusal(first, slot);
+  }
+
+  private recordOne({ customerId, source }: UsageEvent, accepted: boolean, slot: number): void {
+    let producer = this.producers.get(customerId)?.get(source);
+    if (producer === undefined) {
+      if (accepted || this.count >= producersMax) return;
+      producer = this.add(customerId, source);
+    }
+    const counts = producer.slots[slot % slotCount];
+    if (counts === undefined) return;
+    if (counts.number !== slot) Object.assign(counts, { number: slot, duplicates: 0, accepted: 0 });
+    if (accepted) {
+      counts.accepted += 1;
+      return;
+    }
+    counts.duplicates += 1;
+    // Looked at once in a while: the sum over the slots need not be exact to one event.
+    if (counts.duplicates % checkEvery(this.deps.limits) === 0 && this.isFlooding(producer, slot))
+      this.flooding.add(producer);
+  }
+
+  private add(customerId: string, source: string): Producer {
+    const bySource = this.producers.get(customerId) ?? new Map<string, Producer>();
+    this.producers.set(customerId, bySource);
+    const slots = Array.from({ length: slotCount }, () => ({ number: -1, duplicates: 0, accepted: 0 }));
+    const producer = { customerId, source, slots, findingDay: null };
+    bySource.set(source, producer);
+    this.count += 1;
+    return producer;
+  }
+
+  private producerOf(item: EventItem, format: EventFormat): Producer | undefined {
+    const customerId = identifierOf(item, format.customerIdKey);
+    const bySource = customerId === null ? undefined : this.producers.get(customerId);
+    return bySource?.get(sourceOf(item));
+  }
+
+  private isFlooding({ slots }: Producer, slot: number): boolean {
+    const { duplicates, accepted } = sumOf(slots, { after: slot - slotCount, to: slot });
+    const { limits } = this.deps;
+    return duplicates >= limits.duplicates && duplicates * 100 >= (duplicates + accepted) * limits.percent;
+  }
+
+  private refusal(producer: Producer, slot: number): RefusedForNow {
+    const { windowMs, duplicates: limit } = this.deps.limits;
+    const { duplicates } = sumOf(producer.slots, { after: slot - slotCount, to: slot });
+    const sent = `The customer "${producer.customerId}", source "${producer.source}", sent ${duplicates} duplicates within ${windowMs / 1_000} s`;
+    this.storeFinding(producer, `${sent}; from ${limit} on it is throttled. Its sender repeats what was answered 202.`);
+    const detail = `${sent}. Stop repeating what was answered 202; send the others again later.`;
+    return new RefusedForNow({ code: 'DUPLICATE_FLOOD', detail }, this.secondsUntilCalm(producer, slot));
+  }
+
+  /** Until so many of the producer's slots have left the window that it floods no longer. */
+  private secondsUntilCalm({ slots }: Producer, slot: number): number {
+    const { windowMs, duplicates: limit } = this.deps.limits;
+    let oldest = slot - slotCount;
+    while (sumOf(slots, { after: oldest, to: slot }).duplicates >= limit) oldest += 1;
+    const calmAt = ((oldest + slotCount) * windowMs) / slotCount;
+    return Math.max(1, Math.ceil((calmAt - this.deps.clock()) / 1_000));
+  }
+
+  /** Once a day and producer. Stored beside the request: one that fails is tried again with the next refusal. */
+  private storeFinding(producer: Producer, detail: string): void {
+    const { customerId, source } = producer;
+    const day = new Date(this.deps.clock()).toISOString().slice(0, 10);
+    if (producer.findingDay === day) return;
+    producer.findingDay = day;
+    const subject = { customer_id: customerId, source, day };
+    this.deps.findings.store({ code: 'DUPLICATE_FLOOD', customerId, period: null, subject, detail }).catch(() => {
+      producer.findingDay = null;
+    });
+  }
+
+  /** Forgets, once a slot, who sent no duplicates for a window. */
+  private sweep(slot: number): void {
+    if (slot === this.sweptAt) return;
+    this.sweptAt = slot;
+    for (const producer of this.flooding) if (!this.isFlooding(producer, slot)) this.flooding.delete(producer);
+    for (const [customerId, bySource] of this.producers) {
+      for (const [source, { slots }] of bySource) {
+        if (sumOf(slots, { after: slot - slotCount, to: slot }).duplicates > 0) continue;
+        bySource.delete(source);
+        this.count -= 1;
+      }
+      if (bySource.size === 0) this.producers.delete(customerId);
+    }
+  }
+
+  private slotNow(): number {
+    return Math.floor((this.deps.clock() * slotCount) / this.deps.limits.windowMs);
+  }
+}
+
+function checkEvery({ duplicates }: DuplicateFloodLimits): number {
+  return Math.max(1, Math.floor(duplicates / 100));
+}
+
+/** Over the slots numbered in (after, to]: a clock that was set back leaves later ones, which do not count. */
+function sumOf(
+  slots: readonly Slot[],
+  { after, to }: { readonly after: number; readonly to: number },
+): Pick<Slot, 'duplicates' | 'accepted'> {
+  let duplicates = 0;
+  let accepted = 0;
+  for (const slot of slots) {
+    if (slot.number <= after || slot.number > to) continue;
+    duplicates += slot.duplicates;
+    accepted += slot.accepted;
+  }
+  return { duplicates, accepted };
+}

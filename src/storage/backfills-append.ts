@@ -1,0 +1,81 @@
+/** Appending events of backfills: only while these are open, whatever is decided about them at the same time. */
+import { invariant } from '../domain/failure.js';
+import type { UsageEvent } from '../domain/metering/event.js';
+import type { Database } from './database.js';
+import { sqlState } from './errors.js';
+import { cursorPart } from './paging.js';
+import { openLedgerTransaction } from './safe-horizon.js';
+import type { AppendOutcome } from './types.js';
+
+/** The backfills that the events come with, each once. */
+export function backfillIdsOf(events: readonly UsageEvent[]): readonly string[] {
+  const ids = new Set<string>();
+  for (const { backfillId } of events) if (backfillId !== undefined) ids.add(backfillId);
+  return [...ids];
+}
+
+/**
+ * What begins a transaction that appends events. It then holds the backfills' locks in shared mode, after the ledger's: whoever
+ * decides about a backfill takes them in the same order.
+ * @param backfillIds with one that is not open any more it fails (`isDecidedMeanwhile`)
+ */
+export function beginSql(backfillIds: readonly string[]): string {
+  if (backfillIds.length === 0) return openLedgerTransaction;
+  // They become part of a text, because COPY takes no parameters.
+  invariant(backfillIds.every(cursorPart.uuid), 'ids of backfills are UUIDs');
+  return `${openLedgerTransaction}; SELECT require_open_backfills('{${backfillIds.join(',')}}')`;
+}
+
+/** What require_open_backfills raises. */
+const isDecidedMeanwhile = (error: unknown): boolean => sqlState(error) === 'RK001';
+
+interface OpenBackfills {
+  readonly ids: readonly string[];
+  readonly replacing: ReadonlySet<string>;
+}
+
+/** Events of a batch that some of which come with a backfill. */
+interface BackfilledBatch {
+  readonly events: readonly UsageEvent[];
+  readonly backfillIds: readonly string[];
+}
+
+/**
+ * Appends the events but those whose backfill is not open: their outcome is `backfill_closed`. A decision that comes between
+ * is noticed by the transaction, and looked at again; each backfill is decided at most twice, so that ends.
+ */
+export async function appendToBackfills(
+  db: Database,
+  { events, backfillIds }: BackfilledBatch,
+  append: (open: readonly UsageEvent[], backfills: OpenBackfills) => Promise<readonly AppendOutcome[]>,
+): Promise<readonly AppendOutcome[]> {
+  for (;;) {
+    const backfills = await openAmong(db, backfillIds);
+    const isOpen = ({ backfillId }: UsageEvent): boolean =>
+      backfillId === undefined || backfills.ids.includes(backfillId);
+    try {
+      const appended = (await append(events.filter(isOpen), backfills)).values();
+      return events.map((event) => (isOpen(event) ? outcomeOf(appended.next()) : 'backfill_closed'));
+    } catch (error) {
+      if (!isDecidedMeanwhile(error)) throw error;
+    }
+  }
+}
+
+function outcomeOf({ done, value }: IteratorResult<AppendOutcome, unknown>): AppendOutcome {
+  invariant(done !== true, 'every event that is appended has an outcome');
+  return value;
+}
+
+async function openAmong({ pool }: Database, backfillIds: readonly string[]): Promise<OpenBackfills> {
+  const { rows } = await pool.query<{ readonly backfill_id: string; readonly mode: string }>({
+    name: 'backfills-open-among',
+    text: `SELECT backfill_id, mode FROM backfills b WHERE backfill_id = ANY ($1::uuid[])
+      AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)`,
+    values: [backfillIds],
+  });
+  return {
+    ids: rows.map((row) => row.backfill_id),
+    replacing: new Set(rows.flatMap((row) => (row.mode === 'replace' ? row.backfill_id : []))),
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * Billing cases on storage and activities: the program without its HTTP API and without Temporal, each case on a database of
+ * its own. Whatever is issued is verified from the raw events and reconciled at once.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createActivities } from '../../src/activities/index.js';
+import { compileValueNeeds, valueProblem } from '../../src/api/ingest/value-needs.js';
+import { meterBody } from '../../src/api/schemas/reference.js';
+import { meterOf } from '../../src/api/services/meters.js';
+import { usageOf } from '../../src/api/services/usage.js';
+import { documentsOfPeriod } from '../../src/billing/documents-of-period.js';
+import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
+import { verifyInvoice } from '../../src/billing/verify-invoice.js';
+import { StepRefusal } from '../../src/cases/engine.js';
+import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from '../../src/cases/engine.js';
+import type { BillingCase, CaseAdjustment, CaseReRating } from '../../src/cases/format.js';
+import { invoiceToWire } from '../../src/domain/invoicing/invoice-to-wire.js';
+import { parsePriceBook, requireMetersOf } from '../../src/domain/rating/parse-price-book.js';
+import { parseInstant } from '../../src/domain/time/instant.js';
+import { parsePeriodName } from '../../src/domain/time/local-date.js';
+import type { Instant, LocalDate } from '../../src/domain/values.js';
+import { contentHashOf } from '../../src/storage/content-hash.js';
+import { createStorage } from '../../src/storage/index.js';
+import type { BillingPeriod, Storage } from '../../src/storage/types.js';
+import { acme, metadataOf } from '../storage/usage-fixture.js';
+import { createTestDatabase } from '../support/postgres.js';
+import { settings } from './fixture.js';
+
+const customerId = 'case';
+const billingDay = '2030-01-01' as LocalDate;
+const now = '2030-01-01T00:00:00.000000Z' as Instant;
+
+export class ActivityCaseEngine implements CaseEngine {
+  private readonly lastCorrections = new Map<string, readonly CaseDocument[]>();
+  private readonly activities;
+
+  private constructor(
+    private readonly storage: Storage,
+    readonly close: () => Promise<void>,
+  ) {
+    const start = (): Promise<object> => Promise.resolve({});
+    const client = { workflow: { start, signalWithStart: start } } as unknown as Client;
+    this.activities = createActivities({ storage, client, settings, now: () => now });
+  }
+
+  static async start({ customer, meters, price_books }: BillingCase): Promise<ActivityCaseEngine> {
+    const database = await createTestDatabase();
+    const storage = createStorage(database.url);
+    const engine = new ActivityCaseEngine(storage, async () => {
+      await storage.close();
+      await database.drop();
+    });
+    for (const meter of meters) await storage.reference.createMeter(meterOf(meterBody.parse(meter)));
+    for (const version of price_books) await engine.learnPriceBook(version);
+    const priceBook = String(price_books[0]?.['code']);
+    const facts = {
+      ...acme,
+      currency: customer.currency,
+      timeZone: customer.time_zone ?? 'UTC',
+      billingAnchorDay: customer.billing_anchor_day ?? 1,
+      skipEmptyInvoices: customer.skip_empty_invoices ?? false,
+      priceBook,
+    };
+    await storage.reference.putCustomer(customerId, facts, null);
+    await storage.reference.assignPriceBook(customerId, priceBook, null);
+    return engine;
+  }
+
+  async sendEvents(events: readonly PlainEvent[]): Promise<void> {
+    const needs = compileValueNeeds(await this.storage.reference.meterVersions());
+    const read = events.map((event) => {
+      const metadataJson = JSON.stringify(event.metadata);
+      const content = {
+        ...{ customerId, source: event.source, eventId: event.event_id, eventType: event.event_type },
+        eventTime: parseInstant(event.event_time),
+      };
+      const contentHash = contentHashOf({ ...content, metadata: metadataOf(metadataJson) });
+      const problem = valueProblem(metadataOf(metadataJson), needs.get(event.event_type) ?? []);
+      if (problem !== null) throw new StepRefusal(problem.code, problem.detail);
+      const provenance = { requestId: null, userId: null, traceId: null };
+      return { ...content, metadataJson, contentHash, provenance };
+    });
+    const outcomes = await this.storage.ledger.append(read, []);
+    if (outcomes.includes('conflict')) throw new StepRefusal('EVENT_ID_REUSED', 'known with other content');
+    for (const { eventTime } of read) await this.storage.periods.periodAt(customerId, eventTime);
+  }
+
+  async learnPriceBook(version: Readonly<Record<string, unknown>>): Promise<void> {
+    const content = parsePriceBook(version);
+    requireMetersOf(content, await this.storage.reference.meters());
+    await this.storage.reference.createPriceBook(content);
+  }
+
+  async adjustEvent({ event_id: eventId, source = '', type, replacement }: CaseAdjustment): Promise<void> {
+    const content =
+      replacement === undefined
+        ? null
+        : {
+            eventType: replacement.event_type,
+            eventTime: parseInstant(replacement.event_time),
+            metadataJson: JSON.stringify(replacement.metadata ?? {}),
+          };
+    const key = { customerId, source, eventId };
+    const full =
+      content === null
+        ? null
+        : {
+            ...content,
+            contentHash: contentHashOf({ ...key, ...content, metadata: metadataOf(content.metadataJson) }),
+          };
+    await this.storage.adjustments.adjust({ ...key, type, replacement: full, reason: null });
+  }
+
+  async closePeriod(name: string): Promise<void> {
+    const period = await this.period(name);
+    // Closed as its workflow would, so that the gate finds windows that were final before.
+    await this.storage.usage.closeWindows(period, null, [], null);
+    expect((await reconcilePeriod(this.storage, period)).report.differences).toEqual([]);
+    const request = {
+      requestId: randomUUID(),
+      customerId,
+      period: period.period,
+      billingDay,
+      forced: false,
+      reason: null,
+    };
+    await this.storage.periods.requestInvoicing(request);
+    await this.run(() => this.activities.issueChunk({ billingDay, limit: 10 }));
+    if ((await documentsOfPeriod(this.storage, period)).length > 0) return this.prove(period);
+    const { data } = await this.storage.findings.list({ customerId, period: period.period }, { limit: 10 });
+    const [finding] = data;
+    if (finding !== undefined) throw new StepRefusal(finding.code, finding.detail);
+  }
+
+  async reRate({ period: name, reason }: CaseReRating): Promise<void> {
+    const period = await this.period(name);
+    const before = await documentsOfPeriod(this.storage, period);
+    const reRatingId = randomUUID();
+    const scope = { customerIds: [customerId], meters: null, from: null, to: null };
+    const asked = { reRatingId, workflowId: `test/${reRatingId}`, reason, scope, priceBookId: null, dryRun: false };
+    await this.storage.reRatings.create({ ...asked, requestedBy: 'ann' }, [{ customerId, period: period.period }]);
+    const step = { reRatingId, attempt: 1, limit: 10 };
+    await this.run(() => this.activities.compareReRating(step));
+    await this.run(() => this.activities.correctReRating(step));
+    const documents = await documentsOfPeriod(this.storage, period);
+    this.lastCorrections.set(period.period, documents.slice(before.length).map(invoiceToWire));
+    await this.prove(period);
+  }
+
+  async windows(name: string, code: string): Promise<readonly CaseWindow[]> {
+    const { meters } = await usageOf(this.storage, await this.period(name));
+    return meters.flatMap(({ total, windows }) =>
+      total.meter !== code
+        ? []
+        : windows.map(({ meter, windowStart: start, windowEnd: end, group, quantity }) => ({
+            ...{ meter, start, end, group, quantity },
+          })),
+    );
+  }
+
+  async invoice(name: string): Promise<CaseDocument | null> {
+    const [original] = await documentsOfPeriod(this.storage, await this.period(name));
+    return original === undefined ? null : invoiceToWire(original);
+  }
+
+  async corrections(name: string): Promise<readonly CaseDocument[]> {
+    return this.lastCorrections.get(parsePeriodName(name)) ?? [];
+  }
+
+  private async prove(period: BillingPeriod): Promise<void> {
+    const { report } = await reconcilePeriod(this.storage, period);
+    expect(report.differences).toEqual([]);
+    for (const document of await documentsOfPeriod(this.storage, period)) {
+      expect(await verifyInvoice(this.storage, document)).toMatchObject({ verified: true });
+      for (const chargeId of document.lines.flatMap((line) => line.chargeIds)) await this.proveCharge(chargeId);
+    }
+  }
+
+  /** Its source events are as many as it says. */
+  private async proveCharge(chargeId: string): Promise<void> {
+    const charge = await this.storage.billing.findCharge(chargeId);
+    const { data } = await this.storage.billing.chargeEvents(chargeId, { limit: 10_000 });
+    expect(data).toHaveLength(charge?.eventCount ?? -1);
+  }
+
+  private async period(name: string): Promise<BillingPeriod> {
+    const period = await this.storage.periods.periodNamed(customerId, parsePeriodName(name));
+    if (period === null) throw new StepRefusal('UNKNOWN_PERIOD', name);
+    return period;
+  }
+
+  private run<T>(activity: () => Promise<T>): Promise<T> {
+    return new MockActivityEnvironment({}).run<[], T, () => Promise<T>>(activity);
+  }
+}

@@ -1,0 +1,151 @@
+/** Decisions about dead letters: facts, of which the last one says whether a dead letter is open. */
+import { randomUUID } from 'node:crypto';
+import type { Instant } from '../../src/domain/values.js';
+import { createDeadLetterStore } from '../../src/storage/dead-letters.js';
+import { createUsageLedger } from '../../src/storage/ledger.js';
+import type { DeadLetterDecision, DeadLetterStore } from '../../src/storage/types.js';
+import { createFixture, type Fixture } from './usage-fixture.js';
+
+let fixture: Fixture;
+let store: DeadLetterStore;
+beforeEach(async () => {
+  fixture = await createFixture();
+  store = createDeadLetterStore(fixture.db);
+});
+afterEach(() => fixture.close());
+
+interface Kept {
+  readonly payload: string;
+  readonly code?: string;
+  readonly customerId?: string;
+  readonly backfillId?: string;
+}
+
+/** Rejected at ingest; answers the ids that are open, the oldest first. */
+async function keep(...letters: readonly Kept[]): Promise<readonly string[]> {
+  const ledger = createUsageLedger(fixture.db, () => Promise.resolve([]));
+  for (const { payload, code = 'EVENT_TIME_IN_FUTURE', customerId = 'acme', ...more } of letters) {
+    await ledger.append([], [{ code, detail: 'd', customerId, eventId: 'x', payload, ...more }]);
+  }
+  return openIds();
+}
+const openIds = async (filter: Parameters<DeadLetterStore['list']>[0] = {}): Promise<readonly string[]> =>
+  (await store.list({ status: 'open', ...filter }, { limit: 100 })).data
+    .map(({ deadLetterId }) => deadLetterId)
+    .reverse();
+
+const by = { decidedBy: 'ann', reason: 'clock was wrong' };
+const discarded: DeadLetterDecision = { decision: 'discarded', ...by };
+const replayed = (outcome: 'accepted' | 'duplicate' | 'rejected'): DeadLetterDecision => ({
+  decision: 'replayed',
+  outcome,
+  code: outcome === 'rejected' ? 'UNKNOWN_CUSTOMER' : null,
+  detail: outcome === 'rejected' ? 'There is none.' : null,
+  payload: '{"event_id":"mended"}',
+  ...by,
+});
+
+test('a replay that was rejected leaves it open, one that was taken settles it, and so does discarding; once', async () => {
+  const [a = '', b = '', c = ''] = await keep({ payload: 'a' }, { payload: 'b' }, { payload: 'c' });
+  expect(await store.decide(a, replayed('rejected'))).toEqual({ stored: true });
+  expect(await openIds()).toEqual([a, b, c]);
+  expect(await store.decide(a, replayed('accepted'))).toEqual({ stored: true });
+  expect(await store.decide(b, replayed('duplicate'))).toEqual({ stored: true });
+  expect(await store.decide(c, discarded)).toEqual({ stored: true });
+  expect(await store.decide(c, replayed('accepted'))).toEqual({ stored: false });
+  expect(await openIds()).toEqual([]);
+  expect(await store.find(a)).toMatchObject({
+    status: 'replayed',
+    decisions: [
+      { ...replayed('rejected'), decidedAt: expect.stringMatching(/Z$/) },
+      { ...replayed('accepted'), decidedAt: expect.stringMatching(/Z$/) },
+    ],
+  });
+  expect(await store.find(c)).toMatchObject({
+    status: 'discarded',
+    decisions: [{ ...discarded, decidedAt: expect.stringMatching(/Z$/) }],
+  });
+  expect(await store.find(randomUUID())).toBeNull();
+  await expect(store.decide(randomUUID(), discarded)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+});
+
+test('two decisions at the same time: one is stored', async () => {
+  const [a = ''] = await keep({ payload: 'a' });
+  const both = await Promise.all(Array.from({ length: 8 }, () => store.decide(a, discarded)));
+  expect(both.filter(({ stored }) => stored)).toHaveLength(1);
+  expect((await store.find(a))?.decisions).toHaveLength(1);
+});
+
+test('the same content, rejected again after it was settled, is open again; while it is open nothing is added', async () => {
+  const [a = ''] = await keep({ payload: 'a' });
+  await keep({ payload: 'a' });
+  expect((await store.find(a))?.decisions).toEqual([]);
+  await store.decide(a, discarded);
+  expect(await openIds()).toEqual([]);
+  const before = await store.backlog();
+  expect(await keep({ payload: 'a' }, { payload: 'a' })).toEqual([a]);
+  expect((await store.find(a))?.decisions.map(({ decision, decidedBy }) => [decision, decidedBy])).toEqual([
+    ['discarded', 'ann'],
+    ['reopened', 'reckoner'],
+  ]);
+  await store.decide(a, replayed('rejected'));
+  expect((await store.find(a))?.status).toBe('open');
+  expect(before).toEqual({ open: 0, oldest: null });
+});
+
+test('the same content for another backfill is another one', async () => {
+  const backfillId = randomUUID();
+  const [plain = '', filled = ''] = await keep({ payload: 'a' }, { payload: 'a', backfillId });
+  expect(plain).not.toBe(filled);
+  expect((await store.find(filled))?.backfillId).toBe(backfillId);
+});
+
+test('lists by status, code, customer and time, page by page', async () => {
+  const [a = '', b = '', c = ''] = await keep(
+    { payload: 'a' },
+    { payload: 'b', code: 'INVALID_JSON' },
+    { payload: 'c', customerId: 'other' },
+  );
+  await store.decide(a, discarded);
+  await store.decide(b, replayed('accepted'));
+  const ids = async (filter: Parameters<DeadLetterStore['list']>[0]): Promise<readonly string[]> =>
+    (await store.list(filter, { limit: 10 })).data.map(({ deadLetterId }) => deadLetterId);
+  expect(await ids({})).toEqual([c, b, a]);
+  expect(await ids({ status: 'open' })).toEqual([c]);
+  expect(await ids({ status: 'discarded' })).toEqual([a]);
+  expect(await ids({ status: 'replayed' })).toEqual([b]);
+  expect(await ids({ code: 'INVALID_JSON' })).toEqual([b]);
+  expect(await ids({ customerId: 'other' })).toEqual([c]);
+  const since = (await store.find(b))?.receivedAt;
+  expect(await ids({ since: since as Instant })).toEqual([c, b]);
+  const first = await store.list({}, { limit: 2 });
+  expect((await store.list({}, { limit: 2, cursor: first.nextCursor ?? '' })).data).toMatchObject([
+    { deadLetterId: a },
+  ]);
+});
+
+test('to be replayed are open ones: first those that never were, then those whose last try is longest ago', async () => {
+  const [a = '', b = '', c = ''] = await keep({ payload: 'a' }, { payload: 'b' }, { payload: 'c' });
+  await store.decide(a, replayed('rejected'));
+  const next = async (limit: number): Promise<readonly string[]> =>
+    (await store.toReplay({}, limit)).map(({ deadLetterId }) => deadLetterId);
+  expect(await next(10)).toEqual([b, c, a]);
+  await store.decide(b, replayed('rejected'));
+  await store.decide(c, discarded);
+  expect(await next(10)).toEqual([a, b]);
+  expect(await next(1)).toEqual([a]);
+  expect(await store.toReplay({ customerId: 'nobody' }, 10)).toEqual([]);
+});
+
+test('the backlog counts open ones, since the oldest was received or opened again', async () => {
+  expect(await store.backlog()).toEqual({ open: 0, oldest: null });
+  const [a = '', b = ''] = await keep({ payload: 'a' }, { payload: 'b' });
+  const [first, second] = [await store.find(a), await store.find(b)];
+  expect(await store.backlog()).toEqual({ open: 2, oldest: first?.receivedAt });
+  await store.decide(a, discarded);
+  expect(await store.backlog()).toEqual({ open: 1, oldest: second?.receivedAt });
+  await keep({ payload: 'a' });
+  await store.decide(b, discarded);
+  const reopened = (await store.find(a))?.decisions.at(-1)?.decidedAt;
+  expect(await store.backlog()).toEqual({ open: 1, oldest: reopened });
+});
