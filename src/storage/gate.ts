@@ -166,8 +166,9 @@ class Gate implements GateTransaction {
   }
 
   storeCharges(charges: readonly RatedCharge[], cutoff = this.facts.cutoff): Promise<readonly string[]> {
-    const { metering, period } = this.facts;
-    return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges });
+    const { metering, period, purpose } = this.facts;
+    const provisional = purpose === 'provisional';
+    return appendCharges(this.client, { period, meters: metering.meters, cutoff, charges, provisional });
   }
 
   async drawNumber(series: string): Promise<number> {

@@ -109,7 +109,7 @@ function cents(amount: bigint): bigint {
 }
 
 /** What the period costs with these events, in cents. */
-export function costInCents(events: readonly Usage[]): bigint {
+export function costInCents(events: Iterable<Usage>): bigint {
   const sums = new Map<string, bigint>();
   const add = (key: string, units: bigint): void => void sums.set(key, (sums.get(key) ?? 0n) + units);
   for (const { metadata } of events) {

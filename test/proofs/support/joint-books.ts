@@ -11,6 +11,8 @@ import { costOf, eventOf, longAfter, periodNameOf } from './joint-scene.js';
 import type { Call, JointScene, OpenIngest } from './joint-scene.js';
 
 const limit = 100;
+/** Re-ratings and repeated comparisons of one period at the end, far more than there can be. */
+const roundsMax = 100;
 
 interface OpenReRating {
   readonly reRatingId: string;
@@ -31,6 +33,8 @@ export async function persistently<T>(work: () => Promise<T>): Promise<T> {
 export class JointBooks {
   /** Every event by id as the last acknowledged fact has it; null: voided. */
   readonly facts = new Map<string, Call | null>();
+  /** As they were sent first. */
+  readonly sent = new Map<string, Call>();
   private readonly open = new Map<string, { readonly ingest: OpenIngest; readonly again: () => Promise<void> }>();
   private readonly reRatings = new Map<LocalDate, readonly OpenReRating[]>();
   private readonly invoiced = new Set<LocalDate>();
@@ -49,7 +53,11 @@ export class JointBooks {
     const events = calls.map((call) => eventOf(this.customerId, call));
     const outcomes = await persistently(() => this.scene.storage.ledger.append(events, []));
     if (outcomes.includes('conflict')) throw new Error('no event of a scene conflicts');
-    for (const call of calls) if (!this.facts.has(call.eventId)) this.facts.set(call.eventId, call);
+    for (const call of calls) {
+      if (this.facts.has(call.eventId)) continue;
+      this.facts.set(call.eventId, call);
+      this.sent.set(call.eventId, call);
+    }
   }
 
   /** Amends (or voids, with null) an event that was acknowledged. */
@@ -87,6 +95,10 @@ export class JointBooks {
     await open?.again();
   }
 
+  async commitAll(): Promise<void> {
+    for (const name of this.openNames) await this.commit(name);
+  }
+
   get openNames(): readonly string[] {
     return [...this.open.keys()];
   }
@@ -102,7 +114,14 @@ export class JointBooks {
   async gate(period: LocalDate): Promise<void> {
     const { fixture, storage } = this.scene;
     const billingDay = period;
-    const request = { requestId: randomUUID(), customerId: this.customerId, period, billingDay, forced: false, reason: null };
+    const request = {
+      requestId: randomUUID(),
+      customerId: this.customerId,
+      period,
+      billingDay,
+      forced: false,
+      reason: null,
+    };
     await persistently(() => storage.periods.requestInvoicing(request));
     const { held } = await persistently(() => fixture.run(fixture.activities.issueChunk, { billingDay, limit }));
     if (held > 0) throw new Error('nothing in a scene can be held');
@@ -176,19 +195,24 @@ export class JointBooks {
 
   /** Everything that was begun ends, and what is late is corrected, as relay and workflows would. */
   async finish(): Promise<void> {
-    for (const name of this.openNames) await this.commit(name);
+    await this.commitAll();
     await persistently(() => this.scene.plan());
     await this.scene.deliver();
     for (const period of this.periods) {
       const name = period.period;
       await this.closeWindows(name);
       if (!this.isInvoiced(name)) await this.gate(name);
-      while (this.reRatingsOf(name).length > 0) await this.correct(name);
-      while ((await this.scene.storage.periods.veryLateFacts(period)).count > 0) {
-        await this.compare(name);
-        while (this.reRatingsOf(name).length > 0) await this.correct(name);
+      for (let round = 0; await this.isUnsettled(period); round += 1) {
+        if (round === roundsMax) throw new Error(`${this.customerId} ${name} is corrected without end`);
+        if (this.reRatingsOf(name).length === 0) await this.compare(name);
+        await this.correct(name);
       }
     }
+  }
+
+  private async isUnsettled(period: BillingPeriod): Promise<boolean> {
+    if (this.reRatingsOf(period.period).length > 0) return true;
+    return (await this.scene.storage.periods.veryLateFacts(period)).count > 0;
   }
 
   documents(period: BillingPeriod): Promise<readonly Invoice[]> {

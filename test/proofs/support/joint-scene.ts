@@ -39,8 +39,6 @@ export class JointScene {
   private epoch = 0;
   private customers = 0;
   private readonly books = new Map<string, JointBooks>();
-  /** Ingest transactions that are open now. */
-  openTransactions = 0;
 
   private constructor(
     readonly fixture: ActivityFixture,
@@ -53,7 +51,13 @@ export class JointScene {
   static async open(): Promise<JointScene> {
     const fixture = await createActivityFixture();
     const bytes = { code: 'bytes', eventType: 'api_call', aggregation: 'sum', valueProperty: 'bytes' } as const;
-    const always = { groupBy: [], filters: {}, windowSize: 'hour', allowedLateness: 'PT1H', allowNegative: false } as const;
+    const always = {
+      groupBy: [],
+      filters: {},
+      windowSize: 'hour',
+      allowedLateness: 'PT1H',
+      allowNegative: false,
+    } as const;
     await fixture.storage.reference.createMeter({ ...bytes, ...always });
     await fixture.storage.reference.createPriceBook(
       parsePriceBook({
@@ -130,7 +134,6 @@ export class JointScene {
 
   /** An ingest transaction that has drawn its positions: `work` is done, nothing is committed. */
   async begin(work: (client: pg.PoolClient) => Promise<void>): Promise<OpenIngest> {
-    this.openTransactions += 1;
     const client = await this.ingest.connect();
     let failed = true;
     try {
@@ -138,10 +141,7 @@ export class JointScene {
       await work(client);
       failed = false;
     } finally {
-      if (failed) {
-        this.openTransactions -= 1;
-        client.release(true);
-      }
+      if (failed) client.release(true);
     }
     return {
       commit: async () => {
@@ -151,7 +151,6 @@ export class JointScene {
           broken = false;
         } finally {
           client.release(broken);
-          this.openTransactions -= 1;
         }
       },
     };
