@@ -231,9 +231,8 @@ class Gate implements GateTransaction {
     return Promise.resolve();
   }
 
-  storeFinding(finding: NewFinding): Promise<void> {
-    this.writes.findings.push(findingToDb(finding));
-    return Promise.resolve();
+  async storeFinding(finding: NewFinding): Promise<void> {
+    this.writes.findings.push(await findingToDb(this.client, finding));
   }
 
   flush(): Promise<void> {

@@ -5,6 +5,7 @@
 import type {
   AdjustmentStore,
   Comparison,
+  InvoiceLife,
   PeriodChain,
   PeriodRating,
   ProofStore,
@@ -131,7 +132,7 @@ export interface BillingPeriodStatus extends BillingPeriod {
   readonly invoicedCutoff: Position | null;
 }
 
-/** A window whose usage in the ledger is not what its last revision says. */
+/** A window whose usage in the ledger is not what its last revision says, or whose last revision is provisional. */
 export interface OpenWindow {
   readonly meter: string;
   readonly windowStart: Instant;
@@ -279,6 +280,8 @@ export interface BillingStore {
    */
   atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>, purpose?: GatePurpose): Promise<T>;
   findInvoice(invoiceId: string): Promise<Invoice | null>;
+  /** What became of a document: its transitions, the documents that correct it, the one that replaces it. */
+  lifeOf(invoiceId: string): Promise<InvoiceLife>;
   listInvoices(
     filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string },
     page: PageRequest,

@@ -36,10 +36,8 @@ beforeAll(async () => {
   for (const customerId of customers) await createCustomer(stack.apiUrl, customerId);
 }, 180_000);
 
-afterAll(async () => {
-  await temporal.close();
-  await stack.stop();
-}, 120_000);
+afterAll(() => temporal.close());
+afterAll(() => stack.stop(), 120_000);
 
 const relay = usageRelayWorkflowId(allPartitions);
 

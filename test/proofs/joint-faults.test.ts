@@ -68,7 +68,6 @@ class Schedule {
     return {
       name: what.name,
       run: async () => {
-        process.stderr.write(`${what.name} ${fault ?? ''}\n`);
         if (fault !== null) commits.arm(fault);
         await what.run();
       },
@@ -87,7 +86,7 @@ class Schedule {
       { name: 'append', run: () => books.append(...calls) },
       { name: 'append again', run: () => books.append(...known(books, again), ...calls) },
       { name: 'draw', run: () => this.draw(books, name, calls) },
-      { name: 'commit', run: () => books.commit(books.openNames[0] ?? '') },
+      { name: 'commit', run: () => this.commitOldest() },
       { name: 'adjust', run: () => adjustOne(books, again, calls[0] ?? null) },
       { name: 'void', run: () => adjustOne(books, again, null) },
     ];
@@ -109,7 +108,12 @@ class Schedule {
 
   private async draw(books: JointBooks, name: string, calls: readonly Call[]): Promise<void> {
     const open = this.books.reduce((sum, { openNames }) => sum + openNames.length, 0);
-    await (open < openMax ? books.draw(name, ...calls) : books.commit(books.openNames[0] ?? ''));
+    await (open < openMax ? books.draw(name, ...calls) : this.commitOldest());
+  }
+
+  private async commitOldest(): Promise<void> {
+    const books = this.books.find(({ openNames }) => openNames.length > 0);
+    await books?.commit(books.openNames[0] ?? '');
   }
 }
 
@@ -140,10 +144,10 @@ test.each(Array.from({ length: schedules }, (_, index) => firstSeed + index))(
     const books: JointBooks[] = [];
     for (let index = 0; index < customers; index += 1) books.push(await scene.newCustomer([january, february]));
     const before = commits.count;
-    await runInOrder(new Schedule(books, seeded(seed)).steps(), scene.watch);
+    const commitAll = async (): Promise<void> => void (await Promise.all(books.map((each) => each.commitAll())));
+    await runInOrder(new Schedule(books, seeded(seed)).steps(), scene.watch, commitAll);
     commits.disarm();
     expect(commits.count).toBeGreaterThan(before);
-    for (const each of books) await each.commitAll();
     for (const each of books) await each.finish();
     for (const each of books) expect(await each.state()).toEqual(each.expected());
   },

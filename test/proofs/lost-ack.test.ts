@@ -59,7 +59,7 @@ class Run {
     const step = name === 'runRelay' ? name : `${this.steps} ${name}`;
     this.ran.set(name, (this.ran.get(name) ?? 0) + 1);
     let heartbeatDetails: unknown;
-    return this.losses.untilDone(
+    const answered = await this.losses.untilDone(
       step,
       async (attempt) => {
         const known = attempt === 2 ? heartbeatDetails : undefined;
@@ -70,10 +70,11 @@ class Run {
         const activity = this.activities[name] as (...parameters: typeof input) => Promise<unknown>;
         const answer = await environment.run(activity, ...input);
         if (name === this.lostActivity && attempt <= 2) throw new Error(`the acknowledgement of ${name} was lost`);
-        return answer as Awaited<ReturnType<Activities[Name]>>;
+        return answer;
       },
       (error) => error instanceof ApplicationFailure && error.nonRetryable === true,
     );
+    return answered as Awaited<ReturnType<Activities[Name]>>;
   }
 }
 

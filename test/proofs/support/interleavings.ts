@@ -44,14 +44,20 @@ const standstillSql = `SELECT coalesce(bool_or(wait_event_type = 'Lock'), false)
 /**
  * Runs the steps in this order. A step that waits for a lock is left waiting and the next one begins; it ends when the step that
  * frees it has run. At the end all have ended.
+ * @param atTheEnd frees what the steps themselves did not free
  */
-export async function runInOrder(steps: readonly ScheduledStep[], watch: LockWatch): Promise<void> {
+export async function runInOrder(
+  steps: readonly ScheduledStep[],
+  watch: LockWatch,
+  atTheEnd: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const begun: Promise<void>[] = [];
   for (const step of steps) {
     const running = step.run();
     begun.push(running);
     await watch.endOrStandstill(running);
   }
+  begun.push(atTheEnd());
   // A failure is thrown now, when nothing is left waiting.
   const failed = (await Promise.allSettled(begun)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

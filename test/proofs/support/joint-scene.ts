@@ -78,6 +78,11 @@ export class JointScene {
         ],
       }),
     );
+    return JointScene.on(fixture);
+  }
+
+  /** A scene goes on where its meters, prices and customers are already, with a relay of its own. */
+  static async on(fixture: ActivityFixture): Promise<JointScene> {
     const ingest = new pg.Pool({ connectionString: fixture.url, max: 8 });
     // A connection that a test ends on purpose; whoever uses it meets the error himself.
     ingest.on('error', () => undefined);
@@ -106,8 +111,12 @@ export class JointScene {
       const period = await this.storage.periods.periodNamed(customerId, name);
       if (period !== null) periods.push(period);
     }
-    const books = new JointBooks(this, customerId, periods);
-    this.books.set(customerId, books);
+    return this.adopt(new JointBooks(this, customerId, periods));
+  }
+
+  /** Signals for the customer go to these books from now on. */
+  adopt(books: JointBooks): JointBooks {
+    this.books.set(books.customerId, books);
     return books;
   }
 
@@ -143,17 +152,16 @@ export class JointScene {
     } finally {
       if (failed) client.release(true);
     }
-    return {
-      commit: async () => {
-        let broken = true;
-        try {
-          await client.query('COMMIT');
-          broken = false;
-        } finally {
-          client.release(broken);
-        }
-      },
+    const end = async (how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
+      let broken = true;
+      try {
+        await client.query(how);
+        broken = false;
+      } finally {
+        client.release(broken);
+      }
     };
+    return { commit: () => end('COMMIT'), rollBack: () => end('ROLLBACK') };
   }
 
   beginAppend(customerId: string, calls: readonly Call[]): Promise<OpenIngest> {
@@ -180,6 +188,7 @@ export class JointScene {
 
 export interface OpenIngest {
   commit(): Promise<void>;
+  rollBack(): Promise<void>;
 }
 
 export const january = '2024-01-01' as LocalDate;
