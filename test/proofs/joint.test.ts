@@ -1,7 +1,8 @@
 /** The joint holds: the moments at which an event, a relay or a correction could slip through, each by itself. */
 import { createActivities } from '../../src/activities/index.js';
 import { createStorage } from '../../src/storage/index.js';
-import { RelayFenced } from '../../src/storage/relay.js';
+import { openDatabase } from '../../src/storage/database.js';
+import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
 import type { GateTransaction, Storage } from '../../src/storage/types.js';
 import { issuedAt, settings } from '../activities/fixture.js';
 import type { JointBooks } from './support/joint-books.js';
@@ -151,6 +152,28 @@ describe('relays', () => {
       const planning = [scene.plan(), scene.plan(others), scene.plan(), scene.plan(others)];
       await Promise.all([books.append(call(`e${round}`, round)), ...planning]);
     }
+    await expectSettled(books);
+  });
+
+  test('one that another of its epoch has overtaken does not move the cursor back', async () => {
+    const books = await scene.newCustomer();
+    await books.append({ ...call('march'), time: '2024-03-10T10:00:00Z' });
+    const db = openDatabase(scene.fixture.url);
+    // Its horizon is read, its period is missing; while it makes one, the other plans that and one event more.
+    const overtaken = createRelayStore(db, {
+      periodAt: async (customerId, at) => {
+        const period = await scene.storage.periods.periodAt(customerId, at);
+        await books.append(call('a'));
+        await scene.plan();
+        return period;
+      },
+    });
+    const horizon = BigInt(await scene.storage.ledger.safeHorizon());
+    const { position, facts } = await overtaken.plan(group, await scene.takeOver());
+    expect({ moved: BigInt(position) > horizon, facts }).toEqual({ moved: true, facts: 0 });
+    expect(await scene.storage.relay.lag(group)).toMatchObject({ facts: 0 });
+    expect((await scene.deliver()).map(({ eventCount }) => eventCount)).toEqual([1, 1]);
+    await db.close();
     await expectSettled(books);
   });
 
