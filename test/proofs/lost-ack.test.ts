@@ -10,6 +10,7 @@ import pg from 'pg';
 import { createActivities } from '../../src/activities/index.js';
 import type { Activities } from '../../src/activities/index.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
+import { reconciliationActor } from '../../src/activities/re-rating/compare-period.js';
 import { uuidOf } from '../../src/storage/identifiers.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
@@ -166,7 +167,9 @@ async function tell(run: Run): Promise<void> {
   await run.do('reconcileChunk', { runId, limit: 10 });
   await run.do('finishReconciliation', { runId });
   expect(await fixture.storage.reconciliation.find(runId)).toMatchObject({ periods: 3, different: 1 });
-  await correct(run, uuidOf('re-rating', 'reconciliation', 'acme', january, 2), null);
+  const { data: reRatings } = await fixture.storage.reRatings.list({ customerId: 'acme' }, { limit: 100 });
+  const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
+  await correct(run, repair?.reRatingId ?? '', null);
 }
 
 interface Told {
