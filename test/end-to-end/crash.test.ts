@@ -97,7 +97,9 @@ class Course {
       const documents = await this.books.documents(stage);
       const entries = await this.books.entries(stage);
       outcome[stage] = {
-        documents: documents.map(({ number: _n, issued_at: _i, due_at: _d, ...document }) => document),
+        documents: documents.map(
+          ({ number: _n, issued_at: _i, due_at: _d, cutoff_position: _c, ...document }) => document,
+        ),
         entries: entries.map(({ posting_date: _p, created_at: _c, description: _d, ...entry }) => entry),
       };
     }
