@@ -13,15 +13,33 @@ import type { Cluster } from './lib/cluster.js';
 import { describeMachine, loadText } from './lib/machine.js';
 import { misses, report } from './lib/report.js';
 import type { Result } from './lib/report.js';
+import { close1000 } from './rows/close-1000.js';
 import { closing } from './rows/closing.js';
+import { correction, reRating } from './rows/corrections.js';
 import { gates } from './rows/gates.js';
 import { batchesOf100, batchesOf1000, singleEvents } from './rows/ingest.js';
 import { memory } from './rows/memory.js';
 import { rating } from './rows/rating.js';
+import { reconciliation } from './rows/reconciliation.js';
 import { relay } from './rows/relay.js';
 import type { Row } from './rows/row.js';
+import { visible } from './rows/visible.js';
 
-const rows: readonly Row[] = [batchesOf1000, batchesOf100, singleEvents, rating, closing, relay, gates, memory];
+const rows: readonly Row[] = [
+  batchesOf1000,
+  batchesOf100,
+  singleEvents,
+  rating,
+  closing,
+  relay,
+  visible,
+  gates,
+  correction,
+  reRating,
+  reconciliation,
+  close1000,
+  memory,
+];
 const roundsMin = 5;
 
 interface Options {

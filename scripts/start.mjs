@@ -47,7 +47,7 @@ main(async () => {
   ending.watch(stack);
   try {
     await stack.startAll();
-    if (options.example) await showExample(stack);
+    if (options.example) await showExample(stack).catch((error) => ending.begun() || exampleFailed(error));
   } catch (error) {
     // Ctrl-C while starting makes the step under way fail: that is not news.
     if (ending.begun()) return;
@@ -147,6 +147,12 @@ function endOnce() {
   };
 }
 
+/** The data may be others than the example expects (an operator voided its invoice): that is no reason not to serve. */
+function exampleFailed(error) {
+  say(`${red('✗')} the example did not come to its end: ${error.message.slice(0, 300)}`);
+  say(dim('  Everything keeps serving. npm start -- --fresh begins anew; --no-example leaves the example out.'));
+}
+
 async function showExample(stack) {
   const { firstInvoice, lateCorrection, reconciled, verified } = await import('../examples/first-invoice/run.mjs');
   const { printCorrection, printInvoice, printReconciliation, printVerification } =
@@ -158,12 +164,14 @@ async function showExample(stack) {
   printInvoice(invoice, charges);
   say('\nA call of January arrives late …');
   const correction = await lateCorrection(stack.apiUrl, invoice);
-  printCorrection(correction, invoice);
+  if (correction === null) say(dim(`… and is part of ${invoice.number} already.`));
+  else printCorrection(correction, invoice);
   printReconciliation(await reconciled(stack.apiUrl));
-  for (const document of [invoice, correction]) printVerification(await verified(stack.apiUrl, document));
+  for (const document of [invoice, correction].filter(Boolean))
+    printVerification(await verified(stack.apiUrl, document));
   const workflow = encodeURIComponent(`billing-period/${invoice.customer_id}/${invoice.period.from.slice(0, 10)}`);
   say(`  PDF          ${cyan(`${stack.apiUrl}/invoices/${invoice.invoice_id}/pdf`)}`);
-  say(`  Correction   ${cyan(`${stack.apiUrl}/invoices/${correction.invoice_id}/pdf`)}`);
+  if (correction !== null) say(`  Correction   ${cyan(`${stack.apiUrl}/invoices/${correction.invoice_id}/pdf`)}`);
   if (stack.uiUrl !== null) {
     say(`  Workflow     ${cyan(`${stack.uiUrl}/namespaces/${stack.namespace}/workflows/${workflow}`)}`);
   }

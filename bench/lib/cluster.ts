@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '../../src/storage/migrate.js';
 
-type Part = 'postgres' | 'api';
+type Part = 'postgres' | 'temporal' | 'api' | 'worker';
 
 /** What this program uses of scripts/lib/stack.mjs. */
 interface Stack {
@@ -36,12 +36,21 @@ export interface RunningApi {
   stop(): Promise<void>;
 }
 
+/** The whole program with servers of its own. */
+export interface FullStack {
+  readonly apiUrl: string;
+  readonly database: BenchDatabase;
+  readonly pids: Readonly<Record<Part, number>>;
+  stop(): Promise<void>;
+}
+
 export interface Cluster {
   readonly serverUrl: string;
   /** A new, migrated database, so that no row meets what another has left. */
   newDatabase(): Promise<BenchDatabase>;
   /** The API as it runs in production, in a process of its own. */
   startApi(database: BenchDatabase): Promise<RunningApi>;
+  startFullStack(): Promise<FullStack>;
   stop(): Promise<void>;
 }
 
@@ -72,6 +81,25 @@ export async function startCluster(): Promise<Cluster> {
         },
       };
     },
+    startFullStack: async () => {
+      const stack = await startStack({
+        parts: ['postgres', 'temporal', 'api', 'worker'],
+        env: { LOG_LEVEL: 'warn', RECKONER_RATING_CADENCE: 'P1D' },
+      });
+      apis.add(stack);
+      const pool = poolOf(stack.databaseUrl);
+      const { postgres = 0, temporal = 0, api = 0, worker = 0 } = stack.pids;
+      return {
+        apiUrl: stack.apiUrl,
+        database: { url: stack.databaseUrl, pool },
+        pids: { postgres, temporal, api, worker },
+        stop: async () => {
+          apis.delete(stack);
+          await pool.end();
+          await stack.stop();
+        },
+      };
+    },
     stop: async () => {
       await Promise.all([...apis].map((api) => api.stop()));
       await Promise.all(databases.map(({ pool }) => pool.end()));
@@ -88,8 +116,12 @@ async function createDatabase(serverUrl: string, name: string): Promise<BenchDat
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   await migrate(url.href, join(root, 'prisma', 'migrations'));
-  const pool = new pg.Pool({ connectionString: url.href, max: 8 });
+  return { url: url.href, pool: poolOf(url.href) };
+}
+
+function poolOf(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: 8 });
   // The server may stop before an idle connection has closed; a query that suffers reports it itself.
   pool.on('error', () => undefined);
-  return { url: url.href, pool };
+  return pool;
 }

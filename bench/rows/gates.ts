@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from '@temporalio/client';
-import type { ActivityDependencies } from '../../src/activities/dependencies.js';
 import { issueInvoice } from '../../src/activities/issue-invoice.js';
-import { msToInstant } from '../../src/domain/time/instant.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { inParallel } from '../../src/relay/in-parallel.js';
 import { createStorage } from '../../src/storage/index.js';
 import type { GateTransaction, InvoicingRequest, Storage } from '../../src/storage/types.js';
+import { dependenciesOn, gatesAtATime } from '../lib/activities.js';
 import { copyAll, copyChunks } from '../lib/copy.js';
 import type { BenchDatabase } from '../lib/cluster.js';
 import type { BenchEvent } from '../lib/events.js';
@@ -19,11 +17,10 @@ import type { Row } from './row.js';
 
 const customers = 200;
 const eventsPerCustomer = 100;
-const gatesAtATime = 4;
 const period = '2024-01-01' as LocalDate;
 const monthMs = 31 * 86_400_000;
 
-const meters = [
+export const meters = [
   callsMeter,
   bytesMeter,
   meterOf({ code: 'bytes_by_region', aggregation: 'sum', valueProperty: 'bytes', groupBy: ['region'] }),
@@ -37,7 +34,7 @@ const meters = [
   }),
 ];
 
-function eventsOf(customerId: string): BenchEvent[] {
+export function eventsOf(customerId: string): BenchEvent[] {
   return Array.from({ length: eventsPerCustomer }, (_, index) => ({
     event_id: newEventId(index),
     event_time: new Date(Date.UTC(2024, 0, 1) + (index * monthMs) / eventsPerCustomer).toISOString(),
@@ -146,23 +143,6 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     recordReRatingOutcome: (outcome) => timed('write and commit', () => gate.recordReRatingOutcome(outcome)),
     recordOutcome: (...outcome) => timed('write and commit', () => gate.recordOutcome(...outcome)),
     storeFinding: (finding) => timed('write and commit', () => gate.storeFinding(finding)),
-  };
-}
-
-function dependenciesOn(storage: Storage): ActivityDependencies {
-  return {
-    storage,
-    client: new Client(), // connects on first use, and no gate uses it
-    now: () => msToInstant(Date.now()),
-    settings: {
-      outOfOrdernessMs: 60_000,
-      idleTimeoutMs: 300_000,
-      signalIntervalMs: 300_000,
-      relayTickMs: 5_000,
-      ratingCadence: 'every_close',
-      seller: { name: 'Bench Ltd' },
-      paymentTermsDays: 14,
-    },
   };
 }
 

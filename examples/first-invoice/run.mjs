@@ -139,17 +139,22 @@ export async function firstInvoice(api) {
  * One more call of January, learned after the invoice. What it costs is the next unit of the second tier.
  * @param {string} api
  * @param {object} invoice the one it comes too late for
- * @returns {Promise<object>} the correction
+ * @returns {Promise<object | null>} the correction; null: the invoice has the call already (it replaces a voided one)
  */
 export async function lateCorrection(api, invoice) {
   const late = { ...januaryCalls()[0], event_id: 'call-late', event_time: '2024-01-20T12:00:00Z' };
   await call(`${api}/events`, 'POST', late);
-  const { data } = await until(
-    () => call(`${api}/invoices?customer_id=${customerId}&period=${period}&type=correction`),
-    (page) => page.data.some(({ corrects_invoice_id: corrects }) => corrects === invoice.invoice_id),
+  const { usage, detail } = await until(
+    async () => ({
+      usage: await call(`${api}/customers/${customerId}/usage?period=${period}`),
+      detail: await call(`${api}/invoices/${invoice.invoice_id}`),
+    }),
+    // Final: nothing has come that no document bills.
+    ({ usage: { finality } }) => finality === 'final',
     'the correction',
   );
-  return data.find(({ corrects_invoice_id: corrects }) => corrects === invoice.invoice_id);
+  const [id] = detail.corrected_by;
+  return usage.finality === 'final' && id !== undefined ? call(`${api}/invoices/${id}`) : null;
 }
 
 /** Events = aggregates = charges = lines = journal, for this customer. */
@@ -172,10 +177,11 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   console.log(`${invoice.number}: ${invoice.total} ${invoice.currency}`);
   for (const { amount, calculation } of charges) console.log(`  ${calculation.formula} = ${amount}`);
   const correction = await lateCorrection(api, invoice);
-  console.log(`${correction.number} corrects ${invoice.number}: ${correction.total} ${correction.currency}`);
+  if (correction !== null)
+    console.log(`${correction.number} corrects ${invoice.number}: ${correction.total} ${correction.currency}`);
   const { periods, different } = await reconciled(api);
   console.log(`reconciliation: ${periods} periods, ${different} different`);
-  for (const document of [invoice, correction]) {
+  for (const document of [invoice, correction].filter(Boolean)) {
     const { number, verified: holds } = await verified(api, document);
     console.log(`${number}: ${holds ? 'verified' : 'NOT VERIFIED'}`);
   }

@@ -57,7 +57,7 @@ export function printReconciliation({ results, periods, different }) {
     style: { head: [], border: [] },
   });
   for (const { report, result } of results.data ?? results) {
-    for (const { meter, events, aggregates, charges, lines, journal } of report.stages) {
+    for (const { meter, events, aggregates, charges, lines, journal } of report.stages.filter(hasEvents)) {
       const money = [charges, lines, journal].map((stage) => (stage === null ? '–' : withCents(stage.amount)));
       table.push([meter, events.count, aggregates?.count ?? '–', ...money, result]);
     }
@@ -65,6 +65,9 @@ export function printReconciliation({ results, periods, different }) {
   say(`${bold('Reconciliation')}  ${periods} billing period${periods === 1 ? '' : 's'}, ${different} different`);
   say(table.toString());
 }
+
+/** Other meters of the server are held against the period too, and say nothing. */
+const hasEvents = ({ events }) => events.stored !== 0;
 
 /** At least two places, as the documents have them. */
 function withCents(amount) {

@@ -48,3 +48,14 @@ function brokenChain({ customerId, period }: BillingPeriod, { usage, lines }: Ra
     class: difference.class,
   }));
 }
+
+/** What was settled before does not stand, so nothing is corrected on top of it. */
+export function brokenFinding({ customerId, period }: BillingPeriod, detail: string, subject: object): NewFinding {
+  return {
+    code: 'CHAIN_BROKEN',
+    customerId,
+    period,
+    subject: { customer_id: customerId, period, settled: subject },
+    detail: `Nothing is corrected on top of a chain that does not hold: ${detail}`,
+  };
+}

@@ -8,16 +8,17 @@ import { periodOf } from './period-facts.js';
 import { reconciliationActor } from './re-rating/compare-period.js';
 
 /**
- * Starts a re-rating that aggregates an invoiced period anew and corrects what comes out. One for each end of the chain: what
- * it could not repair it is not asked again, but stays a finding.
+ * Starts a re-rating that aggregates an invoiced period anew and corrects what comes out. One for the documents and charges that
+ * the chain has: what it could not repair it is not asked again, but stays a finding.
  */
 export function reprocessPeriod({ storage, client }: ActivityDependencies): (key: PeriodKeyOf) => Promise<void> {
   return async (key) => {
     const { customerId } = key;
     const { from, to, period } = await periodOf(storage, key);
-    const { rating } = await storage.proof.chain(key);
+    const { rating, nextPlace } = await storage.proof.chain(key);
     if (rating === null) return;
-    const reRatingId = uuidOf('re-rating', 'reconciliation', customerId, period, rating.sequence);
+    const charges = [...rating.chargeIds].sort().join(' ');
+    const reRatingId = uuidOf('re-rating', 'reconciliation', customerId, period, nextPlace, charges);
     const reRating: NewReRating = {
       reRatingId,
       workflowId: reRatingWorkflowId(reRatingId),

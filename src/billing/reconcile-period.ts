@@ -6,12 +6,18 @@ import { planPrices, type PlannedMeter } from '../domain/rating/price-plan.js';
 import type { RoundingMode } from '../domain/rating/price-book.js';
 import type { ReconciliationDifference } from '../domain/reconciliation/difference.js';
 import { reconcileInvoiced, reconcileOpen } from '../domain/reconciliation/reconcile.js';
-import type { DocumentWithEntries, FinalWindow, ReconciliationReport } from '../domain/reconciliation/reconcile.js';
+import type {
+  DocumentWithEntries,
+  FinalWindow,
+  ReconciliationReport,
+  StoredEvents,
+} from '../domain/reconciliation/reconcile.js';
 import { noUsage, sameUsage, usageByMeter } from '../domain/reconciliation/usage.js';
 import type { MeterUsage } from '../domain/reconciliation/usage.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { Instant, Position } from '../domain/values.js';
 import type { BillingPeriod, NewFinding, PeriodChain, PeriodRating, Storage } from '../storage/types.js';
+import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
 import { pinnedPriceFacts } from './price-facts.js';
 import type { PriceFacts } from './price-facts.js';
@@ -59,6 +65,42 @@ export async function reconcileAndStore(
   return reconciled;
 }
 
+const settledStages: ReadonlySet<string> = new Set(['aggregates→charges', 'charges→lines', 'lines→journal']);
+
+/**
+ * Whether what was settled so far still stands: aggregates = charges = lines = journal at the last rating's cutoff, and every
+ * document hashes to what it was issued with. A correction is the difference to it, so nothing is corrected on top of a chain
+ * that does not hold. Raw events are left out: they are what the correction itself reads.
+ * @param usage false: for a re-rating that aggregates everything anew because the aggregates are in doubt
+ * @returns why not, one sentence a difference; empty: it holds
+ */
+export async function brokenSettlement(
+  storage: Reading,
+  period: BillingPeriod,
+  { chain, usage }: { readonly chain: PeriodChain; readonly usage: boolean },
+): Promise<readonly { readonly detail: string; readonly subject: object }[]> {
+  const { rating, documents } = chain;
+  if (rating === null || documents.length === 0) return [];
+  const posted = await withEntries(storage, documents);
+  const aggregates = await storage.proof.aggregatedUsage(period, rating.pinnedVersions.meter_ids, rating.cutoff);
+  const { differences } = await invoicedReport(storage, period, {
+    chain,
+    rating,
+    posted,
+    events: { stored: [], counted: aggregates },
+  });
+  const altered = documents.filter((document) => documentHash(document) !== document.documentHash);
+  return [
+    ...differences
+      .filter(({ stage }) => settledStages.has(stage) && (usage || stage !== 'aggregates→charges'))
+      .map(({ detail, ...subject }) => ({ detail, subject })),
+    ...altered.map(({ number }) => ({
+      detail: `${number} is not what was issued: it hashes to something else.`,
+      subject: { document: number },
+    })),
+  ];
+}
+
 /**
  * Whether rating the period again can bring back what is missing: usage that aggregates, charges or lines do not have. What
  * the journal lacks needs a person.
@@ -93,14 +135,18 @@ async function withEntries({ proof }: Reading, documents: readonly Invoice[]): P
   }));
 }
 
+interface InvoicedRead {
+  readonly chain: PeriodChain;
+  readonly rating: PeriodRating;
+  readonly posted: readonly DocumentWithEntries[];
+  /** Taken instead of the raw events. */
+  readonly events?: { readonly stored: readonly StoredEvents[]; readonly counted: readonly MeterUsage[] };
+}
+
 async function invoicedReport(
   storage: Reading,
   period: BillingPeriod,
-  {
-    chain,
-    rating,
-    posted,
-  }: { readonly chain: PeriodChain; readonly rating: PeriodRating; readonly posted: readonly DocumentWithEntries[] },
+  { chain, rating, posted, events }: InvoicedRead,
 ): Promise<ReconciliationReport> {
   const { proof } = storage;
   const { cutoff, pinnedVersions: pins } = rating;
@@ -110,8 +156,8 @@ async function invoicedReport(
   return reconcileInvoiced({
     cutoff,
     currency,
-    stored: await proof.eventCounts(period, pins.meter_ids, cutoff),
-    events: await proof.rawUsage(period, pins.meter_ids, cutoff),
+    stored: events?.stored ?? (await proof.eventCounts(period, pins.meter_ids, cutoff)),
+    events: events?.counted ?? (await proof.rawUsage(period, pins.meter_ids, cutoff)),
     aggregates: await proof.aggregatedUsage(period, pins.meter_ids, cutoff),
     overPeriod: {
       meters: new Set(pools.map(({ meter }) => meter.code)),

@@ -83,7 +83,12 @@ function explain(error: unknown, terminal: Terminal): ExitCode {
   }
   if (error instanceof ApiProblem) {
     terminal.err(`error: ${printable(error.code)}: ${printable(error.detail)}\n`);
+    // The first one is the refusal itself, with its place.
     for (const { pointer, code, detail } of error.errors) {
+      if (detail === error.detail && error.errors.length === 1) {
+        if (pointer !== '') terminal.err(`  at ${printable(pointer)}\n`);
+        continue;
+      }
       terminal.err(`  ${printable(pointer === '' ? '(body)' : pointer)}: ${printable(detail)} (${printable(code)})\n`);
     }
     return exitCodes.failed;

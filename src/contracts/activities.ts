@@ -154,7 +154,7 @@ export interface CorrectReRatingOutput {
   readonly corrected: number;
   readonly unchanged: number;
   readonly held: number;
-  /** Their chain ended elsewhere than when they were compared: they were compared again, under the next attempt. */
+  /** Their chain ended elsewhere than when they were compared: so far they were compared again, under the next attempt. */
   readonly moved: number;
   readonly more: boolean;
   readonly lastInvoiceNumber: string | null;

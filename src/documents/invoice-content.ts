@@ -146,7 +146,7 @@ const invoiceColumns: readonly Column[] = [
 const correctionColumns: readonly Column[] = [
   { header: 'Description', share: 0.28, align: 'left' },
   { header: 'Calculation', share: 0.27, align: 'left' },
-  { header: 'Original', share: 0.15, align: 'right' },
+  { header: 'Billed so far', share: 0.15, align: 'right' },
   { header: 'Corrected', share: 0.15, align: 'right' },
   { header: 'Difference', share: 0.15, align: 'right' },
 ];
@@ -237,7 +237,7 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
 function aboutCorrection(invoice: Invoice, { correctedInvoice }: InvoiceDocumentOptions): string {
   const corrected = correctedInvoice?.number ?? `the invoice ${invoice.correctsInvoiceId ?? ''}`;
   return (
-    `Only lines that change are shown. "Original" is what ${corrected} and its earlier corrections have billed together, ` +
+    `Only lines that change are shown. "Billed so far" is what ${corrected} and its earlier corrections have billed together, ` +
     `"Difference" is what this document adds to it. ${corrected} itself does not change.`
   );
 }

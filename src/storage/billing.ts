@@ -3,13 +3,14 @@ import { chargeEvents, findCharge } from './charges.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { passGate } from './gate.js';
-import { findInvoice, linesOfCharge, listInvoices } from './invoices.js';
+import { findInvoice, lifeOf, linesOfCharge, listInvoices } from './invoices.js';
 import type { BillingStore } from './types.js';
 
 export function createBillingStore(db: Database): BillingStore {
   return guarded<BillingStore>({
     atGate: (period, work, purpose = 'issue') => passGate(db, { period, purpose }, work),
     findInvoice: (invoiceId) => findInvoice(db.pool, invoiceId),
+    lifeOf: (invoiceId) => lifeOf(db.pool, invoiceId),
     listInvoices: (filter, page) => listInvoices(db.pool, filter, page),
     findCharge: (chargeId) => findCharge(db.pool, chargeId),
     chargeEvents: (chargeId, page) => chargeEvents(db.pool, chargeId, page),

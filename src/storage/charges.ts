@@ -28,6 +28,8 @@ export interface ChargeBatch {
   readonly meterIds: ReadonlyMap<string, string>;
   readonly cutoff: Position;
   readonly charges: readonly RatedCharge[];
+  /** Provisional ids are their own, so that when a period was provisionally rated never shows in the ids of settled charges. */
+  readonly provisional: boolean;
 }
 
 /** A revision of a charge key that exists already. */
@@ -58,7 +60,10 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
   for (const [i, charge] of batch.charges.entries()) {
     const key = keys[i] ?? '';
     const revisions = earlier.get(key) ?? [];
-    const { id, known } = identify([customerId, period, key, contentOf(charge)], revisions);
+    const { id, known } = identify(
+      [batch.provisional ? 'provisional-charge' : 'charge', customerId, period, key, contentOf(charge)],
+      revisions,
+    );
     ids.push(id);
     if (known) continue;
     const meterId = batch.meterIds.get(charge.meter);
@@ -99,13 +104,13 @@ function contentOf({ quantity, amount, currency, eventCount, digest, calculation
  * many provisional revisions there were, the same facts give the same ids, and so the same document.
  */
 function identify(
-  parts: readonly string[],
+  [kind, ...parts]: readonly [string, ...string[]],
   revisions: readonly EarlierRow[],
 ): { readonly id: string; readonly known: boolean } {
   const taken = new Set(revisions.map((row) => row.charge_id));
   const latest = revisions.at(-1)?.charge_id;
   for (let occurrence = 1; ; occurrence += 1) {
-    const id = uuidOf('charge', ...parts, occurrence);
+    const id = uuidOf(kind, ...parts, occurrence);
     if (!taken.has(id)) return { id, known: false };
     if (id === latest) return { id, known: true };
   }

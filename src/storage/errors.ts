@@ -66,7 +66,10 @@ export function isUnavailable(error: unknown, depth = 0): boolean {
   if (typeof kind === 'string' && prismaKinds.has(kind)) return true;
   if (error instanceof Error && messages.test(error.message)) return true;
   if (error instanceof AggregateError && error.errors.some((inner) => isUnavailable(inner, depth + 1))) return true;
-  return isUnavailable(property(error, 'cause'), depth + 1);
+  // A server that is starting up: Prisma has a code of its own for it (P2039), and keeps the driver's error beside.
+  const meta = property(error, 'meta');
+  const ofDriver = typeof meta === 'object' && meta !== null ? property(meta, 'driverAdapterError') : undefined;
+  return isUnavailable(ofDriver, depth + 1) || isUnavailable(property(error, 'cause'), depth + 1);
 }
 
 /** `StorageUnavailable` when the database is away, else the error as it came. */

@@ -205,12 +205,13 @@ class Gate implements GateTransaction {
   }
 
   storeCharges(charges: readonly RatedCharge[], cutoff = this.facts.cutoff): Promise<readonly string[]> {
-    const { metering, period } = this.facts;
+    const { metering, period, purpose } = this.facts;
     const meterIds = new Map([
       ...metering.meters.map(({ code, meterId }) => [code, meterId] as const),
       ...this.ratedMeters,
     ]);
-    return appendCharges(this.client, { period, meterIds, cutoff, charges });
+    const provisional = purpose === 'provisional';
+    return appendCharges(this.client, { period, meterIds, cutoff, charges, provisional });
   }
 
   async drawNumber(series: string): Promise<number> {
@@ -273,9 +274,8 @@ class Gate implements GateTransaction {
     return Promise.resolve();
   }
 
-  storeFinding(finding: NewFinding): Promise<void> {
-    this.writes.findings.push(findingToDb(finding));
-    return Promise.resolve();
+  async storeFinding(finding: NewFinding): Promise<void> {
+    this.writes.findings.push(await findingToDb(this.client, finding));
   }
 
   flush(): Promise<void> {

@@ -5,7 +5,7 @@ import { SqlParameters } from './aggregation-sql-fragments.js';
 import { groupRows } from './group-rows.js';
 import { type InvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
-import type { BillingStore, Page, PageRequest } from './types.js';
+import type { BillingStore, InvoiceLife, Page, PageRequest } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
 export type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
@@ -20,6 +20,23 @@ export async function findInvoice(db: Queryable, idOrNumber: string): Promise<In
   const { rows } = await db.query<StatusRow>(`${invoiceSql} WHERE i.${column} = $1`, [idOrNumber]);
   const [invoice] = await withLines(db, rows);
   return invoice ?? null;
+}
+
+export async function lifeOf(db: Queryable, invoiceId: string): Promise<InvoiceLife> {
+  const transitions = await db.query<InvoiceLife['transitions'][number]>(
+    'SELECT status, actor, reason, at FROM invoice_transitions WHERE invoice_id = $1 ORDER BY sequence',
+    [invoiceId],
+  );
+  // Through the period, which has an index; both are documents of the same one.
+  const later = await db.query<{ readonly invoice_id: string; readonly corrects: boolean }>(
+    `SELECT l.invoice_id, l.corrects_invoice_id IS NOT NULL AS corrects
+     FROM invoices i JOIN invoices l USING (customer_id, period)
+     WHERE i.invoice_id = $1 AND i.invoice_id IN (l.corrects_invoice_id, l.replaces_invoice_id) ORDER BY l.chain_place`,
+    [invoiceId],
+  );
+  const ids = (corrects: boolean): readonly string[] =>
+    later.rows.filter((row) => row.corrects === corrects).map((row) => row.invoice_id);
+  return { transitions: transitions.rows, correctedBy: ids(true), replacedBy: ids(false)[0] ?? null };
 }
 
 /** The newest first. */

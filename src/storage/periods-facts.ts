@@ -17,9 +17,10 @@ interface OpenWindowRow {
 }
 
 /**
- * Windows whose usage, by the facts committed so far, is not what their latest revisions say, in order of time. So a fact
- * that changes no quantity, count or digest (an amendment to the same content, an event whose value cannot be read)
- * opens no window, and closing a window settles it. One pass over the customer's events of the period.
+ * Windows whose usage, by the facts committed so far, is not what their latest revisions say, or that only provisional
+ * revisions say, in order of time. So a fact that changes no quantity, count or digest (an amendment to the same content, an
+ * event whose value cannot be read) opens no window, and closing a window settles it: rating provisionally does not. One
+ * pass over the customer's events of the period.
  */
 export async function openWindows(db: Database, period: BillingPeriod): Promise<readonly OpenWindow[]> {
   const { meters, adjusted } = await readMeteringContext(db.pool, period);
@@ -34,7 +35,7 @@ export async function openWindows(db: Database, period: BillingPeriod): Promise<
        FROM (${usage.select}) AS u WHERE event_count > 0)`,
     `latest AS (
       SELECT DISTINCT ON (meter_id, window_start, group_key)
-             meter_id, window_start, window_end, group_key, quantity, event_count, digest
+             meter_id, window_start, window_end, group_key, quantity, event_count, digest, is_final
         FROM aggregated_usage WHERE customer_id = ${customer} AND period = ${name}
        ORDER BY meter_id, window_start, group_key, revision DESC)`,
   ];
@@ -43,7 +44,7 @@ export async function openWindows(db: Database, period: BillingPeriod): Promise<
       FROM fresh AS f
       FULL JOIN (SELECT * FROM latest WHERE event_count > 0) AS l USING (meter_id, window_start, group_key)
       JOIN meters m USING (meter_id)
-     WHERE (f.quantity, f.event_count, f.digest) IS DISTINCT FROM (l.quantity, l.event_count, l.digest)
+     WHERE (f.quantity, f.event_count, f.digest) IS DISTINCT FROM (l.quantity, l.event_count, l.digest) OR NOT l.is_final
      ORDER BY window_start, meter`;
   const { rows } = await db.pool.query<OpenWindowRow>(text, [...params.values]);
   return rows.map((row) => ({ meter: row.meter, windowStart: row.window_start, windowEnd: row.window_end }));

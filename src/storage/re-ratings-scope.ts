@@ -40,7 +40,9 @@ export async function resolveScope(
       WHERE ${within('p')} AND p.period_start <= now()
         AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
         AND (${endsAfterSql('p', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
-          WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end))
+          WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end)
+          OR EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = p.customer_id
+            AND a.replacement_event_time >= p.period_start AND a.replacement_event_time < p.period_end))
       ORDER BY p.customer_id, p.period_start LIMIT ${examplesMax})
     (SELECT 'target' AS kind, customer_id, period FROM invoiced WHERE NOT voided ORDER BY customer_id, period_start)
     UNION ALL

@@ -124,8 +124,10 @@ class RelayPlanner {
     const attempt = await this.db.transaction<Outcome>(async (client) => {
       const { rows: cursors } = await client.query<CursorRow>(`${cursorSql} FOR UPDATE`, [group]);
       const from = BigInt(fencedCursor(cursors[0], group, turn.epoch));
-      const furthest = from + positionsPerPlan;
-      const to = (furthest < BigInt(turn.horizon) ? furthest : BigInt(turn.horizon)).toString() as Position;
+      const [furthest, horizon] = [from + positionsPerPlan, BigInt(turn.horizon)];
+      // Another call of this epoch has planned beyond this one's horizon: the cursor never goes back.
+      if (from >= horizon) return { kind: 'planned', position: from.toString() as Position, facts: 0 };
+      const to = (furthest < horizon ? furthest : horizon).toString() as Position;
       const { rows } = await client.query<PlanRow>(planSql, [from.toString(), to]);
       const [planned] = rows;
       invariant(planned !== undefined, 'a plan answers with one row');

@@ -34,6 +34,19 @@ export interface PeriodChain {
   readonly rating: PeriodRating | null;
 }
 
+/** What became of a document. */
+export interface InvoiceLife {
+  readonly transitions: readonly {
+    readonly status: string;
+    readonly actor: string;
+    readonly reason: string | null;
+    readonly at: Instant;
+  }[];
+  /** Ids, in the order of the chain. */
+  readonly correctedBy: readonly string[];
+  readonly replacedBy: string | null;
+}
+
 // Re-rating -----------------------------------------------------------------------------------------------------------
 
 /** Which invoiced periods: all that fit every part that is given. */

@@ -4,7 +4,7 @@ import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, Position } from '../domain/values.js';
 import type { BillingPeriod } from './types-reference.js';
 
-/** A window whose usage in the ledger is not what its last revision says. */
+/** A window whose usage in the ledger is not what its last revision says, or whose last revision is provisional. */
 export interface OpenWindow {
   readonly meter: string;
   readonly windowStart: Instant;

@@ -6,6 +6,7 @@ import type { BackfillStore, DeadLetter, DeadLetterStore } from './types-backfil
 import type {
   AdjustmentStore,
   Comparison,
+  InvoiceLife,
   PeriodChain,
   PeriodRating,
   ProofStore,
@@ -240,6 +241,8 @@ export interface BillingStore {
    */
   atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>, purpose?: GatePurpose): Promise<T>;
   findInvoice(invoiceId: string): Promise<Invoice | null>;
+  /** What became of a document: its transitions, the documents that correct it, the one that replaces it. */
+  lifeOf(invoiceId: string): Promise<InvoiceLife>;
   listInvoices(
     filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string },
     page: PageRequest,

@@ -7,6 +7,8 @@ import { PeriodRun } from './billing-period/period-run.js';
 
 /** Before it, late usage was only noted; `test/replay/histories/billingPeriod.late-usage…` is such a run. */
 const correctsLateUsage = 'correct-late-usage';
+/** Before it, a request to close that came while late usage was gathered was passed over, though the invoice had been voided. */
+const closesWhileLate = 'close-while-late';
 
 /** How long a run waits for invoicing's decision before it reads again; doubled each time. */
 const decisionWaitMs = { first: 5_000, max: 3_600_000 };
@@ -88,9 +90,11 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
 
 /**
  * The invoice is issued. Facts beyond the cutoff of the last rating are gathered for the customer's quiet time; then a
- * re-rating corrects them, all together.
+ * re-rating corrects them, all together. Null: the invoice was voided meanwhile.
  */
-async function afterInvoice(run: PeriodRun): Promise<'already_invoiced' | 'late_usage_noted' | 'correction_started'> {
+async function afterInvoice(
+  run: PeriodRun,
+): Promise<'already_invoiced' | 'late_usage_noted' | 'correction_started' | null> {
   if (run.reading.veryLateFacts === 0) {
     run.enter('invoiced');
     return 'already_invoiced';
@@ -100,6 +104,11 @@ async function afterInvoice(run: PeriodRun): Promise<'already_invoiced' | 'late_
   let late = run.state.lateUsage ?? { firstMs: nowMs, lastMs: nowMs };
   for (;;) {
     if (run.applyInbox()) late = { ...late, lastMs: Date.now() };
+    if (run.state.closeRequest !== null && patched(closesWhileLate)) {
+      // Only a void makes sense of it, and only a reading tells of one.
+      const { stage } = await run.read();
+      if (stage !== 'invoiced') return null;
+    }
     run.state = { ...run.state, lateUsage: late, closeRequest: null };
     run.enter('late');
     const dueAt = lateUsageDueAt(late, settings);

@@ -101,8 +101,8 @@ test('at the rating cadence closing stores provisional charges; a missing price 
   await fixture.run(fixture.activities.issueChunk, { billingDay: '2024-02-01' as LocalDate, limit: 10 });
   const { data } = await fixture.storage.billing.listInvoices({ customerId: 'acme' }, { limit: 1 });
   const charge = await fixture.storage.billing.findCharge(data[0]?.lines[0]?.chargeIds[0] ?? '');
-  // Equal content is not repeated: the issued line bills the provisional charge itself.
-  expect(charge).toMatchObject({ revision: 1, quantity: '30' });
+  // The issued line bills a revision of its own, which supersedes the provisional one: when that was made must not show.
+  expect(charge).toMatchObject({ revision: 2, quantity: '30' });
 
   await fixture.addCustomer('unpriced', { priceBook: 'nothing' });
   await fixture.addCalls('unpriced', 3);

@@ -1,6 +1,8 @@
 /** Approval, void, automatic corrections and repeated steps of `reRating`, on real Postgres. */
+import pg from 'pg';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import type { DecimalString, Instant, Position } from '../../src/domain/values.js';
+import { usageEvent } from '../storage/usage-fixture.js';
 import { createActivityFixture, january } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 import { ReRatingFixture, step } from './re-rating-fixture.js';
@@ -142,6 +144,63 @@ describe('void', () => {
       { result: 'held', detail: expect.stringContaining('void') as string },
     ]);
   });
+});
+
+describe('a chain that does not hold', () => {
+  /** As a superuser could: with the refusal switched off. */
+  async function tamper(table: string, sql: string, values: readonly unknown[]): Promise<void> {
+    const client = new pg.Client({ connectionString: fixture.url });
+    await client.connect();
+    try {
+      await client.query(`ALTER TABLE ${table} DISABLE TRIGGER refuse_change`);
+      expect((await client.query(sql, [...values])).rowCount).toBe(1);
+      await client.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER refuse_change`);
+    } finally {
+      await client.end();
+    }
+  }
+
+  test.each<[string, string, string]>([
+    ['a line', 'invoice_line_items', 'UPDATE invoice_line_items SET amount = amount + 0.5 WHERE invoice_id = $1'],
+    ['a description', 'invoice_line_items', `UPDATE invoice_line_items SET description = 'x' WHERE invoice_id = $1`],
+    ['a total', 'invoices', 'UPDATE invoices SET total = total + 1 WHERE invoice_id = $1'],
+    [
+      'a charge',
+      'rated_charges',
+      `UPDATE rated_charges SET amount = amount + 1
+       WHERE charge_id = (SELECT charge_ids[1] FROM invoice_line_items WHERE invoice_id = $1)`,
+    ],
+    [
+      'an aggregate',
+      'aggregated_usage',
+      `UPDATE aggregated_usage SET quantity = quantity + 5
+       WHERE customer_id = (SELECT customer_id FROM invoices WHERE invoice_id = $1)`,
+    ],
+  ])('is not corrected on top: %s was altered', async (_what, table, sql) => {
+    const customerId = await re.invoicedCustomer(10);
+    const [original] = await re.documents(customerId);
+    await tamper(table, sql, [original?.invoiceId]);
+    await fixture.addCalls(customerId, 1, '2024-01-25T00:00:00Z');
+    const id = await re.ask(customerId);
+    expect(await fixture.run(fixture.activities.compareReRating, step(id))).toMatchObject({ held: 1 });
+    expect(await re.documents(customerId)).toHaveLength(1);
+    const { data } = await fixture.storage.findings.list({ customerId, code: 'CHAIN_BROKEN' }, { limit: 10 });
+    expect(data.length).toBeGreaterThan(0);
+  });
+});
+
+test('a re-rating that changes nothing leaves the end of the chain where it is', async () => {
+  const customerId = await re.invoicedCustomer(10);
+  const key = { customerId, period: january };
+  await re.reRate(customerId, { reason: 'manual' });
+  expect((await fixture.storage.proof.chain(key)).rating?.sequence).toBe(1);
+  // Of no meter: nothing to bill, but settled, or it would be looked at for ever.
+  await fixture.storage.ledger.append(
+    [usageEvent({ customerId, eventId: 'unmetered', eventType: 'something_else', eventTime: '2024-01-20T00:00:00Z' })],
+    [],
+  );
+  await re.reRate(customerId);
+  expect((await fixture.storage.proof.chain(key)).rating?.sequence).toBe(2);
 });
 
 describe('automatic corrections', () => {

@@ -191,7 +191,13 @@ describe('corrections', () => {
     const text = await textOf(correction, {
       correctedInvoice: { number: 'INV-000123', issuedAt: instant('2024-02-01T01:00:00.000000Z') },
     });
-    for (const said of ['Correction invoice', 'INV-000123 of 1 February 2024', 'Original', 'Corrected', 'Difference']) {
+    for (const said of [
+      'Correction invoice',
+      'INV-000123 of 1 February 2024',
+      'Billed so far',
+      'Corrected',
+      'Difference',
+    ]) {
       expect(text.split('\n')).toContain(said);
     }
     for (const figure of ['118.72', '118.80', '0.08', 'Corrected quantity 1,235', 'Reason: late usage']) {

@@ -91,14 +91,25 @@ const numberIn = (output: string): string => /INV-\d+/.exec(output)?.[0] ?? 'no 
 describe('npm start', () => {
   let number: string;
 
-  test('shows the invoice of 118.72 on empty data', async () => {
+  /** The correction of the late call, the reconciliation, and both documents verified. */
+  function expectProofs(output: string): void {
+    expect(output).toMatch(/INV-000002\S*  corrects INV-000001/);
+    expect(output).toMatch(/1000 × 0\.10 \+ 235 × 0\.08.*118\.72.*118\.80.*0\.08/);
+    expect(output).toMatch(/1 billing period, 0 different/);
+    expect(output).toMatch(/api_calls.*1235.*1235.*118\.80.*118\.80.*118\.80.*equal/);
+    expect(output).toMatch(/Verify INV-000001 +from raw events: 118\.72 computed again/);
+    expect(output).toMatch(/Verify INV-000002 +from raw events: 0\.08 computed again/);
+  }
+
+  test('shows the invoice of 118.72, its correction of 0.08 and the proofs on empty data', async () => {
     const output = await ready(start());
     number = numberIn(output);
     expect(output).toContain('2468 events sent, 1234 accepted, 1234 duplicates');
     expect(output).toMatch(/1000 × 0\.10 \+ 234 × 0\.08.*118\.72/);
     expect(number).toBe('INV-000001');
+    expectProofs(output);
     const addresses = [...output.matchAll(/http:\/\/127\.0\.0\.1:\d+\/\S+/g)].map(([address]) => address);
-    expect(addresses).toHaveLength(3);
+    expect(addresses).toHaveLength(4);
     for (const address of addresses)
       expect({ address, status: (await fetch(address)).status }).toMatchObject({ status: 200 });
   }, 180_000);
@@ -124,6 +135,7 @@ describe('npm start', () => {
     expect(output).toContain('2468 events sent, 0 accepted, 2468 duplicates');
     expect(output).toMatch(/1000 × 0\.10 \+ 234 × 0\.08.*118\.72/);
     expect(numberIn(output)).toBe(number);
+    expectProofs(output);
   }, 180_000);
 
   test('says which part has died, and stops the others', async () => {

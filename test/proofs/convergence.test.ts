@@ -65,7 +65,7 @@ describe('in memory', () => {
       }),
       runs(1_000),
     );
-  });
+  }, 600_000);
 });
 
 describe('on Postgres, through the activities', () => {
@@ -102,7 +102,7 @@ describe('on Postgres, through the activities', () => {
         expect(balanceOf(entries, null, minorDigitsOf(its))).toBe(0n);
         expect(await books.complaints()).toEqual([]);
       }),
-      runs(60),
+      runs(90),
     );
     const trialBalance = await fixture.storage.journal.trialBalance();
     expect(trialBalance).not.toEqual([]);

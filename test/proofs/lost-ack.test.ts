@@ -10,6 +10,7 @@ import pg from 'pg';
 import { createActivities } from '../../src/activities/index.js';
 import type { Activities } from '../../src/activities/index.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
+import { reconciliationActor } from '../../src/activities/re-rating/compare-period.js';
 import { uuidOf } from '../../src/storage/identifiers.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
@@ -59,7 +60,7 @@ class Run {
     const step = name === 'runRelay' ? name : `${this.steps} ${name}`;
     this.ran.set(name, (this.ran.get(name) ?? 0) + 1);
     let heartbeatDetails: unknown;
-    return this.losses.untilDone(
+    const answered = await this.losses.untilDone(
       step,
       async (attempt) => {
         const known = attempt === 2 ? heartbeatDetails : undefined;
@@ -70,10 +71,11 @@ class Run {
         const activity = this.activities[name] as (...parameters: typeof input) => Promise<unknown>;
         const answer = await environment.run(activity, ...input);
         if (name === this.lostActivity && attempt <= 2) throw new Error(`the acknowledgement of ${name} was lost`);
-        return answer as Awaited<ReturnType<Activities[Name]>>;
+        return answer;
       },
       (error) => error instanceof ApplicationFailure && error.nonRetryable === true,
     );
+    return answered as Awaited<ReturnType<Activities[Name]>>;
   }
 }
 
@@ -162,9 +164,12 @@ async function tell(run: Run): Promise<void> {
 
   await forgetEvent(fixture.url);
   const { runId } = await run.do('beginReconciliation', { runId: null });
-  expect(await run.do('reconcileChunk', { runId, limit: 10 })).toMatchObject({ different: 1 });
+  await run.do('reconcileChunk', { runId, limit: 10 });
   await run.do('finishReconciliation', { runId });
-  await correct(run, uuidOf('re-rating', 'reconciliation', 'acme', january, 2), null);
+  expect(await fixture.storage.reconciliation.find(runId)).toMatchObject({ periods: 3, different: 1 });
+  const { data: reRatings } = await fixture.storage.reRatings.list({ customerId: 'acme' }, { limit: 100 });
+  const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
+  await correct(run, repair?.reRatingId ?? '', null);
 }
 
 interface Told {
@@ -175,7 +180,10 @@ interface Told {
   readonly lost: readonly string[];
 }
 
-async function told(lostActivity: keyof Activities | null, loses: (call: string) => boolean = () => false): Promise<Told> {
+async function told(
+  lostActivity: keyof Activities | null,
+  loses: (call: string) => boolean = () => false,
+): Promise<Told> {
   const fixture = await createActivityFixture();
   try {
     const run = new Run(fixture, new Losses(loses), lostActivity);

@@ -7,7 +7,7 @@
 import { permutationsOf, randomFrom } from './support/random-order.js';
 import { deliver, documentText, meteredEvents } from './support/small-order.js';
 import type { Delivery } from './support/small-order.js';
-import { billInOrder, facts } from './support/large-order.js';
+import { billInOrder, billThereAndBack, facts } from './support/large-order.js';
 
 const seed = Number(process.env['SEED'] ?? 20_240_131);
 
@@ -76,4 +76,11 @@ describe('2,000 events, on Postgres', () => {
     expect(text).toContain('"document_hash":"');
     expect(facts.events).toHaveLength(2_000);
   }, 600_000);
+});
+
+test('closings with provisional ratings leave no trace, also where the same usage comes back', async () => {
+  // An event comes and is void again: with or without a rating in between, the invoice is the one of three calls.
+  const [rated, unrated] = [await billThereAndBack(true), await billThereAndBack(false)];
+  expect(JSON.parse(rated)).toMatchObject({ total: '0.3' });
+  expect(rated).toBe(unrated);
 });

@@ -159,6 +159,21 @@ const billingPeriodScenarios: Record<string, Scenario> = {
       return handle;
     });
   },
+  'voided-while-late': () => {
+    const fake = quickPeriod();
+    fake.record(event(77));
+    fake.issue();
+    return recorded(fake, async () => {
+      const handle = await tell(fake, fake.record(event(78)));
+      await eventually(
+        () => handle.query(billingPeriodQuery),
+        ({ stage }) => stage === 'late',
+      );
+      fake.stage = 'void';
+      await close(fake);
+      return handle;
+    });
+  },
   void: () => {
     const fake = quickPeriod();
     fake.record(event(75));

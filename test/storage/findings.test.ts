@@ -60,3 +60,17 @@ test('the first decision stands', async () => {
     await expect(findings.resolve(nobody, first)).rejects.toMatchObject({ code: 'FINDING_NOT_FOUND' });
   }
 });
+
+test('what was fixed and is found again is open again; what was accepted stays accepted', async () => {
+  const found = { code: 'AGAIN', customerId: null, period: null, subject: { thing: 'again' }, detail: 'it is back' };
+  const decide = (id: string, resolution: 'fixed' | 'accepted') =>
+    findings.resolve(id, { resolution, reason: 'r', resolvedBy: 'ann' });
+  const first = await findings.store(found);
+  expect(await findings.store(found)).toBe(first);
+  await decide(first, 'fixed');
+  const second = await findings.store(found);
+  expect(second).not.toBe(first);
+  expect((await findings.find(second))?.resolution).toBeNull();
+  await decide(second, 'accepted');
+  expect(await findings.store(found)).toBe(second);
+});

@@ -25,6 +25,9 @@ export interface TestStack {
   stop(): Promise<void>;
 }
 
+/** Stacks of this test file that were stopped: whoever still waits for something of them gives up. */
+let stops = 0;
+
 type Addresses = Pick<TestStack, 'apiUrl' | 'databaseUrl' | 'temporalAddress'>;
 
 export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
@@ -58,6 +61,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     pids: async () => (await order('pids')) as Partial<Record<Part, number>>,
     startWorker: async () => (await order('startWorker')) as number,
     async stop() {
+      stops += 1;
       await order('stop');
       child.disconnect();
     },
@@ -79,7 +83,9 @@ export async function call<T>(url: string, init: { method?: string; body?: unkno
 /** Asks again until the answer satisfies; the bound only ends a test that would never end. */
 export async function until<T>(ask: () => Promise<T>, satisfied: (answer: T) => boolean, boundMs = 90_000): Promise<T> {
   const end = Date.now() + boundMs;
+  const stopsBefore = stops;
   for (;;) {
+    if (stops > stopsBefore) throw new Error('the stack was stopped');
     let answer: T | undefined;
     let failure: unknown;
     try {

@@ -249,6 +249,23 @@ test('a fact after the invoice starts the period again: it waits for quiet, star
   });
 });
 
+test('a close request is heard while late usage is gathered: the invoice was voided meanwhile', async () => {
+  const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
+  fake.append({ meter: 'calls', at: at(-2, 5) });
+  fake.issue();
+  await withWorker(env, { activities: fake.activities }, async () => {
+    const handle = await tell(fake, fake.record({ meter: 'calls', at: at(-2, 6) }));
+    await env.sleep(minute);
+    expect((await handle.query(billingPeriodQuery)).stage).toBe('late');
+    await requestClose(fake); // refused by the API while it is invoiced; harmless all the same
+    await env.sleep(minute);
+    expect(fake.calls.requests).toHaveLength(0);
+    fake.stage = 'void';
+    expect(await resultOf(await requestClose(fake))).toEqual({ outcome: 'handed_over' });
+    expect(fake.calls).toMatchObject({ corrections: 0, requests: [{ forced: false }] });
+  });
+});
+
 test('late usage of a customer that corrects by hand is noted, and operators are told', async () => {
   const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
   fake.append({ meter: 'calls', at: at(-2, 5) });

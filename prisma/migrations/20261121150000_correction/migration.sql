@@ -77,13 +77,17 @@ CREATE TABLE re_rating_decisions (
 CREATE FUNCTION require_other_person() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.decision = 'approved' AND EXISTS (
-    SELECT FROM re_ratings WHERE re_rating_id = NEW.re_rating_id AND requested_by = NEW.decided_by) THEN
+    SELECT FROM re_ratings WHERE re_rating_id = NEW.re_rating_id
+      AND lower(btrim(requested_by)) = lower(btrim(NEW.decided_by))) THEN
     RAISE check_violation USING MESSAGE = format('re-rating %s was requested by the same person', NEW.re_rating_id),
       CONSTRAINT = 're_rating_decisions_other_person';
   END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER require_other_person BEFORE INSERT ON re_rating_decisions FOR EACH ROW EXECUTE FUNCTION require_other_person();
+-- Also under session_replication_role = replica, as the refusals of change.
+ALTER TABLE re_rating_decisions ENABLE ALWAYS TRIGGER require_other_person;
+ALTER TABLE postings ENABLE ALWAYS TRIGGER require_balance;
 
 -- What became of each target; written in the transaction that settles the period.
 CREATE TABLE re_rating_outcomes (

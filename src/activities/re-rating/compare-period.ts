@@ -5,6 +5,7 @@ import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decima
 import { DomainFailure } from '../../domain/failure.js';
 import type { DecimalString } from '../../domain/values.js';
 import { customerOf, pinsOf, rateWith } from '../../billing/price-facts.js';
+import { brokenSettlement } from '../../billing/reconcile-period.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type {
   BillingPeriod,
@@ -16,7 +17,7 @@ import type {
   ReRating,
 } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { holdingFindings } from '../held-findings.js';
+import { brokenFinding, holdingFindings } from '../held-findings.js';
 import { periodOf } from '../period-facts.js';
 import { newPriceFacts } from './new-price-facts.js';
 
@@ -41,6 +42,7 @@ export async function comparePeriod(
   for (;;) {
     const chain = await storage.proof.chain(target);
     const facts = await factsOf(dependencies, period, { reRating, chain });
+    const broken = await brokenSettlement(storage, period, { chain, usage: !isUsageInDoubt(reRating) });
     const compared = await storage.billing.atGate(period, async (gate) => {
       // The versions were read for another end of the chain: once more.
       if (!endsAlike(gate.chain, chain)) return null;
@@ -49,6 +51,7 @@ export async function comparePeriod(
         period,
         attempt,
         facts,
+        broken,
         threshold: customer.approvalThreshold,
       });
       await gate.recordComparison(comparison);
@@ -101,11 +104,13 @@ interface ComparisonFacts {
   readonly period: BillingPeriod;
   readonly attempt: number;
   readonly facts: PriceFacts | HeldFacts;
+  /** Why what was settled so far does not stand; empty: it does. */
+  readonly broken: Awaited<ReturnType<typeof brokenSettlement>>;
   readonly threshold: DecimalString | null;
 }
 
 async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<Comparison> {
-  const { reRating, period, attempt, facts, threshold } = input;
+  const { reRating, period, attempt, facts, broken, threshold } = input;
   const { rating, documents } = gate.chain;
   const base = {
     reRatingId: reRating.reRatingId,
@@ -124,12 +129,18 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
     detail,
   });
   if ('held' in facts || rating === null) return held('held' in facts ? facts.held : '');
+  if (broken.length > 0) {
+    if (!reRating.dryRun)
+      for (const { detail, subject } of broken) await gate.storeFinding(brokenFinding(period, detail, subject));
+    return held(`What was invoiced so far does not reconcile. ${broken.map(({ detail }) => detail).join(' ')}`);
+  }
   await bringWindows(gate, { reRating, rating, facts });
   const at = { cutoff: gate.cutoff };
   const rated = await rateWith(facts, period, (segments, meterIds) => gate.segmentUsage(segments, { meterIds, ...at }));
   const findings = holdingFindings(period, { rated, unreadable: await gate.unreadableValues() });
   if (findings.length > 0) {
-    for (const finding of findings) await gate.storeFinding(finding);
+    // A dry run only asks: its answer is the comparison.
+    if (!reRating.dryRun) for (const finding of findings) await gate.storeFinding(finding);
     return held(findings.map(({ detail }) => detail).join(' '));
   }
   const correction = compareWithInvoiced(invoicedLines(documents), rated.lines);
@@ -149,6 +160,10 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
 const noDifference = { difference: zero, needsApproval: false, differences: [] } as const;
 const noPins = { customer_version_id: '', meter_ids: [], price_segments: [] };
 
+function isUsageInDoubt({ reason, requestedBy }: ReRating): boolean {
+  return reason === 'rating_defect' || requestedBy === reconciliationActor;
+}
+
 /** Late facts touch few windows. Everything is aggregated anew where what was aggregated is itself in doubt, or a meter is new. */
 async function bringWindows(
   gate: GateTransaction,
@@ -160,8 +175,7 @@ async function bringWindows(
 ): Promise<void> {
   const known = new Set(rating.pinnedVersions.meter_ids);
   const meterIds = facts.meters.map(({ meterId }) => meterId);
-  const inDoubt = reRating.reason === 'rating_defect' || reRating.requestedBy === reconciliationActor;
-  if (inDoubt || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff();
+  if (isUsageInDoubt(reRating) || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff();
   else await gate.bringTouchedWindows(meterIds, rating.cutoff);
 }
 

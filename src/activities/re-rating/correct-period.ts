@@ -13,8 +13,16 @@ import type { LocalDate } from '../../domain/values.js';
 import { documentHash } from '../../billing/document-hash.js';
 import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
+import { canonicalJson } from '../../storage/canonical-json.js';
 import { uuidOf } from '../../storage/identifiers.js';
-import type { BillingPeriod, Comparison, Customer, GateTransaction, ReRating } from '../../storage/types.js';
+import type {
+  BillingPeriod,
+  Comparison,
+  Customer,
+  GateTransaction,
+  PeriodRating,
+  ReRating,
+} from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { periodOf } from '../period-facts.js';
 
@@ -39,10 +47,12 @@ export async function correctPeriod(
     pins: comparison.pinnedVersions,
     currency: comparison.currency,
   });
+  const late = await storage.periods.veryLateFacts(period);
+  const hasLateFacts = late.from !== null && BigInt(late.from) <= BigInt(comparison.cutoff);
   return storage.billing.atGate(period, async (gate): Promise<Corrected> => {
     const { rating, documents } = gate.chain;
     if (rating?.sequence !== comparison.ratingSequence || documents.length === 0) return { outcome: 'moved' };
-    return settle(gate, { dependencies, reRating, comparison, period, customer, facts });
+    return settle(gate, { dependencies, reRating, comparison, period, customer, facts, hasLateFacts });
   });
 }
 
@@ -53,6 +63,8 @@ interface SettleFacts {
   readonly period: BillingPeriod;
   readonly customer: Customer;
   readonly facts: PriceFacts;
+  /** Facts that the comparison covers and no rating before it. */
+  readonly hasLateFacts: boolean;
 }
 
 async function settle(gate: GateTransaction, input: SettleFacts): Promise<Corrected> {
@@ -69,13 +81,14 @@ async function settle(gate: GateTransaction, input: SettleFacts): Promise<Correc
   );
   const charges = await storeCharges(gate, { lines: rated.lines, cutoff });
   const invoice = correction === null ? null : await issue(gate, { ...input, correction, charges });
-  await gate.insertRating({
+  const rating = {
     cutoff,
     pinnedVersions: comparison.pinnedVersions,
     chargeIds: charges.current,
     invoiceId: invoice?.invoiceId ?? null,
     reRatingId: reRating.reRatingId,
-  });
+  };
+  if (input.hasLateFacts || isNews(rating, gate.chain.rating)) await gate.insertRating(rating);
   const outcome = invoice === null ? 'no_difference' : 'corrected';
   await gate.recordReRatingOutcome({
     reRatingId: reRating.reRatingId,
@@ -85,6 +98,13 @@ async function settle(gate: GateTransaction, input: SettleFacts): Promise<Correc
     invoiceId: invoice?.invoiceId ?? null,
   });
   return invoice === null ? { outcome: 'no_difference' } : { outcome: 'corrected', number: invoice.number };
+}
+
+/** A rating that says what the last one said would only make every other re-rating of the period compare again. */
+function isNews(rating: Omit<PeriodRating, 'sequence'>, last: PeriodRating | null): boolean {
+  const content = ({ pinnedVersions, chargeIds }: Omit<PeriodRating, 'sequence'>): string =>
+    canonicalJson({ pinnedVersions, chargeIds });
+  return rating.invoiceId !== null || last === null || content(rating) !== content(last);
 }
 
 interface StoredCharges {

@@ -80,13 +80,13 @@ export function correctReRating(dependencies: ActivityDependencies): Activities[
       reason: null,
     });
     const comparisons = await storage.reRatings.pendingCorrection(reRatingId, attempt, limit);
-    const done = { corrected: 0, unchanged: 0, held: 0, moved: 0 };
+    const done = { corrected: 0, unchanged: 0, held: 0 };
     let lastInvoiceNumber: string | null = null;
     await eachTarget(comparisons, async (comparison) => {
       const corrected = await correctPeriod(dependencies, { reRating, comparison });
       if (corrected.outcome === 'moved') {
         const again = await comparePeriod(dependencies, { reRating, target: comparison, attempt: attempt + 1 });
-        done[again.result === 'held' ? 'held' : 'moved'] += 1;
+        if (again.result === 'held') done.held += 1;
       } else if (corrected.outcome === 'corrected') {
         done.corrected += 1;
         lastInvoiceNumber = corrected.number;
@@ -94,7 +94,9 @@ export function correctReRating(dependencies: ActivityDependencies): Activities[
         done.unchanged += 1;
       }
     });
-    return { ...done, more: comparisons.length === limit, lastInvoiceNumber };
+    // From the rows: an attempt at this activity whose answer was lost has compared again, too.
+    const moved = (await storage.reRatings.pendingCorrection(reRatingId, attempt + 1, limit)).length;
+    return { ...done, moved, more: comparisons.length === limit, lastInvoiceNumber };
   };
 }
 

@@ -10,7 +10,7 @@ import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
 import type { Storage } from '../../storage/types.js';
-import { invoice } from '../schemas/billing.js';
+import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
@@ -71,12 +71,16 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
         summary: 'An invoice, by id or number',
         params,
         response: answers({
-          success: { 200: { description: 'The invoice.', schema: invoice } },
+          success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
           refusals: ['INVOICE_NOT_FOUND'],
         }),
       },
     },
-    async (request) => invoiceToWire(await requireInvoice(storage, request.params.id)),
+    async (request) => {
+      const found = await requireInvoice(storage, request.params.id);
+      const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
+      return { ...invoiceToWire(found), corrected_by: correctedBy, replaced_by: replacedBy, transitions };
+    },
   );
   app.get(
     '/invoices/:id/pdf',

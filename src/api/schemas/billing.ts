@@ -107,8 +107,10 @@ export const invoice = z
     number: z.string(),
     type: z.enum(['invoice', 'correction', 'credit_note']),
     corrects_invoice_id: z.string().nullable(),
+    replaces_invoice_id: z.string().nullable(),
+    chain_place: z.int(),
     customer_id: z.string(),
-    period: intervalOut,
+    period: intervalOut.extend({ name: dateOut, time_zone: z.string() }),
     currency: z.string(),
     status: z.enum(['draft', 'held', 'issued', 'partly_paid', 'paid', 'overdue', 'void']),
     issued_at: instantOut,
@@ -120,10 +122,17 @@ export const invoice = z
     credits: decimalOut,
     tax: decimalOut,
     total: decimalOut,
-    document_hash: z.string(),
+    cutoff_position: z.string().meta({ description: 'The ledger position through which the facts are part of it.' }),
+    pinned_versions: z
+      .looseObject({})
+      .meta({ description: 'The versions of customer, meters and prices it was rated with.' }),
+    document_hash: z.string().meta({ description: 'docs/design/DATA_MODEL.md says of what.' }),
     lines: z.array(
       z.object({
         line_item_id: z.string(),
+        line_number: z.int(),
+        line_key: z.string(),
+        service: intervalOut,
         description: z.string(),
         meter: z.string().nullable(),
         group: groupOut,
@@ -143,6 +152,17 @@ export const invoice = z
     ),
   })
   .meta({ id: 'Invoice' });
+
+/** One invoice: with what became of it. */
+export const invoiceDetail = invoice
+  .extend({
+    corrected_by: z.array(z.string()).meta({ description: 'Ids of its corrections and credit notes, in order.' }),
+    replaced_by: z.string().nullable().meta({ description: 'The invoice that replaces it, once it was voided.' }),
+    transitions: z.array(
+      z.object({ status: z.string(), actor: z.string(), reason: z.string().nullable(), at: instantOut }),
+    ),
+  })
+  .meta({ id: 'InvoiceDetail' });
 
 export const charge = z
   .object({

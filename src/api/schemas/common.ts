@@ -39,7 +39,7 @@ export const decimal = textAccepted((text) => parseDecimal(text)).meta({
 export const storedText = (max: number): z.ZodString =>
   z.string().min(1).max(max).refine(isStorableText, unstorableText);
 /** Why something was decided; kept with the decision. */
-export const reasonText = storedText(1_000);
+export const reasonText = storedText(1_000).regex(/\S/, 'must say something');
 
 /** Parts of answers, which are ours and need no checking of their form. */
 export const instantOut = z.string().meta({ format: 'date-time' });

@@ -68,7 +68,10 @@ export class PeriodService {
     if (to > startOfLocalDay(customer.billingFrom, customer.timeZone)) return true;
     const { data } = await ledger.listEvents({ customerId, from, to }, { limit: 1 });
     if (data.length > 0) return true;
-    return ((await periods.status(customerId, name))?.invoiceId ?? null) !== null;
+    const stored = await periods.status(customerId, name);
+    if (stored === null) return false;
+    // An amendment may have moved an event here.
+    return stored.invoiceId !== null || (await periods.highestEventTime(stored)) !== null;
   }
 
   /** @throws DomainFailure UNKNOWN_CUSTOMER */

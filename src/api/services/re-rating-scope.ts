@@ -31,7 +31,7 @@ export async function resolveReRating(storage: ScopeStorage, body: ReRatingBody)
   await requireCustomers(storage, scope.customerIds, '/scope/customer_ids');
   await requireMeters(storage, scope.meters);
   if (body.price_book === null) {
-    return { scope, priceBookId: null, targets: targetsOf(await storage.reRatings.resolveScope(scope, null)) };
+    return { scope, priceBookId: null, targets: targetsOf(await storage.reRatings.resolveScope(scope, null), scope) };
   }
   const version = await requireVersion(storage, body.price_book);
   await requireCurrency(storage, version, scope);
@@ -149,7 +149,7 @@ async function targetsPricedBy(
   const targets = await validIn(storage, resolved.targets, version);
   if (targets.length > 0) return targets;
   // Refuses a scope that meets nothing at all; else it is the price book that meets nothing.
-  targetsOf(pricedBy === null ? resolved : await storage.reRatings.resolveScope(scope, null));
+  targetsOf(pricedBy === null ? resolved : await storage.reRatings.resolveScope(scope, null), scope);
   const detail = `The version "${version.version}" of "${version.code}" is not in force in any invoiced period of the scope.`;
   throw new DomainFailure('PRICE_BOOK_NOT_IN_FORCE', detail, '/price_book');
 }
@@ -175,19 +175,18 @@ async function validIn(
 }
 
 /** @throws DomainFailure PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE */
-function targetsOf({ targets, notInvoiced, voided }: ResolvedScope): readonly PeriodKeyOf[] {
+function targetsOf({ targets, notInvoiced, voided }: ResolvedScope, { meters }: ReRatingScope): readonly PeriodKeyOf[] {
   if (targets.length > 0) return targets;
-  if (notInvoiced.length > 0 && voided.length === 0) {
-    const detail = `Not invoiced yet: ${listOf(notInvoiced)}. What is learned before the invoice is on it; there is nothing to correct.`;
-    throw new DomainFailure('PERIOD_NOT_INVOICED', detail, '/scope');
-  }
-  if (voided.length > 0 && notInvoiced.length === 0) {
+  if (voided.length > 0) {
     const detail = `The invoice is void: ${listOf(voided)}. Closing the period again issues its replacement.`;
     throw new DomainFailure('INVOICE_VOID', detail, '/scope');
   }
-  const others = [...notInvoiced, ...voided];
-  const besides = others.length === 0 ? '' : ` Not invoiced, or void: ${listOf(others)}.`;
-  throw new DomainFailure('NOTHING_TO_RE_RATE', `The scope meets no invoiced period.${besides}`, '/scope');
+  // A period without an invoice has no lines that a meter could be looked for in.
+  if (notInvoiced.length > 0 && meters === null) {
+    const detail = `Not invoiced yet: ${listOf(notInvoiced)}. What is learned before the invoice is on it; there is nothing to correct.`;
+    throw new DomainFailure('PERIOD_NOT_INVOICED', detail, '/scope');
+  }
+  throw new DomainFailure('NOTHING_TO_RE_RATE', 'The scope meets no invoiced period.', '/scope');
 }
 
 function listOf(periods: readonly PeriodKeyOf[]): string {

@@ -83,7 +83,7 @@ export class ReRatingService {
   async decide(reRatingId: string, decision: Omit<ReRatingDecision, 'attempt'>): Promise<ReRating> {
     const { reRatings } = this.deps.storage;
     const reRating = await this.require(reRatingId);
-    if (decision.decision === 'approved' && reRating.requestedBy === decision.decidedBy) throw own(reRating);
+    if (decision.decision === 'approved' && isSamePerson(reRating.requestedBy, decision.decidedBy)) throw own(reRating);
     const { attempt } = reRating;
     if (reRating.status !== 'awaiting_approval') {
       const earlier = await reRatings.decision(reRatingId, attempt);
@@ -124,6 +124,9 @@ export class ReRatingService {
 function idOf(body: ReRatingBody, { actor, key }: Asking): string {
   return key === null ? randomUUID() : uuidOf('re-rating', actor, key, JSON.stringify(body));
 }
+
+/** As the database compares them: neither case nor surrounding space makes another person. */
+const isSamePerson = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();
 
 function own({ requestedBy }: ReRating): DomainFailure {
   const detail = `"${requestedBy}" asked for this re-rating; somebody else has to approve it. The header X-Reckoner-Actor says who decides.`;

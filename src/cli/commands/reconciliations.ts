@@ -87,9 +87,15 @@ function describe(run: JsonObject, results: readonly JsonObject[]): string {
     ['Different', run['different']],
     ...(findings.length === 0 ? [] : [['Findings', findings.join(', ')] as const]),
   ]);
-  const stages = results.flatMap((result) => reportRows(result, 'stages'));
+  const stages = results.flatMap((result) => reportRows(result, 'stages')).filter(hasEvents);
   const differences = results.flatMap((result) => reportRows(result, 'differences'));
   return [facts, stageTable(stages), differenceTable(differences)].filter((part) => part !== '').join('\n');
+}
+
+/** Every meter of the server is held against every period; those that nothing was ever stored for say nothing. */
+function hasEvents(row: JsonObject): boolean {
+  const events = objectOf(row['events']);
+  return events['stored'] !== 0 || events['count'] !== 0 || isObject(row['charges']);
 }
 
 /** Entries of a list of the report, each with the customer and period that it is about. */

@@ -1,10 +1,22 @@
 import { decimal, toDecimalString } from '../decimal.js';
 import { formatAmount } from '../money/rounding.js';
-import type { GroupKey, Instant } from '../values.js';
-import type { Invoice, InvoiceLineItem, InvoiceStatus, InvoiceType, LineCalculation, Party } from './invoice.js';
+import type { GroupKey, Instant, LocalDate, Position } from '../values.js';
+import type {
+  Invoice,
+  InvoiceLineItem,
+  InvoiceStatus,
+  InvoiceType,
+  LineCalculation,
+  Party,
+  PinnedVersions,
+} from './invoice.js';
 
 export interface InvoiceLineWire {
   readonly line_item_id: string;
+  readonly line_number: number;
+  /** The line's identity in its chain (RULES 26). */
+  readonly line_key: string;
+  readonly service: { readonly from: Instant; readonly to: Instant };
   readonly description: string;
   readonly meter: string | null;
   readonly group: GroupKey;
@@ -24,8 +36,15 @@ export interface InvoiceWire {
   readonly number: string;
   readonly type: InvoiceType;
   readonly corrects_invoice_id: string | null;
+  readonly replaces_invoice_id: string | null;
+  readonly chain_place: number;
   readonly customer_id: string;
-  readonly period: { readonly from: Instant; readonly to: Instant };
+  readonly period: {
+    readonly name: LocalDate;
+    readonly from: Instant;
+    readonly to: Instant;
+    readonly time_zone: string;
+  };
   readonly currency: string;
   readonly status: InvoiceStatus;
   readonly issued_at: Instant;
@@ -37,6 +56,9 @@ export interface InvoiceWire {
   readonly credits: string;
   readonly tax: string;
   readonly total: string;
+  /** The ledger position through which the facts are part of it, and the versions they were rated with. */
+  readonly cutoff_position: Position;
+  readonly pinned_versions: PinnedVersions;
   readonly document_hash: string;
   readonly lines: readonly InvoiceLineWire[];
 }
@@ -49,8 +71,10 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
     number: invoice.number,
     type: invoice.type,
     corrects_invoice_id: invoice.correctsInvoiceId,
+    replaces_invoice_id: invoice.replacesInvoiceId,
+    chain_place: invoice.chainPlace,
     customer_id: invoice.customerId,
-    period: { from: invoice.periodStart, to: invoice.periodEnd },
+    period: { name: invoice.period, from: invoice.periodStart, to: invoice.periodEnd, time_zone: invoice.timeZone },
     currency: invoice.currency,
     status: invoice.status,
     issued_at: invoice.issuedAt,
@@ -62,6 +86,8 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
     credits: amount(invoice.credits),
     tax: amount(invoice.tax),
     total: amount(invoice.total),
+    cutoff_position: invoice.cutoffPosition,
+    pinned_versions: invoice.pinnedVersions,
     document_hash: invoice.documentHash,
     lines: invoice.lines.map(lineToWire),
   };
@@ -70,6 +96,9 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
 function lineToWire(line: InvoiceLineItem): InvoiceLineWire {
   return {
     line_item_id: line.lineItemId,
+    line_number: line.lineNumber,
+    line_key: line.lineKey,
+    service: { from: line.serviceFrom, to: line.serviceTo },
     description: line.description,
     meter: line.meter,
     group: line.group,

@@ -20,13 +20,13 @@ interface Page<T> {
 export class Books {
   constructor(private readonly apiUrl: string) {}
 
-  /** Asks for the period to be closed until it is invoiced. */
-  async close(customerId: string): Promise<void> {
-    const url = `${this.apiUrl}/billing-periods/${customerId}/${period}`;
+  /** Asks for the period to be closed until it is invoiced; one that has not ended needs to be forced. */
+  async close(customerId: string, name = period, body: object = {}): Promise<void> {
+    const url = `${this.apiUrl}/billing-periods/${customerId}/${name}`;
     await until(
       async () => {
         const before = await call<{ invoice_id: string | null }>(url);
-        if (before.invoice_id === null) await call(`${url}/close`, { body: {} });
+        if (before.invoice_id === null) await call(`${url}/close`, { body });
         return call<{ invoice_id: string | null }>(url);
       },
       ({ invoice_id: id }) => id !== null,

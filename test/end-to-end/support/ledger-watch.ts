@@ -73,10 +73,8 @@ export async function hold(url: string, table: string, lock: string | null): Pro
 
 /** The customer's events as the ledger has them. */
 export async function storedEvents(url: string, customerId: string): Promise<readonly string[]> {
-  const rows = await query<{ event_id: string }>(
-    url,
-    'SELECT event_id FROM telemetry_events WHERE customer_id = $1',
-    [customerId],
-  );
+  const rows = await query<{ event_id: string }>(url, 'SELECT event_id FROM telemetry_events WHERE customer_id = $1', [
+    customerId,
+  ]);
   return rows.map(({ event_id: id }) => id);
 }

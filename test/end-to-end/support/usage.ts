@@ -51,13 +51,13 @@ export async function createFacts(apiUrl: string): Promise<void> {
   await call(`${apiUrl}/price-books`, { body: priceBook });
 }
 
-export async function createCustomer(apiUrl: string, customerId: string): Promise<void> {
+export async function createCustomer(apiUrl: string, customerId: string, more: object = {}): Promise<void> {
   const body = {
     name: customerId,
     currency: 'USD',
     price_book: 'standard',
-    billing_from: '2024-01-01',
     late_usage_quiet_time: 'PT1S',
+    ...more,
   };
   await call(`${apiUrl}/customers/${customerId}`, { method: 'PUT', body });
 }
@@ -76,10 +76,18 @@ export function shuffled<T>(items: readonly T[], random: () => number): readonly
   return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
 }
 
-const januaryMs = 31 * 86_400_000;
+/** When events happen. */
+export interface During {
+  readonly startMs: number;
+  readonly lengthMs: number;
+}
+export const january: During = { startMs: Date.UTC(2024, 0, 1), lengthMs: 31 * 86_400_000 };
 
-/** Events of January 2024, `from` and up to `from + count`; the same for a customer and number, whatever the order of sending. */
-export function usageOf(customerId: string, from: number, count: number): readonly Usage[] {
+/**
+ * The events with the numbers from `from` on, all over January 2024 unless told otherwise; the same for a customer and number,
+ * whatever the order of sending.
+ */
+export function usageOf(customerId: string, from: number, count: number, during = january): readonly Usage[] {
   return Array.from({ length: count }, (_, index) => {
     const number = from + index;
     const spread = Math.imul(number, 0x9e3779b1) >>> 0;
@@ -87,7 +95,7 @@ export function usageOf(customerId: string, from: number, count: number): readon
       event_id: `event-${number}`,
       customer_id: customerId,
       event_type: 'api_call',
-      event_time: new Date(Date.UTC(2024, 0, 1) + (spread % januaryMs)).toISOString(),
+      event_time: new Date(during.startMs + (spread % during.lengthMs)).toISOString(),
       metadata: {
         region: number % 3 === 0 ? 'us' : 'eu',
         plan: number % 5 === 0 ? 'premium' : 'basic',
@@ -109,7 +117,7 @@ function cents(amount: bigint): bigint {
 }
 
 /** What the period costs with these events, in cents. */
-export function costInCents(events: readonly Usage[]): bigint {
+export function costInCents(events: Iterable<Usage>): bigint {
   const sums = new Map<string, bigint>();
   const add = (key: string, units: bigint): void => void sums.set(key, (sums.get(key) ?? 0n) + units);
   for (const { metadata } of events) {

@@ -22,9 +22,13 @@ export function* interleavings<T>(chains: readonly (readonly T[])[]): Generator<
 export class LockWatch {
   constructor(private readonly client: pg.Client) {}
 
-  /** Resolves when, twice in a row, some backend waits for a lock and none works, or when `isOver` says so. */
-  async standstill(isOver: () => boolean): Promise<void> {
-    for (let still = 0; still < 2 && !isOver();) {
+  /** Resolves when `work` has ended, or when, twice in a row, some backend waits for a lock and none works. */
+  async endOrStandstill(work: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const ended = work.catch(() => undefined).then(() => (isOver = true));
+    for (let still = 0; still < 2;) {
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, pollMs))]);
+      if (isOver) return;
       const { rows } = await this.client.query<{ waiting: boolean; working: boolean }>(standstillSql);
       const [now] = rows;
       still = now?.waiting === true && !now.working ? still + 1 : 0;
@@ -32,6 +36,7 @@ export class LockWatch {
   }
 }
 
+const pollMs = 3;
 const standstillSql = `SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) AS waiting,
     coalesce(bool_or(state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'), false) AS working
   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
@@ -39,24 +44,22 @@ const standstillSql = `SELECT coalesce(bool_or(wait_event_type = 'Lock'), false)
 /**
  * Runs the steps in this order. A step that waits for a lock is left waiting and the next one begins; it ends when the step that
  * frees it has run. At the end all have ended.
- * @param canBlock whether a step may have to wait at this moment: then it is watched, otherwise awaited
+ * @param atTheEnd frees what the steps themselves did not free
  */
 export async function runInOrder(
   steps: readonly ScheduledStep[],
-  { watch, canBlock }: { readonly watch: LockWatch; readonly canBlock: () => boolean },
+  watch: LockWatch,
+  atTheEnd: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
-  const pending: Promise<void>[] = [];
+  const begun: Promise<void>[] = [];
   for (const step of steps) {
-    let isOver = false;
-    const running = step.run().finally(() => {
-      isOver = true;
-    });
-    // A failure is thrown at the end, when nothing is left waiting.
-    running.catch(() => undefined);
-    pending.push(running);
-    await (canBlock() ? watch.standstill(() => isOver) : Promise.allSettled(pending));
+    const running = step.run();
+    begun.push(running);
+    await watch.endOrStandstill(running);
   }
-  const failed = (await Promise.allSettled(pending)).find((result) => result.status === 'rejected');
+  begun.push(atTheEnd());
+  // A failure is thrown now, when nothing is left waiting.
+  const failed = (await Promise.allSettled(begun)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 

@@ -11,6 +11,10 @@ import { costOf, eventOf, longAfter, periodNameOf } from './joint-scene.js';
 import type { Call, JointScene, OpenIngest } from './joint-scene.js';
 
 const limit = 100;
+/** Attempts at one call; an attempt may meet the faults of several steps. */
+const attemptsMax = 50;
+/** Re-ratings and repeated comparisons of one period at the end, far more than there can be. */
+const roundsMax = 100;
 
 interface OpenReRating {
   readonly reRatingId: string;
@@ -23,7 +27,7 @@ export async function persistently<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (attempt === 5 || !isUnavailable(error)) throw error;
+      if (attempt === attemptsMax || !isUnavailable(error)) throw error;
     }
   }
 }
@@ -31,7 +35,12 @@ export async function persistently<T>(work: () => Promise<T>): Promise<T> {
 export class JointBooks {
   /** Every event by id as the last acknowledged fact has it; null: voided. */
   readonly facts = new Map<string, Call | null>();
-  private readonly open = new Map<string, { readonly ingest: OpenIngest; readonly again: () => Promise<void> }>();
+  /** As they were sent first. */
+  readonly sent = new Map<string, Call>();
+  private readonly open = new Map<
+    string,
+    { readonly drawn: Promise<OpenIngest | null>; readonly again: () => Promise<void> }
+  >();
   private readonly reRatings = new Map<LocalDate, readonly OpenReRating[]>();
   private readonly invoiced = new Set<LocalDate>();
   private ranges: readonly UsageRange[] = [];
@@ -42,6 +51,17 @@ export class JointBooks {
     readonly periods: readonly BillingPeriod[],
   ) {}
 
+  /** The same customer, with the same past, in another scene: its facts from here on are the other's. */
+  movedTo(scene: JointScene): JointBooks {
+    const moved = new JointBooks(scene, this.customerId, this.periods);
+    for (const [id, call] of this.facts) moved.facts.set(id, call);
+    for (const [id, call] of this.sent) moved.sent.set(id, call);
+    for (const [period, reRatings] of this.reRatings) moved.reRatings.set(period, reRatings);
+    for (const period of this.invoiced) moved.invoiced.add(period);
+    moved.ranges = this.ranges;
+    return scene.adopt(moved);
+  }
+
   // Facts --------------------------------------------------------------------------------------------------------------
 
   /** Sends events until they are acknowledged. */
@@ -49,7 +69,11 @@ export class JointBooks {
     const events = calls.map((call) => eventOf(this.customerId, call));
     const outcomes = await persistently(() => this.scene.storage.ledger.append(events, []));
     if (outcomes.includes('conflict')) throw new Error('no event of a scene conflicts');
-    for (const call of calls) if (!this.facts.has(call.eventId)) this.facts.set(call.eventId, call);
+    for (const call of calls) {
+      if (this.facts.has(call.eventId)) continue;
+      this.facts.set(call.eventId, call);
+      this.sent.set(call.eventId, call);
+    }
   }
 
   /** Amends (or voids, with null) an event that was acknowledged. */
@@ -67,24 +91,45 @@ export class JointBooks {
   }
 
   /** Draws positions for events and leaves the transaction open under this name. */
-  async draw(name: string, ...calls: readonly Call[]): Promise<void> {
-    const ingest = await this.scene.beginAppend(this.customerId, calls);
-    this.open.set(name, { ingest, again: () => this.append(...calls) });
+  draw(name: string, ...calls: readonly Call[]): Promise<void> {
+    return this.begin(name, this.scene.beginAppend(this.customerId, calls), () => this.append(...calls));
   }
 
-  async drawVoid(name: string, eventId: string): Promise<void> {
-    const ingest = await this.scene.beginVoid(this.customerId, eventId);
-    this.open.set(name, { ingest, again: () => this.adjust(eventId, null) });
+  drawVoid(name: string, eventId: string): Promise<void> {
+    return this.begin(name, this.scene.beginVoid(this.customerId, eventId), () => this.adjust(eventId, null));
   }
 
-  /** Commits it; what was not acknowledged is sent again, whatever became of it, and what was once more is a duplicate. */
+  /** What waits for its positions is open already: it commits as soon as it has them, if it is asked to. */
+  private async begin(name: string, ingest: Promise<OpenIngest>, again: () => Promise<void>): Promise<void> {
+    const drawn = ingest.catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error;
+      return null;
+    });
+    this.open.set(name, { drawn, again });
+    await drawn;
+  }
+
+  /** Commits it; what was not acknowledged is sent again, whatever became of it, and what is there already is a duplicate. */
   async commit(name: string): Promise<void> {
     const open = this.open.get(name);
+    if (open === undefined) return;
     this.open.delete(name);
-    await open?.ingest.commit().catch((error: unknown) => {
+    const ingest = await open.drawn;
+    await ingest?.commit().catch((error: unknown) => {
       if (!isUnavailable(error)) throw error;
     });
-    await open?.again();
+    await open.again();
+  }
+
+  /** The transaction is given up, and what it held is not sent again. */
+  async rollBack(name: string): Promise<void> {
+    const open = this.open.get(name);
+    this.open.delete(name);
+    await (await open?.drawn)?.rollBack();
+  }
+
+  async commitAll(): Promise<void> {
+    await Promise.all(this.openNames.map((name) => this.commit(name)));
   }
 
   get openNames(): readonly string[] {
@@ -102,7 +147,14 @@ export class JointBooks {
   async gate(period: LocalDate): Promise<void> {
     const { fixture, storage } = this.scene;
     const billingDay = period;
-    const request = { requestId: randomUUID(), customerId: this.customerId, period, billingDay, forced: false, reason: null };
+    const request = {
+      requestId: randomUUID(),
+      customerId: this.customerId,
+      period,
+      billingDay,
+      forced: false,
+      reason: null,
+    };
     await persistently(() => storage.periods.requestInvoicing(request));
     const { held } = await persistently(() => fixture.run(fixture.activities.issueChunk, { billingDay, limit }));
     if (held > 0) throw new Error('nothing in a scene can be held');
@@ -176,19 +228,24 @@ export class JointBooks {
 
   /** Everything that was begun ends, and what is late is corrected, as relay and workflows would. */
   async finish(): Promise<void> {
-    for (const name of this.openNames) await this.commit(name);
+    await this.commitAll();
     await persistently(() => this.scene.plan());
     await this.scene.deliver();
     for (const period of this.periods) {
       const name = period.period;
       await this.closeWindows(name);
       if (!this.isInvoiced(name)) await this.gate(name);
-      while (this.reRatingsOf(name).length > 0) await this.correct(name);
-      while ((await this.scene.storage.periods.veryLateFacts(period)).count > 0) {
-        await this.compare(name);
-        while (this.reRatingsOf(name).length > 0) await this.correct(name);
+      for (let round = 0; await this.isUnsettled(period); round += 1) {
+        if (round === roundsMax) throw new Error(`${this.customerId} ${name} is corrected without end`);
+        if (this.reRatingsOf(name).length === 0) await this.compare(name);
+        await this.correct(name);
       }
     }
+  }
+
+  private async isUnsettled(period: BillingPeriod): Promise<boolean> {
+    if (this.reRatingsOf(period.period).length > 0) return true;
+    return (await this.scene.storage.periods.veryLateFacts(period)).count > 0;
   }
 
   documents(period: BillingPeriod): Promise<readonly Invoice[]> {

@@ -39,8 +39,6 @@ export class JointScene {
   private epoch = 0;
   private customers = 0;
   private readonly books = new Map<string, JointBooks>();
-  /** Ingest transactions that are open now. */
-  openTransactions = 0;
 
   private constructor(
     readonly fixture: ActivityFixture,
@@ -82,6 +80,11 @@ export class JointScene {
         ],
       }),
     );
+    return JointScene.on(fixture);
+  }
+
+  /** A scene goes on where its meters, prices and customers are already, with a relay of its own. */
+  static async on(fixture: ActivityFixture): Promise<JointScene> {
     const ingest = new pg.Pool({ connectionString: fixture.url, max: 8 });
     // A connection that a test ends on purpose; whoever uses it meets the error himself.
     ingest.on('error', () => undefined);
@@ -110,8 +113,12 @@ export class JointScene {
       const period = await this.storage.periods.periodNamed(customerId, name);
       if (period !== null) periods.push(period);
     }
-    const books = new JointBooks(this, customerId, periods);
-    this.books.set(customerId, books);
+    return this.adopt(new JointBooks(this, customerId, periods));
+  }
+
+  /** Signals for the customer go to these books from now on. */
+  adopt(books: JointBooks): JointBooks {
+    this.books.set(books.customerId, books);
     return books;
   }
 
@@ -138,7 +145,6 @@ export class JointScene {
 
   /** An ingest transaction that has drawn its positions: `work` is done, nothing is committed. */
   async begin(work: (client: pg.PoolClient) => Promise<void>): Promise<OpenIngest> {
-    this.openTransactions += 1;
     const client = await this.ingest.connect();
     let failed = true;
     try {
@@ -146,23 +152,18 @@ export class JointScene {
       await work(client);
       failed = false;
     } finally {
-      if (failed) {
-        this.openTransactions -= 1;
-        client.release(true);
-      }
+      if (failed) client.release(true);
     }
-    return {
-      commit: async () => {
-        let broken = true;
-        try {
-          await client.query('COMMIT');
-          broken = false;
-        } finally {
-          client.release(broken);
-          this.openTransactions -= 1;
-        }
-      },
+    const end = async (how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
+      let broken = true;
+      try {
+        await client.query(how);
+        broken = false;
+      } finally {
+        client.release(broken);
+      }
     };
+    return { commit: () => end('COMMIT'), rollBack: () => end('ROLLBACK') };
   }
 
   beginAppend(customerId: string, calls: readonly Call[]): Promise<OpenIngest> {
@@ -189,6 +190,7 @@ export class JointScene {
 
 export interface OpenIngest {
   commit(): Promise<void>;
+  rollBack(): Promise<void>;
 }
 
 export const january = '2024-01-01' as LocalDate;

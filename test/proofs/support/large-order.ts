@@ -1,5 +1,6 @@
 /** Billing 2,000 events on real Postgres: always the same events, in an order, batches and moments of closing of chance. */
 import { randomUUID } from 'node:crypto';
+import type { CloseWindowsInput } from '../../../src/contracts/activities.js';
 import { invoiceHashInput } from '../../../src/domain/invoicing/hash-input.js';
 import type { UsageEvent } from '../../../src/domain/metering/event.js';
 import type { LocalDate } from '../../../src/domain/values.js';
@@ -72,9 +73,27 @@ export async function billInOrder(random: Random): Promise<Billed> {
     await fixture.addCustomer(customerId, { priceBook: 'book' });
     await fixture.storage.periods.periodNamed(customerId, january);
     await ingest(fixture, random);
-    await fixture.request(customerId, randomUUID());
-    await fixture.run(fixture.activities.issueChunk, { billingDay, limit: 10 });
-    return await billed(fixture);
+    return await issue(fixture);
+  } finally {
+    await fixture.close();
+  }
+}
+
+/** Three calls, and one that comes and is void again; closings that rate after either step, or none. */
+export async function billThereAndBack(closes: boolean): Promise<string> {
+  const fixture = await createActivityFixture();
+  try {
+    await fixture.addCustomer(customerId);
+    for (const [count, from] of [
+      [3, '2024-01-10T00:00:00Z'],
+      [1, '2024-01-25T00:00:00Z'],
+    ] as const) {
+      await fixture.addCalls(customerId, count, from);
+      if (closes) await closeAndRate(fixture, { nowMs: Date.parse('2024-02-01T00:30:00Z'), scope: 'all', rate: true });
+    }
+    const its = { customerId, source: '', eventId: '2024-01-25T00:00:00Z/0', reason: null };
+    await fixture.storage.adjustments.adjust({ ...its, type: 'void', replacement: null });
+    return (await issue(fixture)).text;
   } finally {
     await fixture.close();
   }
@@ -94,27 +113,26 @@ async function ingest(fixture: ActivityFixture, random: Random): Promise<void> {
       pending.delete(eventId);
       for (const adjustment of adjustments) await fixture.storage.adjustments.adjust(adjustment);
     }
-    if (random() < 0.1) await closeWindows(fixture, random);
+    if (random() < 0.1) {
+      const nowMs = Date.parse('2024-01-20T00:00:00Z') + integerOf(random, 0, 20 * 86_400_000);
+      await closeAndRate(fixture, { nowMs, scope: pick<'due' | 'all'>(random, ['due', 'all']), rate: random() < 0.5 });
+    }
   }
   for (const adjustment of [...pending.values()].flat()) await fixture.storage.adjustments.adjust(adjustment);
 }
 
-async function closeWindows(fixture: ActivityFixture, random: Random): Promise<void> {
-  const { activities, run } = fixture;
-  const nowMs = Date.parse('2024-01-20T00:00:00Z') + integerOf(random, 0, 20 * 86_400_000);
-  await run(activities.closeWindows, {
-    customerId,
-    period: january,
-    nowMs,
-    scope: pick<'due' | 'all'>(random, ['due', 'all']),
-    windows: [],
-    accumulatedThrough: null,
-    rate: random() < 0.5,
-  });
+async function closeAndRate(
+  { activities, run }: ActivityFixture,
+  how: Pick<CloseWindowsInput, 'nowMs' | 'scope' | 'rate'>,
+): Promise<void> {
+  const what = { customerId, period: january, windows: [], accumulatedThrough: null };
+  await run(activities.closeWindows, { ...what, ...how });
 }
 
-async function billed({ storage }: ActivityFixture): Promise<Billed> {
-  const { data } = await storage.billing.listInvoices({ customerId }, { limit: 10 });
+async function issue(fixture: ActivityFixture): Promise<Billed> {
+  await fixture.request(customerId, randomUUID());
+  await fixture.run(fixture.activities.issueChunk, { billingDay, limit: 10 });
+  const { data } = await fixture.storage.billing.listInvoices({ customerId }, { limit: 10 });
   const [invoice] = data;
   if (invoice === undefined || data.length > 1) throw new Error(`${data.length} documents instead of one`);
   return {

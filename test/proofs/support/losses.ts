@@ -2,8 +2,9 @@
  * "Committed, but the acknowledgement was lost": a call takes effect, and whoever made it learns of an error. Then the step is
  * tried again, as Temporal (or a client) would.
  */
-import type { Storage } from '../../../src/storage/types.js';
+import { DomainFailure } from '../../../src/domain/failure.js';
 import { StorageUnavailable } from '../../../src/storage/errors.js';
+import type { Storage } from '../../../src/storage/types.js';
 
 /** What appends facts or moves control rows. */
 const writes: ReadonlySet<string> = new Set([
@@ -32,6 +33,13 @@ const writes: ReadonlySet<string> = new Set([
   'reconciliation.finish',
   'workflow.start',
   'workflow.signalWithStart',
+  'temporal.startBillingPeriod',
+  'temporal.closePeriod',
+  'temporal.startReRating',
+  'temporal.signalDecided',
+  'temporal.startReconciliation',
+  'idempotency.start',
+  'idempotency.finish',
 ]);
 
 const attemptsMax = 40;
@@ -46,7 +54,11 @@ export class Losses {
   constructor(private readonly loses: (call: string) => boolean) {}
 
   /** Tries until it succeeds, losing one acknowledgement more each time. */
-  async untilDone<T>(step: string, attempt: (number: number) => Promise<T>, isFinal: (error: unknown) => boolean): Promise<T> {
+  async untilDone<T>(
+    step: string,
+    attempt: (number: number) => Promise<T>,
+    isFinal: (error: unknown) => boolean,
+  ): Promise<T> {
     this.step = step;
     for (let number = 1; ; number += 1) {
       this.counts = new Map();
@@ -90,6 +102,9 @@ export class Losses {
     const point = `${this.step}: ${call} ${number}`;
     if (this.lost.has(point)) return;
     this.lost.add(point);
-    throw new StorageUnavailable(new Error(`the acknowledgement of ${point} was lost`));
+    const what = `the acknowledgement of ${point} was lost`;
+    throw call.startsWith('temporal.')
+      ? new DomainFailure('TEMPORAL_UNAVAILABLE', what)
+      : new StorageUnavailable(new Error(what));
   }
 }

@@ -1,0 +1,50 @@
+/** Processor time of processes, as Linux counts it: of a process, its children and those of them that have ended. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** USER_HZ, which is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+interface ProcessTimes {
+  readonly pid: number;
+  readonly parent: number;
+  readonly ticks: number;
+}
+
+/** Seconds by name, of the process with this pid and all below it. */
+export function cpuSeconds<Name extends string>(pids: Readonly<Record<Name, number>>): Record<Name, number> {
+  const all = processes();
+  const names = Object.keys(pids) as Name[];
+  return Object.fromEntries(names.map((name) => [name, ticksBelow(pids[name], all) / ticksPerSecond])) as Record<
+    Name,
+    number
+  >;
+}
+
+function ticksBelow(pid: number, all: readonly ProcessTimes[]): number {
+  const own = all.find((process) => process.pid === pid)?.ticks ?? 0;
+  return all.filter(({ parent }) => parent === pid).reduce((sum, child) => sum + ticksBelow(child.pid, all), own);
+}
+
+function processes(): readonly ProcessTimes[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const stat = readStat(name);
+      if (stat === null) return [];
+      // The command's name may hold spaces and parentheses; the fields after it are numbers.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [parent = '0', times] = [fields[1], fields.slice(11, 15)];
+      return [
+        { pid: Number(name), parent: Number(parent), ticks: times.reduce((sum, ticks) => sum + Number(ticks), 0) },
+      ];
+    });
+}
+
+/** null: it has ended meanwhile. */
+function readStat(pid: string): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return null;
+  }
+}
