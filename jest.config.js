@@ -28,7 +28,12 @@ export default {
       ],
     },
     { ...base, displayName: 'replay', testMatch: tests('replay') },
-    { ...base, ...postgres, displayName: 'postgres', testMatch: tests('storage', 'api', 'relay', 'activities', 'billing', 'proofs') },
+    {
+      ...base,
+      ...postgres,
+      displayName: 'postgres',
+      testMatch: tests('storage', 'api', 'relay', 'activities', 'billing', 'proofs'),
+    },
     { ...base, ...postgres, displayName: 'temporal', testMatch: tests('workflows', 'worker') },
     { ...base, ...postgres, displayName: 'end-to-end', testMatch: tests('end-to-end', 'oracle') },
   ],
