@@ -2,12 +2,9 @@ import { planPrices } from '../domain/rating/price-plan.js';
 import type { RoundingMode } from '../domain/rating/price-book.js';
 import type { ReconciliationDifference } from '../domain/reconciliation/difference.js';
 import { reconcileInvoiced, reconcileOpen } from '../domain/reconciliation/reconcile.js';
-import type {
-  DocumentWithEntries,
-  FinalWindow,
-  ReconciliationReport,
-  StoredEvents,
-} from '../domain/reconciliation/reconcile.js';
+import type { FinalWindow, ReconciliationReport } from '../domain/reconciliation/reconcile.js';
+import { compareSettled } from '../domain/reconciliation/settled.js';
+import type { DocumentWithEntries, SettledStages } from '../domain/reconciliation/settled.js';
 import { noUsage, sameUsage, usageByMeter } from '../domain/reconciliation/usage.js';
 import type { MeterUsage } from '../domain/reconciliation/usage.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
@@ -61,8 +58,6 @@ export async function reconcileAndStore(
   return reconciled;
 }
 
-const settledStages: ReadonlySet<string> = new Set(['aggregates→charges', 'charges→lines', 'lines→journal']);
-
 /**
  * Whether what was settled so far still stands: aggregates = charges = lines = journal at the last rating's cutoff, and every
  * document hashes to what it was issued with. A correction is the difference to it, so nothing is corrected on top of a chain
@@ -78,18 +73,11 @@ export async function brokenSettlement(
   const { rating, documents } = chain;
   if (rating === null || documents.length === 0) return [];
   const posted = await withEntries(storage, documents);
-  const aggregates = await storage.proof.aggregatedUsage(period, rating.pinnedVersions.meter_ids, rating.cutoff);
-  const { differences } = await invoicedReport(storage, period, {
-    chain,
-    rating,
-    posted,
-    events: { stored: [], counted: aggregates },
-  });
+  const settled = compareSettled(await settledStages(storage, period, { chain, rating, posted }));
+  const differences = [...(usage ? settled.usageDifferences : []), ...settled.documentDifferences];
   const altered = documents.filter((document) => documentHash(document) !== document.documentHash);
   return [
-    ...differences
-      .filter(({ stage }) => settledStages.has(stage) && (usage || stage !== 'aggregates→charges'))
-      .map(({ detail, ...subject }) => ({ detail, subject })),
+    ...differences.map(({ detail, ...subject }) => ({ detail, subject })),
     ...altered.map(({ number }) => ({
       detail: `${number} is not what was issued: it hashes to something else.`,
       subject: { document: number },
@@ -135,30 +123,35 @@ interface InvoicedRead {
   readonly chain: PeriodChain;
   readonly rating: PeriodRating;
   readonly posted: readonly DocumentWithEntries[];
-  /** Taken instead of the raw events. */
-  readonly events?: { readonly stored: readonly StoredEvents[]; readonly counted: readonly MeterUsage[] };
 }
 
 async function invoicedReport(
   storage: Reading,
   period: BillingPeriod,
-  { chain, rating, posted, events }: InvoicedRead,
+  read: InvoicedRead,
 ): Promise<ReconciliationReport> {
-  const { proof } = storage;
-  const { cutoff, pinnedVersions: pins } = rating;
+  const { cutoff, pinnedVersions: pins } = read.rating;
+  const stored = await storage.proof.eventCounts(period, pins.meter_ids, cutoff);
+  const events = await storage.proof.rawUsage(period, pins.meter_ids, cutoff);
+  return reconcileInvoiced({ ...(await settledStages(storage, period, read)), cutoff, stored, events });
+}
+
+async function settledStages(
+  storage: Reading,
+  period: BillingPeriod,
+  { chain, rating, posted }: InvoicedRead,
+): Promise<SettledStages> {
+  const { cutoff, pinnedVersions: pins, chargeIds } = rating;
   const currency = chain.documents[0]?.currency ?? '';
   const facts = await pinnedPriceFacts(storage, pins, currency);
-  return reconcileInvoiced({
-    cutoff,
+  return {
     currency,
-    stored: events?.stored ?? (await proof.eventCounts(period, pins.meter_ids, cutoff)),
-    events: events?.counted ?? (await proof.rawUsage(period, pins.meter_ids, cutoff)),
-    aggregates: await proof.aggregatedUsage(period, pins.meter_ids, cutoff),
-    charges: await proof.charges(period, rating.chargeIds),
+    aggregates: await storage.proof.aggregatedUsage(period, pins.meter_ids, cutoff),
+    charges: await storage.proof.charges(period, chargeIds),
     documents: chain.documents,
     posted,
     roundingOf: (meter) => roundingOf(facts, meter),
-  });
+  };
 }
 
 /** A line is rounded as the version at the period's end says. */

@@ -1,15 +1,12 @@
 import { addDecimals } from '../decimal.js';
-import type { Invoice } from '../invoicing/invoice.js';
-import type { JournalEntry } from '../ledger/journal.js';
-import type { RoundingMode } from '../rating/price-book.js';
-import type { RatedCharge } from '../rating/rating.js';
 import type { DecimalString, Instant, Position } from '../values.js';
-import { countDifference, figuresOf, usageDifference } from './difference.js';
-import type { ChainLink, ReconciliationDifference, UsageFigures } from './difference.js';
+import { countDifference, figuresOf, sortedKeys, usageDifference, usageDifferences } from './difference.js';
+import type { ReconciliationDifference, UsageFigures } from './difference.js';
 import { compareWithJournal } from './journal.js';
-import type { DocumentStages, JournalComparison, PostedDocument } from './journal.js';
-import { compareLines } from './lines.js';
+import type { DocumentStages, JournalComparison } from './journal.js';
 import type { LineStages } from './lines.js';
+import { compareSettled } from './settled.js';
+import type { DocumentWithEntries, SettledStages } from './settled.js';
 import { noUsage, usageByMeter } from './usage.js';
 import type { MeterUsage } from './usage.js';
 
@@ -49,36 +46,19 @@ export interface ReconciliationReport {
   readonly error?: string;
 }
 
-/** A document with the entries that were posted for it. */
-export interface DocumentWithEntries {
-  readonly document: PostedDocument;
-  readonly entries: readonly JournalEntry[];
-}
-
-export interface InvoicedStages {
+export interface InvoicedStages extends SettledStages {
   /** Of the rating that the documents stand on. */
   readonly cutoff: Position;
-  readonly currency: string;
   readonly stored: readonly StoredEvents[];
   /** Rows of any granularity; the totals by meter are compared. */
   readonly events: readonly MeterUsage[];
-  readonly aggregates: readonly MeterUsage[];
-  /** The current charges of that rating. */
-  readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'>[];
-  /** Those that count: the original and its corrections. */
-  readonly documents: readonly Pick<Invoice, 'invoiceId' | 'lines'>[];
-  /** Every document of the period, voided ones too. */
-  readonly posted: readonly DocumentWithEntries[];
-  readonly roundingOf: (meter: string) => RoundingMode | null;
 }
 
 /** The whole chain of an invoiced period: events = aggregates = charges = lines = journal (RULES 29). */
 export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport {
   const events = usageByMeter(stages.events);
-  const aggregates = usageByMeter(stages.aggregates);
-  const charges = usageByMeter(stages.charges);
-  const { lines, differences: lineDifferences } = compareLines(stages);
-  const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
+  const settled = compareSettled(stages);
+  const { aggregates, charges, lines, journal } = settled;
   const counting = new Set(stages.documents.map(({ invoiceId }) => invoiceId));
   const revenue = revenueByMeter(stages, journal, counting);
   const meters = sortedKeys(storedByMeter(stages.stored), events, aggregates, charges);
@@ -98,9 +78,8 @@ export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport 
     differences: [
       ...storedDifferences(stages.stored, events),
       ...usageDifferences('events→aggregates', events, aggregates),
-      ...usageDifferences('aggregates→charges', aggregates, charges),
-      ...lineDifferences,
-      ...journal.flatMap(({ differences }) => differences),
+      ...settled.usageDifferences,
+      ...settled.documentDifferences,
     ],
   };
 }
@@ -176,23 +155,6 @@ function storedDifferences(
     const counted = events.get(meter)?.eventCount ?? 0;
     return countDifference({ stage: 'stored→events', meter }, count - voided - filtered, counted) ?? [];
   });
-}
-
-/** By meter; a meter that one side does not have has no usage there. */
-export function usageDifferences(
-  stage: ChainLink,
-  expected: ReadonlyMap<string, MeterUsage>,
-  found: ReadonlyMap<string, MeterUsage>,
-): readonly ReconciliationDifference[] {
-  return sortedKeys(expected, found).flatMap(
-    (meter) =>
-      usageDifference({ stage, meter }, expected.get(meter) ?? noUsage(meter), found.get(meter) ?? noUsage(meter)) ??
-      [],
-  );
-}
-
-function sortedKeys(...maps: readonly ReadonlyMap<string, unknown>[]): readonly string[] {
-  return [...new Set(maps.flatMap((map) => [...map.keys()]))].sort();
 }
 
 function sumOf(lines: readonly LineStages[], meter: string, figure: 'charged' | 'invoiced'): DecimalString {
