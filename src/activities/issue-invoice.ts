@@ -1,17 +1,13 @@
 import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
-import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { decimal } from '../domain/decimal.js';
-import { invoiceNumber } from '../domain/invoicing/invoice-number.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
-import type { LocalDate } from '../domain/values.js';
-import { documentHash } from '../billing/document-hash.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { PriceFacts } from '../billing/price-facts.js';
-import { uuidOf } from '../storage/identifiers.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { holdingFindings } from './held-findings.js';
+import { issueDocument, nextDocument } from './issue-document.js';
 import { startFirstLateAfter } from './later-periods.js';
 import { periodOf } from './period-facts.js';
 
@@ -73,35 +69,19 @@ async function issue(
   lines: readonly RatedLine[],
   { dependencies, period, facts }: GateFacts,
 ): Promise<Invoice> {
-  const { seller, paymentTermsDays } = dependencies.settings;
   const { customer } = facts;
-  const { nextPlace: chainPlace, voided } = gate.chain;
-  const invoiceId = uuidOf('invoice', period.customerId, period.period, chainPlace);
   const chargeIds = await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   const document = buildInvoice({
-    invoiceId,
-    chainPlace,
-    replacesInvoiceId: voided?.invoiceId ?? null,
-    customerId: period.customerId,
+    ...nextDocument(gate, dependencies, { period, customer }),
+    replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
     currency: customer.currency,
-    period,
-    seller,
-    buyer: { name: customer.name, ...customer.buyer },
-    paymentTermsDays,
-    issuedAt: dependencies.now(),
     cutoffPosition: gate.cutoff,
     pinnedVersions: pinsOf(facts),
     lines,
-    lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
     chargeIds,
   });
-  // The number is drawn last: from here to the commit every other invoice waits for it.
-  const number = invoiceNumber(await gate.drawNumber('invoice'));
-  const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
-  await gate.insertInvoice(invoice, 'invoicing');
-  const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
-  if (entry !== null) await gate.postEntry(entry);
-  const { cutoffPosition: cutoff, pinnedVersions } = invoice;
+  const invoice = await issueDocument(gate, document, 'invoicing');
+  const { invoiceId, cutoffPosition: cutoff, pinnedVersions } = invoice;
   await gate.insertRating({ cutoff, pinnedVersions, chargeIds, invoiceId, reRatingId: null });
   return invoice;
 }

@@ -4,7 +4,7 @@ import { workflowTypes } from '../contracts/names.js';
 import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { inParallel } from '../relay/in-parallel.js';
-import type { Page, ReRating } from '../storage/types.js';
+import { everyPage } from '../storage/every-page.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
@@ -26,6 +26,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
   return async (): Promise<SweepOutput> => {
     const context = Context.current();
     let progress = (context.info.heartbeatDetails as Progress | undefined) ?? { cursor: null, started: 0 };
+    let reRatings = 0;
     await heartbeating(
       () => progress,
       async () => {
@@ -41,10 +42,11 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
           progress = { cursor: page.nextCursor, started: started + page.data.length };
           context.heartbeat(progress);
         } while (progress.cursor !== null);
+        reRatings = await startReRatings(dependencies);
+        await noteMovedBoundaries(dependencies);
       },
     );
-    await noteMovedBoundaries(dependencies);
-    return { started: progress.started + (await startReRatings(dependencies)) };
+    return { started: progress.started + reRatings };
   };
 }
 
@@ -52,18 +54,12 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
 async function startReRatings({ storage, client }: ActivityDependencies): Promise<number> {
   let started = 0;
   for (const status of reRatingStatuses.filter((candidate) => !hasEnded(candidate))) {
-    let cursor: string | null = null;
-    do {
-      const page: Page<ReRating> = await storage.reRatings.list(
-        { status },
-        { limit: pageSize, ...(cursor !== null && { cursor }) },
-      );
-      await inParallel(page.data, startsInFlight, async (reRating) => {
+    for await (const page of everyPage((request) => storage.reRatings.list({ status }, request), pageSize)) {
+      await inParallel(page, startsInFlight, async (reRating) => {
         await client.workflow.start(workflowTypes.reRating, reRatingStart(reRating, null, reRating.reason));
       });
-      started += page.data.length;
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+      started += page.length;
+    }
   }
   return started;
 }

@@ -1,5 +1,6 @@
 import type { Invoice } from '../domain/invoicing/invoice.js';
-import type { PeriodKeyOf, Storage } from '../storage/types.js';
+import { everyPage } from '../storage/every-page.js';
+import type { PageRequest, PeriodKeyOf, Storage } from '../storage/types.js';
 
 const pageSize = 100;
 
@@ -9,14 +10,7 @@ export async function documentsOfPeriod(
   { customerId, period }: PeriodKeyOf,
 ): Promise<readonly Invoice[]> {
   const documents: Invoice[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await billing.listInvoices(
-      { customerId, period },
-      { limit: pageSize, ...(cursor !== null && { cursor }) },
-    );
-    documents.push(...page.data);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
+  const list = (page: PageRequest) => billing.listInvoices({ customerId, period }, page);
+  for await (const page of everyPage(list, pageSize)) documents.push(...page);
   return documents.sort((a, b) => a.chainPlace - b.chainPlace);
 }

@@ -6,12 +6,9 @@ import { planPrices, type PlannedMeter } from '../domain/rating/price-plan.js';
 import type { RoundingMode } from '../domain/rating/price-book.js';
 import type { ReconciliationDifference } from '../domain/reconciliation/difference.js';
 import { reconcileInvoiced, reconcileOpen } from '../domain/reconciliation/reconcile.js';
-import type {
-  DocumentWithEntries,
-  FinalWindow,
-  ReconciliationReport,
-  StoredEvents,
-} from '../domain/reconciliation/reconcile.js';
+import type { FinalWindow, ReconciliationReport } from '../domain/reconciliation/reconcile.js';
+import { compareSettled } from '../domain/reconciliation/settled.js';
+import type { DocumentWithEntries, SettledStages } from '../domain/reconciliation/settled.js';
 import { noUsage, sameUsage, usageByMeter } from '../domain/reconciliation/usage.js';
 import type { MeterUsage } from '../domain/reconciliation/usage.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
@@ -65,8 +62,6 @@ export async function reconcileAndStore(
   return reconciled;
 }
 
-const settledStages: ReadonlySet<string> = new Set(['aggregates→charges', 'charges→lines', 'lines→journal']);
-
 /**
  * Whether what was settled so far still stands: aggregates = charges = lines = journal at the last rating's cutoff, and every
  * document hashes to what it was issued with. A correction is the difference to it, so nothing is corrected on top of a chain
@@ -81,19 +76,13 @@ export async function brokenSettlement(
 ): Promise<readonly { readonly detail: string; readonly subject: object }[]> {
   const { rating, documents } = chain;
   if (rating === null || documents.length === 0) return [];
-  const posted = await withEntries(storage, documents);
-  const aggregates = await storage.proof.aggregatedUsage(period, rating.pinnedVersions.meter_ids, rating.cutoff);
-  const { differences } = await invoicedReport(storage, period, {
-    chain,
-    rating,
-    posted,
-    events: { stored: [], counted: aggregates },
-  });
+  const read = { chain, rating, posted: await withEntries(storage, documents) };
+  const facts = await factsOf(storage, period, read);
+  const settled = compareSettled(await settledStages(storage, period, { ...read, facts }));
+  const differences = [...(usage ? settled.usageDifferences : []), ...settled.documentDifferences];
   const altered = documents.filter((document) => documentHash(document) !== document.documentHash);
   return [
-    ...differences
-      .filter(({ stage }) => settledStages.has(stage) && (usage || stage !== 'aggregates→charges'))
-      .map(({ detail, ...subject }) => ({ detail, subject })),
+    ...differences.map(({ detail, ...subject }) => ({ detail, subject })),
     ...altered.map(({ number }) => ({
       detail: `${number} is not what was issued: it hashes to something else.`,
       subject: { document: number },
@@ -139,36 +128,48 @@ interface InvoicedRead {
   readonly chain: PeriodChain;
   readonly rating: PeriodRating;
   readonly posted: readonly DocumentWithEntries[];
-  /** Taken instead of the raw events. */
-  readonly events?: { readonly stored: readonly StoredEvents[]; readonly counted: readonly MeterUsage[] };
 }
 
 async function invoicedReport(
   storage: Reading,
   period: BillingPeriod,
-  { chain, rating, posted, events }: InvoicedRead,
+  read: InvoicedRead,
 ): Promise<ReconciliationReport> {
-  const { proof } = storage;
-  const { cutoff, pinnedVersions: pins } = rating;
-  const currency = chain.documents[0]?.currency ?? '';
-  const facts = await pinnedPriceFacts(storage, period, { pins, currency });
+  const { cutoff, pinnedVersions: pins } = read.rating;
+  const facts = await factsOf(storage, period, read);
+  const stored = await storage.proof.eventCounts(period, pins.meter_ids, cutoff);
+  const events = await storage.proof.rawUsage(period, pins.meter_ids, cutoff);
+  const eventsOverPeriod = await storage.proof.rawPeriodUsage(period, poolsOf(facts), cutoff);
+  const settled = await settledStages(storage, period, { ...read, facts });
+  return reconcileInvoiced({ ...settled, cutoff, stored, events, eventsOverPeriod });
+}
+
+/** As the rating pinned them. */
+function factsOf(storage: Reading, period: BillingPeriod, { chain, rating }: InvoicedRead): Promise<PriceFacts> {
+  return pinnedPriceFacts(storage, period, { pins: rating.pinnedVersions, currency: currencyOf(chain) });
+}
+
+const currencyOf = ({ documents }: PeriodChain): string => documents[0]?.currency ?? '';
+
+async function settledStages(
+  { proof }: Reading,
+  period: BillingPeriod,
+  { chain, rating, posted, facts }: InvoicedRead & { readonly facts: PriceFacts },
+): Promise<SettledStages> {
+  const { cutoff, pinnedVersions: pins, chargeIds } = rating;
   const pools = poolsOf(facts);
-  return reconcileInvoiced({
-    cutoff,
-    currency,
-    stored: events?.stored ?? (await proof.eventCounts(period, pins.meter_ids, cutoff)),
-    events: events?.counted ?? (await proof.rawUsage(period, pins.meter_ids, cutoff)),
+  return {
+    currency: currencyOf(chain),
     aggregates: await proof.aggregatedUsage(period, pins.meter_ids, cutoff),
     overPeriod: {
       meters: new Set(pools.map(({ meter }) => meter.code)),
-      events: await proof.rawPeriodUsage(period, pools, cutoff),
-      aggregates: await proof.periodUsage(period, pools, cutoff),
+      usage: await proof.periodUsage(period, pools, cutoff),
     },
-    charges: await proof.charges(period, rating.chargeIds),
+    charges: await proof.charges(period, chargeIds),
     documents: chain.documents,
     posted,
     roundingOf: (meter) => roundingOf(facts, meter),
-  });
+  };
 }
 
 function poolsOf({ meters, segments, meterSegments }: PriceFacts): readonly MeterPool[] {
@@ -206,7 +207,7 @@ async function openReport(
     events,
     overPeriod: {
       meters: new Set(pools.map(({ meter }) => meter.code)),
-      events: await proof.rawPeriodUsage(period, pools, cutoff),
+      usage: await proof.rawPeriodUsage(period, pools, cutoff),
     },
     finalWindows: await doubtfulWindows(storage, period, events),
     posted,

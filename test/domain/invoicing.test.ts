@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { addDecimals } from '../../src/domain/decimal.js';
-import { buildInvoice, describeLine, paymentTermsText } from '../../src/domain/invoicing/build-invoice.js';
+import { buildInvoice, describeLine } from '../../src/domain/invoicing/build-invoice.js';
+import { paymentTermsText } from '../../src/domain/invoicing/document.js';
 import type { InvoiceFacts } from '../../src/domain/invoicing/build-invoice.js';
 import { invoiceHashInput } from '../../src/domain/invoicing/hash-input.js';
 import { invoiceToWire } from '../../src/domain/invoicing/invoice-to-wire.js';

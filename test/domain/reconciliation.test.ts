@@ -262,7 +262,7 @@ describe('a period that is not invoiced', () => {
     currency: null,
     stored: honest.stored,
     events: usage,
-    overPeriod: { meters: new Set<string>(), events: [] },
+    overPeriod: { meters: new Set<string>(), usage: [] },
     finalWindows: [],
     posted: [],
   } as const;

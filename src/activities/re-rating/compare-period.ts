@@ -64,7 +64,7 @@ export async function comparePeriod(
 }
 
 /** Same rating and nothing voided in between. */
-export function endsAlike(a: PeriodChain, b: PeriodChain): boolean {
+function endsAlike(a: PeriodChain, b: PeriodChain): boolean {
   return (
     a.rating?.sequence === b.rating?.sequence &&
     a.documents.length === b.documents.length &&
@@ -184,7 +184,7 @@ function sizeOf({ lines }: Correction): DecimalString {
   return addDecimals(lines.map(({ amount }) => toDecimalString(decimal(amount).abs())));
 }
 
-export function differencesOf({ lines }: Correction): Comparison['differences'] {
+function differencesOf({ lines }: Correction): Comparison['differences'] {
   return lines.map(({ lineKey, meter, group, originalAmount, correctedAmount, amount }) => ({
     lineKey,
     meter,

@@ -4,17 +4,12 @@ import { invoicedLines } from '../../domain/correction/invoiced.js';
 import { retiredCharges } from '../../domain/correction/retire.js';
 import { invariant } from '../../domain/failure.js';
 import { buildCorrection } from '../../domain/invoicing/build-correction.js';
-import { invoiceNumber } from '../../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import { invoiceEntry } from '../../domain/ledger/invoice-entry.js';
 import { lineKeyOf } from '../../domain/rating/line-key.js';
 import type { RatedCharge, RatedLine } from '../../domain/rating/rating.js';
-import type { LocalDate } from '../../domain/values.js';
-import { documentHash } from '../../billing/document-hash.js';
 import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
-import { uuidOf } from '../../storage/identifiers.js';
 import type {
   BillingPeriod,
   Comparison,
@@ -24,6 +19,7 @@ import type {
   ReRating,
 } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { issueDocument, nextDocument } from '../issue-document.js';
 import { periodOf } from '../period-facts.js';
 
 export type Corrected =
@@ -138,36 +134,20 @@ async function issue(
   input: SettleFacts & { readonly correction: Correction; readonly charges: StoredCharges },
 ): Promise<Invoice> {
   const { dependencies, reRating, comparison, period, customer, correction, charges } = input;
-  const { seller, paymentTermsDays } = dependencies.settings;
-  const { documents, nextPlace } = gate.chain;
+  const { documents } = gate.chain;
   const [original] = documents;
   invariant(original !== undefined, 'a chain that is corrected has an original');
-  const invoiceId = uuidOf('invoice', period.customerId, period.period, nextPlace);
   const firstLines = new Map(invoicedLines(documents).map((line) => [line.lineKey, line.firstLineItemId]));
   const document = buildCorrection({
-    invoiceId,
-    chainPlace: nextPlace,
+    ...nextDocument(gate, dependencies, { period, customer }),
     correctsInvoiceId: original.invoiceId,
-    customerId: period.customerId,
     currency: comparison.currency,
-    period,
-    seller,
-    buyer: { name: customer.name, ...customer.buyer },
-    paymentTermsDays,
-    issuedAt: dependencies.now(),
     cutoffPosition: comparison.cutoff,
     pinnedVersions: comparison.pinnedVersions,
     correction,
     reason: reRating.reason,
-    lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
     correctsLineItemId: (lineKey) => firstLines.get(lineKey) ?? null,
     chargeIds: ({ lineKey }: CorrectionLine) => charges.byLine.get(lineKey) ?? [],
   });
-  // The number is drawn last: from here to the commit every other invoice waits for it.
-  const number = invoiceNumber(await gate.drawNumber('invoice'));
-  const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
-  await gate.insertInvoice(invoice, reRating.requestedBy);
-  const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
-  if (entry !== null) await gate.postEntry(entry);
-  return invoice;
+  return issueDocument(gate, document, reRating.requestedBy);
 }

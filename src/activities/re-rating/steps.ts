@@ -14,6 +14,7 @@ import { DomainFailure } from '../../domain/failure.js';
 import type { ReRatingStatus } from '../../domain/correction/reasons.js';
 import { inParallel } from '../../relay/in-parallel.js';
 import { isUnavailable } from '../../storage/errors.js';
+import { everyPage } from '../../storage/every-page.js';
 import type { Comparison, PeriodKeyOf, ReRating, ReRatingSummary, Storage } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { heartbeating } from '../heartbeating.js';
@@ -144,14 +145,11 @@ export function endReRating(dependencies: ActivityDependencies): Activities['end
     const settled = summary.corrected > 0 || summary.held > 0 ? 'completed' : 'no_difference';
     const status = rejected ? 'rejected' : settled;
     let restarted = 0;
-    let cursor: string | null = null;
-    do {
-      const page = await storage.reRatings.comparisons(reRatingId, { limit: 200, ...(cursor !== null && { cursor }) });
-      await eachTarget(page.data, async (comparison: Comparison) => {
+    for await (const page of everyPage((request) => storage.reRatings.comparisons(reRatingId, request), 200)) {
+      await eachTarget(page, async (comparison: Comparison) => {
         if (await restartPeriod(dependencies, comparison)) restarted += 1;
       });
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    }
     const decidedBy = rejected ? (await storage.reRatings.decision(reRatingId, attempt))?.decidedBy : undefined;
     await storage.reRatings.enter(reRating.reRatingId, { status, attempt, actor: decidedBy ?? actor, reason: null });
     return { status, restarted };

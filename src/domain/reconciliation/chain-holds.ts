@@ -1,10 +1,9 @@
 import { addDecimals, decimal, zero } from '../decimal.js';
 import { lineKeyOf } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine } from '../rating/rating.js';
-import { amountDifference, classOfGap } from './difference.js';
+import { amountDifference, classOfGap, usageDifferences } from './difference.js';
 import type { ReconciliationDifference } from './difference.js';
 import { isBelowMinorUnit } from './lines.js';
-import { usageDifferences } from './reconcile.js';
 import { usageByMeter } from './usage.js';
 import type { MeterUsage } from './usage.js';
 

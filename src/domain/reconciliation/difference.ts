@@ -1,6 +1,6 @@
 import { D, decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString, Digest, Instant } from '../values.js';
-import { sameUsage } from './usage.js';
+import { noUsage, sameUsage } from './usage.js';
 import type { MeterUsage } from './usage.js';
 
 /** RULES 29. */
@@ -121,3 +121,20 @@ const minus = (a: DecimalString, b: DecimalString): DecimalString => toDecimalSt
 const events = (count: number): string => `${count} ${count === 1 ? 'event' : 'events'}`;
 
 const sideOf = (link: ChainLink, side: 0 | 1): string => link.split('→')[side] ?? link;
+
+/** By meter; a meter that one side does not have has no usage there. */
+export function usageDifferences(
+  stage: ChainLink,
+  expected: ReadonlyMap<string, MeterUsage>,
+  found: ReadonlyMap<string, MeterUsage>,
+): readonly ReconciliationDifference[] {
+  return sortedKeys(expected, found).flatMap(
+    (meter) =>
+      usageDifference({ stage, meter }, expected.get(meter) ?? noUsage(meter), found.get(meter) ?? noUsage(meter)) ??
+      [],
+  );
+}
+
+export function sortedKeys(...maps: readonly ReadonlyMap<string, unknown>[]): readonly string[] {
+  return [...new Set(maps.flatMap((map) => [...map.keys()]))].sort();
+}

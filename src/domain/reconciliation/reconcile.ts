@@ -1,15 +1,12 @@
 import { addDecimals } from '../decimal.js';
-import type { Invoice } from '../invoicing/invoice.js';
-import type { JournalEntry } from '../ledger/journal.js';
-import type { RoundingMode } from '../rating/price-book.js';
-import type { RatedCharge } from '../rating/rating.js';
 import type { DecimalString, Instant, Position } from '../values.js';
-import { countDifference, figuresOf, usageDifference } from './difference.js';
-import type { ChainLink, ReconciliationDifference, UsageFigures } from './difference.js';
+import { countDifference, figuresOf, sortedKeys, usageDifference, usageDifferences } from './difference.js';
+import type { ReconciliationDifference, UsageFigures } from './difference.js';
 import { compareWithJournal } from './journal.js';
-import type { DocumentStages, JournalComparison, PostedDocument } from './journal.js';
-import { compareLines } from './lines.js';
+import type { DocumentStages, JournalComparison } from './journal.js';
 import type { LineStages } from './lines.js';
+import { compareSettled } from './settled.js';
+import type { DocumentWithEntries, SettledStages } from './settled.js';
 import { chargedUsage, noUsage, onlyOf, usageByMeter } from './usage.js';
 import type { MeterUsage, OverPeriod } from './usage.js';
 
@@ -49,40 +46,22 @@ export interface ReconciliationReport {
   readonly error?: string;
 }
 
-/** A document with the entries that were posted for it. */
-export interface DocumentWithEntries {
-  readonly document: PostedDocument;
-  readonly entries: readonly JournalEntry[];
-}
-
-export interface InvoicedStages {
+export interface InvoicedStages extends SettledStages {
   /** Of the rating that the documents stand on. */
   readonly cutoff: Position;
-  readonly currency: string;
   readonly stored: readonly StoredEvents[];
   /** Rows of any granularity; the totals by meter are compared. */
   readonly events: readonly MeterUsage[];
-  readonly aggregates: readonly MeterUsage[];
-  readonly overPeriod: OverPeriod & { readonly aggregates: readonly MeterUsage[] };
-  /** The current charges of that rating. */
-  readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'>[];
-  /** Those that count: the original and its corrections. */
-  readonly documents: readonly Pick<Invoice, 'invoiceId' | 'lines'>[];
-  /** Every document of the period, voided ones too. */
-  readonly posted: readonly DocumentWithEntries[];
-  readonly roundingOf: (meter: string) => RoundingMode | null;
+  /** The same of the meters that do not add up, by pricing group. */
+  readonly eventsOverPeriod: readonly MeterUsage[];
 }
 
 /** The whole chain of an invoiced period: events = aggregates = charges = lines = journal (RULES 29). */
 export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport {
-  const { overPeriod } = stages;
-  const eventWindows = usageByMeter(stages.events);
-  const aggregateWindows = usageByMeter(stages.aggregates);
-  const events = chargedUsage(stages.events, overPeriod.events, overPeriod);
-  const aggregates = chargedUsage(stages.aggregates, overPeriod.aggregates, overPeriod);
-  const charges = usageByMeter(stages.charges);
-  const { lines, differences: lineDifferences } = compareLines(stages);
-  const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
+  const { meters: notAddingUp } = stages.overPeriod;
+  const events = chargedUsage(stages.events, { meters: notAddingUp, usage: stages.eventsOverPeriod });
+  const settled = compareSettled(stages);
+  const { aggregates, charges, lines, journal } = settled;
   const counting = new Set(stages.documents.map(({ invoiceId }) => invoiceId));
   const revenue = revenueByMeter(stages, journal, counting);
   const meters = sortedKeys(storedByMeter(stages.stored), events, aggregates, charges);
@@ -104,12 +83,11 @@ export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport 
       ...usageDifferences('events→aggregates', events, aggregates),
       ...usageDifferences(
         'events→aggregates',
-        onlyOf(eventWindows, overPeriod.meters),
-        onlyOf(aggregateWindows, overPeriod.meters),
+        onlyOf(usageByMeter(stages.events), notAddingUp),
+        onlyOf(usageByMeter(stages.aggregates), notAddingUp),
       ),
-      ...usageDifferences('aggregates→charges', aggregates, charges),
-      ...lineDifferences,
-      ...journal.flatMap(({ differences }) => differences),
+      ...settled.usageDifferences,
+      ...settled.documentDifferences,
     ],
   };
 }
@@ -136,7 +114,7 @@ export interface OpenStages {
 
 /** A period without an invoice that counts: its usage is still coming, so only final windows and void documents compare. */
 export function reconcileOpen(stages: OpenStages): ReconciliationReport {
-  const events = chargedUsage(stages.events, stages.overPeriod.events, stages.overPeriod);
+  const events = chargedUsage(stages.events, stages.overPeriod);
   const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
   const windows = stages.finalWindows.map(({ windowStart, stored, events: raw }) =>
     usageDifference({ stage: 'events→aggregates', meter: stored.meter, window_start: windowStart }, raw, stored),
@@ -186,23 +164,6 @@ function storedDifferences(
     const counted = events.get(meter)?.eventCount ?? 0;
     return countDifference({ stage: 'stored→events', meter }, count - voided - filtered, counted) ?? [];
   });
-}
-
-/** By meter; a meter that one side does not have has no usage there. */
-export function usageDifferences(
-  stage: ChainLink,
-  expected: ReadonlyMap<string, MeterUsage>,
-  found: ReadonlyMap<string, MeterUsage>,
-): readonly ReconciliationDifference[] {
-  return sortedKeys(expected, found).flatMap(
-    (meter) =>
-      usageDifference({ stage, meter }, expected.get(meter) ?? noUsage(meter), found.get(meter) ?? noUsage(meter)) ??
-      [],
-  );
-}
-
-function sortedKeys(...maps: readonly ReadonlyMap<string, unknown>[]): readonly string[] {
-  return [...new Set(maps.flatMap((map) => [...map.keys()]))].sort();
 }
 
 function sumOf(lines: readonly LineStages[], meter: string, figure: 'charged' | 'invoiced'): DecimalString {

@@ -44,16 +44,15 @@ export function sameUsage(a: MeterUsage, b: MeterUsage): boolean {
  */
 export interface OverPeriod {
   readonly meters: ReadonlySet<string>;
-  readonly events: readonly MeterUsage[];
+  readonly usage: readonly MeterUsage[];
 }
 
 /** Of meters that add up from their windows, of the others from their rows of the period. */
 export function chargedUsage(
   windows: readonly MeterUsage[],
-  ofPeriod: readonly MeterUsage[],
-  { meters }: OverPeriod,
+  { meters, usage }: OverPeriod,
 ): ReadonlyMap<string, MeterUsage> {
-  return usageByMeter([...windows.filter(({ meter }) => !meters.has(meter)), ...ofPeriod]);
+  return usageByMeter([...windows.filter(({ meter }) => !meters.has(meter)), ...usage]);
 }
 
 export function onlyOf(

@@ -9,7 +9,7 @@ import { invoicedLines } from '../../../src/domain/correction/invoiced.js';
 import { DomainFailure, invariant } from '../../../src/domain/failure.js';
 import { buildCorrection } from '../../../src/domain/invoicing/build-correction.js';
 import { buildInvoice } from '../../../src/domain/invoicing/build-invoice.js';
-import type { UnnumberedInvoice } from '../../../src/domain/invoicing/build-invoice.js';
+import type { UnnumberedInvoice } from '../../../src/domain/invoicing/document.js';
 import type { Invoice, PinnedVersions } from '../../../src/domain/invoicing/invoice.js';
 import { invoiceEntry } from '../../../src/domain/ledger/invoice-entry.js';
 import type { JournalEntry } from '../../../src/domain/ledger/journal.js';

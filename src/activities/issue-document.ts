@@ -1,0 +1,46 @@
+/** What issuing an invoice and issuing a correction do alike. */
+import { documentHash } from '../billing/document-hash.js';
+import type { DocumentFacts, UnnumberedInvoice } from '../domain/invoicing/document.js';
+import { invoiceNumber } from '../domain/invoicing/invoice-number.js';
+import type { Invoice } from '../domain/invoicing/invoice.js';
+import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
+import type { LocalDate } from '../domain/values.js';
+import { uuidOf } from '../storage/identifiers.js';
+import type { BillingPeriod, Customer, GateTransaction } from '../storage/types.js';
+import type { ActivityDependencies } from './dependencies.js';
+
+/** The next document of the gate's chain: its ids, its parties as they are now, its terms. */
+export function nextDocument(
+  gate: GateTransaction,
+  { settings, now }: ActivityDependencies,
+  { period, customer }: { readonly period: BillingPeriod; readonly customer: Customer },
+): Omit<DocumentFacts, 'currency' | 'cutoffPosition' | 'pinnedVersions'> {
+  const { nextPlace: chainPlace } = gate.chain;
+  const invoiceId = uuidOf('invoice', period.customerId, period.period, chainPlace);
+  return {
+    invoiceId,
+    chainPlace,
+    customerId: period.customerId,
+    period,
+    seller: settings.seller,
+    buyer: { name: customer.name, ...customer.buyer },
+    paymentTermsDays: settings.paymentTermsDays,
+    issuedAt: now(),
+    lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
+  };
+}
+
+/** Numbers, hashes, stores and posts a document. */
+export async function issueDocument(
+  gate: GateTransaction,
+  document: UnnumberedInvoice,
+  actor: string,
+): Promise<Invoice> {
+  // The number is drawn last: from here to the commit every other invoice waits for it.
+  const number = invoiceNumber(await gate.drawNumber('invoice'));
+  const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
+  await gate.insertInvoice(invoice, actor);
+  const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
+  if (entry !== null) await gate.postEntry(entry);
+  return invoice;
+}

@@ -1,0 +1,61 @@
+import type { Invoice } from '../invoicing/invoice.js';
+import type { JournalEntry } from '../ledger/journal.js';
+import type { RoundingMode } from '../rating/price-book.js';
+import type { RatedCharge } from '../rating/rating.js';
+import { usageDifferences } from './difference.js';
+import type { ReconciliationDifference } from './difference.js';
+import { compareWithJournal } from './journal.js';
+import type { JournalComparison, PostedDocument } from './journal.js';
+import { compareLines } from './lines.js';
+import type { LineStages } from './lines.js';
+import { chargedUsage, usageByMeter } from './usage.js';
+import type { MeterUsage, OverPeriod } from './usage.js';
+
+/** A document with the entries that were posted for it. */
+export interface DocumentWithEntries {
+  readonly document: PostedDocument;
+  readonly entries: readonly JournalEntry[];
+}
+
+/** What the last rating settled, from its aggregates on. */
+export interface SettledStages {
+  readonly currency: string;
+  /** Rows of any granularity; the totals by meter are compared. */
+  readonly aggregates: readonly MeterUsage[];
+  /** Its aggregates of the meters that do not add up. */
+  readonly overPeriod: OverPeriod;
+  /** The current charges of that rating. */
+  readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'>[];
+  /** Those that count: the original and its corrections. */
+  readonly documents: readonly Pick<Invoice, 'invoiceId' | 'lines'>[];
+  /** Every document of the period, voided ones too. */
+  readonly posted: readonly DocumentWithEntries[];
+  readonly roundingOf: (meter: string) => RoundingMode | null;
+}
+
+export interface SettledComparison {
+  readonly aggregates: ReadonlyMap<string, MeterUsage>;
+  readonly charges: ReadonlyMap<string, MeterUsage>;
+  readonly lines: readonly LineStages[];
+  readonly journal: readonly JournalComparison[];
+  /** aggregates = charges */
+  readonly usageDifferences: readonly ReconciliationDifference[];
+  /** charges = lines = journal */
+  readonly documentDifferences: readonly ReconciliationDifference[];
+}
+
+/** The part of the chain that was settled: aggregates = charges = lines = journal. */
+export function compareSettled(stages: SettledStages): SettledComparison {
+  const aggregates = chargedUsage(stages.aggregates, stages.overPeriod);
+  const charges = usageByMeter(stages.charges);
+  const { lines, differences } = compareLines(stages);
+  const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
+  return {
+    aggregates,
+    charges,
+    lines,
+    journal,
+    usageDifferences: usageDifferences('aggregates→charges', aggregates, charges),
+    documentDifferences: [...differences, ...journal.flatMap((posted) => posted.differences)],
+  };
+}
