@@ -132,6 +132,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
     segmentUsage: (...usage) => timed('read usage by price segment', () => gate.segmentUsage(...usage)),
+    eachEvent: (...query) => timed('read usage by price segment', () => gate.eachEvent(...query)),
     chargesOf: (chargeIds) => timed('store charges', () => gate.chargesOf(chargeIds)),
     storeCharges: (...charges) => timed('store charges', () => gate.storeCharges(...charges)),
     drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),

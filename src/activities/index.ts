@@ -3,6 +3,8 @@ import { beginReconciliation } from './begin-reconciliation.js';
 import { closeWindows } from './close-windows.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { refusalsEndRetries } from './failures.js';
+import { evaluateChunk } from './evaluate-chunk.js';
+import { finishEvaluation } from './finish-evaluation.js';
 import { finishReconciliation } from './finish-reconciliation.js';
 import { issueChunk } from './issue-chunk.js';
 import { noteLateUsage } from './note-late-usage.js';
@@ -35,6 +37,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     beginReconciliation: beginReconciliation(dependencies),
     reconcileChunk: reconcileChunk({ ...dependencies, reprocess: reprocessPeriod(dependencies) }),
     finishReconciliation: finishReconciliation(dependencies),
+    evaluateChunk: evaluateChunk(dependencies),
+    finishEvaluation: finishEvaluation(dependencies),
   });
 }
 

@@ -3,7 +3,7 @@ import type { Invoice } from '../domain/invoicing/invoice.js';
 import { decimal } from '../domain/decimal.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
-import type { PriceFacts } from '../billing/price-facts.js';
+import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { holdingFindings } from './held-findings.js';
@@ -37,6 +37,14 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
   return issued;
 }
 
+/** Usage as the gate finds it. */
+export function atCutoff(gate: GateTransaction): UsageSource {
+  return {
+    usage: (segments) => gate.segmentUsage(segments),
+    events: (meterIds, visit) => gate.eachEvent(meterIds, visit),
+  };
+}
+
 interface GateFacts {
   readonly dependencies: ActivityDependencies;
   readonly period: BillingPeriod;
@@ -50,7 +58,7 @@ async function decide(gate: GateTransaction, { dependencies, period, facts }: Ga
     return { outcome: 'already_invoiced', invoiceId, number };
   }
   await gate.bringWindowsToCutoff();
-  const rated = await rateWith(facts, period, (segments) => gate.segmentUsage(segments));
+  const rated = await rateWith(facts, period, atCutoff(gate));
   const unreadable = await gate.unreadableValues();
   const { lines, usage } = rated;
   const findings = holdingFindings(period, { rated, unreadable });

@@ -1,6 +1,7 @@
 import { priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { atCutoff } from './issue-invoice.js';
 
 /**
  * Stores what the period would cost if it ended now, through the same way as the gate's charges, so that the issued ones
@@ -11,7 +12,7 @@ export async function rateProvisionally({ storage }: ActivityDependencies, perio
   const rate = async (gate: GateTransaction): Promise<void> => {
     if (gate.chain.rating !== null) return;
     await gate.bringWindowsToCutoff();
-    const { lines } = await rateWith(facts, period, (segments) => gate.segmentUsage(segments));
+    const { lines } = await rateWith(facts, period, atCutoff(gate));
     await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   };
   await storage.billing.atGate(period, rate, 'provisional');

@@ -2,13 +2,16 @@ import type { PeriodReading, ReadPeriodInput } from '../contracts/activities.js'
 import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriodStage } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { startOpeningPeriod } from './opening-period.js';
 import { ledgerWindowsOf, periodOf, settingsOf, unheld } from './period-facts.js';
 
 /** The truth about a period: a run of `billingPeriod` begins with it, and comes back to it when signals leave a gap. */
-export function readPeriod({ storage, settings }: ActivityDependencies) {
+export function readPeriod(dependencies: ActivityDependencies) {
+  const { storage, settings } = dependencies;
   return async (input: ReadPeriodInput): Promise<PeriodReading> => {
     const period = await periodOf(storage, input);
     const customer = await customerOf(storage, input.customerId);
+    await startOpeningPeriod(dependencies, period, customer);
     const meters = await storage.reference.meters();
     const status = await storage.periods.status(input.customerId, input.period);
     const stage = stageOf(status?.stage ?? 'open');

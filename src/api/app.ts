@@ -24,6 +24,7 @@ import { adjustmentRoutes } from './routes/adjustments.js';
 import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
+import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
@@ -31,6 +32,7 @@ import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { operationRoutes } from './routes/operations.js';
+import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
@@ -39,6 +41,7 @@ import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
 import { PeriodService } from './services/periods.js';
+import { PriceEvaluationService } from './services/price-evaluations.js';
 import { ReRatingService } from './services/re-ratings.js';
 import { ReconciliationService } from './services/reconciliations.js';
 import type { Api, ApiDependencies } from './types.js';
@@ -75,9 +78,12 @@ const allRoutes = [
   deadLetterRoutes,
   deadLetterReplayRoute,
   customerRoutes,
+  customerPriceRoutes,
   usageRoutes,
   meterRoutes,
   priceBookRoutes,
+  priceEvaluationRoutes,
+  priceEvaluationRunRoutes,
   billingPeriodRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
@@ -146,6 +152,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
+  const evaluations = new PriceEvaluationService({ storage, periods, temporal });
   app.addHook('onClose', async () => {
     await groupCommit.close();
     await customers.settled();
@@ -163,5 +170,6 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
+    evaluations,
   };
 }

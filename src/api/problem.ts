@@ -67,7 +67,6 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   UNKNOWN_AGGREGATION: { status: 422, title: 'Unknown aggregation' },
   UNKNOWN_PRICE_BOOK: { status: 404, title: 'Unknown price book' },
   UNKNOWN_PRICE_MODEL: { status: 422, title: 'Unknown price model' },
-  UNSUPPORTED_PRICE_FEATURE: { status: 422, title: 'Price feature not supported by this version' },
   TIERS_OVERLAP: { status: 422, title: 'Tiers overlap' },
   TIERS_GAP: { status: 422, title: 'Tiers leave a gap' },
   LAST_TIER_BOUNDED: { status: 422, title: 'The last tier has a bound' },
@@ -116,6 +115,9 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   EVENT_ID_IN_BACKFILL: { status: 409, title: 'The event id is used in a backfill that does not count' },
   EVENT_ID_REPLACED: { status: 409, title: 'The event id is used by an event that the backfill replaces' },
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'Dead letter not found' },
+  PRICE_BOOK_VERSION_SUPERSEDED: { status: 409, title: 'The price book version is superseded already' },
+  NOTHING_TO_EVALUATE: { status: 422, title: 'The scope meets no billing period' },
+  PRICE_EVALUATION_NOT_FOUND: { status: 404, title: 'Evaluation not found' },
   DEAD_LETTER_NOT_OPEN: { status: 409, title: 'The dead letter is settled' },
 };
 

@@ -3,7 +3,12 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { closeRequestedSignal, type CloseRequested } from '../contracts/billing-period.js';
 import { workflowTypes } from '../contracts/names.js';
 import { decidedSignal } from '../contracts/re-rating.js';
-import { billingPeriodStart, reconciliationStart, reRatingStart } from '../contracts/start-options.js';
+import {
+  billingPeriodStart,
+  priceEvaluationStart,
+  reconciliationStart,
+  reRatingStart,
+} from '../contracts/start-options.js';
 import { DomainFailure } from '../domain/failure.js';
 import type { LocalDate } from '../domain/values.js';
 
@@ -32,6 +37,8 @@ export interface TemporalGateway {
   signalDecided(...reRating: Parameters<TemporalGateway['startReRating']>): Promise<void>;
   /** Starts a reconciliation on demand, unless it runs. */
   startReconciliation(runId: string): Promise<void>;
+  /** Starts an evaluation, unless it runs. */
+  startEvaluation(evaluationId: string): Promise<void>;
   health(): Promise<void>;
   close(): Promise<void>;
 }
@@ -88,6 +95,10 @@ export function connectTemporal({ address, namespace, deadlineMs = 5_000 }: Temp
     },
     startReconciliation: async (runId) => {
       await within(deadlineMs, () => client.workflow.start(workflowTypes.reconciliation, reconciliationStart(runId)));
+    },
+    startEvaluation: async (evaluationId) => {
+      const start = priceEvaluationStart(evaluationId);
+      await within(deadlineMs, () => client.workflow.start(workflowTypes.priceEvaluation, start));
     },
     health: async () => {
       await within(healthDeadlineMs, () => connection.workflowService.getSystemInfo({}));

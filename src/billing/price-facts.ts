@@ -3,11 +3,16 @@ import { startOfLocalDay } from '../calendar/time-zones.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
 import { type MeterInForce, holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
+import { EventTotals } from '../domain/rating/event-totals.js';
+import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import { overrideCode, withOverrides } from '../domain/rating/overrides.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
-import type { PriceSegment, RatingResult, SegmentUsage } from '../domain/rating/rating.js';
+import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from '../domain/rating/rating.js';
+import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
+import type { PriceSchedule } from '../domain/rating/segments.js';
 import type { BillingPeriod, Customer, Storage } from '../storage/types.js';
 
 type Reference = Pick<Storage, 'reference'>;
@@ -19,13 +24,15 @@ export interface PriceFacts {
   readonly meters: readonly MeterInForce[];
   /** Of all meters but those in `meterSegments`. They tile the period. */
   readonly segments: readonly PriceSegment[];
-  /** By meter code: prices that a re-rating limited to some meters has moved. */
+  /** By meter code: prices that an override of the customer, or a re-rating limited to some meters, has moved. */
   readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
+  /** The period after this one, where a fee is billed in advance for it. */
+  readonly next: NextPeriod | null;
 }
 
 /** What is known now: of two versions for the same time the one learned last holds (RULES 21). @throws UNKNOWN_CUSTOMER */
 export async function priceFactsOf(
-  storage: Reference,
+  storage: Reference & Pick<Storage, 'periods'>,
   period: BillingPeriod,
 ): Promise<PriceFacts & { readonly customer: Customer }> {
   const { reference } = storage;
@@ -35,15 +42,49 @@ export async function priceFactsOf(
   const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
   const versions = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
+  const schedule = { assignments, versions, startOfDay };
+  const segments = priceSegments(period, schedule);
   return {
     customer,
     currency: customer.currency,
     customerVersionId: customer.customerVersionId,
     meters,
-    segments: priceSegments(period, { assignments, versions, startOfDay }),
-    meterSegments: new Map(),
+    segments,
+    meterSegments: await overridden(reference, period, { segments, startOfDay }),
+    next: await nextPeriodOf(storage, period, schedule),
   };
 }
+
+/** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
+async function overridden(
+  reference: Storage['reference'],
+  period: BillingPeriod,
+  { segments, startOfDay }: Pick<PriceSchedule, 'startOfDay'> & { readonly segments: readonly PriceSegment[] },
+): Promise<PriceFacts['meterSegments']> {
+  const priceBook = overrideCode(period.customerId);
+  const versions = (await reference.priceBookVersions(priceBook)).filter(({ code }) => code === priceBook);
+  if (versions.length === 0) return new Map();
+  const assignments = [{ priceBook, effectiveFrom: null, learnedOrder: 0 }];
+  return withOverrides(segments, priceSegments(period, { assignments, versions, startOfDay }));
+}
+
+/** Looked up, and so made to exist, only where a fee is billed for it. */
+async function nextPeriodOf(
+  { periods }: Pick<Storage, 'periods'>,
+  { customerId, to }: BillingPeriod,
+  schedule: PriceSchedule,
+): Promise<NextPeriod | null> {
+  if (!schedule.versions.some(billsInAdvance)) return null;
+  const { from, to: end } = await periods.periodAt(customerId, to);
+  const segments = priceSegments({ from, to: end }, schedule);
+  return segments.some(({ priceBook }) => priceBook !== null && billsInAdvance(priceBook))
+    ? { from, to: end, segments }
+    : null;
+}
+
+/** Whether a version has a fee for the period after the one that is invoiced. */
+export const billsInAdvance = ({ fees }: PriceBookVersion): boolean =>
+  fees.some(({ billed }) => billed === 'in_advance');
 
 function metersOf(versions: Parameters<typeof metersInForce>[0], period: BillingPeriod): readonly MeterInForce[] {
   return metersInForce(versions, period, (date) => startOfLocalDay(date, period.timeZone)).filter(holdsAtAll);
@@ -59,7 +100,8 @@ export async function pinnedPriceFacts(
   const versions = (await reference.meterVersions()).filter(({ meterId }) => pinned.has(meterId));
   const meters = metersOf(versions, period);
   const byMeter = Object.entries(pins.meter_price_segments ?? {});
-  const all = [pins.price_segments, ...byMeter.map(([, segments]) => segments)].flat();
+  const { next_period: next } = pins;
+  const all = [pins.price_segments, next?.price_segments ?? [], ...byMeter.map(([, segments]) => segments)].flat();
   const ids = [...new Set(all.flatMap(({ price_book_id: id }) => id ?? []))];
   const books = new Map((await reference.priceBooksById(ids)).map((book) => [book.priceBookId, book]));
   return {
@@ -67,6 +109,10 @@ export async function pinnedPriceFacts(
     customerVersionId: pins.customer_version_id,
     meters,
     segments: pins.price_segments.map((segment) => unpinned(segment, books)),
+    next:
+      next === undefined
+        ? null
+        : { from: next.from, to: next.to, segments: next.price_segments.map((segment) => unpinned(segment, books)) },
     meterSegments: new Map(
       byMeter.map(([meter, segments]) => [meter, segments.map((segment) => unpinned(segment, books))]),
     ),
@@ -82,11 +128,14 @@ function unpinned(
   return { from, to, priceBook };
 }
 
-export function pinsOf({ customerVersionId, meters, segments, meterSegments }: PriceFacts): PinnedVersions {
+export function pinsOf({ customerVersionId, meters, segments, meterSegments, next }: PriceFacts): PinnedVersions {
   return {
     customer_version_id: customerVersionId,
     meter_ids: meters.map(({ meterId }) => meterId).sort(),
     price_segments: segments.map(pinned),
+    ...(next !== null && {
+      next_period: { from: next.from, to: next.to, price_segments: next.segments.map(pinned) },
+    }),
     ...(meterSegments.size > 0 && {
       meter_price_segments: Object.fromEntries(
         [...meterSegments].sort(([a], [b]) => (a < b ? -1 : 1)).map(([meter, own]) => [meter, own.map(pinned)]),
@@ -107,25 +156,53 @@ export type UsageOf = (
   meterIds: readonly string[],
 ) => Promise<readonly SegmentUsage[]>;
 
+/** Where usage is read from, all of it as it was at one cutoff. */
+export interface UsageSource {
+  readonly usage: UsageOf;
+  /** The events that these meters count in the period, in order of event time, event_id and source. */
+  readonly events: (meterIds: readonly string[], visit: (event: ValuedEvent) => void) => Promise<void>;
+}
+
 export interface RatedPeriod extends RatingResult {
-  /** What was rated. */
+  /** What was rated; of meters that are only counted for fees nothing was. */
   readonly usage: readonly SegmentUsage[];
 }
 
 /** The one way to an amount: issuing, re-rating and verifying differ only in where their usage and versions come from. */
-export async function rateWith(facts: PriceFacts, period: BillingPeriod, usageOf: UsageOf): Promise<RatedPeriod> {
+export async function rateWith(facts: PriceFacts, period: BillingPeriod, source: UsageSource): Promise<RatedPeriod> {
   const parts: PricedMeters[] = [];
   // One after the other: they are read on the gate's one connection.
   for (const { meters, segments } of partsOf(facts)) {
     const ids = new Set(meters.map(({ code }) => code));
-    const usage = await usageOf(
+    const all = await source.usage(
       segments,
       meters.map(({ meterId }) => meterId),
     );
-    parts.push({ meters, segments, usage: usage.filter(({ meter }) => ids.has(meter)) });
+    const part = { meters, segments, usage: all.filter(({ meter }) => ids.has(meter)) };
+    parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
-  const result = rateParts(period, facts.currency, parts);
-  return { ...result, usage: parts.flatMap(({ usage }) => usage) };
+  const { currency, segments, next } = facts;
+  const result = rateParts({ period, currency, ...(next !== null && { next }) }, parts);
+  const isCounted = isCountedForFees(segments, next);
+  return { ...result, usage: parts.flatMap(({ usage }) => usage.filter(({ meter }) => !isCounted(meter))) };
+}
+
+/** Meters whose usage no charge prices by itself. */
+function isCountedForFees(segments: readonly PriceSegment[], next: NextPeriod | null): (meter: string) => boolean {
+  const meters = quantityOnlyMeters(segments, next ?? undefined);
+  return (meter) => meters.has(meter);
+}
+
+/** Events are read only where a price is taken of each of them. */
+async function eventTotalsOf(part: PricedMeters, { events }: UsageSource): Promise<LineEventTotals> {
+  const totals = new EventTotals(part);
+  const meterIds = totals.meters.map(({ meterId }) => meterId);
+  if (meterIds.length > 0) {
+    await events(meterIds, (event) => {
+      totals.add(event);
+    });
+  }
+  return totals.totals;
 }
 
 /** Meters by the segments that price them. A book may name meters that nothing was recorded for: the first part has them. */

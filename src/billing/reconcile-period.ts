@@ -2,7 +2,10 @@ import { startOfLocalDay } from '../calendar/time-zones.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
 import { holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
 import { pricedPools } from '../domain/rating/pools.js';
-import { planPrices, type PlannedMeter } from '../domain/rating/price-plan.js';
+import { lineRounding } from '../domain/rating/plan-meter.js';
+import { feeRounding, quantityOnlyMeters } from '../domain/rating/rate-fees.js';
+import type { RoundingOf } from '../domain/reconciliation/lines.js';
+import type { PlannedMeter } from '../domain/rating/price-plan.js';
 import type { RoundingMode } from '../domain/rating/price-book.js';
 import type { ReconciliationDifference } from '../domain/reconciliation/difference.js';
 import { reconcileInvoiced, reconcileOpen } from '../domain/reconciliation/reconcile.js';
@@ -168,7 +171,8 @@ async function settledStages(
     charges: await proof.charges(period, chargeIds),
     documents: chain.documents,
     posted,
-    roundingOf: (meter) => roundingOf(facts, meter),
+    quantityOnly: quantityOnlyMeters(facts.segments, facts.next ?? undefined),
+    roundingOf: (line) => roundingOf(facts, line),
   };
 }
 
@@ -177,9 +181,13 @@ function poolsOf({ meters, segments, meterSegments }: PriceFacts): readonly Mete
 }
 
 /** A line is rounded as the version at the period's end says. */
-function roundingOf({ meters, segments, meterSegments }: PriceFacts, code: string): RoundingMode | null {
+function roundingOf(
+  { meters, segments, meterSegments, next }: PriceFacts,
+  { lineKey, meter: code, group }: Parameters<RoundingOf>[0],
+): RoundingMode | null {
+  if (code === null) return feeRounding(lineKey, segments, next ?? undefined);
   const meter = meters.findLast((candidate) => candidate.code === code) ?? unknownMeter(code);
-  return planPrices(meter, meterSegments.get(code) ?? segments)?.last.version.rounding ?? null;
+  return lineRounding(meter, group, meterSegments.get(code) ?? segments);
 }
 
 /** A price may name a meter that nothing was ever recorded for. */

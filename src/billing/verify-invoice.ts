@@ -1,15 +1,12 @@
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
-import { usageBySegment } from '../domain/metering/fold.js';
-import { addsUp } from '../domain/metering/meter.js';
-import { asSegmentUsage } from '../domain/metering/period-usage.js';
-import { pricedPools } from '../domain/rating/pools.js';
 import { verifyDocument } from '../domain/reconciliation/verify-document.js';
 import type { InvoiceVerification } from '../domain/reconciliation/verify-document.js';
 import type { Storage } from '../storage/types.js';
 import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
 import { pinnedPriceFacts, rateWith } from './price-facts.js';
+import { rawUsageAt } from './raw-usage.js';
 
 /**
  * Computes an issued document again, void ones too: raw events at its cutoff, its pinned versions, the documents before it in its
@@ -31,19 +28,8 @@ export async function verifyInvoice(
   invariant(period !== null, 'an invoice has a stored period');
   const { pinnedVersions: pins, cutoffPosition: cutoff } = invoice;
   const facts = await pinnedPriceFacts(storage, period, { pins, currency: invoice.currency });
-  const windows = await proof.rawUsage(period, pins.meter_ids, cutoff);
-  const rated = await rateWith(facts, period, async (segments, meterIds) => {
-    const meters = facts.meters.filter(({ meterId }) => meterIds.includes(meterId));
-    const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
-    const whole = await proof.rawPeriodUsage(period, pricedPools(meters, segments), cutoff);
-    return [
-      ...usageBySegment(
-        windows.filter(({ meter }) => adding.has(meter)),
-        segments,
-      ),
-      ...asSegmentUsage(whole, segments),
-    ];
-  });
+  const usage = await rawUsageAt(storage, period, { meters: facts.meters, cutoff });
+  const rated = await rateWith(facts, period, usage);
   const chargeIds = [...new Set(invoice.lines.flatMap((line) => line.chargeIds))];
   const charges = await proof.charges(invoice, chargeIds);
   return verifyDocument({

@@ -30,6 +30,8 @@ export interface CaseDocument {
 }
 
 export interface CaseDocumentLine {
+  /** Of a fee its name. */
+  readonly description: string;
   readonly meter: string | null;
   readonly group: GroupKey;
   readonly quantity: string | null;

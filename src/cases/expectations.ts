@@ -70,8 +70,9 @@ export function differencesInNoCorrection(found: readonly CaseDocument[]): Diffe
 }
 
 function differencesInLine(expected: ExpectedLine, lines: readonly CaseDocumentLine[]): Differences {
-  const name = expected.group === undefined ? expected.meter : `${expected.meter} ${JSON.stringify(expected.group)}`;
-  const candidates = lines.filter((line) => line.meter === expected.meter && matches(line.group, expected.group));
+  const what = expected.meter ?? expected.fee ?? '–';
+  const name = expected.group === undefined ? what : `${what} ${JSON.stringify(expected.group)}`;
+  const candidates = lines.filter((line) => isNamed(line, expected) && matches(line.group, expected.group));
   const [line] = candidates;
   if (line === undefined) return [`expected a line for ${name}, found none; there are ${listOf(lines.map(lineName))}`];
   if (candidates.length > 1) return [`expected one line for ${name}, found ${listOf(candidates.map(lineName))}`];
@@ -108,8 +109,12 @@ function matches(group: GroupKey, expected: GroupKey | undefined): boolean {
   return Object.entries(expected ?? {}).every(([property, value]) => (group[property] ?? null) === value);
 }
 
-const lineName = ({ meter, group }: CaseDocumentLine): string =>
-  Object.keys(group).length === 0 ? (meter ?? '–') : `${meter ?? '–'} ${JSON.stringify(group)}`;
+function isNamed({ meter, description }: CaseDocumentLine, expected: ExpectedLine): boolean {
+  return meter === null ? description === expected.fee : meter === expected.meter;
+}
+
+const lineName = ({ meter, description, group }: CaseDocumentLine): string =>
+  Object.keys(group).length === 0 ? (meter ?? description) : `${meter ?? description} ${JSON.stringify(group)}`;
 const listOf = (items: readonly string[]): string => (items.length === 0 ? 'none at all' : items.join(', '));
 
 function decimalDifference(what: string, expected: string | undefined, found: string): Differences {

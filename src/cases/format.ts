@@ -91,7 +91,8 @@ const expectedCharge = z.strictObject({
   formula: z.string().optional(),
 });
 const expectedLine = z.strictObject({
-  meter: text,
+  meter: text.optional(),
+  fee: text.optional().describe('In place of the meter: the name of a fee, or "Minimum commitment"'),
   group: group.optional(),
   quantity: decimalText.optional(),
   amount: decimalText.optional(),

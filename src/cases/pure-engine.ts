@@ -3,7 +3,7 @@
  * decides nothing about money itself; what it does beyond calling the domain is to remember what was issued and pinned.
  */
 import { cutsOf, parseTimeZone, startOfLocalDay, windowBoundsOf } from '../calendar/time-zones.js';
-import { periodNamed } from '../calendar/calendar.js';
+import { periodContaining, periodNamed } from '../calendar/calendar.js';
 import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
 import { compareWithInvoiced } from '../domain/correction/compare.js';
 import type { Correction, InvoicedLine } from '../domain/correction/compare.js';
@@ -12,7 +12,7 @@ import { DomainFailure } from '../domain/failure.js';
 import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import { invoiceToWire } from '../domain/invoicing/invoice-to-wire.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
-import { aggregate, sumWindows, usageBySegment } from '../domain/metering/fold.js';
+import { aggregate, sumWindows, usageBySegment, valuedEvents } from '../domain/metering/fold.js';
 import type { MeteredEvent } from '../domain/metering/fold.js';
 import { addsUp, maxGroupsDefault, type Meter, readPropertyOf, type WindowUsage } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce, metersInForce } from '../domain/metering/meter-versions.js';
@@ -20,25 +20,31 @@ import { asSegmentUsage, usageBetween, usageOfPeriod } from '../domain/metering/
 import { pricedPools } from '../domain/rating/pools.js';
 import { findCurrency } from '../domain/money/currency.js';
 import { formatAmount } from '../domain/money/rounding.js';
+import { EventTotals } from '../domain/rating/event-totals.js';
 import { parsePriceBook, requireMetersOf } from '../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import { ratePeriod } from '../domain/rating/rate.js';
-import type { PriceSegment, RatedLine } from '../domain/rating/rating.js';
+import type { NextPeriod, PriceSegment, RatedLine } from '../domain/rating/rating.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import { parseDuration } from '../domain/time/duration.js';
 import { parseEffectiveFrom } from '../domain/time/effective-from.js';
 import { msToInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
-import type { Instant, Position } from '../domain/values.js';
+import type { Instant, Interval, Position } from '../domain/values.js';
 import { StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from './engine.js';
 import type { BillingCase, CaseAdjustment, CaseMeter, CaseReRating } from './format.js';
 import { PureLedger } from './pure-ledger.js';
 
+interface PinnedPrices {
+  readonly segments: readonly PriceSegment[];
+  readonly next: NextPeriod;
+}
+
 /** What was issued for a period, and the versions that its later documents for late usage use (RULES 21). */
 interface Chain {
   readonly invoice: CaseDocument;
-  pinned: readonly PriceSegment[];
+  pinned: PinnedPrices;
   invoiced: readonly InvoicedLine[];
   lastCorrections: readonly CaseDocument[];
 }
@@ -107,13 +113,13 @@ export class PureEngine implements CaseEngine {
     if (this.chains.has(period.name)) {
       throw new DomainFailure('PERIOD_ALREADY_INVOICED', `The period ${period.name} is invoiced; re-rate it instead.`);
     }
-    const pinned = this.currentSegments(period);
+    const pinned = this.currentPrices(period);
     const lines = this.rate(period, pinned);
     if (lines.length === 0 && this.skipEmptyInvoices) return;
     this.chains.set(period.name, {
       invoice: this.issue(period, lines),
       pinned,
-      invoiced: lines.map(({ lineKey, meter, group, amount }) => ({ lineKey, meter, group, amount })),
+      invoiced: lines,
       lastCorrections: [],
     });
   }
@@ -123,11 +129,11 @@ export class PureEngine implements CaseEngine {
     const chain = this.chains.get(period.name);
     if (chain === undefined)
       throw new DomainFailure('PERIOD_NOT_INVOICED', `The period ${period.name} has no invoice yet.`);
-    const segments = keepsPins(reason) ? chain.pinned : this.currentSegments(period);
-    const correction = compareWithInvoiced(chain.invoiced, this.rate(period, segments));
+    const prices = keepsPins(reason) ? chain.pinned : this.currentPrices(period);
+    const correction = compareWithInvoiced(chain.invoiced, this.rate(period, prices));
     chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
     // The price that was named is a fact of the period from now on, also where it makes no difference yet (RULES 21).
-    chain.pinned = segments;
+    chain.pinned = prices;
     if (correction === null) return;
     chain.invoiced = invoicedAfter(chain.invoiced, correction);
   }
@@ -165,7 +171,7 @@ export class PureEngine implements CaseEngine {
 
   private learn(version: Readonly<Record<string, unknown>>): void {
     const content = parsePriceBook(version);
-    requireMetersOf(content, this.meters);
+    requireMetersOf(content, this.meters, version);
     if (this.priceBooks.some((known) => known.code === content.code && known.version === content.version)) {
       throw new DomainFailure(
         'PRICE_BOOK_VERSION_IMMUTABLE',
@@ -183,11 +189,17 @@ export class PureEngine implements CaseEngine {
     return period;
   }
 
-  private currentSegments(period: CalendarPeriod): readonly PriceSegment[] {
-    return priceSegments(period, {
+  private currentPrices(period: CalendarPeriod): PinnedPrices {
+    const { from, to } = periodContaining(this.calendar, period.to);
+    return { segments: this.segmentsOf(period), next: { from, to, segments: this.segmentsOf({ from, to }) } };
+  }
+
+  private segmentsOf(stretch: Interval): readonly PriceSegment[] {
+    const { timeZone } = periodContaining(this.calendar, stretch.from);
+    return priceSegments(stretch, {
       assignments: [{ priceBook: this.assignedPriceBook, effectiveFrom: null, learnedOrder: 1 }],
       versions: this.priceBooks,
-      startOfDay: (date) => startOfLocalDay(date, period.timeZone),
+      startOfDay: (date) => startOfLocalDay(date, timeZone),
     });
   }
 
@@ -206,13 +218,23 @@ export class PureEngine implements CaseEngine {
   }
 
   /** @throws StepRefusal with the code of the first finding that would hold the invoice */
-  private rate(period: CalendarPeriod, segments: readonly PriceSegment[]): readonly RatedLine[] {
+  private rate(period: CalendarPeriod, { segments, next }: PinnedPrices): readonly RatedLine[] {
     const meters = this.metersIn(period);
     const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
     const windows = this.smallWindows(period).filter(({ meter }) => adding.has(meter));
     const whole = usageOfPeriod(this.ledger.events(), pricedPools(meters, segments), period);
     const usage = [...usageBySegment(windows, segments), ...asSegmentUsage(whole, segments)];
-    const { lines, problems } = ratePeriod({ period, currency: this.currency, meters, segments, usage });
+    const events = new EventTotals({ meters, segments, usage });
+    for (const event of valuedEvents(this.ledger.events(), events.meters, period)) events.add(event);
+    const { lines, problems } = ratePeriod({
+      period,
+      currency: this.currency,
+      meters,
+      segments,
+      usage,
+      eventTotals: events.totals,
+      next,
+    });
     const [problem] = problems;
     if (problem !== undefined) throw new StepRefusal(problem.code, problem.detail);
     return lines;
@@ -254,6 +276,7 @@ export class PureEngine implements CaseEngine {
       subtotal: amount(total),
       total: amount(total),
       lines: lines.map((line) => ({
+        description: line.name ?? line.meter ?? '',
         meter: line.meter,
         group: line.group,
         quantity: line.quantity,
@@ -281,8 +304,8 @@ function cutsWithin(period: CalendarPeriod): readonly Instant[] {
 
 function invoicedAfter(invoiced: readonly InvoicedLine[], { lines }: Correction): readonly InvoicedLine[] {
   const after = new Map(invoiced.map((line) => [line.lineKey, line]));
-  for (const { lineKey, meter, group, correctedAmount } of lines)
-    after.set(lineKey, { lineKey, meter, group, amount: correctedAmount });
+  for (const { lineKey, meter, group, name, correctedAmount } of lines)
+    after.set(lineKey, { lineKey, meter, group, amount: correctedAmount, ...(name !== undefined && { name }) });
   return [...after.values()];
 }
 

@@ -57,6 +57,7 @@ const invoiceAnswer = z.object({
   total: z.string(),
   lines: z.array(
     z.object({
+      description: z.string(),
       meter: z.string().nullable(),
       group,
       quantity: z.string().nullable(),

@@ -4,6 +4,7 @@ import { ApiProblem, ApiUnreachable } from './api-client.js';
 import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
+import { addEvaluationCommands } from './commands/evaluations.js';
 import { addEventCommands } from './commands/events.js';
 import { addFindingCommands } from './commands/findings.js';
 import { addImportCommand } from './commands/import.js';
@@ -64,6 +65,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addFindingCommands(program, dependencies);
   addDeadLetterCommands(program, dependencies);
   addReferenceCommands(program, dependencies);
+  addEvaluationCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

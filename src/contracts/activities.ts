@@ -166,6 +166,12 @@ export interface ReconcileOutput {
   readonly more: boolean;
 }
 
+export interface EvaluateOutput {
+  readonly periods: number;
+  readonly notComparable: number;
+  readonly more: boolean;
+}
+
 export interface EndReRatingOutput {
   readonly status: ReRatingStatus;
   /** Periods with facts beyond their new cutoff, whose workflows were started to gather them. */
@@ -196,4 +202,8 @@ export interface Activities {
   beginReconciliation(input: { runId: string | null }): Promise<{ runId: string }>;
   reconcileChunk(input: { runId: string; limit: number }): Promise<ReconcileOutput>;
   finishReconciliation(input: { runId: string }): Promise<void>;
+
+  /** What-if: rates periods of an evaluation under its price book version. Nothing of it becomes a charge. */
+  evaluateChunk(input: { evaluationId: string; limit: number }): Promise<EvaluateOutput>;
+  finishEvaluation(input: { evaluationId: string }): Promise<void>;
 }

@@ -12,6 +12,7 @@ export const workflowTypes = {
   periodSweep: 'periodSweep',
   reRating: 'reRating',
   reconciliation: 'reconciliation',
+  priceEvaluation: 'priceEvaluation',
 } as const;
 
 export const billingPeriodWorkflowId = (customerId: string, period: LocalDate): string =>
@@ -26,6 +27,7 @@ export const reRatingWorkflowId = (reRatingId: string): string => `re-rating/${r
 export const lateReRatingWorkflowId = (customerId: string, period: LocalDate, cutoff: Position): string =>
   `re-rating/late/${customerSegment(customerId)}/${period}/${cutoff}`;
 export const reconciliationWorkflowId = (runId: string): string => `reconciliation/${runId}`;
+export const evaluationWorkflowId = (evaluationId: string): string => `evaluation/${evaluationId}`;
 export const dailyReconciliationScheduleId = 'reconciliation-daily';
 export const dailyReconciliationWorkflowId = 'reconciliation/daily';
 

@@ -13,11 +13,13 @@ import type { BillingPeriodInput } from './billing-period.js';
 import type { InvoicingInput } from './invoicing.js';
 import {
   billingPeriodWorkflowId,
+  evaluationWorkflowId,
   invoicingWorkflowId,
   reconciliationWorkflowId,
   taskQueue,
   usageRelayWorkflowId,
 } from './names.js';
+import type { PriceEvaluationInput } from './price-evaluation.js';
 import type { ReRatingInput } from './re-rating.js';
 import type { ReconciliationInput } from './reconciliation.js';
 import { billingPeriodKey, billingStageKey, customerIdKey, needsAttentionKey } from './search-attributes.js';
@@ -128,6 +130,19 @@ export function reconciliationStart(runId: string): WorkflowStart<Reconciliation
     typedSearchAttributes: [{ key: needsAttentionKey, value: false }],
     staticSummary: 'Reconciliation on demand',
     staticDetails: 'Holds events, aggregates, charges, lines and journal against each other, period by period.',
+  };
+}
+
+export function priceEvaluationStart(evaluationId: string): WorkflowStart<PriceEvaluationInput> {
+  return {
+    ...once,
+    workflowId: evaluationWorkflowId(evaluationId),
+    args: [{ evaluationId }],
+    typedSearchAttributes: [],
+    staticSummary: 'What if: real usage under another price book version',
+    staticDetails:
+      'Rates the usage of past periods under a price book version and compares; nothing of it becomes a charge. Results: ' +
+      `\`GET /price-book-evaluations/${evaluationId}\`.`,
   };
 }
 

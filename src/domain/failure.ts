@@ -28,7 +28,6 @@ export const failureCodes = [
   'UNKNOWN_AGGREGATION',
   'UNKNOWN_PRICE_BOOK',
   'UNKNOWN_PRICE_MODEL',
-  'UNSUPPORTED_PRICE_FEATURE',
   'TIERS_OVERLAP',
   'TIERS_GAP',
   'LAST_TIER_BOUNDED',
@@ -80,6 +79,9 @@ export const failureCodes = [
   'EVENT_ID_REPLACED',
   'DEAD_LETTER_NOT_FOUND',
   'DEAD_LETTER_NOT_OPEN',
+  'PRICE_BOOK_VERSION_SUPERSEDED',
+  'NOTHING_TO_EVALUATE',
+  'PRICE_EVALUATION_NOT_FOUND',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -66,8 +66,8 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
     );
     ids.push(id);
     if (known) continue;
-    const meterId = batch.meterIds.get(charge.meter);
-    invariant(meterId !== undefined, `the charge's meter "${charge.meter}" is not known`);
+    const meterId = charge.meter === null ? null : batch.meterIds.get(charge.meter);
+    invariant(meterId !== undefined, `the charge's meter "${charge.meter ?? ''}" is not known`);
     fresh.push(chargeToDb(charge, { id, key, meterId, latest: revisions.at(-1) }));
   }
   if (fresh.length > 0) {
@@ -88,8 +88,9 @@ const appendSql = `INSERT INTO rated_charges (charge_id, customer_id, period, me
     revision int, supersedes_charge_id uuid, quantity numeric, amount numeric, currency text, event_count bigint, digest text,
     calculation_metadata jsonb)`;
 
-/** Meter, pricing group and price book version (RULES 20). */
-function chargeKeyOf({ meter, group, priceBookId }: RatedCharge): string {
+/** Meter and pricing group, or fee, and price book version (RULES 20). */
+function chargeKeyOf({ meter, lineKey, group, priceBookId }: RatedCharge): string {
+  if (meter === null) return JSON.stringify([lineKey, priceBookId]);
   return JSON.stringify([meter, groupKeyText(group), priceBookId]);
 }
 
@@ -118,7 +119,12 @@ function identify(
 
 function chargeToDb(
   charge: RatedCharge,
-  row: { readonly id: string; readonly key: string; readonly meterId: string; readonly latest: EarlierRow | undefined },
+  row: {
+    readonly id: string;
+    readonly key: string;
+    readonly meterId: string | null;
+    readonly latest: EarlierRow | undefined;
+  },
 ): unknown {
   return {
     charge_id: row.id,
@@ -143,7 +149,9 @@ interface ChargeRow {
   readonly charge_id: string;
   readonly customer_id: string;
   readonly period: LocalDate;
-  readonly meter: string;
+  /** null: a fee. */
+  readonly meter: string | null;
+  readonly charge_key: string;
   readonly group_key: GroupKey;
   readonly price_book_id: string;
   readonly revision: number;
@@ -162,7 +170,7 @@ const chargeSql = `SELECT c.*, m.code AS meter, p.period_start, p.period_end, p.
       WHERE u.customer_id = c.customer_id AND u.period = c.period AND v.code = m.code AND u.cutoff_position <= c.cutoff_position)
       AS version_ids,
     ${isAdjustedSql('c.customer_id')} AS adjusted
-  FROM rated_charges c JOIN meters m USING (meter_id) JOIN billing_periods p USING (customer_id, period)
+  FROM rated_charges c LEFT JOIN meters m USING (meter_id) JOIN billing_periods p USING (customer_id, period)
   WHERE c.charge_id = $1`;
 
 /**
@@ -177,7 +185,7 @@ export async function readCharges(
   if (chargeIds.length === 0) return [];
   const { rows } = await db.query<ChargeRow>({
     name: 'charges-of-period',
-    text: `SELECT c.*, m.code AS meter FROM rated_charges c JOIN meters m USING (meter_id)
+    text: `SELECT c.*, m.code AS meter FROM rated_charges c LEFT JOIN meters m USING (meter_id)
       WHERE c.customer_id = $1 AND c.period = $2 AND c.charge_id = ANY ($3::uuid[])`,
     values: [customerId, period, chargeIds],
   });
@@ -189,8 +197,14 @@ export async function readCharges(
   });
 }
 
+/** Of a fee's `chargeKeyOf`. */
+function lineKeyIn(chargeKey: string): string {
+  const [lineKey] = JSON.parse(chargeKey) as readonly [string, string];
+  return lineKey;
+}
+
 type ChargeWithMeter = ChargeRow & {
-  readonly meter_id: string;
+  readonly meter_id: string | null;
   readonly period_start: Instant;
   readonly period_end: Instant;
   readonly time_zone: string;
@@ -227,6 +241,7 @@ function chargeFromDb(row: ChargeRow): StoredCharge {
 function ratedFromDb(row: ChargeRow): RatedCharge {
   return {
     meter: row.meter,
+    ...(row.meter === null && { lineKey: lineKeyIn(row.charge_key) }),
     group: row.group_key,
     priceBookId: row.price_book_id,
     currency: row.currency,
@@ -254,7 +269,8 @@ const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
  */
 export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<StoredEvent>> {
   const charge = await readCharge(db, chargeId);
-  if (charge === null) return { data: [], nextCursor: null };
+  // A fee is made from no event.
+  if (charge === null || charge.meter_id === null) return { data: [], nextCursor: null };
   const { text, values } = chargeEventsSql(charge, await metersOfCharge(db, charge), page);
   const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
   const found = pageOf(rows, { ...page, list: eventList }, (row) => [row.event_time, row.source, row.event_id]);
@@ -264,7 +280,7 @@ export async function chargeEvents(db: Queryable, chargeId: string, page: PageRe
 /** The charge's version of the meter, and those that counted another part of the period. */
 async function metersOfCharge(db: Queryable, charge: ChargeWithMeter): Promise<readonly MeterInForce[]> {
   const { meter_id: id, version_ids: ids, period_start: from, period_end: to, time_zone: timeZone } = charge;
-  const meters = await readMeters(db, [...new Set([id, ...ids])], { from, to, timeZone });
+  const meters = await readMeters(db, [...new Set([...(id === null ? [] : [id]), ...ids])], { from, to, timeZone });
   const own = meters.find(({ meterId }) => meterId === id);
   return own !== undefined && addsUp(own) ? meters.filter(holdsAtAll) : meters.filter(({ meterId }) => meterId === id);
 }
@@ -285,6 +301,8 @@ function chargeEventsSql(
     (meter) => `(${takesSql(params, meter, 'e.metadata')} AND ${isReadSql(params, meter, 'e.metadata')})`,
   );
   const conditions = [`(${taken.join(' OR ')})`, inGroupSql(params, charge.group_key, 'e.metadata')];
+  for (const match of charge.calculation_metadata.except ?? [])
+    conditions.push(`NOT (${inGroupSql(params, match, 'e.metadata')})`);
   const after = decodeCursor(page, eventList, eventCursor);
   if (after !== null) {
     const [time, source, eventId] = after;

@@ -21,6 +21,7 @@ import { appendRevisions, type RevisionResult } from './aggregation-revisions.js
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
 import type { Database } from './database.js';
+import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
 import { planForValues, withPeriodLocked } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
@@ -170,6 +171,14 @@ class Gate implements GateTransaction {
     const read = { period, cutoff: at?.cutoff ?? cutoff };
     const usage = await readSegmentUsage(this.client, segments, { ...read, meterIds: adding });
     return [...usage, ...asSegmentUsage(await readPeriodUsage(this.client, { ...read, pools }), segments)];
+  }
+
+  async eachEvent(...[meterIds, visit, at]: Parameters<GateTransaction['eachEvent']>): Promise<void> {
+    const { cutoff, metering, period } = this.facts;
+    const meters = await readMeters(this.client, meterIds, period);
+    await planForValues(this.client);
+    const query = { period, meters, cutoff: at?.cutoff ?? cutoff, adjusted: metering.adjusted };
+    await eachEvent(this.client, query, visit);
   }
 
   private noteRated(meters: readonly MeterInForce[]): void {

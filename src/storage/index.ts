@@ -5,6 +5,7 @@ import { createBillingStore } from './billing.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
+import { createEvaluationStore } from './evaluations.js';
 import { createFindingStore } from './findings.js';
 import { createIdempotencyStore } from './idempotency.js';
 import { createJournalStore } from './journal.js';
@@ -42,6 +43,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     deadLetters: guarded(createDeadLetterStore(db)),
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
+    evaluations: guarded(createEvaluationStore(db)),
     reRatings: guarded(createReRatingStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });

@@ -22,6 +22,7 @@ import { isAdjustedSql } from './backfills-sql.js';
 import { readChain } from './chain.js';
 import { readCharges } from './charges.js';
 import type { Database } from './database.js';
+import { eachEvent } from './events-in-order.js';
 import { groupRows } from './group-rows.js';
 import { entryFromDb, type PostingRow, type StoredEntryRow } from './journal-mapping.js';
 import type { BillingPeriod, EventCounts, FinalWindow, PeriodKeyOf, ProofStore, StageUsage } from './types.js';
@@ -32,6 +33,11 @@ export function createProofStore(db: Database): ProofStore {
     rawUsage: (period, meterIds, cutoff) => rawUsage(db, { period, meterIds, cutoff }),
     rawPeriodUsage: (period, pools, cutoff) => rawPeriodUsage(db, { period, pools, cutoff }),
     periodUsage: (period, pools, cutoff) => readPeriodUsage(db.pool, { period, pools, cutoff }),
+    eachEvent: async (period, query, visit) => {
+      const { meters, scope } = await rawContext(db, { period, ...query });
+      const events = { period, meters, cutoff: query.cutoff, adjusted: scope.adjusted };
+      await db.transaction((client) => eachEvent(client, events, visit), 'SET LOCAL jit = off;');
+    },
     eventCounts: (period, meterIds, cutoff) => eventCounts(db, { period, meterIds, cutoff }),
     aggregatedUsage: (period, meterIds, cutoff) => aggregatedUsage(db, { period, meterIds, cutoff }),
     finalWindows: (period) => finalWindows(db, period),

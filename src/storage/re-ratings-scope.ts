@@ -1,8 +1,8 @@
 /** Which billing periods a re-rating's scope means. */
 import { SqlParameters } from './aggregation-sql-fragments.js';
-import { isVoidSql } from './chain.js';
+import { isVoidSql, lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import type { LocalDate } from '../domain/values.js';
+import type { Instant, Interval, LocalDate } from '../domain/values.js';
 import type { PeriodKeyOf, ReRatingScope, ResolvedScope } from './types.js';
 
 /** A refusal names so many. */
@@ -55,6 +55,34 @@ export async function resolveScope(
   return { targets: those('target'), notInvoiced: those('not_invoiced'), voided: those('voided') };
 }
 
+/** Wherever the pins name the version: by segment of the period, and by meter and segment. */
+export async function pinnedTo(db: Database, priceBookId: string): Promise<readonly (PeriodKeyOf & Interval)[]> {
+  const { rows } = await db.pool.query<PinnedRow>(
+    `WITH last AS (
+      SELECT DISTINCT ON (customer_id, period) customer_id, period, pinned_versions
+      FROM period_ratings ORDER BY customer_id, period, sequence DESC)
+    SELECT l.customer_id, l.period, p.period_start, p.period_end
+    FROM last l JOIN billing_periods p USING (customer_id, period)
+    CROSS JOIN LATERAL (${lastOriginalSql('l.customer_id', 'l.period')}) AS i
+    WHERE NOT i.voided AND jsonb_path_query_array(l.pinned_versions, '$.**.price_book_id') ? $1
+    ORDER BY l.customer_id, p.period_start`,
+    [priceBookId],
+  );
+  return rows.map((row) => ({
+    customerId: row.customer_id,
+    period: row.period,
+    from: row.period_start,
+    to: row.period_end,
+  }));
+}
+
+interface PinnedRow {
+  readonly customer_id: string;
+  readonly period: LocalDate;
+  readonly period_start: Instant;
+  readonly period_end: Instant;
+}
+
 /** By customer and time, for a table with the columns of a period. */
 function periodConditions(params: SqlParameters, { customerIds, from, to }: ReRatingScope): (alias: string) => string {
   const customers = customerIds === null ? null : params.add(customerIds, 'text[]');
@@ -90,7 +118,7 @@ function chainConditions(params: SqlParameters, { meters }: ReRatingScope, pinne
  * Whether the period contains days from a local date on. A period begins at a local midnight, which tells the offset of its
  * zone without Postgres knowing the zone; the half day is for clocks that change within the period.
  */
-function endsAfterSql(period: string, date: string): string {
+export function endsAfterSql(period: string, date: string): string {
   const offset = `(${period}.period::timestamp - (${period}.period_start AT TIME ZONE 'UTC'))`;
   return `(${period}.period_end AT TIME ZONE 'UTC') + ${offset} >= ${date}::timestamp + interval '12 hours'`;
 }

@@ -25,8 +25,8 @@ type CustomerStore = Pick<
 export function createCustomerStore(db: Database): CustomerStore {
   return {
     putCustomer: (customerId, facts, calendarFrom) => putCustomer(db, { customerId, facts, calendarFrom }),
-    assignPriceBook: (customerId, priceBook, effectiveFrom) =>
-      assignPriceBook(db, { customerId, priceBook, effectiveFrom }),
+    assignPriceBook: (customerId, priceBook, effectiveFrom, { effectiveUntil = null, decidedBy = 'unknown' } = {}) =>
+      assignPriceBook(db, { customerId, priceBook, effectiveFrom, effectiveUntil, decidedBy }),
     findCustomer: async (customerId) => {
       const row = await db.prisma.customerVersion.findFirst({ where: { customerId }, orderBy: { version: 'desc' } });
       return row === null ? null : customerOf(row);
@@ -57,7 +57,7 @@ type Transaction = Prisma.TransactionClient;
  * Locks the customer until the transaction ends; answers whether there is one. Whoever creates billing periods takes the
  * lock in shared mode (periods.ts), so that facts and periods are written one after the other.
  */
-async function lockCustomer(tx: Transaction, customerId: string): Promise<boolean> {
+export async function lockCustomer(tx: Transaction, customerId: string): Promise<boolean> {
   const rows = await tx.$queryRaw<unknown[]>`
     SELECT 1 FROM customers WHERE customer_id = ${customerId} FOR NO KEY UPDATE`;
   return rows.length > 0;
@@ -128,26 +128,33 @@ export function calendarOf(
 
 async function assignPriceBook(
   db: Database,
-  assignment: { readonly customerId: string; readonly priceBook: string; readonly effectiveFrom: Instant | null },
+  assignment: { readonly customerId: string } & Omit<PriceBookAssignment, 'learnedOrder' | 'learnedAt'>,
 ): Promise<void> {
-  const { customerId, priceBook, effectiveFrom } = assignment;
+  const { customerId, priceBook, effectiveFrom, effectiveUntil, decidedBy } = assignment;
   await db.prisma.$transaction(async (tx) => {
     if (!(await lockCustomer(tx, customerId))) {
       throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}"; create it first.`);
     }
     const rows = await tx.priceBookAssignment.findMany({ where: { customerId }, orderBy: { learnedOrder: 'asc' } });
     const last = rows.at(-1);
-    if (last !== undefined && last.priceBook === priceBook && assignmentOf(last).effectiveFrom === effectiveFrom)
-      return;
+    if (last !== undefined && saysTheSame(assignmentOf(last), assignment)) return;
     await tx.priceBookAssignment.create({
       data: {
         assignmentId: uuidOf('price-book-assignment', customerId, rows.length + 1),
         customerId,
         priceBook,
         effectiveFrom: effectiveFrom === null ? null : dateOf(effectiveFrom),
+        effectiveUntil: effectiveUntil === null ? null : dateOf(effectiveUntil),
+        decidedBy,
       },
     });
   });
+}
+
+type Terms = Pick<PriceBookAssignment, 'priceBook' | 'effectiveFrom' | 'effectiveUntil'>;
+
+function saysTheSame(a: Terms, b: Terms): boolean {
+  return a.priceBook === b.priceBook && a.effectiveFrom === b.effectiveFrom && a.effectiveUntil === b.effectiveUntil;
 }
 
 const list = 'customers';
@@ -240,6 +247,9 @@ function assignmentOf(row: AssignmentRow): PriceBookAssignment {
   return {
     priceBook: row.priceBook,
     effectiveFrom: row.effectiveFrom === null ? null : instantOf(row.effectiveFrom),
+    effectiveUntil: row.effectiveUntil === null ? null : instantOf(row.effectiveUntil),
     learnedOrder: Number(row.learnedOrder),
+    decidedBy: row.decidedBy,
+    learnedAt: instantOf(row.learnedAt),
   };
 }

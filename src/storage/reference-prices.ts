@@ -3,17 +3,17 @@ import { createHash } from 'node:crypto';
 import type { Meter as MeterRow, PriceBook as PriceBookRow, Prisma } from '@prisma/client';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Aggregation, Meter, WindowSize } from '../domain/metering/meter.js';
+import { parsePrices } from '../domain/rating/parse-price-book.js';
 import type { PriceBookContent } from '../domain/rating/parse-price-book.js';
-import { parsePrice } from '../domain/rating/parse-price.js';
 import type { PriceBookVersion, RoundingMode } from '../domain/rating/price-book.js';
 import { priceBookToWire } from '../domain/rating/price-book-to-wire.js';
 import { isLocalDate } from '../domain/time/effective-from.js';
-import type { Instant, LocalDate } from '../domain/values.js';
+import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
 import { uuidOf } from './identifiers.js';
 import { dateOf, dateOfLocal, instantOf, localDateOf } from './row-types.js';
-import type { ReferenceStore } from './types.js';
+import type { PriceBookCorrection, ReferenceStore } from './types.js';
 
 type PriceStore = Pick<
   ReferenceStore,
@@ -32,7 +32,7 @@ export function createPriceStore(db: Database): PriceStore {
       const rows = await db.prisma.meter.findMany({ orderBy: [{ code: 'asc' }, { version: 'asc' }] });
       return rows.map(meterOf);
     },
-    createPriceBook: (content) => createPriceBook(db, content),
+    createPriceBook: (content, correction = null) => createPriceBook(db, content, correction),
     priceBookVersions: async (code) => {
       const rows = await db.prisma.priceBook.findMany({ where: { code }, orderBy: { learnedOrder: 'asc' } });
       return rows.map(priceBookOf);
@@ -156,22 +156,46 @@ const dateOrNull = (date: Date | null): LocalDate | null => (date === null ? nul
 async function createPriceBook(
   db: Database,
   content: PriceBookContent,
+  correction: PriceBookCorrection | null,
 ): Promise<{ readonly priceBook: PriceBookVersion; readonly created: boolean }> {
   const row = priceBookRow(content);
-  const { count } = await db.prisma.priceBook.createMany({ data: [row], skipDuplicates: true });
-  const stored = await db.prisma.priceBook.findUnique({ where: { priceBookId: row.priceBookId } });
-  invariant(stored !== null, 'a price book version that was inserted, or was there, is there');
-  if (stored.contentHash !== row.contentHash) {
-    throw new DomainFailure(
-      'PRICE_BOOK_VERSION_IMMUTABLE',
-      `Version "${content.version}" of the price book "${content.code}" exists with other content. Create a new version instead.`,
-    );
-  }
-  return { priceBook: priceBookOf(stored), created: count > 0 };
+  const { priceBookId } = row;
+  return db.prisma.$transaction(async (tx) => {
+    const { count } = await tx.priceBook.createMany({ data: [row], skipDuplicates: true });
+    const stored = await tx.priceBook.findUnique({ where: { priceBookId }, include: { corrects: true } });
+    invariant(stored !== null, 'a price book version that was inserted, or was there, is there');
+    const isSame =
+      stored.contentHash === row.contentHash &&
+      (count > 0 || (stored.corrects?.supersedesId ?? null) === (correction?.supersedesId ?? null));
+    if (!isSame) {
+      throw new DomainFailure(
+        'PRICE_BOOK_VERSION_IMMUTABLE',
+        `Version "${content.version}" of the price book "${content.code}" exists with other content. Create a new version instead.`,
+      );
+    }
+    if (count > 0 && correction !== null) await correct(tx, { ...correction, priceBookId });
+    return { priceBook: priceBookOf(stored), created: count > 0 };
+  });
+}
+
+/** @throws DomainFailure PRICE_BOOK_VERSION_SUPERSEDED */
+async function correct(
+  tx: Prisma.TransactionClient,
+  correction: PriceBookCorrection & { readonly priceBookId: string },
+): Promise<void> {
+  const { count } = await tx.priceBookCorrection.createMany({ data: [correction], skipDuplicates: true });
+  if (count > 0) return;
+  const other = await tx.priceBookCorrection.findUnique({
+    where: { supersedesId: correction.supersedesId },
+    include: { priceBook: true, supersedes: true },
+  });
+  const { supersedes, priceBook } = other ?? {};
+  const detail = `Version "${supersedes?.version ?? ''}" is superseded by "${priceBook?.version ?? ''}" already; supersede that one.`;
+  throw new DomainFailure('PRICE_BOOK_VERSION_SUPERSEDED', detail, '/supersedes');
 }
 
 /** Prices are kept in the names of the HTTP contract, which outlive those of this program's types. */
-function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInput {
+export function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInput {
   const wire = priceBookToWire(content);
   const { effectiveFrom, effectiveUntil } = content;
   return {
@@ -184,11 +208,12 @@ function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInpu
     effectiveUntil: effectiveUntil === null ? null : dateOf(effectiveUntil),
     rounding: content.rounding,
     prices: wire.prices as unknown as Prisma.InputJsonArray,
+    minimumCommitment: content.minimumCommitment,
     contentHash: createHash('sha256').update(canonicalJson(wire)).digest('hex'),
   };
 }
 
-function priceBookOf(row: PriceBookRow): PriceBookVersion {
+export function priceBookOf(row: PriceBookRow): PriceBookVersion {
   return {
     priceBookId: row.priceBookId,
     code: row.code,
@@ -197,7 +222,8 @@ function priceBookOf(row: PriceBookRow): PriceBookVersion {
     effectiveFrom: effectiveFromOf(row),
     effectiveUntil: row.effectiveUntil === null ? null : instantOf(row.effectiveUntil),
     rounding: row.rounding as RoundingMode,
-    prices: (row.prices as readonly unknown[]).map((price, index) => parsePrice(price, `/prices/${index}`)),
+    ...parsePrices(row.prices),
+    minimumCommitment: row.minimumCommitment as DecimalString | null,
     learnedOrder: Number(row.learnedOrder),
   };
 }

@@ -3,8 +3,9 @@ import type { ReRatingReason, ReRatingStatus } from '../domain/correction/reason
 import type { Invoice, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
+import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { RatedCharge } from '../domain/rating/rating.js';
-import type { DecimalString, Digest, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
+import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod } from './types-reference.js';
 
@@ -149,6 +150,8 @@ export interface ReRatingSummary {
 export interface ReRatingStore {
   /** @param pinnedTo only periods whose pins name a version of this price book; null: all */
   resolveScope(scope: ReRatingScope, pinnedTo: string | null): Promise<ResolvedScope>;
+  /** Invoiced periods whose last rating pins this version, in order of customer and time; void ones are left out. */
+  pinnedTo(priceBookId: string): Promise<readonly (PeriodKeyOf & Interval)[]>;
   /**
    * Stores the re-rating, its targets and its first transition (`comparing`) in one transaction. `created` false: the same
    * id was stored before, nothing is changed.
@@ -282,6 +285,12 @@ export interface ProofStore {
   rawPeriodUsage(period: BillingPeriod, pools: readonly MeterPool[], cutoff: Position): Promise<readonly PeriodUsage[]>;
   /** The same from the latest revisions at or below the cutoff. */
   periodUsage(period: PeriodKeyOf, pools: readonly MeterPool[], cutoff: Position): Promise<readonly PeriodUsage[]>;
+  /** As `GateTransaction.eachEvent` visits them. */
+  eachEvent(
+    period: BillingPeriod,
+    query: { readonly meterIds: readonly string[]; readonly cutoff: Position },
+    visit: (event: ValuedEvent) => void,
+  ): Promise<void>;
   eventCounts(period: BillingPeriod, meterIds: readonly string[], cutoff: Position): Promise<readonly EventCounts[]>;
   /** From the latest revisions at or below the cutoff. */
   aggregatedUsage(period: PeriodKeyOf, meterIds: readonly string[], cutoff: Position): Promise<readonly StageUsage[]>;

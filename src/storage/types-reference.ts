@@ -32,7 +32,29 @@ export interface Customer extends CustomerFacts {
 export interface PriceBookAssignment {
   readonly priceBook: string;
   readonly effectiveFrom: Instant | null;
+  /** null: until another assignment begins. */
+  readonly effectiveUntil: Instant | null;
   readonly learnedOrder: number;
+  readonly decidedBy: string;
+  readonly learnedAt: Instant;
+}
+
+export interface PriceBookCorrection {
+  readonly supersedesId: string;
+  readonly correctedBy: string;
+}
+
+export interface OverrideDecision {
+  readonly reason: string;
+  readonly decidedBy: string;
+}
+
+/** A version of the prices that hold for one customer beside the assigned price book. */
+export interface PriceOverride extends OverrideDecision {
+  readonly customerId: string;
+  /** Of the customer's own price book (`overrideCode`). */
+  readonly priceBook: PriceBookVersion;
+  readonly decidedAt: Instant;
 }
 
 export interface BillingPeriod extends Interval {
@@ -53,7 +75,17 @@ export interface ReferenceStore {
     facts: CustomerFacts,
     calendarFrom: Instant | null,
   ): Promise<{ customer: Customer; created: boolean }>;
-  assignPriceBook(customerId: string, priceBook: string, effectiveFrom: Instant | null): Promise<void>;
+  /**
+   * Appends an assignment, unless the one learned last says the same.
+   * @param more by default it has no end, and nobody is named
+   * @throws DomainFailure UNKNOWN_CUSTOMER
+   */
+  assignPriceBook(
+    customerId: string,
+    priceBook: string,
+    effectiveFrom: Instant | null,
+    more?: { readonly effectiveUntil?: Instant | null; readonly decidedBy?: string },
+  ): Promise<void>;
   findCustomer(customerId: string): Promise<Customer | null>;
   /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */
   customerVersions(customerId: string): Promise<readonly Customer[]>;
@@ -72,10 +104,27 @@ export interface ReferenceStore {
   /** All versions, by code and version. */
   meterVersions(): Promise<readonly Meter[]>;
 
-  /** Throws PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content. */
+  /**
+   * @param correction the version that it supersedes; left out: none
+   * @throws DomainFailure PRICE_BOOK_VERSION_IMMUTABLE when the version exists with other content, or supersedes another;
+   *   PRICE_BOOK_VERSION_SUPERSEDED when another version supersedes the same one
+   */
   createPriceBook(
     version: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'>,
+    correction?: PriceBookCorrection | null,
   ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
   priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
   priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
+
+  /**
+   * Appends the next version of the customer's override; not created: the latest one says the same.
+   * @throws DomainFailure UNKNOWN_CUSTOMER
+   */
+  putPriceOverride(
+    customerId: string,
+    content: Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder' | 'code' | 'version'>,
+    decision: OverrideDecision,
+  ): Promise<{ override: PriceOverride; created: boolean }>;
+  /** All versions, oldest first. */
+  priceOverrides(customerId: string): Promise<readonly PriceOverride[]>;
 }

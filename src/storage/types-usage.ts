@@ -45,6 +45,8 @@ export interface LiveUsageQuery {
   /** By default the versions in force. */
   readonly meters?: readonly MeterInForce[];
   readonly spans?: readonly UsageSpan[];
+  /** A safe horizon; by default everything that is committed. */
+  readonly cutoff?: Position;
 }
 
 export interface LiveUsage {
@@ -69,12 +71,16 @@ export interface UsageStore {
   ): Promise<CloseWindowsResult>;
   /** Live usage from the ledger, events and adjustments committed so far. */
   liveUsage(period: BillingPeriod, query?: LiveUsageQuery): Promise<LiveUsage>;
-  /** The windows a charge was rated on: for each the latest revision at or below the cutoff. */
+  /**
+   * The windows a charge was rated on: for each the latest revision at or below the cutoff.
+   * @param except groups within the charge's that are priced elsewhere
+   */
   windowsAt(
     period: BillingPeriod,
     meter: string,
     group: GroupKey,
     segment: Interval,
     cutoff: Position,
+    except?: readonly GroupKey[],
   ): Promise<readonly (WindowUsage & { revision: number })[]>;
 }

@@ -14,18 +14,21 @@ import type {
   ReRatingOutcome,
   ReRatingStore,
 } from './types-correction.js';
+import type { EvaluationStore } from './types-evaluations.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { OpenWindow, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
+import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
+export type * from './types-evaluations.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
 export type * from './types-usage.js';
@@ -206,6 +209,16 @@ export interface GateTransaction {
     segments: readonly PriceSegment[],
     at?: { readonly meterIds: readonly string[]; readonly cutoff: Position },
   ): Promise<readonly SegmentUsage[]>;
+  /**
+   * Visits the events that these meters, which add up, count in the period, in order of event time (then event_id, then
+   * source), a few thousand in memory at once.
+   * @param at by default the gate's own cutoff
+   */
+  eachEvent(
+    meterIds: readonly string[],
+    visit: (event: ValuedEvent) => void,
+    at?: { readonly cutoff: Position },
+  ): Promise<void>;
   /** Events in the windows brought to the cutoff that a meter takes but whose value is missing or not a decimal (RULES 10). */
   unreadableValues(): Promise<UnreadableValues>;
   /** Stored charges of the period, by input order. */
@@ -353,6 +366,7 @@ export interface Storage {
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;
+  readonly evaluations: EvaluationStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -2,7 +2,7 @@
 import { invariant } from '../domain/failure.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
 import type { WindowUsage } from '../domain/metering/meter.js';
-import type { DecimalString, Digest, GroupKey, Instant } from '../domain/values.js';
+import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
 import { type MeteringContext, readMeteringContext } from './aggregation-meters.js';
 import { betweenSql, isUsageSql } from './aggregation-periods.js';
 import { appendRevisions } from './aggregation-revisions.js';
@@ -34,9 +34,9 @@ export function createUsageStore(db: Database): UsageStore {
             : await accumulationDifferences(client, { period, windows: accumulated, through: accumulatedThrough });
         return { cutoff, revisions, differences };
       }),
-    liveUsage: async (period, { meters, spans = [] } = {}) => {
+    liveUsage: async (period, { meters, spans = [], cutoff = null } = {}) => {
       const context = await readMeteringContext(db.pool, period);
-      const { text, values } = liveSql(period, { ...context, meters: meters ?? context.meters, spans });
+      const { text, values } = liveSql(period, { ...context, meters: meters ?? context.meters, spans, cutoff });
       const { rows } = await db.pool.query<(LiveRow | Nothing) & { readonly as_of: Instant }>(text, [...values]);
       const [first] = rows;
       invariant(first !== undefined, 'live usage has a row for the clock');
@@ -47,7 +47,7 @@ export function createUsageStore(db: Database): UsageStore {
         spans: spans.map((_, index) => found.filter(({ span }) => span === index).map(usageFromDb)),
       };
     },
-    windowsAt: async (period, meter, group, segment, cutoff) => {
+    windowsAt: async (period, meter, group, segment, cutoff, except = []) => {
       const { rows } = await db.pool.query<UsageRow & { revision: number }>(windowsAtSql, [
         period.customerId,
         period.period,
@@ -56,6 +56,7 @@ export function createUsageStore(db: Database): UsageStore {
         segment.from,
         segment.to,
         cutoff,
+        except.map(groupKeyText),
       ]);
       return rows.map((row) => ({ ...usageFromDb(row), revision: row.revision }));
     },
@@ -94,10 +95,15 @@ function usageFromDb(row: UsageRow): WindowUsage {
 /** At least one row, so that the clock is told even where there is no usage. */
 function liveSql(
   period: BillingPeriod,
-  { meters, adjusted, spans }: MeteringContext & { readonly spans: readonly UsageSpan[] },
+  {
+    meters,
+    adjusted,
+    spans,
+    cutoff,
+  }: MeteringContext & { readonly spans: readonly UsageSpan[]; readonly cutoff: Position | null },
 ): { text: string; values: readonly unknown[] } {
   const params = new SqlParameters();
-  const scope = { customerId: period.customerId, cutoff: null, adjusted };
+  const scope = { customerId: period.customerId, cutoff, adjusted };
   const hours = usageSql(params, { meters, period, scope: { ...scope, ranges: [period] } });
   const between = spans.map(({ pools, bounds }, index) =>
     betweenSql(params, { pools, bounds, scope, name: `_${index}` }),
@@ -128,6 +134,7 @@ const windowsAtSql = `SELECT * FROM (
   FROM aggregated_usage u JOIN meters m USING (meter_id)
   WHERE u.customer_id = $1 AND u.period = $2 AND m.code = $3 AND u.group_key @> $4::jsonb AND m.aggregation <> 'weighted_sum'
     AND u.window_start >= $5 AND u.window_start < $6 AND u.cutoff_position <= $7
+    AND NOT EXISTS (SELECT FROM unnest($8::text[]) AS x (other) WHERE u.group_key @> x.other::jsonb)
   ORDER BY u.meter_id, u.window_start, u.group_key, u.revision DESC) AS w
 WHERE event_count > 0
 UNION ALL (

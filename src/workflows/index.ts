@@ -2,6 +2,7 @@
 export { billingPeriod } from './billing-period.js';
 export { invoicing } from './invoicing.js';
 export { periodSweep } from './period-sweep.js';
+export { priceEvaluation } from './price-evaluation.js';
 export { reconciliation } from './reconciliation.js';
 export { reRating } from './re-rating.js';
 export { usageRelay } from './usage-relay.js';

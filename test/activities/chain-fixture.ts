@@ -80,6 +80,7 @@ export function bound(proof: ProofStore): ProofStore {
     rawUsage: (...parameters) => proof.rawUsage(...parameters),
     rawPeriodUsage: (...parameters) => proof.rawPeriodUsage(...parameters),
     periodUsage: (...parameters) => proof.periodUsage(...parameters),
+    eachEvent: (...parameters) => proof.eachEvent(...parameters),
     eventCounts: (...parameters) => proof.eventCounts(...parameters),
     aggregatedUsage: (...parameters) => proof.aggregatedUsage(...parameters),
     finalWindows: (...parameters) => proof.finalWindows(...parameters),

@@ -226,10 +226,14 @@ describe('OpenAPI', () => {
       'POST /dead-letters/{id}/replay',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
+      'POST /price-books',
+      'POST /price-books/evaluate',
       'POST /re-ratings',
       'POST /re-ratings/{id}/approve',
       'POST /re-ratings/{id}/reject',
       'POST /reconciliations',
+      'PUT /customers/{customer_id}',
+      'PUT /customers/{customer_id}/price-overrides',
     ]);
   });
 
@@ -265,6 +269,8 @@ describe('OpenAPI', () => {
       'GET /charges/{id}/events',
       'GET /customers',
       'GET /customers/{customer_id}',
+      'GET /customers/{customer_id}/price-books',
+      'GET /customers/{customer_id}/price-overrides',
       'GET /customers/{customer_id}/usage',
       'GET /dead-letters',
       'GET /dead-letters/{id}',
@@ -284,6 +290,10 @@ describe('OpenAPI', () => {
       'GET /meters',
       'GET /metrics',
       'GET /openapi.json',
+      'GET /price-book-evaluations',
+      'GET /price-book-evaluations/{id}',
+      'GET /price-book-evaluations/{id}/customers',
+      'GET /price-book-evaluations/{id}/results',
       'GET /price-books/{code}',
       'GET /re-ratings',
       'GET /re-ratings/{id}',
@@ -304,11 +314,13 @@ describe('OpenAPI', () => {
       'POST /invoices/{id}/void',
       'POST /meters',
       'POST /price-books',
+      'POST /price-books/evaluate',
       'POST /re-ratings',
       'POST /re-ratings/{id}/approve',
       'POST /re-ratings/{id}/reject',
       'POST /reconciliations',
       'PUT /customers/{customer_id}',
+      'PUT /customers/{customer_id}/price-overrides',
     ]);
   });
 

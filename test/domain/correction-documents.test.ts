@@ -190,7 +190,7 @@ describe('rateParts', () => {
   const usageOf = (code: string) => [{ ...used(0, '10'), meter: code }];
 
   test('each part by its own prices, lines in order', () => {
-    const { lines, problems } = rateParts(january, 'USD', [
+    const { lines, problems } = rateParts({ period: january, currency: 'USD' }, [
       { meters: [calls], segments: [segment(book)], usage: usageOf('calls') },
       { meters: [bytes], segments: [segment(corrected)], usage: usageOf('bytes') },
     ]);
@@ -204,7 +204,7 @@ describe('rateParts', () => {
   test('one part is rated as the period is', () => {
     const usage = [...usageOf('calls'), ...usageOf('bytes')];
     const whole = { period: january, currency: 'USD', meters: [calls, bytes], segments: [segment(book)], usage };
-    expect(rateParts(january, 'USD', [whole])).toEqual(ratePeriod(whole));
+    expect(rateParts({ period: january, currency: 'USD' }, [whole])).toEqual(ratePeriod(whole));
   });
 });
 

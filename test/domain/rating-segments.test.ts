@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { PriceBookVersion } from '../../src/domain/rating/price-book.js';
+import type { AssignedPriceBook } from '../../src/domain/rating/assignments.js';
 import { priceSegments, versionInForce } from '../../src/domain/rating/segments.js';
-import type { AssignedPriceBook } from '../../src/domain/rating/segments.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { instant, january, version } from '../support/rating-input.js';
 

@@ -4,6 +4,7 @@ import type { BillingPeriodInput, BillingPeriodOutcome } from '../../src/contrac
 import type { InvoicingInput, InvoicingProgress } from '../../src/contracts/invoicing.js';
 import * as real from '../../src/workflows/index.js';
 import { chunkActivities, relayActivities } from '../../src/workflows/activity-proxies.js';
+import type { PriceEvaluationInput, PriceEvaluationProgress } from '../../src/contracts/price-evaluation.js';
 import type { ReRatingInput, ReRatingProgress } from '../../src/contracts/re-rating.js';
 import type { ReconciliationInput, ReconciliationProgress } from '../../src/contracts/reconciliation.js';
 import type { UsageRelayInput } from '../../src/contracts/usage-relay.js';
@@ -34,6 +35,12 @@ export async function reRating(input: ReRatingInput): Promise<ReRatingProgress> 
 export async function reconciliation({ runId }: ReconciliationInput): Promise<ReconciliationProgress> {
   await chunkActivities.reconcileChunk({ runId: runId ?? '', limit: 200 });
   return { runId, periods: 0, different: 0 };
+}
+
+/** The report of the run is not stored. */
+export async function priceEvaluation({ evaluationId }: PriceEvaluationInput): Promise<PriceEvaluationProgress> {
+  await chunkActivities.evaluateChunk({ evaluationId, limit: 200 });
+  return { periods: 0, notComparable: 0 };
 }
 
 export { periodSweep } from '../../src/workflows/index.js';

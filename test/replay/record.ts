@@ -29,6 +29,7 @@ import {
 import {
   billingPeriodStart,
   invoicingStart,
+  priceEvaluationStart,
   reconciliationStart,
   reRatingStart,
   usageRelayStart,
@@ -36,6 +37,7 @@ import {
 import { addMs, msPerHour, msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { FakeEvaluation, periods as periodsToEvaluate } from '../workflows/fake-evaluation.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
 import { FakePeriod } from '../workflows/fake-period.js';
 import { FakeReconciliation, periods as periodsToReconcile } from '../workflows/fake-reconciliation.js';
@@ -302,6 +304,17 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
           taskQueue,
           args: [{ runId: null }],
         });
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      });
+    },
+  },
+  priceEvaluation: {
+    'chunks-continued': () => {
+      const fake = new FakeEvaluation();
+      fake.pending = periodsToEvaluate(2_600, 2);
+      return withWorker(env, { activities: fake.activities }, async () => {
+        const handle = await env.client.workflow.start(workflowTypes.priceEvaluation, priceEvaluationStart('recorded'));
         await handle.result();
         return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
       });

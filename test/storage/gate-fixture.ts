@@ -37,6 +37,8 @@ const priceBookOf = (version: string): PriceBookVersion => ({
   effectiveUntil: null,
   rounding: 'half_even',
   prices: [],
+  fees: [],
+  minimumCommitment: null,
   learnedOrder: 1,
 });
 export const v1 = priceBookOf('v1');
@@ -181,8 +183,8 @@ export function invoiceOf(
     lines: charges.map((charge, i) => ({
       lineItemId: uuidOf('line', invoiceId, i),
       lineNumber: i + 1,
-      lineKey: `${charge.meter}/${JSON.stringify(charge.group)}/${charge.priceBookId}`,
-      description: charge.meter,
+      lineKey: `${charge.meter ?? ''}/${JSON.stringify(charge.group)}/${charge.priceBookId}`,
+      description: charge.meter ?? '',
       meter: charge.meter,
       group: charge.group,
       serviceFrom: of.from,

@@ -205,7 +205,7 @@ describe('after the gate', () => {
     const read = async (): Promise<unknown> => {
       const charge = await billing.findCharge(chargeId);
       if (charge === null) throw new Error('charge expected');
-      const windows = await usage.windowsAt(period, charge.meter, charge.group, charge.segment, charge.cutoff);
+      const windows = await usage.windowsAt(period, charge.meter ?? '', charge.group, charge.segment, charge.cutoff);
       return {
         charge,
         windows,

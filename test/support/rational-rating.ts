@@ -116,18 +116,29 @@ function priceOf(prices: Readonly<Record<string, OraclePrice>>, version: string)
   return price;
 }
 
-/** The value of an explanation such as `1000 × 0.10 + 5 − 20 × 0.08`, read from left to right. */
+/**
+ * The value of an explanation such as `1000 × 0.10 + 5 − 10 % × 20.00 (a note)`, read from left to right; notes in brackets
+ * say why and count nothing.
+ */
 export function valueOfFormula(formula: string): Rational {
-  const terms = formula.replace(/^−/, '0 − ').split(/ (?=[+−] )/);
+  const terms = formula
+    .replace(/ \([^)]*\)/g, '')
+    .replace(/^−/, '0 − ')
+    .split(/ (?=[+−] )/);
   return sum(
     terms.map((term) => {
       const negative = term.startsWith('− ');
       const factors = term
         .replace(/^[+−] /, '')
         .split(' × ')
-        .map(rational);
+        .map((factor) => (factor.endsWith(' %') ? percent(factor.slice(0, -2)) : rational(factor)));
       const value = factors.reduce(times, { n: 1n, d: 1n });
       return negative ? minus(zero, value) : value;
     }),
   );
+}
+
+function percent(text: string): Rational {
+  const { n, d } = rational(text);
+  return { n, d: d * 100n };
 }

@@ -136,7 +136,10 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
   }
   await bringWindows(gate, { reRating, rating, facts });
   const at = { cutoff: gate.cutoff };
-  const rated = await rateWith(facts, period, (segments, meterIds) => gate.segmentUsage(segments, { meterIds, ...at }));
+  const rated = await rateWith(facts, period, {
+    usage: (segments, meterIds) => gate.segmentUsage(segments, { meterIds, ...at }),
+    events: (meterIds, visit) => gate.eachEvent(meterIds, visit, at),
+  });
   const findings = holdingFindings(period, { rated, unreadable: await gate.unreadableValues() });
   if (findings.length > 0) {
     // A dry run only asks: its answer is the comparison.

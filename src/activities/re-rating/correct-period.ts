@@ -5,8 +5,8 @@ import { retiredCharges } from '../../domain/correction/retire.js';
 import { invariant } from '../../domain/failure.js';
 import { buildCorrection } from '../../domain/invoicing/build-correction.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import { lineKeyOf } from '../../domain/rating/line-key.js';
-import type { RatedCharge, RatedLine } from '../../domain/rating/rating.js';
+import { lineKeyOfCharge } from '../../domain/rating/line-key.js';
+import type { RatedLine } from '../../domain/rating/rating.js';
 import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
@@ -66,9 +66,10 @@ interface SettleFacts {
 async function settle(gate: GateTransaction, input: SettleFacts): Promise<Corrected> {
   const { reRating, comparison, period, facts } = input;
   const { cutoff, customerId } = comparison;
-  const rated = await rateWith(facts, period, (segments, meterIds) =>
-    gate.segmentUsage(segments, { meterIds, cutoff }),
-  );
+  const rated = await rateWith(facts, period, {
+    usage: (segments, meterIds) => gate.segmentUsage(segments, { meterIds, cutoff }),
+    events: (meterIds, visit) => gate.eachEvent(meterIds, visit, { cutoff }),
+  });
   invariant(rated.problems.length === 0, `${customerId} ${period.period} was compared without a problem`);
   const correction = compareWithInvoiced(invoicedLines(gate.chain.documents), rated.lines);
   invariant(
@@ -126,8 +127,6 @@ async function storeCharges(
   }
   return { current: ids.slice(0, current.length), byLine };
 }
-
-const lineKeyOfCharge = ({ meter, group }: RatedCharge): string => lineKeyOf(meter, group);
 
 async function issue(
   gate: GateTransaction,

@@ -51,7 +51,14 @@ async function named(
       `Version ${version.version} of the price book "${version.code}" is not valid at any time in the period ${period.period}.`,
     );
   }
-  return { ...before, segments, meterSegments: new Map(own) };
+  const next = before.next;
+  const nextSegments = next === null ? null : segmentsWithNamed(next.segments, version, startOfDay);
+  return {
+    ...before,
+    segments,
+    meterSegments: new Map(own),
+    next: next === null || nextSegments === null ? next : { ...next, segments: nextSegments },
+  };
 }
 
 function limitedTo(codes: readonly string[], before: PriceFacts, after: PriceFacts): PriceFacts {

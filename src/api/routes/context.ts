@@ -7,6 +7,7 @@ import type { BackfillService } from '../services/backfills.js';
 import type { CustomerService } from '../services/customers.js';
 import type { DeadLetterService } from '../services/dead-letters.js';
 import type { PeriodService } from '../services/periods.js';
+import type { PriceEvaluationService } from '../services/price-evaluations.js';
 import type { ReRatingService } from '../services/re-ratings.js';
 import type { ReconciliationService } from '../services/reconciliations.js';
 import type { ApiDependencies } from '../types.js';
@@ -24,4 +25,5 @@ export interface RouteContext extends ApiDependencies {
   readonly deadLetters: DeadLetterService;
   readonly reRatings: ReRatingService;
   readonly reconciliations: ReconciliationService;
+  readonly evaluations: PriceEvaluationService;
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
+import { actorHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { usage } from '../schemas/billing.js';
 import { customer, customerBody } from '../schemas/reference.js';
 import { usageOf, type PeriodUsage } from '../services/usage.js';
 import type { Api } from '../types.js';
 import { toApiCustomer } from '../wire/to-api.js';
 import type { BillingPeriod } from '../../storage/types.js';
+import { describeLine } from '../../domain/invoicing/build-invoice.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import type { WindowUsage } from '../../domain/metering/meter.js';
 import type { RouteContext } from './context.js';
@@ -24,6 +25,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
         summary: 'Create a customer, or replace its facts',
         description: 'Zone and anchor change at the next boundary; the currency cannot change while a period is open.',
         params,
+        headers: actorHeaders,
         body: customerBody,
         response: answers({
           success: {
@@ -49,7 +51,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
       },
     },
     async (request, reply) => {
-      const put = await customers.put(request.params.customer_id, request.body);
+      const put = await customers.put(request.params.customer_id, request.body, request.actor);
       return reply.code(put.created ? 201 : 200).send(toApiCustomer(put.customer, put.assignment));
     },
   );
@@ -138,6 +140,7 @@ function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, c
     cost: {
       total,
       lines: cost.lines.map((line) => ({
+        description: line.meter === null ? (line.name ?? '') : describeLine(line.meter, line.group),
         meter: line.meter,
         group: line.group,
         quantity: line.quantity,

@@ -2,13 +2,15 @@
 import { z } from 'zod';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
+import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { parsePriceBook, requireMetersOf } from '../../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { versionInForce } from '../../domain/rating/segments.js';
 import { msToInstant, parseInstant } from '../../domain/time/instant.js';
-import { answers, documented, idempotencyHeaders, identifier, instant } from '../schemas/common.js';
+import { actingHeaders, answers, documented, idempotencyHeaders, identifier, instant } from '../schemas/common.js';
 import { meter, meterBody, priceBook, priceBookBody } from '../schemas/reference.js';
 import { meterOf } from '../services/meters.js';
+import { offerReRating, supersededBy, toApiOffer, withoutSupersedes } from '../services/price-corrections.js';
 import type { Api } from '../types.js';
 import { toApiMeter, toApiPriceBook } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
@@ -73,7 +75,9 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
         tags,
         operationId: 'createPriceBookVersion',
         summary: 'Add a version of a price book; it never changes',
-        headers: idempotencyHeaders,
+        description:
+          'With "supersedes" it corrects a version of the same effective date. What is issued stays as it is: the answer, and a finding, offer the re-rating that would correct it.',
+        headers: actingHeaders,
         body: documented(priceBookBody),
         response: answers({
           success: {
@@ -84,7 +88,6 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
             'UNKNOWN_CURRENCY',
             'UNKNOWN_METER',
             'UNKNOWN_PRICE_MODEL',
-            'UNSUPPORTED_PRICE_FEATURE',
             'INVALID_DECIMAL',
             'NUMBER_TOO_LONG',
             'INVALID_INSTANT',
@@ -97,6 +100,8 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
             'EFFECTIVE_FROM_NOT_ALIGNED',
             'CURRENCY_MISMATCH',
             'PRICE_BOOK_VERSION_IMMUTABLE',
+            'PRICE_BOOK_VERSION_SUPERSEDED',
+            'UNKNOWN_PRICE_BOOK',
           ],
           body: true,
           idempotent: true,
@@ -104,12 +109,22 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
       },
     },
     async (request, reply) => {
-      const content = parsePriceBook(request.body);
+      const { content: body, supersedes } = withoutSupersedes(request.body);
+      const content = parsePriceBook(body);
       requirePrices(content);
-      requireMetersOf(content, await storage.reference.meters());
-      requireOneCurrency(content, await storage.reference.priceBookVersions(content.code));
-      const result = await storage.reference.createPriceBook(content);
-      return reply.code(result.created ? 201 : 200).send(toApiPriceBook(result.priceBook));
+      refuseOverrideCode(content.code);
+      requireMetersOf(content, await storage.reference.meters(), body);
+      const versions = await storage.reference.priceBookVersions(content.code);
+      requireOneCurrency(content, versions);
+      const superseded = supersedes === null ? null : supersededBy(content, supersedes, versions);
+      const correction =
+        superseded === null ? null : { supersedesId: superseded.priceBookId, correctedBy: request.actor };
+      const { priceBook: stored, created } = await storage.reference.createPriceBook(content, correction);
+      const offer = superseded === null ? null : await offerReRating(storage, stored, superseded);
+      return reply.code(created ? 201 : 200).send({
+        ...toApiPriceBook(stored),
+        ...(offer !== null && { supersedes, re_rating_offer: toApiOffer(offer) }),
+      });
     },
   );
   app.get(
@@ -143,9 +158,17 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
 }
 
 /** Without a price every meter would hold every invoice; that is a mistake of the sender, not a price book. */
-function requirePrices({ prices }: { readonly prices: readonly unknown[] }): void {
-  if (prices.length > 0) return;
+function requirePrices({ prices, fees }: Pick<PriceBookVersion, 'prices' | 'fees'>): void {
+  if (prices.length + fees.length > 0) return;
   throw new DomainFailure('VALIDATION_FAILED', '"prices" must list at least one price.', '/prices');
+}
+
+/** A customer's own price book is made of its overrides, and of nothing else. */
+function refuseOverrideCode(code: string): void {
+  if (!isOverrideCode(code)) return;
+  const detail =
+    "Codes that begin so are kept for customers' own prices: PUT /customers/{customer_id}/price-overrides.";
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/code');
 }
 
 /** A customer keeps its price book for years; a version in another currency could not bill it. */

@@ -10,9 +10,22 @@ const tier = z.object({
   amount: decimalOut,
 });
 
+const eventsOfKind = z.object({ events: z.int(), amount: decimalOut });
+
 /** `Calculation` of the domain. */
 const calculation = z.object({
-  model: z.enum(['flat', 'tiered', 'volume']),
+  model: z.enum([
+    'flat',
+    'tiered',
+    'volume',
+    'package',
+    'percentage',
+    'graduated_percentage',
+    'fixed',
+    'minimum_commitment',
+  ]),
+  match: z.record(z.string(), z.string().nullable()).optional(),
+  except: z.array(z.record(z.string(), z.string().nullable())).optional(),
   formula: z.string().meta({ examples: ['1000 × 0.10 + 234 × 0.08'] }),
   quantity: decimalOut,
   unit_price: decimalOut.nullable(),
@@ -23,6 +36,43 @@ const calculation = z.object({
   price_book_version: z.string(),
   effective_date: z.string(),
   in_force: z.array(intervalOut),
+  included: z.object({ units: decimalOut, quantity: decimalOut }).optional(),
+  package: z.object({ size: decimalOut, price: decimalOut, packages: decimalOut }).optional(),
+  percentage: z
+    .object({
+      rate: decimalOut,
+      fixed_fee: decimalOut.nullable(),
+      per_event_minimum: decimalOut.nullable(),
+      per_event_maximum: decimalOut.nullable(),
+      free_events: z.int().nullable(),
+      free_amount: decimalOut.nullable(),
+      free: eventsOfKind,
+      rated: eventsOfKind,
+      at_minimum: eventsOfKind,
+      at_maximum: eventsOfKind,
+      negative: eventsOfKind,
+    })
+    .optional(),
+  fixed: z
+    .object({
+      name: z.string(),
+      amount: decimalOut,
+      billed: z.enum(['in_advance', 'in_arrears']),
+      quantity_meter: z.string().nullable(),
+      elapsed_seconds: decimalOut.optional(),
+      period_seconds: decimalOut.optional(),
+    })
+    .optional(),
+  commitment: z.object({ minimum: decimalOut, lines: decimalOut }).optional(),
+  discount: z.object({ percent: decimalOut, of: decimalOut }).optional(),
+  limit: z
+    .object({
+      kind: z.enum(['minimum', 'maximum']),
+      limit: decimalOut,
+      line_amount: decimalOut,
+      adjustment: decimalOut,
+    })
+    .optional(),
 });
 
 const usageWindow = z.object({
@@ -54,7 +104,8 @@ export const usage = z
         total: decimalOut,
         lines: z.array(
           z.object({
-            meter: z.string(),
+            description: z.string(),
+            meter: z.string().nullable(),
             group: groupOut,
             quantity: decimalOut,
             amount: decimalOut,
@@ -171,7 +222,7 @@ export const charge = z
     supersedes_charge_id: z.string().nullable(),
     customer_id: z.string(),
     period: dateOut,
-    meter: z.string(),
+    meter: z.string().nullable().meta({ description: 'null: a fee.' }),
     group: groupOut,
     amount: decimalOut.meta({ description: 'Not rounded: rounding happens once, at the invoice line.' }),
     currency: z.string(),

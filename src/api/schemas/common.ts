@@ -145,8 +145,7 @@ export const idempotencyHeaders = z.looseObject({
     .meta({ description: 'The first answer to a key is stored and returned again, for at least 24 hours.' }),
 });
 
-/** Headers of a POST whose decision is kept under the name of whoever took it. */
-export const actingHeaders = idempotencyHeaders.extend({
+const actor = {
   'x-reckoner-actor': z
     .string()
     .optional()
@@ -155,7 +154,11 @@ export const actingHeaders = idempotencyHeaders.extend({
         'Who decides, 1 to 128 characters. Without it: the fingerprint of a bearer token, else `anonymous`. Nobody approves ' +
         'a re-rating of their own.',
     }),
-});
+} as const;
+/** Headers of a PUT whose decision is kept under the name of whoever took it. */
+export const actorHeaders = z.looseObject(actor);
+/** Headers of a POST whose decision is. */
+export const actingHeaders = idempotencyHeaders.extend(actor);
 
 /**
  * Documents a body that a parser of the domain reads: the schema is shown, and the parser alone decides, so that every

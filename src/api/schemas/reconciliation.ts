@@ -128,7 +128,7 @@ export const verification = z
       .array(
         z.object({
           charge_id: z.string().nullable(),
-          meter: z.string(),
+          meter: z.string().nullable(),
           group: groupOut,
           expected: chargeFigures,
           found: chargeFigures,

@@ -26,6 +26,10 @@ export const customerBody = z.strictObject({
     .nullable()
     .optional()
     .meta({ description: 'A full hour of UTC, or a local date; null: from the beginning.' }),
+  price_book_until: textAccepted((value) => (isLocalDate(value) ? parseLocalDate(value) : parseInstant(value)))
+    .nullable()
+    .optional()
+    .meta({ description: 'The assignment’s end, which lets the one before hold again; null: none.' }),
   invoice_delay: duration.default('PT1H'),
   late_usage_quiet_time: textAccepted((value) => value === 'manual' || parseDuration(value)).default('PT1H'),
   skip_empty_invoices: z.boolean().default(false),
@@ -50,6 +54,7 @@ export const customer = z
     billing_from: dateOut,
     price_book: z.string(),
     price_book_from: instantOut.nullable(),
+    price_book_until: instantOut.nullable(),
     invoice_delay: z.string(),
     late_usage_quiet_time: z.string(),
     skip_empty_invoices: z.boolean(),
@@ -108,14 +113,61 @@ export type MeterWire = z.output<typeof meter>;
 const tiers = z
   .array(z.strictObject({ up_to: decimalOut.nullable(), unit_price: decimalOut, flat_fee: decimalOut.optional() }))
   .min(1);
-const pricePart = { meter: identifier, price_by: z.array(identifier).optional() };
+const rateTiers = z
+  .array(z.strictObject({ up_to: decimalOut.nullable(), rate: decimalOut, flat_fee: decimalOut.optional() }))
+  .min(1);
+const pricePart = {
+  meter: identifier,
+  match: z
+    .record(z.string(), z.string().nullable())
+    .optional()
+    .meta({ description: 'Groups of the meter that the price is for; the most specific match holds.' }),
+  price_by: z.array(identifier).optional().meta({ description: 'The pricing group; default: all of "group_by".' }),
+  discount_percent: decimalOut.optional(),
+  maximum: decimalOut.optional().meta({ description: 'Of a line in a period.' }),
+  minimum: decimalOut.optional().meta({ description: 'Of a line in a period, used or not.' }),
+};
+const included = decimalOut.optional().meta({ description: 'Free units of a line, the earliest of the period.' });
 const price = z.union([
-  z.strictObject({ ...pricePart, model: z.enum(['flat', 'per_unit']), unit_price: decimalOut }),
+  z.strictObject({ ...pricePart, included, model: z.enum(['flat', 'per_unit']), unit_price: decimalOut }),
   z.strictObject({
     ...pricePart,
+    included,
     model: z.enum(['tiered', 'graduated', 'volume']),
     tiers,
     charge_when_zero: z.boolean().optional(),
+  }),
+  z.strictObject({
+    ...pricePart,
+    included,
+    model: z.literal('graduated_percentage'),
+    tiers: rateTiers,
+    charge_when_zero: z.boolean().optional(),
+  }),
+  z.strictObject({
+    ...pricePart,
+    included,
+    model: z.literal('package'),
+    package_size: decimalOut,
+    package_price: decimalOut,
+  }),
+  z.strictObject({
+    ...pricePart,
+    model: z.literal('percentage'),
+    rate: decimalOut.meta({ description: '0.013 is 1.3 %.' }),
+    fixed_fee: decimalOut.optional(),
+    free_events: z.int().min(0).optional(),
+    free_amount: decimalOut.optional(),
+    per_event_minimum: decimalOut.optional(),
+    per_event_maximum: decimalOut.optional(),
+  }),
+  z.strictObject({
+    model: z.literal('fixed'),
+    name: identifier,
+    amount: decimalOut,
+    billed: z.enum(['in_advance', 'in_arrears']),
+    prorate: z.boolean().default(false),
+    quantity_meter: identifier.optional().meta({ description: 'The fee is due as often as this meter counts.' }),
   }),
 ]);
 const effectiveFrom = z
@@ -130,8 +182,28 @@ export const priceBookBody = z.strictObject({
   effective_from: effectiveFrom,
   effective_until: instantOut.nullable().optional(),
   rounding: z.enum(roundingModes).default('half_even'),
+  supersedes: identifier.optional().meta({
+    description: 'The version that this one corrects; both begin at the same time.',
+  }),
   prices: z.array(price).min(1),
+  minimum_commitment: decimalOut.optional().meta({ description: 'What an invoice comes to at least.' }),
 });
+
+const reRatingOffer = z
+  .object({
+    periods: z.int().meta({ description: 'Issued periods that the superseded version prices.' }),
+    examples: z.array(z.object({ customer_id: z.string(), period: dateOut })).meta({ description: 'The first 100.' }),
+    re_ratings: z
+      .array(
+        z.object({
+          reason: z.literal('price_correction'),
+          scope: z.object({ customer_ids: z.array(z.string()), from: instantOut, to: instantOut }),
+          price_book: z.object({ code: z.string(), version: z.string() }),
+        }),
+      )
+      .meta({ description: 'Bodies of POST /re-ratings that together correct these periods and no other.' }),
+  })
+  .meta({ id: 'ReRatingOffer', description: 'Nothing is corrected until it is asked for.' });
 
 export const priceBook = z
   .object({
@@ -143,5 +215,8 @@ export const priceBook = z
     effective_until: instantOut.nullable(),
     rounding: z.enum(roundingModes),
     prices: z.array(z.record(z.string(), z.unknown())),
+    minimum_commitment: decimalOut.optional(),
+    supersedes: z.string().optional(),
+    re_rating_offer: reRatingOffer.optional(),
   })
   .meta({ id: 'PriceBook' });

@@ -15,7 +15,7 @@ export async function explainCharge(
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
   const [windows, events, lines] = await Promise.all([
-    storage.usage.windowsAt(period, meter, group, segment, cutoff),
+    meter === null ? [] : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
     storage.billing.linesOfCharge(chargeId),
   ]);

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { periodContaining, type CalendarPeriod, type CalendarSegment } from '../../calendar/calendar.js';
 import { parseTimeZone, startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
+import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
 import type {
@@ -39,12 +40,19 @@ export class CustomerService {
   /**
    * @throws DomainFailure UNKNOWN_PRICE_BOOK, CURRENCY_MISMATCH, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
    */
-  async put(customerId: string, body: CustomerBody): Promise<CustomerView & { readonly created: boolean }> {
+  async put(
+    customerId: string,
+    body: CustomerBody,
+    decidedBy: string,
+  ): Promise<CustomerView & { readonly created: boolean }> {
     const { reference } = this.deps.storage;
     const now = msToInstant(this.deps.clock());
     const versions = await reference.customerVersions(customerId);
     const timeZone = parseTimeZone(body.time_zone);
-    const assignFrom = assignmentStart(body.price_book_from, timeZone);
+    const assigned = {
+      from: assignmentBound(body.price_book_from, timeZone, '/price_book_from'),
+      until: assignmentBound(body.price_book_until, timeZone, '/price_book_until'),
+    };
     await this.requirePriceBook(body);
     await this.requireCurrencyFree(customerId, versions.at(-1), body.currency);
 
@@ -52,8 +60,12 @@ export class CustomerService {
     const learnedAt = await this.lastPeriodStart(customerId, versions, now);
     const calendarFrom = calendarFromOf(versions, place, learnedAt);
     const facts = factsOf(body, { ...place, billingFrom: billingFromOf(body, versions, { ...place, now }) });
+    const assignment = await this.newAssignment(customerId, body.price_book, assigned);
     const { customer, created } = await reference.putCustomer(customerId, facts, calendarFrom);
-    await this.assign(customer, assignFrom);
+    if (assignment !== null) {
+      const { effectiveFrom, effectiveUntil } = assignment;
+      await reference.assignPriceBook(customerId, body.price_book, effectiveFrom, { effectiveUntil, decidedBy });
+    }
     this.startPeriods(customer, now);
     return { customer, created, assignment: await this.latestAssignment(customerId) };
   }
@@ -78,7 +90,9 @@ export class CustomerService {
   }
 
   private async requirePriceBook(body: CustomerBody): Promise<void> {
-    const versions = await this.deps.storage.reference.priceBookVersions(body.price_book);
+    const versions = isOverrideCode(body.price_book)
+      ? []
+      : await this.deps.storage.reference.priceBookVersions(body.price_book);
     if (versions.length === 0) {
       const detail = `There is no price book "${body.price_book}". Create it with POST /price-books first.`;
       throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail, '/price_book');
@@ -117,12 +131,22 @@ export class CustomerService {
     } while (cursor !== null);
   }
 
-  /** Left out, `price_book_from` keeps the assignment there is, and assigns another price book from the beginning. */
-  private async assign(customer: Customer, from: Instant | null | undefined): Promise<void> {
-    const latest = await this.latestAssignment(customer.customerId);
-    const same = latest?.priceBook === customer.priceBook;
-    if (same && (from === undefined || from === latest.effectiveFrom)) return;
-    await this.deps.storage.reference.assignPriceBook(customer.customerId, customer.priceBook, from ?? null);
+  /**
+   * Left out, `price_book_from` and `price_book_until` keep the assignment there is, and assign another price book from the
+   * beginning without an end. null: there is nothing new to assign.
+   */
+  private async newAssignment(
+    customerId: string,
+    priceBook: string,
+    { from, until }: AssignmentBounds,
+  ): Promise<Pick<PriceBookAssignment, 'effectiveFrom' | 'effectiveUntil'> | null> {
+    const latest = await this.latestAssignment(customerId);
+    const kept = latest?.priceBook === priceBook ? latest : null;
+    const effectiveFrom = from === undefined ? (kept?.effectiveFrom ?? null) : from;
+    const isSameStart = kept !== null && kept.effectiveFrom === effectiveFrom;
+    const effectiveUntil = until === undefined ? (isSameStart ? kept.effectiveUntil : null) : until;
+    requireEndAfterStart(effectiveFrom, effectiveUntil);
+    return isSameStart && kept.effectiveUntil === effectiveUntil ? null : { effectiveFrom, effectiveUntil };
   }
 
   /** In the background and best effort: with Temporal away the daily sweep starts them. */
@@ -171,13 +195,30 @@ export async function requireCustomer(storage: Pick<Storage, 'reference'>, custo
 }
 
 /** Prices change on a full hour of UTC or at a local midnight, because usage is cut there and nowhere else (RULES 19). */
-function assignmentStart(text: string | null | undefined, timeZone: string): Instant | null | undefined {
+function assignmentBound(
+  text: string | null | undefined,
+  timeZone: string,
+  pointer: string,
+): Instant | null | undefined {
   if (text === null || text === undefined) return text;
   if (text.length === 'YYYY-MM-DD'.length) return startOfLocalDay(text as LocalDate, timeZone);
-  const from = parseInstant(text, '/price_book_from');
-  if (isHourAligned(from)) return from;
-  const detail = 'A price book is assigned from a full hour of UTC on, or from a local date such as "2024-01-15".';
-  throw new DomainFailure('EFFECTIVE_FROM_NOT_ALIGNED', detail, '/price_book_from');
+  const at = parseInstant(text, pointer);
+  if (isHourAligned(at)) return at;
+  const detail =
+    'A price book is assigned from a full hour of UTC on, or from a local date such as "2024-01-15", and so it ends.';
+  throw new DomainFailure('EFFECTIVE_FROM_NOT_ALIGNED', detail, pointer);
+}
+
+/** Left out: as it is. */
+interface AssignmentBounds {
+  readonly from: Instant | null | undefined;
+  readonly until: Instant | null | undefined;
+}
+
+function requireEndAfterStart(from: Instant | null, until: Instant | null): void {
+  if (from === null || until === null || from < until) return;
+  const detail = `"price_book_until" must come after the assignment's start, which is ${from}.`;
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book_until');
 }
 
 interface Place {

@@ -9,6 +9,8 @@ import type { Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { windowOf } from '../../domain/metering/window.js';
 import { isWithin } from '../../domain/time/instant.js';
+import { matches } from '../../domain/rating/match.js';
+import type { Calculation } from '../../domain/rating/rating.js';
 import type { DecimalString, GroupKey, Instant, Interval, LocalDate, Position } from '../../domain/values.js';
 import type {
   BillingPeriod,
@@ -122,11 +124,11 @@ async function meteringBy(storage: TraceStorage, meter: Meter, input: TraceInput
   const group = groupOf(meter, metadata);
   const window = windowOf(facts.eventTime, period);
   const metering = { meter: meter.code, group, window, quantity: quantityOf(meter, metadata) };
-  const isOwn = (of: { readonly meter: string | null; readonly group: GroupKey }): boolean =>
-    of.meter === meter.code && poolsGroup(of.group, group);
+  const isOwn = (of: Priced, calculations: readonly Calculation[]): boolean =>
+    of.meter === meter.code && poolsGroup(of.group, group) && !isElsewhere(calculations, group);
   // The first document whose cutoff includes the facts is the one that they came on.
   for (const invoice of chain.documents) {
-    const line = invoice.lines.find(isOwn);
+    const line = invoice.lines.find((each) => isOwn(each, each.calculation.charges));
     const charge = line === undefined ? undefined : await chargeOf(storage, line.chargeIds, { facts, isOwn });
     if (line !== undefined && charge !== undefined)
       return { ...metering, chargeId: charge.chargeId, billed: { invoice, line } };
@@ -134,6 +136,16 @@ async function meteringBy(storage: TraceStorage, meter: Meter, input: TraceInput
   const settled = chain.documents.length === 0 ? [] : (chain.rating?.chargeIds ?? []);
   const charge = await chargeOf(storage, settled, { facts, isOwn });
   return { ...metering, chargeId: charge?.chargeId ?? null, billed: null };
+}
+
+interface Priced {
+  readonly meter: string | null;
+  readonly group: GroupKey;
+}
+
+/** Whether a more specific price takes the group out of the pool (RULES 17). */
+function isElsewhere(calculations: readonly Calculation[], group: GroupKey): boolean {
+  return calculations.some(({ except = [] }) => except.some((match) => matches(match, group)));
 }
 
 /** A line's pricing group pools the groups that it is a projection of (RULES 17). */
@@ -144,11 +156,18 @@ function poolsGroup(pricingGroup: GroupKey, group: GroupKey): boolean {
 async function chargeOf(
   storage: TraceStorage,
   chargeIds: readonly string[],
-  { facts, isOwn }: { readonly facts: EffectiveFacts; readonly isOwn: (charge: StoredCharge) => boolean },
+  {
+    facts,
+    isOwn,
+  }: {
+    readonly facts: EffectiveFacts;
+    readonly isOwn: (charge: Priced, calculations: readonly Calculation[]) => boolean;
+  },
 ): Promise<StoredCharge | undefined> {
   for (const id of chargeIds) {
     const charge = await storage.billing.findCharge(id);
-    if (charge === null || !isOwn(charge) || BigInt(facts.position) > BigInt(charge.cutoff)) continue;
+    if (charge === null || !isOwn(charge, [charge.calculation]) || BigInt(facts.position) > BigInt(charge.cutoff))
+      continue;
     if (charge.calculation.in_force.some((stretch) => isWithin(facts.eventTime, stretch))) return charge;
   }
   return undefined;

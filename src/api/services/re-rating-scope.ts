@@ -2,6 +2,7 @@
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { keepsPins } from '../../domain/correction/reasons.js';
+import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { startOfVersion } from '../../domain/rating/segments.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { parseInstant } from '../../domain/time/instant.js';
@@ -108,6 +109,11 @@ async function requireVersion(
   { reference }: ScopeStorage,
   wanted: { readonly code: string; readonly version: string },
 ): Promise<PriceBookVersion> {
+  if (isOverrideCode(wanted.code)) {
+    const detail =
+      "A customer's own prices are not named: without a price book a re-rating takes what is known now, those prices included.";
+    throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book/code');
+  }
   const versions = await reference.priceBookVersions(wanted.code);
   const found = versions.find(({ version }) => version === wanted.version);
   if (found !== undefined) return found;

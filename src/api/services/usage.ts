@@ -13,7 +13,7 @@ import type { PriceSegment, RatingResult, SegmentUsage } from '../../domain/rati
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UsageSpan } from '../../storage/types.js';
 
-type UsageStorage = Pick<Storage, 'reference' | 'usage' | 'periods' | 'proof'>;
+type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'usage' | 'periods' | 'proof'>;
 
 export interface UsageOfMeter {
   readonly total: WindowUsage;
@@ -41,10 +41,16 @@ export async function usageOf(storage: UsageStorage, period: BillingPeriod): Pro
       : { pins: rating.pinnedVersions, currency: documents[0].currency };
   const facts = await (invoiced === null ? priceFactsOf(storage, period) : pinnedPriceFacts(storage, period, invoiced));
   const spans = spansOf(facts, period);
-  const live = await storage.usage.liveUsage(period, { meters: facts.meters, spans: spans.map(({ span }) => span) });
+  // Everything is read as it was at one position, however often the ledger is asked.
+  const cutoff = await storage.ledger.safeHorizon();
+  const { meters } = facts;
+  const live = await storage.usage.liveUsage(period, { meters, spans: spans.map(({ span }) => span), cutoff });
   const isFinal = invoiced !== null && (await storage.periods.veryLateFacts(period)).count === 0;
   const { currency } = facts;
-  const cost = await rateWith(facts, period, (segments) => Promise.resolve(rateable(facts, { live, spans, segments })));
+  const cost = await rateWith(facts, period, {
+    usage: (segments) => Promise.resolve(rateable(facts, { live, spans, segments })),
+    events: (meterIds, visit) => storage.proof.eachEvent(period, { meterIds, cutoff }, visit),
+  });
   return {
     asOf: live.asOf,
     finality: isFinal ? 'final' : 'estimated',

@@ -31,6 +31,7 @@ export function toApiCustomer(customer: Customer, assignment: PriceBookAssignmen
     billing_from: customer.billingFrom,
     price_book: customer.priceBook,
     price_book_from: assignment?.effectiveFrom ?? null,
+    price_book_until: assignment?.effectiveUntil ?? null,
     invoice_delay: customer.invoiceDelay,
     late_usage_quiet_time: customer.lateUsageQuietTime,
     skip_empty_invoices: customer.skipEmptyInvoices,

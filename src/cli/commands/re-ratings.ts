@@ -7,7 +7,8 @@ import type { CliContext, CliDependencies } from '../context.js';
 import { column, groupText, property, renderFacts, renderTable } from '../output.js';
 import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
-import { CommandFailed, UsageError } from '../terminal.js';
+import { CommandFailed } from '../terminal.js';
+import { versionOf } from '../version-name.js';
 
 interface CreateOptions {
   readonly reason: string;
@@ -117,13 +118,6 @@ async function settled(first: unknown, seconds: number, context: CliContext): Pr
     answer = await context.api.json(path);
   }
   return answer;
-}
-
-/** `standard@v2`; a version may contain `@`, a code that does cannot be told. */
-function versionOf(text: string): { readonly code: string; readonly version: string } {
-  const at = text.indexOf('@');
-  if (at > 0 && at < text.length - 1) return { code: text.slice(0, at), version: text.slice(at + 1) };
-  throw new UsageError('--price-book is written CODE@VERSION, such as standard@v2');
 }
 
 async function list(options: ListOptions, context: CliContext): Promise<void> {

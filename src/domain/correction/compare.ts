@@ -1,6 +1,6 @@
 import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
 import type { RatedLine } from '../rating/rating.js';
-import type { DecimalString, GroupKey } from '../values.js';
+import type { DecimalString, GroupKey, Interval } from '../values.js';
 
 /** What the chain of a period has invoiced on a line so far: the sum over its documents, voided ones count 0. */
 export interface InvoicedLine {
@@ -8,6 +8,9 @@ export interface InvoicedLine {
   readonly meter: string | null;
   readonly group: GroupKey;
   readonly amount: DecimalString;
+  /** Of a line without a meter, what it is called and what it is for (`RatedLine`). */
+  readonly name?: string;
+  readonly service?: Interval;
 }
 
 /** A line of a correction: `amount` is what changes, `correctedAmount` − `originalAmount`. */
@@ -15,6 +18,8 @@ export interface CorrectionLine {
   readonly lineKey: string;
   readonly meter: string | null;
   readonly group: GroupKey;
+  readonly name?: string;
+  readonly service?: Interval;
   /** The line's new cumulative quantity; 0 when nothing is left of it. */
   readonly quantity: DecimalString;
   readonly originalAmount: DecimalString;
@@ -52,6 +57,8 @@ export function compareWithInvoiced(invoiced: readonly InvoicedLine[], rated: re
       lineKey,
       meter: identity.meter,
       group: identity.group,
+      ...(identity.name !== undefined && { name: identity.name }),
+      ...(identity.service !== undefined && { service: identity.service }),
       quantity: is?.quantity ?? zero,
       originalAmount,
       correctedAmount,

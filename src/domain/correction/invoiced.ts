@@ -24,6 +24,10 @@ export function invoicedLines(documents: readonly Pick<Invoice, 'lines'>[]): rea
     lineKey: first.lineKey,
     meter: first.meter,
     group: first.group,
+    ...(first.meter === null && {
+      name: first.description,
+      service: { from: first.serviceFrom, to: first.serviceTo },
+    }),
     amount: addDecimals(amounts),
     firstLineItemId: first.lineItemId,
   }));

@@ -1,7 +1,7 @@
 import { decimal, zero } from '../decimal.js';
-import { groupKeyText } from '../metering/group-key.js';
 import { emptyDigest } from '../metering/digest.js';
-import type { RatedCharge } from '../rating/rating.js';
+import { lineKeyOfCharge } from '../rating/line-key.js';
+import type { Calculation, CalculationDetails, RatedCharge } from '../rating/rating.js';
 
 /**
  * Charges of the last rating that the new one no longer has (their usage is gone, or another price book version prices
@@ -12,8 +12,7 @@ export function retiredCharges(before: readonly RatedCharge[], now: readonly Rat
   return before.filter((charge) => !kept.has(keyOf(charge)) && !isNothing(charge)).map(retired);
 }
 
-const keyOf = ({ meter, group, priceBookId }: RatedCharge): string =>
-  JSON.stringify([meter, groupKeyText(group), priceBookId]);
+const keyOf = (charge: RatedCharge): string => JSON.stringify([lineKeyOfCharge(charge), charge.priceBookId]);
 
 const isNothing = ({ amount, eventCount }: RatedCharge): boolean => eventCount === 0 && decimal(amount).isZero();
 
@@ -25,7 +24,7 @@ function retired(charge: RatedCharge): RatedCharge {
     eventCount: 0,
     digest: emptyDigest,
     calculation: {
-      ...charge.calculation,
+      ...withoutDetails(charge.calculation),
       formula: zero,
       quantity: zero,
       period_quantity: zero,
@@ -33,4 +32,19 @@ function retired(charge: RatedCharge): RatedCharge {
       tiers: [],
     },
   };
+}
+
+/** What explained an amount that is no more. */
+function withoutDetails(calculation: Calculation): Calculation {
+  const details: Readonly<Record<keyof CalculationDetails, true>> = {
+    included: true,
+    package: true,
+    percentage: true,
+    discount: true,
+    fixed: true,
+    commitment: true,
+    limit: true,
+  };
+  const kept = Object.entries(calculation).filter(([name]) => !Object.hasOwn(details, name));
+  return Object.fromEntries(kept) as unknown as Calculation;
 }

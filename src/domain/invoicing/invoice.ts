@@ -24,7 +24,13 @@ export interface PinnedVersions {
   readonly meter_ids: readonly string[];
   /** In order of time; they tile the period. */
   readonly price_segments: readonly PinnedSegment[];
-  /** By meter code: where a re-rating limited to some meters has moved their prices and nobody else's. */
+  /** Where a fee was billed in advance: the period that it was billed for. */
+  readonly next_period?: {
+    readonly from: Instant;
+    readonly to: Instant;
+    readonly price_segments: readonly PinnedSegment[];
+  };
+  /** By meter code: where an override, or a re-rating limited to some meters, has moved their prices and nobody else's. */
   readonly meter_price_segments?: Readonly<Record<string, readonly PinnedSegment[]>>;
 }
 

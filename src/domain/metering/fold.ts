@@ -5,7 +5,8 @@
 import { D, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { isWithin } from '../time/instant.js';
-import type { GroupKey, Instant, Interval } from '../values.js';
+import type { DecimalString, GroupKey, Instant, Interval } from '../values.js';
+import type { ValuedEvent } from '../rating/event-totals.js';
 import type { SegmentUsage } from '../rating/rating.js';
 import type { IdentifiedContent } from './canonical-content.js';
 import { addDigests, digestOf } from './digest.js';
@@ -13,7 +14,7 @@ import { compareGroups, groupKeyText } from './group-key.js';
 import type { Meter, WindowUsage } from './meter.js';
 import type { MeterInForce } from './meter-versions.js';
 import { groupOf, readingOf, takes } from './reading.js';
-import { type Reading, reduce } from './reduce.js';
+import { compareCodePoints, type Reading, reduce } from './reduce.js';
 import { countAtOrBefore, type MeteringPeriod, windowOf } from './window.js';
 
 export interface MeteredEvent extends IdentifiedContent {
@@ -192,6 +193,31 @@ class Sums<T extends Pick<WindowUsage, 'quantity' | 'eventCount' | 'digest'>> {
       digest,
     }));
   }
+}
+
+/** Events that meters which add up count in the period, in the order in which prices are taken of them (RULES 14). */
+export function valuedEvents(
+  events: Iterable<MeteredEvent>,
+  meters: readonly AggregatedMeter[],
+  period: Interval,
+): readonly ValuedEvent[] {
+  if (meters.length === 0) return [];
+  return [...distinct(events)]
+    .filter(({ eventTime }) => isWithin(eventTime, period))
+    .sort(
+      (a, b) =>
+        compareText(a.eventTime, b.eventTime) ||
+        compareCodePoints(a.eventId, b.eventId) ||
+        compareCodePoints(a.source, b.source),
+    )
+    .flatMap((event) =>
+      meters.flatMap((meter): readonly ValuedEvent[] => {
+        const value = takesAt(meter, event) ? readingOf(meter, event.metadata) : null;
+        if (value === null) return [];
+        const group = groupOf(meter, event.metadata);
+        return [{ meter: meter.code, group, eventTime: event.eventTime, value: value as DecimalString }];
+      }),
+    );
 }
 
 export function compareUsage(a: WindowUsage, b: WindowUsage): number {

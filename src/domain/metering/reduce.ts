@@ -50,7 +50,7 @@ function isLater(a: Reading, b: Reading): boolean {
 }
 
 /** As UTF-8 bytes compare, and Postgres under COLLATE "C"; UTF-16 units, which `<` compares, order surrogates otherwise. */
-function compareCodePoints(a: string, b: string): number {
+export function compareCodePoints(a: string, b: string): number {
   const [left, right] = [[...a], [...b]];
   for (const [index, char] of left.entries()) {
     const other = right[index];

@@ -1,4 +1,5 @@
 import type { Instant, Interval, LocalDate } from '../values.js';
+import { isOverride } from './overrides.js';
 import type { PriceBookVersion } from './price-book.js';
 import type { PriceSegment } from './rating.js';
 import { priceSegments, startOfVersion } from './segments.js';
@@ -55,6 +56,8 @@ function forcedInto(
   named: PriceBookVersion,
   valid: { readonly from: Instant; readonly to: Instant | null },
 ): readonly PriceSegment[] {
+  // A customer's own prices hold beside any price book, and so beside a correction of one.
+  if (isOverride(segment.priceBook)) return [segment];
   const from = valid.from > segment.from ? valid.from : segment.from;
   const to = valid.to !== null && valid.to < segment.to ? valid.to : segment.to;
   if (from >= to) return [segment];

@@ -1,11 +1,16 @@
 import { DomainFailure } from '../failure.js';
+import { addsUp } from '../metering/meter.js';
 import type { Meter } from '../metering/meter.js';
 import { findCurrency } from '../money/currency.js';
 import { parseAlignedInstant, parseEffectiveFrom } from '../time/effective-from.js';
 import type { Instant, LocalDate } from '../values.js';
+import { lineWithoutUsage, pricingProperties, refuseAmbiguous } from './match.js';
+import { parseFixed } from './models/fixed.js';
+import { readOptionalPrice } from './models/line-terms.js';
 import { parsePrice } from './parse-price.js';
 import { roundingModes } from './price-book.js';
-import type { Price, PriceBookVersion, RoundingMode } from './price-book.js';
+import { priceBookToWire } from './price-book-to-wire.js';
+import type { FixedFee, Price, PriceBookVersion, RoundingMode } from './price-book.js';
 import { pointerTo, readList, readName, readObject, refuseUnknownProperties } from './wire-reader.js';
 
 const priceLimit = 1000;
@@ -17,6 +22,7 @@ const bookProperties = [
   'effective_until',
   'rounding',
   'prices',
+  'minimum_commitment',
 ] as const;
 
 /** What a price book version says of itself; identity and order of learning come from storage. */
@@ -27,17 +33,10 @@ export type PriceBookContent = Omit<PriceBookVersion, 'priceBookId' | 'learnedOr
  * decimals stay as given. The first thing wrong is thrown, with a JSON pointer to it.
  *
  * @throws UNKNOWN_PROPERTY, VALIDATION_FAILED, UNKNOWN_CURRENCY, EFFECTIVE_FROM_NOT_ALIGNED (RULES 19), DUPLICATE_PRICE
- *   (RULES 17), UNSUPPORTED_PRICE_FEATURE, UNKNOWN_PRICE_MODEL and the refusals of `parseTiers` (RULES 11)
+ *   (RULES 17), UNKNOWN_PRICE_MODEL and the refusals of `parseTiers` (RULES 11)
  */
 export function parsePriceBook(value: unknown): PriceBookContent {
   const wire = readObject(value, '');
-  if (wire['minimum_commitment'] !== undefined) {
-    throw new DomainFailure(
-      'UNSUPPORTED_PRICE_FEATURE',
-      '"minimum_commitment" is not supported by this version yet.',
-      '/minimum_commitment',
-    );
-  }
   refuseUnknownProperties(wire, bookProperties, '');
   const effectiveFrom = readEffectiveFrom(wire['effective_from']);
   return {
@@ -47,34 +46,102 @@ export function parsePriceBook(value: unknown): PriceBookContent {
     effectiveFrom,
     effectiveUntil: readEffectiveUntil(wire['effective_until'], effectiveFrom),
     rounding: readRounding(wire['rounding']),
-    prices: readPrices(wire['prices']),
+    ...parsePrices(wire['prices']),
+    minimumCommitment: readOptionalPrice(wire, 'minimum_commitment', ''),
   };
 }
 
 /**
- * What the price book alone cannot show: its meters exist and `price_by` is a subset of what the meter groups by.
+ * What the price book alone cannot show: its meters exist, group by what prices match and are priced by, and can be priced so.
  *
+ * @param wire what the book was read from, so that a refusal points into it; by default its canonical form
  * @throws UNKNOWN_METER, VALIDATION_FAILED
  */
-export function requireMetersOf(book: PriceBookContent, meters: readonly Meter[]): void {
+export function requireMetersOf(
+  book: PriceBookContent,
+  meters: readonly Meter[],
+  wire: unknown = priceBookToWire(book),
+): void {
+  const places = placesOf(wire);
+  const meterOf = (code: string, pointer: string): Meter => {
+    const meter = meters.find((candidate) => candidate.code === code);
+    if (meter !== undefined) return meter;
+    throw new DomainFailure('UNKNOWN_METER', `There is no meter "${code}"; create it first.`, pointer);
+  };
   for (const [index, price] of book.prices.entries()) {
-    const meter = meters.find(({ code }) => code === price.meter);
-    if (meter === undefined) {
-      throw new DomainFailure(
-        'UNKNOWN_METER',
-        `There is no meter "${price.meter}"; create it first.`,
-        `/prices/${index}/meter`,
-      );
-    }
-    const strange = (price.priceBy ?? []).find((property) => !meter.groupBy.includes(property));
-    if (strange !== undefined) {
-      throw new DomainFailure(
-        'VALIDATION_FAILED',
-        `The meter "${meter.code}" does not group by "${strange}"; "price_by" can only name what it groups by.`,
-        `/prices/${index}/price_by`,
-      );
-    }
+    const pointer = places.prices[index] ?? '/prices';
+    const meter = meterOf(price.meter, pointerTo(pointer, 'meter'));
+    requirePriceable(price, meter, pointer);
+    if (!addsUp(meter)) requireOnePooling(book.prices.slice(0, index + 1), meter, pointer);
   }
+  for (const [index, { quantityMeter }] of book.fees.entries()) {
+    if (quantityMeter === null) continue;
+    const pointer = pointerTo(places.fees[index] ?? '/prices', 'quantity_meter');
+    meterOf(quantityMeter, pointer);
+    if (!book.prices.some(({ meter }) => meter === quantityMeter)) continue;
+    refuse(
+      `"${quantityMeter}" has a price of its own here: what a fee is counted by is not charged for twice.`,
+      pointer,
+    );
+  }
+}
+
+/** Prices of meters and fees stand in one list of the wire shape. */
+function placesOf(wire: unknown): { readonly prices: readonly string[]; readonly fees: readonly string[] } {
+  const entries = readList(readObject(wire, '')['prices'], '/prices', priceLimit);
+  const places = entries.map((entry, index) => ({ isFee: isFixed(entry), pointer: pointerTo('/prices', index) }));
+  return {
+    prices: places.filter(({ isFee }) => !isFee).map(({ pointer }) => pointer),
+    fees: places.filter(({ isFee }) => isFee).map(({ pointer }) => pointer),
+  };
+}
+
+const isFixed = (entry: unknown): boolean =>
+  typeof entry === 'object' && entry !== null && 'model' in entry && entry.model === 'fixed';
+
+const refuse = (detail: string, pointer: string): never => {
+  throw new DomainFailure('VALIDATION_FAILED', detail, pointer);
+};
+
+function requirePriceable(price: Price, meter: Meter, pointer: string): void {
+  const { code, groupBy } = meter;
+  const strange = (price.priceBy ?? []).find((property) => !groupBy.includes(property));
+  if (strange !== undefined) {
+    refuse(
+      `The meter "${code}" does not group by "${strange}"; "price_by" can only name what it groups by.`,
+      pointerTo(pointer, 'price_by'),
+    );
+  }
+  const unknown = Object.keys(price.match).find((property) => !groupBy.includes(property));
+  if (unknown !== undefined) {
+    refuse(
+      `The meter "${code}" does not group by "${unknown}"; "match" can only name what it groups by.`,
+      pointerTo(pointerTo(pointer, 'match'), unknown),
+    );
+  }
+  if (price.minimum !== null && price.priceBy === null && lineWithoutUsage(price, groupBy) === null) {
+    refuse(
+      `"${code}" groups by ${groupBy.join(', ')}: say with "price_by" whether the minimum holds for each group or, with [], for all together.`,
+      pointerTo(pointer, 'minimum'),
+    );
+  }
+  if (price.model === 'percentage' && !addsUp(meter)) {
+    refuse(
+      `A percentage is taken of each event, and those of "${code}" (${meter.aggregation}) do not add up to its quantity.`,
+      pointerTo(pointer, 'model'),
+    );
+  }
+}
+
+/** What does not add up is taken over the events of a pool, so all prices of the meter must pool alike. */
+function requireOnePooling(prices: readonly Price[], { code, groupBy }: Meter, pointer: string): void {
+  const own = prices.filter(({ meter }) => meter === code);
+  const pools = new Set(own.map((price) => JSON.stringify(pricingProperties(price) ?? [...groupBy].sort())));
+  if (pools.size <= 1) return;
+  refuse(
+    `The usage of "${code}" does not add up over groups: all its prices must have the same properties in "match" and "price_by" together.`,
+    pointerTo(pointer, 'price_by'),
+  );
 }
 
 function readEffectiveFrom(value: unknown): Instant | LocalDate {
@@ -105,19 +172,25 @@ function readRounding(value: unknown): RoundingMode {
   return mode;
 }
 
-function readPrices(value: unknown): readonly Price[] {
-  const seen = new Set<string>();
-  return readList(value, '/prices', priceLimit).map((item, index) => {
+/** Prices of meters, and fees. */
+export function parsePrices(value: unknown): Pick<PriceBookVersion, 'prices' | 'fees'> {
+  const prices: { readonly price: Price; readonly pointer: string }[] = [];
+  const fees: FixedFee[] = [];
+  for (const [index, entry] of readList(value, '/prices', priceLimit).entries()) {
     const pointer = pointerTo('/prices', index);
-    const price = parsePrice(item, pointer);
-    if (seen.has(price.meter)) {
-      throw new DomainFailure(
-        'DUPLICATE_PRICE',
-        `Two prices would hold for the same usage of "${price.meter}".`,
-        pointer,
-      );
-    }
-    seen.add(price.meter);
-    return price;
-  });
+    if (isFixed(entry)) fees.push(newFee(parseFixed(readObject(entry, pointer), pointer), fees, pointer));
+    else prices.push({ price: parsePrice(entry, pointer), pointer });
+  }
+  refuseAmbiguous(prices);
+  return { prices: prices.map(({ price }) => price), fees };
+}
+
+/** @throws DUPLICATE_PRICE */
+function newFee(fee: FixedFee, others: readonly FixedFee[], pointer: string): FixedFee {
+  if (!others.some(({ name }) => name === fee.name)) return fee;
+  throw new DomainFailure(
+    'DUPLICATE_PRICE',
+    `There are two fees "${fee.name}": the name is what tells them apart.`,
+    pointerTo(pointer, 'name'),
+  );
 }

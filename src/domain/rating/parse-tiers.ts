@@ -5,7 +5,8 @@ import type { Tier } from './price-book.js';
 import { pointerTo, readList, readObject, refuseUnknownProperties } from './wire-reader.js';
 
 const tierLimit = 100;
-const tierProperties = ['from', 'up_to', 'unit_price', 'flat_fee'] as const;
+/** How tiers name their price: of a unit, or of a currency unit of an amount. */
+export type TierPriceName = 'unit_price' | 'rate';
 
 /**
  * Reads a price or fee: a plain decimal string, zero or more. A negative price is refused: it would let an invoice go
@@ -26,7 +27,7 @@ export function readPrice(value: unknown, pointer: string): DecimalString {
  * @throws TIERS_EMPTY, TIERS_OVERLAP (bounds not strictly ascending from zero, or a tier after the unbounded one),
  *   TIERS_GAP (`from` above the bound before it), LAST_TIER_BOUNDED
  */
-export function parseTiers(value: unknown, pointer: string): readonly Tier[] {
+export function parseTiers(value: unknown, pointer: string, priceName: TierPriceName = 'unit_price'): readonly Tier[] {
   const list = readList(value, pointer, tierLimit);
   if (list.length === 0)
     throw new DomainFailure('TIERS_EMPTY', 'At least one tier is needed, the last with "up_to": null.', pointer);
@@ -35,7 +36,7 @@ export function parseTiers(value: unknown, pointer: string): readonly Tier[] {
   for (const [index, item] of list.entries()) {
     const at = pointerTo(pointer, index);
     const wire = readObject(item, at);
-    refuseUnknownProperties(wire, tierProperties, at);
+    refuseUnknownProperties(wire, ['from', 'up_to', priceName, 'flat_fee'], at);
     if (bound === null) {
       throw new DomainFailure(
         'TIERS_OVERLAP',
@@ -55,7 +56,7 @@ export function parseTiers(value: unknown, pointer: string): readonly Tier[] {
     }
     tiers.push({
       upTo,
-      unitPrice: readPrice(wire['unit_price'], pointerTo(at, 'unit_price')),
+      unitPrice: readPrice(wire[priceName], pointerTo(at, priceName)),
       flatFee: wire['flat_fee'] === undefined ? zero : readPrice(wire['flat_fee'], pointerTo(at, 'flat_fee')),
     });
     bound = upTo;

@@ -1,17 +1,37 @@
 import { assertNever } from '../failure.js';
 import type { DecimalString } from '../values.js';
+import { fixedToWire } from './models/fixed.js';
+import type { FixedWire } from './models/fixed.js';
+import { lineTermsToWire } from './models/line-terms.js';
+import type { LineTermsWire } from './models/line-terms.js';
+import { percentageToWire } from './models/percentage.js';
+import type { PercentageWire } from './models/percentage.js';
 import type { PriceBookContent } from './parse-price-book.js';
-import type { Price, Tier } from './price-book.js';
+import type { Match, Price, Tier } from './price-book.js';
 
-export interface TierWire {
+interface TierBounds {
   readonly up_to: DecimalString | null;
-  readonly unit_price: DecimalString;
   readonly flat_fee: DecimalString;
 }
-export type PriceWire = { readonly meter: string; readonly price_by?: readonly string[] } & (
-  | { readonly model: 'flat'; readonly unit_price: DecimalString }
-  | { readonly model: 'tiered' | 'volume'; readonly tiers: readonly TierWire[]; readonly charge_when_zero?: true }
-);
+export type TierWire = TierBounds & { readonly unit_price: DecimalString };
+type RateTierWire = TierBounds & { readonly rate: DecimalString };
+interface PriceBaseWire extends LineTermsWire {
+  readonly meter: string;
+  readonly match?: Match;
+  readonly price_by?: readonly string[];
+}
+export type PriceWire = PriceBaseWire &
+  (
+    | { readonly model: 'flat'; readonly unit_price: DecimalString }
+    | { readonly model: 'tiered' | 'volume'; readonly tiers: readonly TierWire[]; readonly charge_when_zero?: true }
+    | {
+        readonly model: 'graduated_percentage';
+        readonly tiers: readonly RateTierWire[];
+        readonly charge_when_zero?: true;
+      }
+    | { readonly model: 'package'; readonly package_size: DecimalString; readonly package_price: DecimalString }
+    | PercentageWire
+  );
 export interface PriceBookWire {
   readonly code: string;
   readonly version: string;
@@ -19,10 +39,15 @@ export interface PriceBookWire {
   readonly effective_from: string;
   readonly effective_until: string | null;
   readonly rounding: string;
-  readonly prices: readonly PriceWire[];
+  /** Prices of meters, then fees. */
+  readonly prices: readonly (PriceWire | FixedWire)[];
+  readonly minimum_commitment?: DecimalString;
 }
 
-/** The inverse of `parsePriceBook`, in the canonical names (`flat`, `tiered`): parsing the answer gives the same content. */
+/**
+ * The inverse of `parsePriceBook`, in the canonical names (`flat`, `tiered`): parsing the answer gives the same content. What a
+ * price does not say is left out, so that content that was stored before there was such a property keeps its text.
+ */
 export function priceBookToWire(book: PriceBookContent): PriceBookWire {
   return {
     code: book.code,
@@ -31,26 +56,38 @@ export function priceBookToWire(book: PriceBookContent): PriceBookWire {
     effective_from: book.effectiveFrom,
     effective_until: book.effectiveUntil,
     rounding: book.rounding,
-    prices: book.prices.map(priceToWire),
+    prices: [...book.prices.map(priceToWire), ...book.fees.map(fixedToWire)],
+    ...(book.minimumCommitment === null ? {} : { minimum_commitment: book.minimumCommitment }),
   };
 }
 
 function priceToWire(price: Price): PriceWire {
-  const base = { meter: price.meter, ...(price.priceBy === null ? {} : { price_by: price.priceBy }) };
+  const base = {
+    meter: price.meter,
+    ...(Object.keys(price.match).length === 0 ? {} : { match: price.match }),
+    ...(price.priceBy === null ? {} : { price_by: price.priceBy }),
+    ...lineTermsToWire(price),
+  };
   switch (price.model) {
     case 'flat':
       return { ...base, model: price.model, unit_price: price.unitPrice };
     case 'tiered':
     case 'volume':
-      return {
-        ...base,
-        model: price.model,
-        tiers: price.tiers.map(tierToWire),
-        ...(price.chargeWhenZero ? { charge_when_zero: true } : {}),
-      };
+      return { ...base, model: price.model, tiers: price.tiers.map(tierToWire), ...whenZero(price) };
+    case 'graduated_percentage':
+      return { ...base, model: price.model, tiers: price.tiers.map(rateTierToWire), ...whenZero(price) };
+    case 'package':
+      return { ...base, model: price.model, package_size: price.packageSize, package_price: price.packagePrice };
+    case 'percentage':
+      return { ...base, ...percentageToWire(price) };
     default:
       return assertNever(price);
   }
 }
 
-const tierToWire = (tier: Tier): TierWire => ({ up_to: tier.upTo, unit_price: tier.unitPrice, flat_fee: tier.flatFee });
+const whenZero = ({ chargeWhenZero }: { readonly chargeWhenZero: boolean }): { readonly charge_when_zero?: true } =>
+  chargeWhenZero ? { charge_when_zero: true } : {};
+
+const boundsOf = (tier: Tier): TierBounds => ({ up_to: tier.upTo, flat_fee: tier.flatFee });
+const tierToWire = (tier: Tier): TierWire => ({ ...boundsOf(tier), unit_price: tier.unitPrice });
+const rateTierToWire = (tier: Tier): RateTierWire => ({ ...boundsOf(tier), rate: tier.unitPrice });

@@ -3,22 +3,18 @@ import type { D } from '../decimal.js';
 import { addDigests } from '../metering/digest.js';
 import { minorUnits } from '../money/currency.js';
 import { roundMoney } from '../money/rounding.js';
-import type { Digest, GroupKey } from '../values.js';
-import { priceFlat } from './models/flat.js';
+import type { DecimalString, GroupKey } from '../values.js';
+import { specificity } from './match.js';
+import { limitAdjustment, withLimit } from './models/line-terms.js';
+import type { PercentageTotals } from './models/percentage.js';
 import type { PricedShare } from './models/priced-share.js';
-import { priceTiered } from './models/tiered.js';
-import type { CumulativeStep } from './models/tiered.js';
 import { add, amountText, appendTerm, ZERO } from './models/tiers.js';
-import { priceVolume } from './models/volume.js';
-import type { PricePlan, VersionPrice } from './price-plan.js';
+import type { Match } from './price-book.js';
+import type { PricePlan } from './price-plan.js';
+import { priceShare } from './price-share.js';
 import type { Calculation, RatedCharge, RatedLine, RatingProblem } from './rating.js';
-
-/** What one line used in one price segment; filled while pooling. */
-export interface SegmentTotal {
-  quantity: D;
-  eventCount: number;
-  readonly digests: Digest[];
-}
+import { sharesByVersion } from './version-shares.js';
+import type { SegmentTotal, VersionShare } from './version-shares.js';
 
 /** The usage of one line (a meter and pricing group), by segment. */
 export interface LineUsage {
@@ -26,13 +22,11 @@ export interface LineUsage {
   readonly meter: string;
   readonly group: GroupKey;
   readonly allowNegative: boolean;
+  /** What else has this group's properties and stands on lines of its own. */
+  readonly except: readonly Match[];
   readonly segments: readonly SegmentTotal[];
-}
-
-/** One version's part of a line. */
-interface VersionShare extends SegmentTotal {
-  readonly planned: VersionPrice;
-  readonly steps: { -readonly [K in keyof CumulativeStep]: CumulativeStep[K] }[];
+  /** By segment; of lines that are priced event by event. */
+  readonly eventTotals: readonly PercentageTotals[] | null;
 }
 
 /**
@@ -40,21 +34,26 @@ interface VersionShare extends SegmentTotal {
  * A total below zero is a problem, unless the meter allows it (RULES 8).
  */
 export function rateLine(plan: PricePlan, line: LineUsage): RatedLine | RatingProblem | null {
-  const { shares, total } = sharesByVersion(plan, line);
+  const { shares, total } = sharesByVersion(plan, line.segments);
   if (total.isNegative() && !total.isZero() && !line.allowNegative) return negativeTotal(line, total);
 
   const { version } = plan.last;
   const minorDigits = minorUnits(version.currency);
   const periodQuantity = toDecimalString(total);
+  const priced = withinLimits(
+    plan,
+    shares,
+    shares.map((share) => priceShare(share, { plan, total, minorDigits, eventTotals: line.eventTotals })),
+  );
   const charges: RatedCharge[] = [];
   let amount = ZERO;
   let formula = '';
-  for (const share of shares) {
-    const priced = priceShare(share, { plan, total, minorDigits });
-    if (share.eventCount === 0 && share.quantity.isZero() && priced.amount.isZero()) continue;
-    amount = add(amount, priced.amount);
-    formula = joinFormulas(formula, priced.formula);
-    charges.push(chargeOf(line, share, { priced, periodQuantity, minorDigits }));
+  for (const [index, share] of shares.entries()) {
+    const own = priced[index];
+    if (own === undefined || (share.eventCount === 0 && share.quantity.isZero() && own.amount.isZero())) continue;
+    amount = add(amount, own.amount);
+    formula = joinFormulas(formula, own.formula);
+    charges.push(chargeOf(line, share, { priced: own, periodQuantity, minorDigits }));
   }
   if (charges.length === 0) return null;
   return {
@@ -74,84 +73,26 @@ function negativeTotal({ meter, group }: LineUsage, total: D): RatingProblem {
   return { code: 'NEGATIVE_TOTAL', meter, group, detail };
 }
 
-/**
- * Follows the cumulative through the segments, in order of event time. A run of segments with the same version is one
- * step; a version that comes back later (another one had an end) has several.
- */
-function sharesByVersion(plan: PricePlan, line: LineUsage): { shares: readonly VersionShare[]; total: D } {
-  const shares = new Map<VersionPrice, VersionShare>();
-  let cumulative = ZERO;
-  let current: VersionShare | null = null;
-  for (const [index, planned] of plan.bySegment.entries()) {
-    const used = line.segments[index];
-    if (planned === null || used === undefined) continue;
-    const before = cumulative;
-    cumulative = add(cumulative, used.quantity);
-    const [firstFeeDueBefore, firstFeeDueAfter] = [isAboveZero(before), isAboveZero(cumulative)];
-
-    let share: VersionShare | undefined = shares.get(planned);
-    if (share === undefined) {
-      share = { planned, steps: [], quantity: ZERO, eventCount: 0, digests: [] };
-      shares.set(planned, share);
-    }
-    const lastStep = share.steps.at(-1);
-    if (share === current && lastStep !== undefined) {
-      lastStep.after = cumulative;
-      lastStep.firstFeeDueAfter = firstFeeDueAfter;
-    } else {
-      share.steps.push({ before, after: cumulative, firstFeeDueBefore, firstFeeDueAfter });
-    }
-    share.quantity = add(share.quantity, used.quantity);
-    share.eventCount += used.eventCount;
-    share.digests.push(...used.digests);
-    current = share;
-  }
-  if (cumulative.isZero() && plan.last.price.model === 'tiered' && plan.last.price.chargeWhenZero) {
-    const lastStep = shares.get(plan.last)?.steps.at(-1);
-    if (lastStep !== undefined) lastStep.firstFeeDueAfter = true;
-  }
-  return { shares: [...shares.values()], total: cumulative };
-}
-
-/**
- * The first tier's flat fee is due from the first unit on. A period that ends at zero owes it only where the version at
- * its end charges when zero (RULES 12).
- */
-function isAboveZero(quantity: D): boolean {
-  return quantity.isPositive() && !quantity.isZero();
-}
-
-function priceShare(
-  share: VersionShare,
-  context: { readonly plan: PricePlan; readonly total: D; readonly minorDigits: number },
-): PricedShare {
-  const { price, tiers } = share.planned;
-  switch (price.model) {
-    case 'flat':
-      return priceFlat(price.unitPrice, share.quantity);
-    case 'tiered':
-      return priceTiered(tiers, share.steps, context.minorDigits);
-    case 'volume': {
-      const { total } = context;
-      const isDue = total.isZero() ? price.chargeWhenZero : total.isPositive();
-      const withFlatFee = share.planned === context.plan.last && isDue;
-      return priceVolume(
-        tiers,
-        { quantity: share.quantity, periodQuantity: context.total, withFlatFee },
-        context.minorDigits,
-      );
-    }
-  }
+/** Maximum and minimum are the line's, of the version at the period's end, whose charge carries what they change (RULES 20). */
+function withinLimits(
+  { last }: PricePlan,
+  shares: readonly VersionShare[],
+  priced: readonly PricedShare[],
+): readonly PricedShare[] {
+  if (last.price.maximum === null && last.price.minimum === null) return priced;
+  const limit = limitAdjustment(
+    last.price,
+    priced.reduce((sum, { amount }) => add(sum, amount), ZERO),
+  );
+  if (limit === null) return priced;
+  const minorDigits = minorUnits(last.version.currency);
+  return priced.map((own, index) => (shares[index]?.planned === last ? withLimit(own, limit, minorDigits) : own));
 }
 
 function chargeOf(
   line: LineUsage,
   share: VersionShare,
-  {
-    priced,
-    periodQuantity,
-    minorDigits,
-  }: { priced: PricedShare; periodQuantity: RatedLine['quantity']; minorDigits: number },
+  { priced, periodQuantity, minorDigits }: { priced: PricedShare; periodQuantity: DecimalString; minorDigits: number },
 ): RatedCharge {
   const { version, price, inForce } = share.planned;
   const quantity = toDecimalString(share.quantity);
@@ -162,12 +103,15 @@ function chargeOf(
     quantity,
     unit_price: priced.unitPrice,
     tiers: priced.tiers,
-    quantity_before: toDecimalString(share.steps[0]?.before ?? ZERO),
+    quantity_before: toDecimalString(share.quantityBefore),
     period_quantity: periodQuantity,
     price_book: version.code,
     price_book_version: version.version,
     effective_date: version.effectiveFrom,
     in_force: inForce,
+    ...(specificity(price.match) > 0 && { match: price.match }),
+    ...(line.except.length > 0 && { except: line.except }),
+    ...priced.details,
   };
   return {
     meter: line.meter,

@@ -1,7 +1,7 @@
 import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
-import { ratePeriod } from './rate.js';
-import type { PriceSegment, RatingResult, SegmentUsage } from './rating.js';
+import { rateMeters, withFees } from './rate.js';
+import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from './rating.js';
 
 /** Meters that are priced by the same segments. */
 export interface PricedMeters {
@@ -9,25 +9,34 @@ export interface PricedMeters {
   readonly segments: readonly PriceSegment[];
   /** Usage of these meters by these segments. */
   readonly usage: readonly SegmentUsage[];
+  readonly eventTotals?: LineEventTotals;
+}
+
+export interface RatedParts {
+  readonly period: Interval;
+  readonly currency: string;
+  readonly next?: NextPeriod;
 }
 
 /**
  * Rates a period whose meters have pins of their own (a re-rating limited to some meters moved them): part by part, each as
- * if it were the whole period, so that rating, re-rating and verification are one function.
+ * if it were the whole period, so that rating, re-rating and verification are one function. Fees are the first part's.
  * @param parts disjoint in their meters
  */
-export function rateParts(period: Interval, currency: string, parts: readonly PricedMeters[]): RatingResult {
+export function rateParts(facts: RatedParts, parts: readonly PricedMeters[]): RatingResult {
   const results = parts.map((part) => {
-    const { meters, segments, usage } = part;
     const others = new Set(parts.flatMap((other) => (other === part ? [] : other.meters.map(({ code }) => code))));
-    const { lines, problems } = ratePeriod({ period, currency, meters, segments, usage });
+    const { lines, problems } = rateMeters({ ...facts, ...part });
     // A price book also names meters of other parts, whose fees are due there.
-    const isOwn = ({ meter }: { readonly meter: string }): boolean => !others.has(meter);
+    const isOwn = ({ meter }: { readonly meter: string | null }): boolean => meter === null || !others.has(meter);
     return { lines: lines.filter(isOwn), problems: problems.filter(isOwn) };
   });
   const lines = results.flatMap((result) => result.lines);
-  lines.sort((a, b) => (a.meter === b.meter ? compare(a.lineKey, b.lineKey) : compare(a.meter, b.meter)));
-  return { lines, problems: results.flatMap(({ problems }) => problems) };
+  lines.sort((a, b) => compare(a.meter ?? '', b.meter ?? '') || compare(a.lineKey, b.lineKey));
+  const [first] = parts;
+  const rated = { lines, problems: results.flatMap(({ problems }) => problems) };
+  const usage = parts.flatMap((part) => part.usage);
+  return first === undefined ? rated : withFees({ ...facts, ...first, usage }, rated);
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

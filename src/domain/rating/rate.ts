@@ -1,15 +1,18 @@
 import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
-import { groupKeyText, projectGroup } from '../metering/group-key.js';
+import { groupKeyText } from '../metering/group-key.js';
 import { type Meter, maxGroupsDefault } from '../metering/meter.js';
-import type { GroupKey } from '../values.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
-import { planPrices } from './price-plan.js';
+import { metersDueWithoutUsage, planMeter } from './plan-meter.js';
+import type { MeterPlan, PlannedLine } from './plan-meter.js';
 import type { PricePlan } from './price-plan.js';
+import { rateCommitment } from './rate-commitment.js';
+import { quantityOnlyMeters, rateFees } from './rate-fees.js';
 import { rateLine } from './rate-line.js';
-import type { LineUsage, SegmentTotal } from './rate-line.js';
+import type { LineUsage } from './rate-line.js';
 import type { RatedLine, RatingInput, RatingProblem, RatingResult, SegmentUsage } from './rating.js';
+import type { SegmentTotal } from './version-shares.js';
 
 /**
  * Rates a period: its cumulative usage against the price segments that tile it. Pure: the same input gives the same
@@ -18,44 +21,58 @@ import type { RatedLine, RatingInput, RatingProblem, RatingResult, SegmentUsage 
  * What cannot be priced is never free in silence: it becomes a problem, and the caller holds the invoice.
  */
 export function ratePeriod(input: RatingInput): RatingResult {
+  return withFees(input, rateMeters(input));
+}
+
+/** What no usage makes: fees, and the top-up to a commitment over everything else. */
+export function withFees(input: RatingInput, { lines, problems }: RatingResult): RatingResult {
+  const fees = rateFees(input);
+  const all = [...lines, ...fees.lines];
+  const commitment = rateCommitment(input, all);
+  return { lines: commitment === null ? all : [...all, commitment], problems: [...problems, ...fees.problems] };
+}
+
+/** The lines of meters alone. */
+export function rateMeters(input: RatingInput): RatingResult {
   const lines: RatedLine[] = [];
   const problems: RatingProblem[] = [];
-  const usageByMeter = groupByMeter(input.usage);
+  const usageByMeter = groupByMeter(input.usage, quantityOnlyMeters(input.segments, input.next));
   for (const meter of metersToRate(input, usageByMeter)) {
     const usage = usageByMeter.get(meter) ?? [];
     // Of a meter whose version changes in the period the last one: the one at its end.
     const facts = input.meters.findLast(({ code }) => code === meter);
     invariant(facts !== undefined || usage.length === 0, `usage of a meter that is not among the input's: ${meter}`);
     const { groupBy, allowNegative, aggregation, maxGroups } = facts ?? ungrouped;
-    const plan = planPrices({ code: meter, groupBy, aggregation }, input.segments);
-    problems.push(
-      ...unpricedUsage({ plan, meter, segments: input.segments }, usage),
-      ...tooManyGroups(usage, maxGroups),
-    );
-    if (plan === null) continue;
-    const mismatch = currencyProblem(input, meter, plan);
+    const groups = usage.map(({ group }) => group);
+    const plan = planMeter({ code: meter, groupBy, aggregation }, input.segments, groups);
+    problems.push(...unpricedUsage(plan, usage), ...tooManyGroups(usage, maxGroups));
+    const own = linesOf(plan, { meter, allowNegative, usage }, input);
+    const mismatch = currencyProblem(input, meter, own);
     if (mismatch !== null) {
       problems.push(mismatch);
       continue;
     }
-    for (const line of linesOf(plan, { meter, groupBy, allowNegative, usage })) {
-      const rated = rateLine(plan, line);
+    for (const line of own) {
+      const rated = rateLine(line.plan, line);
       if (rated === null) continue;
       if ('lineKey' in rated) lines.push(rated);
       else problems.push(rated);
     }
   }
-  lines.sort((a, b) => compareText(a.meter, b.meter) || compareText(a.lineKey, b.lineKey));
+  lines.sort((a, b) => compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey));
   return { lines, problems };
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Rows without events say nothing and are passed over, but for a level that is carried (RULES 3). */
-function groupByMeter(usage: readonly SegmentUsage[]): ReadonlyMap<string, readonly SegmentUsage[]> {
+function groupByMeter(
+  usage: readonly SegmentUsage[],
+  passedOver: ReadonlySet<string>,
+): ReadonlyMap<string, readonly SegmentUsage[]> {
   const byMeter = new Map<string, SegmentUsage[]>();
   for (const row of usage) {
-    if (row.eventCount === 0 && decimal(row.quantity).isZero()) continue;
+    if ((row.eventCount === 0 && decimal(row.quantity).isZero()) || passedOver.has(row.meter)) continue;
     const rows = byMeter.get(row.meter);
     if (rows === undefined) byMeter.set(row.meter, [row]);
     else rows.push(row);
@@ -63,32 +80,17 @@ function groupByMeter(usage: readonly SegmentUsage[]): ReadonlyMap<string, reado
   return byMeter;
 }
 
-/** Meters with usage, and those whose price is charged when there is none (RULES 12). Sorted. */
+/** Meters with usage, and those whose price is due when there is none (RULES 12, 15). Sorted. */
 function metersToRate(input: RatingInput, usage: ReadonlyMap<string, unknown>): readonly string[] {
-  const meters = new Set(usage.keys());
-  for (const { priceBook } of input.segments) {
-    for (const price of priceBook?.prices ?? []) {
-      if (price.model !== 'flat' && price.chargeWhenZero) meters.add(price.meter);
-    }
-  }
-  return [...meters].sort();
+  return [...new Set([...usage.keys(), ...metersDueWithoutUsage(input.segments)])].sort();
 }
 
-interface PlannedUsage {
-  readonly plan: PricePlan | null;
-  readonly meter: string;
-  readonly segments: RatingInput['segments'];
-}
-
-/** Usage in segments whose version has no price for its meter, or that have no version at all; one problem a group. */
-function unpricedUsage(
-  { plan, meter: priced, segments }: PlannedUsage,
-  usage: readonly SegmentUsage[],
-): readonly RatingProblem[] {
+/** Usage in segments whose version has no price for its group, or that have no version at all; one problem a group. */
+function unpricedUsage(plan: MeterPlan, usage: readonly SegmentUsage[]): readonly RatingProblem[] {
   const problems = new Map<string, RatingProblem>();
   for (const { meter, group, segment } of usage) {
-    if (plan !== null && plan.bySegment[segment] !== null) continue;
-    const wasPriced = segments.slice(0, segment).some(({ priceBook }) => hasPrice(priceBook, priced));
+    if (plan.planOf(group)?.isPriced(segment) === true) continue;
+    const wasPriced = plan.wasPriced(group, segment);
     const code = wasPriced ? 'METER_DROPPED_FROM_PRICE_BOOK' : 'UNPRICED_METER';
     const detail = wasPriced
       ? `"${meter}" has usage after the price book version that no longer has a price for it came into force.`
@@ -97,9 +99,6 @@ function unpricedUsage(
   }
   return [...problems.entries()].sort(([a], [b]) => compareText(a, b)).map(([, problem]) => problem);
 }
-
-const hasPrice = (priceBook: RatingInput['segments'][number]['priceBook'], meter: string): boolean =>
-  priceBook?.prices.some((price) => price.meter === meter) ?? false;
 
 /** A group for every request id is a mistake of the meter, not a thousand lines of an invoice (RULES 30). */
 function tooManyGroups(usage: readonly SegmentUsage[], maxGroups: number): readonly RatingProblem[] {
@@ -111,15 +110,19 @@ function tooManyGroups(usage: readonly SegmentUsage[], maxGroups: number): reado
   return [{ code: 'TOO_MANY_GROUPS', meter: first.meter, group: {}, detail }];
 }
 
-function currencyProblem(input: RatingInput, meter: string, plan: PricePlan): RatingProblem | null {
-  const expected = input.currency ?? plan.last.version.currency;
-  const other = plan.versions.find(({ version }) => version.currency !== expected)?.version;
-  if (other === undefined) return null;
-  const detail = `The price book ${other.code} ${other.version} is in ${other.currency}, the invoice in ${expected}.`;
-  return { code: 'CURRENCY_MISMATCH', meter, group: {}, detail };
+function currencyProblem(input: RatingInput, meter: string, lines: readonly PlannedUsage[]): RatingProblem | null {
+  const plans = new Set(lines.map(({ plan }) => plan));
+  for (const { last, versions } of plans) {
+    const expected = input.currency ?? last.version.currency;
+    const other = versions.find(({ version }) => version.currency !== expected)?.version;
+    if (other === undefined) continue;
+    const detail = `The price book ${other.code} ${other.version} is in ${other.currency}, the invoice in ${expected}.`;
+    return { code: 'CURRENCY_MISMATCH', meter, group: {}, detail };
+  }
+  return null;
 }
 
-interface MeterUsage extends Pick<Meter, 'groupBy' | 'allowNegative'> {
+interface MeterUsage extends Pick<Meter, 'allowNegative'> {
   readonly meter: string;
   readonly usage: readonly SegmentUsage[];
 }
@@ -132,29 +135,37 @@ const ungrouped: Pick<Meter, 'groupBy' | 'allowNegative' | 'aggregation' | 'maxG
   maxGroups: maxGroupsDefault,
 };
 
-/** Pools the usage of a meter by pricing group and segment (RULES 17). */
-function linesOf(plan: PricePlan, { meter, groupBy, allowNegative, usage }: MeterUsage): Iterable<LineUsage> {
-  const { priceBy } = plan.last.price;
-  const lines = new Map<string, LineUsage>();
-  const lineOf = (group: GroupKey): LineUsage => {
-    const lineKey = lineKeyOf(meter, group);
+interface PlannedUsage extends LineUsage {
+  readonly plan: PricePlan;
+}
+
+/** Pools the usage of a meter by pricing group and segment (RULES 17), and adds the lines that are due without any. */
+function linesOf(
+  meterPlan: MeterPlan,
+  { meter, allowNegative, usage }: MeterUsage,
+  { eventTotals }: Pick<RatingInput, 'eventTotals'>,
+): readonly PlannedUsage[] {
+  const lines = new Map<string, PlannedUsage>();
+  const lineOf = ({ lineKey, group, plan, except }: PlannedLine): LineUsage => {
     const known = lines.get(lineKey);
     if (known !== undefined) return known;
-    const created = { lineKey, meter, group, allowNegative, segments: plan.bySegment.map(nothingUsed) };
+    const segments = plan.bySegment.map(nothingUsed);
+    const events = eventTotals?.get(lineKey) ?? null;
+    const created = { lineKey, meter, group, allowNegative, except, segments, eventTotals: events, plan };
     lines.set(lineKey, created);
     return created;
   };
   for (const row of usage) {
-    if (plan.bySegment[row.segment] === null) continue;
-    const segment = lineOf(projectGroup(row.group, priceBy)).segments[row.segment];
+    const planned = meterPlan.planOf(row.group);
+    if (planned === null || !planned.isPriced(row.segment)) continue;
+    const segment = lineOf(planned.line).segments[row.segment];
     invariant(segment !== undefined, `usage of segment ${row.segment}, which the input does not have`);
     segment.quantity = add(segment.quantity, decimal(row.quantity));
     segment.eventCount += row.eventCount;
     segment.digests.push(row.digest);
   }
-  // A fee that is due without usage has a line only where that needs no group: groups are known from usage alone.
-  if (lines.size === 0 && (priceBy ?? groupBy).length === 0) lineOf({});
-  return lines.values();
+  for (const line of meterPlan.due) lineOf(line);
+  return [...lines.values()];
 }
 
 const nothingUsed = (): SegmentTotal => ({ quantity: ZERO, eventCount: 0, digests: [] });

@@ -1,6 +1,7 @@
 import type { Meter } from '../metering/meter.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate } from '../values.js';
-import type { PriceBookVersion } from './price-book.js';
+import type { PercentageTotals } from './models/percentage.js';
+import type { FixedFee, Match, Price, PriceBookVersion } from './price-book.js';
 
 /** A stretch of the period in which one price book version is in force; the segments of a period tile it, in order. */
 export interface PriceSegment extends Interval {
@@ -29,19 +30,84 @@ export interface RatingInput {
   readonly meters: readonly Meter[];
   readonly segments: readonly PriceSegment[];
   readonly usage: readonly SegmentUsage[];
+  /** What `EventTotals` made of the events of lines that are priced event by event. */
+  readonly eventTotals?: LineEventTotals;
+  /** The period after this one, as far as it is known: for fees in advance. Left out: none are due. */
+  readonly next?: NextPeriod;
 }
+
+/** A period with the price segments that tile it. */
+export interface NextPeriod extends Interval {
+  readonly segments: readonly PriceSegment[];
+}
+
+/** By line key, one entry a segment of the period. */
+export type LineEventTotals = ReadonlyMap<string, readonly PercentageTotals[]>;
 
 export interface TierCalculation {
   readonly up_to: DecimalString | null;
   readonly quantity: DecimalString;
+  /** The rate, where amounts are priced. */
   readonly unit_price: DecimalString;
   readonly flat_fee?: DecimalString;
   readonly amount: DecimalString;
 }
 
+interface EventsOfKind {
+  readonly events: number;
+  readonly amount: DecimalString;
+}
+
+/** What only some prices need to be explained; a part that changed nothing is left out. */
+export interface CalculationDetails {
+  /** Units of the line that are free, and of this charge those that are not. */
+  readonly included?: { readonly units: DecimalString; readonly quantity: DecimalString };
+  readonly package?: { readonly size: DecimalString; readonly price: DecimalString; readonly packages: DecimalString };
+  readonly percentage?: {
+    readonly rate: DecimalString;
+    readonly fixed_fee: DecimalString | null;
+    readonly per_event_minimum: DecimalString | null;
+    readonly per_event_maximum: DecimalString | null;
+    /** Of the version at the period's end. */
+    readonly free_events: number | null;
+    readonly free_amount: DecimalString | null;
+    /** Wholly free events, and all that was free of any. */
+    readonly free: EventsOfKind;
+    /** What pays rate and fee. */
+    readonly rated: EventsOfKind;
+    readonly at_minimum: EventsOfKind;
+    readonly at_maximum: EventsOfKind;
+    readonly negative: EventsOfKind;
+  };
+  /** Percent of `of` taken away. */
+  readonly discount?: { readonly percent: DecimalString; readonly of: DecimalString };
+  readonly fixed?: {
+    readonly name: string;
+    readonly amount: DecimalString;
+    readonly billed: FixedFee['billed'];
+    readonly quantity_meter: string | null;
+    /** Of a prorated fee: time in force and length of the period that it is for. */
+    readonly elapsed_seconds?: DecimalString;
+    readonly period_seconds?: DecimalString;
+  };
+  /** All other lines of the invoice. */
+  readonly commitment?: { readonly minimum: DecimalString; readonly lines: DecimalString };
+  /** What keeps the line, which would come to `line_amount`, within its price's limit. */
+  readonly limit?: {
+    readonly kind: 'minimum' | 'maximum';
+    readonly limit: DecimalString;
+    readonly line_amount: DecimalString;
+    readonly adjustment: DecimalString;
+  };
+}
+
 /** The explanation of a charge (API.md), complete enough to recompute the amount. Stored as it stands. */
-export interface Calculation {
-  readonly model: 'flat' | 'tiered' | 'volume';
+export interface Calculation extends CalculationDetails {
+  readonly model: Price['model'] | FixedFee['model'] | 'minimum_commitment';
+  /** Of a dimensional price: what its usage has in common. */
+  readonly match?: Match;
+  /** Usage of the line's group that matches any of these has another price, and is not part of it. */
+  readonly except?: readonly Match[];
   readonly formula: string;
   readonly quantity: DecimalString;
   readonly unit_price: DecimalString | null;
@@ -58,9 +124,11 @@ export interface Calculation {
   readonly in_force: readonly Interval[];
 }
 
-/** One charge: a meter and pricing group under one price book version (RULES 20). */
+/** One charge: a meter and pricing group, or a fee, under one price book version (RULES 20). */
 export interface RatedCharge {
-  readonly meter: string;
+  /** null: a fee or a commitment, whose `lineKey` says which. */
+  readonly meter: string | null;
+  readonly lineKey?: string;
   readonly group: GroupKey;
   readonly priceBookId: string;
   readonly currency: string;
@@ -72,11 +140,15 @@ export interface RatedCharge {
   readonly calculation: Calculation;
 }
 
-/** One invoice line: a meter and pricing group; its amount is the rounded sum of its charges (RULES 24). */
+/** One invoice line: a meter and pricing group, or a fee; its amount is the rounded sum of its charges (RULES 24). */
 export interface RatedLine {
-  /** The line's identity in its chain (RULES 26): meter and pricing group, separator-safe. */
+  /** The line's identity in its chain (RULES 26): meter and pricing group, or fee; separator-safe. */
   readonly lineKey: string;
-  readonly meter: string;
+  readonly meter: string | null;
+  /** What the line is called, where it has no meter. */
+  readonly name?: string;
+  /** What the line is for, where that is not the invoice's period. */
+  readonly service?: Interval;
   readonly group: GroupKey;
   readonly currency: string;
   readonly quantity: DecimalString;
@@ -96,7 +168,7 @@ export interface RatingProblem {
 }
 
 export interface RatingResult {
-  /** Sorted by meter, then group. */
+  /** Sorted by meter, then group; fees last. */
   readonly lines: readonly RatedLine[];
   readonly problems: readonly RatingProblem[];
 }

@@ -1,14 +1,8 @@
 import type { Instant, Interval, LocalDate } from '../values.js';
+import { assignmentAt, currentAssignments } from './assignments.js';
+import type { AssignedPriceBook } from './assignments.js';
 import type { PriceBookVersion } from './price-book.js';
 import type { PriceSegment } from './rating.js';
-
-/** A customer's price book from an instant on; null: from the beginning. */
-export interface AssignedPriceBook {
-  readonly priceBook: string;
-  readonly effectiveFrom: Instant | null;
-  /** Of two assignments with the same effectiveFrom the one with the greater order holds. */
-  readonly learnedOrder: number;
-}
 
 export interface PriceSchedule {
   readonly assignments: readonly AssignedPriceBook[];
@@ -27,17 +21,18 @@ interface DatedVersion {
  * The price segments of a period: they tile it in order, each with the version in force (RULES 19–21), and no two
  * neighbours have the same one.
  *
- * The assignment in force is the one with the latest `effectiveFrom` at or before an instant; of its price book the
- * version in force is the one with the latest `effective_from` that has not reached its `effective_until` (so a version
+ * The assignment in force is the one with the latest `effectiveFrom` at or before an instant that has not ended; of its price
+ * book the version in force is the one with the latest `effective_from` that has not reached its `effective_until` (so a version
  * with an end gives way to the one before it). Equal dates: the one learned last holds, and the other never again.
  */
 export function priceSegments(period: Interval, schedule: PriceSchedule): readonly PriceSegment[] {
   const versions = currentVersions(schedule);
+  const assignments = currentAssignments(schedule.assignments);
   const segments: PriceSegment[] = [];
-  const bounds = boundsWithin(period, schedule.assignments, versions);
+  const bounds = boundsWithin(period, assignments, versions);
   for (const [index, from] of bounds.entries()) {
     const to = bounds[index + 1] ?? period.to;
-    const priceBook = inForce(from, schedule.assignments, versions);
+    const priceBook = inForce(from, assignments, versions);
     const previous = segments.at(-1);
     if (previous !== undefined && previous.priceBook?.priceBookId === priceBook?.priceBookId) {
       segments[segments.length - 1] = { ...previous, to };
@@ -89,7 +84,10 @@ function boundsWithin(
   const add = (at: Instant | null): void => {
     if (at !== null && at > period.from && at < period.to) bounds.add(at);
   };
-  for (const { effectiveFrom } of assignments) add(effectiveFrom);
+  for (const { effectiveFrom, effectiveUntil = null } of assignments) {
+    add(effectiveFrom);
+    add(effectiveUntil);
+  }
   for (const { version, from } of versions) {
     add(from);
     add(version.effectiveUntil);
@@ -102,23 +100,13 @@ function inForce(
   assignments: readonly AssignedPriceBook[],
   versions: readonly DatedVersion[],
 ): PriceBookVersion | null {
-  let assigned: AssignedPriceBook | null = null;
-  for (const candidate of assignments) {
-    if (candidate.effectiveFrom !== null && candidate.effectiveFrom > at) continue;
-    if (assigned === null || isLater(candidate, assigned)) assigned = candidate;
-  }
+  const assigned = assignmentAt(assignments, at);
   if (assigned === null) return null;
   const code = assigned.priceBook;
   return latestVersion(
     versions.filter(({ version }) => version.code === code),
     at,
   );
-}
-
-function isLater(candidate: AssignedPriceBook, than: AssignedPriceBook): boolean {
-  const a = candidate.effectiveFrom ?? '';
-  const b = than.effectiveFrom ?? '';
-  return a === b ? candidate.learnedOrder > than.learnedOrder : a > b;
 }
 
 function latestVersion(versions: readonly DatedVersion[], at: Instant): PriceBookVersion | null {

@@ -1,10 +1,10 @@
 import { addDecimals, decimal, zero } from '../decimal.js';
-import { lineKeyOf } from '../rating/line-key.js';
+import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine } from '../rating/rating.js';
 import { amountDifference, classOfGap, usageDifferences } from './difference.js';
 import type { ReconciliationDifference } from './difference.js';
 import { isBelowMinorUnit } from './lines.js';
-import { usageByMeter } from './usage.js';
+import { ofMeters, usageByMeter } from './usage.js';
 import type { MeterUsage } from './usage.js';
 
 export interface GateStages {
@@ -28,7 +28,7 @@ export interface HoldingChain {
  */
 export function chainHolds({ usage, charges, lines }: GateStages): HoldingChain {
   const differences = [
-    ...usageDifferences('aggregates→charges', usageByMeter(usage), usageByMeter(charges)),
+    ...usageDifferences('aggregates→charges', usageByMeter(usage), usageByMeter(ofMeters(charges))),
     ...lineDifferences(charges, lines),
   ];
   return { holds: differences.length === 0, differences };
@@ -40,7 +40,7 @@ function lineDifferences(
 ): readonly ReconciliationDifference[] {
   const byLine = new Map<string, RatedCharge[]>();
   for (const charge of charges) {
-    const key = lineKeyOf(charge.meter, charge.group);
+    const key = lineKeyOfCharge(charge);
     byLine.set(key, [...(byLine.get(key) ?? []), charge]);
   }
   const billed = new Map(lines.map((line) => [line.lineKey, line]));
@@ -57,7 +57,8 @@ function lineDifferences(
     const amounts = { expected, found: line.amount };
     if (own.length === 0) return amountDifference(place, amounts, 'duplicate');
     const quantity = addDecimals(own.map((charge) => charge.quantity));
-    if (!decimal(quantity).equals(decimal(line.quantity))) {
+    // A fee is counted once, whichever versions share it by time.
+    if (line.meter !== null && !decimal(quantity).equals(decimal(line.quantity))) {
       const difference = amountDifference(place, amounts, 'disagreement');
       return {
         ...difference,

@@ -3,10 +3,10 @@ import { invoicedLines } from '../correction/invoiced.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import { minorUnits } from '../money/currency.js';
 import { roundMoney } from '../money/rounding.js';
-import { lineKeyOf } from '../rating/line-key.js';
+import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RoundingMode } from '../rating/price-book.js';
 import type { RatedCharge } from '../rating/rating.js';
-import type { DecimalString } from '../values.js';
+import type { DecimalString, GroupKey } from '../values.js';
 import { amountDifference, classOfGap } from './difference.js';
 import type { DifferenceClass, DifferencePlace, ReconciliationDifference } from './difference.js';
 
@@ -26,14 +26,20 @@ export interface LineComparison {
   readonly differences: readonly ReconciliationDifference[];
 }
 
+/** How a line is rounded; null: no version of its price book says. */
+export type RoundingOf = (line: {
+  readonly lineKey: string;
+  readonly meter: string | null;
+  readonly group: GroupKey;
+}) => RoundingMode | null;
+
 interface LineInput {
   readonly currency: string;
   /** The period's current charges. */
-  readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'amount'>[];
+  readonly charges: readonly Pick<RatedCharge, 'meter' | 'lineKey' | 'group' | 'amount'>[];
   /** Those that count. */
   readonly documents: readonly Pick<Invoice, 'lines'>[];
-  /** How the lines of a meter are rounded; null: no version of its price book says. */
-  readonly roundingOf: (meter: string) => RoundingMode | null;
+  readonly roundingOf: RoundingOf;
 }
 
 /**
@@ -41,11 +47,15 @@ interface LineInput {
  * else (RULES 29); a line that was never billed is missing, one without charges a duplicate.
  */
 export function compareLines({ currency, charges, documents, roundingOf }: LineInput): LineComparison {
-  const charged = new Map<string, { readonly meter: string; readonly amounts: DecimalString[] }>();
-  for (const { meter, group, amount } of charges) {
-    const key = lineKeyOf(meter, group);
+  const charged = new Map<
+    string,
+    { readonly meter: string | null; readonly group: GroupKey; readonly amounts: DecimalString[] }
+  >();
+  for (const charge of charges) {
+    const { meter, group, amount } = charge;
+    const key = lineKeyOfCharge(charge);
     const known = charged.get(key);
-    if (known === undefined) charged.set(key, { meter, amounts: [amount] });
+    if (known === undefined) charged.set(key, { meter, group, amounts: [amount] });
     else known.amounts.push(amount);
   }
   const invoiced = new Map(invoicedLines(documents).map((line) => [line.lineKey, line]));
@@ -62,7 +72,7 @@ export function compareLines({ currency, charges, documents, roundingOf }: LineI
     const rounding = decimal(line.invoiced).minus(decimal(line.charged));
     lines.push({ line_key: key, meter, ...line, rounding: toDecimalString(rounding) });
     const place = { stage: 'charges→lines', meter, line_key: key } as const;
-    const mode = meter === null ? null : roundingOf(meter);
+    const mode = roundingOf({ lineKey: key, meter, group: is?.group ?? billed?.group ?? {} });
     const presence = { isCharged: is !== undefined, isBilled: billed !== undefined };
     const difference = differenceOf(place, { ...line, ...presence, currency, mode });
     if (difference !== null) differences.push(difference);

@@ -1,14 +1,13 @@
 import type { Invoice } from '../invoicing/invoice.js';
 import type { JournalEntry } from '../ledger/journal.js';
-import type { RoundingMode } from '../rating/price-book.js';
 import type { RatedCharge } from '../rating/rating.js';
 import { usageDifferences } from './difference.js';
 import type { ReconciliationDifference } from './difference.js';
 import { compareWithJournal } from './journal.js';
 import type { JournalComparison, PostedDocument } from './journal.js';
 import { compareLines } from './lines.js';
-import type { LineStages } from './lines.js';
-import { chargedUsage, usageByMeter } from './usage.js';
+import type { LineStages, RoundingOf } from './lines.js';
+import { chargedUsage, ofMeters, usageByMeter } from './usage.js';
 import type { MeterUsage, OverPeriod } from './usage.js';
 
 /** A document with the entries that were posted for it. */
@@ -25,12 +24,17 @@ export interface SettledStages {
   /** Its aggregates of the meters that do not add up. */
   readonly overPeriod: OverPeriod;
   /** The current charges of that rating. */
-  readonly charges: readonly Pick<RatedCharge, 'meter' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'>[];
+  readonly charges: readonly Pick<
+    RatedCharge,
+    'meter' | 'lineKey' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'
+  >[];
   /** Those that count: the original and its corrections. */
   readonly documents: readonly Pick<Invoice, 'invoiceId' | 'lines'>[];
   /** Every document of the period, voided ones too. */
   readonly posted: readonly DocumentWithEntries[];
-  readonly roundingOf: (meter: string) => RoundingMode | null;
+  /** Meters that are counted for fees alone: nothing charges their usage by itself. */
+  readonly quantityOnly?: ReadonlySet<string>;
+  readonly roundingOf: RoundingOf;
 }
 
 export interface SettledComparison {
@@ -47,7 +51,8 @@ export interface SettledComparison {
 /** The part of the chain that was settled: aggregates = charges = lines = journal. */
 export function compareSettled(stages: SettledStages): SettledComparison {
   const aggregates = chargedUsage(stages.aggregates, stages.overPeriod);
-  const charges = usageByMeter(stages.charges);
+  const priced = new Map([...aggregates].filter(([meter]) => stages.quantityOnly?.has(meter) !== true));
+  const charges = usageByMeter(ofMeters(stages.charges));
   const { lines, differences } = compareLines(stages);
   const journal = stages.posted.map(({ document, entries }) => compareWithJournal(document, entries));
   return {
@@ -55,7 +60,7 @@ export function compareSettled(stages: SettledStages): SettledComparison {
     charges,
     lines,
     journal,
-    usageDifferences: usageDifferences('aggregates→charges', aggregates, charges),
+    usageDifferences: usageDifferences('aggregates→charges', priced, charges),
     documentDifferences: [...differences, ...journal.flatMap((posted) => posted.differences)],
   };
 }

@@ -33,6 +33,13 @@ export function usageByMeter(rows: readonly MeterUsage[]): ReadonlyMap<string, M
   );
 }
 
+/** What charges say of usage: fees say nothing. */
+export function ofMeters<C extends Omit<MeterUsage, 'meter'> & { readonly meter: string | null }>(
+  charges: readonly C[],
+): readonly (C & MeterUsage)[] {
+  return charges.filter((charge): charge is C & MeterUsage => charge.meter !== null);
+}
+
 /** The same events with the same quantity. */
 export function sameUsage(a: MeterUsage, b: MeterUsage): boolean {
   return a.eventCount === b.eventCount && a.digest === b.digest && decimal(a.quantity).equals(decimal(b.quantity));

@@ -6,7 +6,7 @@ import type { Invoice } from '../invoicing/invoice.js';
 import { describeLine } from '../invoicing/build-invoice.js';
 import type { JournalEntry } from '../ledger/journal.js';
 import { emptyDigest } from '../metering/digest.js';
-import { groupKeyText } from '../metering/group-key.js';
+import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine, RatingResult } from '../rating/rating.js';
 import type { DecimalString, Digest, GroupKey, LocalDate, Position } from '../values.js';
 import type { ReconciliationDifference } from './difference.js';
@@ -37,7 +37,7 @@ interface ChargeFigures {
 export interface VerifiedCharge {
   /** null: the document names none. */
   readonly charge_id: string | null;
-  readonly meter: string;
+  readonly meter: string | null;
   readonly group: GroupKey;
   readonly expected: ChargeFigures;
   readonly found: ChargeFigures;
@@ -197,8 +197,7 @@ function figuresOf(charge: RatedCharge | undefined): ChargeFigures {
   return { event_count: charge.eventCount, quantity: charge.quantity, digest: charge.digest, amount: charge.amount };
 }
 
-const keyOf = ({ meter, group, priceBookId }: RatedCharge): string =>
-  JSON.stringify([meter, groupKeyText(group), priceBookId]);
+const keyOf = (charge: RatedCharge): string => JSON.stringify([lineKeyOfCharge(charge), charge.priceBookId]);
 
 const equal = (a: DecimalString, b: DecimalString): boolean => decimal(a).equals(decimal(b));
 const minus = (a: DecimalString, b: DecimalString): DecimalString => toDecimalString(decimal(a).minus(decimal(b)));

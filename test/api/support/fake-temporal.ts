@@ -21,11 +21,14 @@ export class FakeTemporal implements TemporalGateway {
   readonly closed: { readonly customerId: string; readonly period: LocalDate; readonly request: CloseRequested }[] = [];
   readonly reRatings: { readonly workflowId: string; readonly about: About; readonly signal: boolean }[] = [];
   readonly reconciliations: string[] = [];
+  readonly evaluations: string[] = [];
   away = false;
   /** What happens on a close; the default issues through the real gate. */
   onClose: (customerId: string, period: LocalDate, request: CloseRequested) => Promise<void>;
   /** What happens when a re-rating is started or told of a decision. */
   onReRating: (reRatingId: string) => Promise<void>;
+  /** What happens when an evaluation is started. */
+  onEvaluation: (evaluationId: string) => Promise<void>;
   private readonly dependencies: ActivityDependencies;
   private readonly activities: Activities;
 
@@ -48,6 +51,10 @@ export class FakeTemporal implements TemporalGateway {
     this.activities = createActivities(this.dependencies);
     this.onClose = (customerId, period, request) => this.issue(customerId, period, request);
     this.onReRating = (reRatingId) => this.reRate(reRatingId);
+    this.onEvaluation = async (evaluationId) => {
+      while ((await this.run(this.activities.evaluateChunk, { evaluationId, limit: 100 })).more);
+      await this.run(this.activities.finishEvaluation, { evaluationId });
+    };
   }
 
   async startBillingPeriod(customerId: string, period: LocalDate): Promise<void> {
@@ -78,6 +85,12 @@ export class FakeTemporal implements TemporalGateway {
     this.reconciliations.push(runId);
     while ((await this.run(this.activities.reconcileChunk, { runId, limit: 100 })).more);
     await this.run(this.activities.finishReconciliation, { runId });
+  }
+
+  async startEvaluation(evaluationId: string): Promise<void> {
+    await this.reach();
+    this.evaluations.push(evaluationId);
+    await this.onEvaluation(evaluationId);
   }
 
   async health(): Promise<void> {

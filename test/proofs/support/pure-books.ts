@@ -34,6 +34,15 @@ const postingDate = '2024-03-01' as LocalDate;
 const seller = { name: 'Reckoner Test Ltd' };
 const meters = meterFacts.map((meter) => meterOf({ ...meter, meterId: meter.code }));
 
+const assignment = {
+  priceBook: bookCode,
+  effectiveFrom: null,
+  effectiveUntil: null,
+  learnedOrder: 1,
+  decidedBy: 'test',
+  learnedAt: issuedAt,
+};
+
 const billingPeriods = periods.map(({ name, from, to }): BillingPeriod => ({
   customerId,
   period: name as LocalDate,
@@ -81,7 +90,7 @@ export class PureBooks implements Subject, Comparing<Comparison> {
       findCustomer: () => Promise.resolve(customer),
       meters: () => Promise.resolve(meters),
       meterVersions: () => Promise.resolve(meters),
-      assignments: () => Promise.resolve([{ priceBook: bookCode, effectiveFrom: null, learnedOrder: 1 }]),
+      assignments: () => Promise.resolve([assignment]),
       priceBookVersions: () => Promise.resolve(this.versions),
       priceBooksById: (ids) => Promise.resolve(this.versions.filter(({ priceBookId }) => ids.includes(priceBookId))),
     };
@@ -248,14 +257,13 @@ export class PureBooks implements Subject, Comparing<Comparison> {
     const counting = [...this.events.values()].filter((event) => event !== null);
     const { windows, unreadable } = aggregate(counting, meters, period);
     invariant(unreadable.length === 0, 'every value of a history can be read');
-    const { lines, problems } = await rateWith(facts, period, (segments, ids) =>
-      Promise.resolve(
-        usageBySegment(
-          windows.filter(({ meter }) => ids.includes(meter)),
-          segments,
-        ),
-      ),
-    );
+    const { lines, problems } = await rateWith(facts, period, {
+      usage: (segments, ids) => {
+        const counted = windows.filter(({ meter }) => ids.includes(meter));
+        return Promise.resolve(usageBySegment(counted, segments));
+      },
+      events: () => Promise.reject(new Error('no price of a history is taken of each event')),
+    });
     invariant(problems.length === 0, problems.map(({ detail }) => detail).join(' '));
     return lines;
   }

@@ -1,0 +1,87 @@
+/** Which prices a customer has when: assignments of price books, and prices of the customer's own beside them. */
+import { startOfLocalDay } from '../../calendar/time-zones.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { assignmentAt, currentAssignments, holdsUntil } from '../../domain/rating/assignments.js';
+import { overrideCode } from '../../domain/rating/overrides.js';
+import { parsePriceBook, requireMetersOf } from '../../domain/rating/parse-price-book.js';
+import type { PriceBookVersion } from '../../domain/rating/price-book.js';
+import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
+import { versionInForce } from '../../domain/rating/segments.js';
+import type { Instant } from '../../domain/values.js';
+import type { PriceOverride, Storage } from '../../storage/types.js';
+import type { OverrideBody } from '../schemas/customer-prices.js';
+import { requireCustomer } from './customers.js';
+
+type PriceStorage = Pick<Storage, 'reference'>;
+
+/**
+ * @throws DomainFailure UNKNOWN_CUSTOMER, UNKNOWN_METER, VALIDATION_FAILED for a fee, and the refusals of a price book
+ */
+export async function putOverride(
+  storage: PriceStorage,
+  customerId: string,
+  { body, actor }: { readonly body: OverrideBody; readonly actor: string },
+): Promise<{ readonly override: PriceOverride; readonly created: boolean }> {
+  const { currency } = await requireCustomer(storage, customerId);
+  const { reason, ...terms } = body;
+  const wire = { ...terms, code: 'override', version: '1', currency };
+  const { code: _code, version: _version, ...content } = parsePriceBook(wire);
+  refuseFees(content);
+  requireMetersOf({ ...content, code: 'override', version: '1' }, await storage.reference.meters(), wire);
+  return storage.reference.putPriceOverride(customerId, content, { reason, decidedBy: actor });
+}
+
+/** A fee is due for the assignment of a price book; there is no meter by which another one could stand in for it. */
+function refuseFees({ fees }: Pick<PriceBookVersion, 'fees'>): void {
+  const [first] = fees;
+  if (first === undefined) return;
+  const detail = `"${first.name}" is a fee. An override prices meters; for other fees assign a price book of the customer's own.`;
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/prices');
+}
+
+export function toApiOverride({ customerId, priceBook, reason, decidedBy, decidedAt }: PriceOverride): object {
+  const { code, version, ...wire } = priceBookToWire(priceBook);
+  return {
+    customer_id: customerId,
+    version: Number(version),
+    price_book: code,
+    ...wire,
+    reason,
+    decided_by: decidedBy,
+    decided_at: decidedAt,
+  };
+}
+
+/** @throws DomainFailure UNKNOWN_CUSTOMER */
+export async function priceBooksAt({ reference }: PriceStorage, customerId: string, at: Instant): Promise<object> {
+  const { timeZone } = await requireCustomer({ reference }, customerId);
+  const assignments = await reference.assignments(customerId);
+  const current = currentAssignments(assignments);
+  const inForce = assignmentAt(current, at);
+  const versionOf = async (code: string): Promise<object | null> => {
+    const versions = await reference.priceBookVersions(code);
+    return toApiVersion(versionInForce(versions, at, (day) => startOfLocalDay(day, timeZone)));
+  };
+  const override = await versionOf(overrideCode(customerId));
+  return {
+    customer_id: customerId,
+    at,
+    in_force: inForce === null ? null : await versionOf(inForce.priceBook),
+    override,
+    assignments: assignments.map((assignment) => ({
+      price_book: assignment.priceBook,
+      from: assignment.effectiveFrom,
+      until: current.includes(assignment) ? holdsUntil(assignment, current) : assignment.effectiveUntil,
+      ends_at: assignment.effectiveUntil,
+      replaced: !current.includes(assignment),
+      in_force: assignment === inForce,
+      decided_by: assignment.decidedBy,
+      decided_at: assignment.learnedAt,
+    })),
+  };
+}
+
+function toApiVersion(version: PriceBookVersion | null): object | null {
+  if (version === null) return null;
+  return { price_book: version.code, version: version.version, effective_from: version.effectiveFrom };
+}

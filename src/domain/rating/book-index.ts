@@ -1,0 +1,35 @@
+import type { Price, PriceBookVersion } from './price-book.js';
+
+/** What rating asks of a price book version for every customer. */
+export interface BookIndex {
+  /** Prices by the meter that they are of, whatever they match. */
+  readonly byMeter: ReadonlyMap<string, readonly Price[]>;
+  /** Meters with a price that is due without usage (RULES 12, 15). */
+  readonly dueWithoutUsage: readonly string[];
+  /** Meters that fees are counted by. */
+  readonly countedForFees: readonly string[];
+}
+
+/** Versions never change, so their index is kept as long as they are: closing a month rates thousands of customers by few. */
+const indexes = new WeakMap<PriceBookVersion, BookIndex>();
+
+export function indexOf(book: PriceBookVersion): BookIndex {
+  const known = indexes.get(book);
+  if (known !== undefined) return known;
+  const byMeter = new Map<string, Price[]>();
+  for (const price of book.prices) {
+    const own = byMeter.get(price.meter);
+    if (own === undefined) byMeter.set(price.meter, [price]);
+    else own.push(price);
+  }
+  const index = {
+    byMeter,
+    dueWithoutUsage: book.prices.filter(isDueWithoutUsage).map(({ meter }) => meter),
+    countedForFees: book.fees.flatMap(({ quantityMeter }) => quantityMeter ?? []),
+  };
+  indexes.set(book, index);
+  return index;
+}
+
+export const isDueWithoutUsage = (price: Price): boolean =>
+  price.minimum !== null || ('chargeWhenZero' in price && price.chargeWhenZero);
