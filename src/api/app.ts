@@ -9,6 +9,8 @@ import { EventIngest } from './ingest/event-ingest.js';
 import { defaultGroupCommitLimits, GroupCommit } from './ingest/group-commit.js';
 import { KnownCustomers } from './ingest/known-customers.js';
 import { KnownMeters } from './ingest/known-meters.js';
+import { KnownSchemas } from './ingest/known-schemas.js';
+import { KnownTags } from './ingest/known-tags.js';
 import { KnownBackfills } from './ingest/backfilled.js';
 import { EventReceiver } from './ingest/receive-events.js';
 import { registerActor } from './plugins/actor.js';
@@ -27,6 +29,7 @@ import type { RouteContext } from './routes/context.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
+import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
@@ -34,10 +37,12 @@ import { operationRoutes } from './routes/operations.js';
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
+import { EventSchemaService } from './services/event-schemas.js';
 import { PeriodService } from './services/periods.js';
 import { ReRatingService } from './services/re-ratings.js';
 import { ReconciliationService } from './services/reconciliations.js';
@@ -77,6 +82,9 @@ const allRoutes = [
   customerRoutes,
   usageRoutes,
   meterRoutes,
+  eventSchemaRoutes,
+  eventSchemaReadRoutes,
+  tagRoutes,
   priceBookRoutes,
   billingPeriodRoutes,
   invoiceRoutes,
@@ -122,10 +130,14 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   });
   const groupCommit = new GroupCommit(storage.ledger, limits, metrics.commits);
   const knownMeters = new KnownMeters(storage.reference);
+  const knownSchemas = new KnownSchemas(storage.eventSchemas);
+  const knownTags = new KnownTags(storage.tags);
   const ingest = new EventIngest({
     groupCommit,
     customers: new KnownCustomers(storage.reference),
     meters: knownMeters,
+    schemas: knownSchemas,
+    tags: knownTags,
     backfills: new KnownBackfills(storage.backfills),
     flood,
     observer: metrics,
@@ -138,9 +150,12 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const adjustments = new AdjustmentService({
     storage,
     meters: knownMeters,
+    schemas: knownSchemas,
+    tags: knownTags,
     clock,
     futureToleranceMs: config.futureToleranceMs,
   });
+  const eventSchemas = new EventSchemaService({ storage, known: knownSchemas });
   const backfills = new BackfillService(storage);
   const deadLetters = new DeadLetterService({ storage, ingest });
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
@@ -155,6 +170,8 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     ingest,
     receiver,
     knownMeters,
+    eventSchemas,
+    knownTags,
     metrics,
     customers,
     periods,

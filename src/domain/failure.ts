@@ -80,6 +80,13 @@ export const failureCodes = [
   'EVENT_ID_REPLACED',
   'DEAD_LETTER_NOT_FOUND',
   'DEAD_LETTER_NOT_OPEN',
+  'UNKNOWN_SCHEMA_VERSION',
+  'EVENT_SCHEMA_MISMATCH',
+  'INVALID_SCHEMA',
+  'INCOMPATIBLE_SCHEMA',
+  'TAG_NOT_REGISTERED',
+  'TAG_VALUE_NOT_ALLOWED',
+  'TAG_REQUIRED',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

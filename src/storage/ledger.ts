@@ -120,11 +120,12 @@ interface EventRow {
   readonly user_id: string | null;
   readonly trace_id: string | null;
   readonly backfill_id: string | null;
+  readonly schema_version: number | null;
 }
 
 /** Columns of `storedEvent`, for tables or subqueries with the columns of telemetry_events. */
 export const storedEventColumns = `customer_id, source, event_id, event_type, event_time, ingestion_time, position,
-  content_hash, metadata::text AS metadata, request_id, user_id, trace_id, backfill_id`;
+  content_hash, metadata::text AS metadata, request_id, user_id, trace_id, backfill_id, schema_version`;
 
 /** A row of `storedEventColumns` as the event it holds. */
 export function storedEvent(row: EventRow): StoredEvent {
@@ -140,6 +141,7 @@ export function storedEvent(row: EventRow): StoredEvent {
     position: row.position,
     ingestionTime: row.ingestion_time,
     backfillId: row.backfill_id,
+    schemaVersion: row.schema_version,
   };
 }
 

@@ -14,8 +14,10 @@ import type {
   ReRatingOutcome,
   ReRatingStore,
 } from './types-correction.js';
+import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
+import type { TagStore } from './types-tags.js';
 import type { OpenWindow, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
@@ -26,8 +28,10 @@ import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } fr
 export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
+export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
+export type * from './types-tags.js';
 export type * from './types-usage.js';
 
 // Usage ledger --------------------------------------------------------------------------------------------------------
@@ -40,11 +44,19 @@ export type * from './types-usage.js';
 export type AppendOutcome =
   'accepted' | 'duplicate' | 'conflict' | 'in_backfill' | 'to_be_replaced' | 'backfill_closed';
 
-export interface StoredEvent extends Omit<UsageEvent, 'backfillId'> {
+export interface StoredEvent extends Omit<UsageEvent, 'backfillId' | 'schemaVersion'> {
   readonly position: Position;
   readonly ingestionTime: Instant;
   /** The backfill that it came with; it counts while that is in force. null: none. */
   readonly backfillId: string | null;
+  /** Of its type's schema, against which it was validated; null: the type had none. */
+  readonly schemaVersion: number | null;
+}
+
+/** An event that a charge was rated on, as it was at the charge's cutoff. */
+export interface ChargeEvent extends StoredEvent {
+  /** How many events it stands for to the charge's meter; null: that meter does not count events. */
+  readonly standsFor: DecimalString | null;
 }
 
 export interface UsageLedger {
@@ -249,7 +261,7 @@ export interface BillingStore {
   ): Promise<Page<Invoice>>;
   findCharge(chargeId: string): Promise<StoredCharge | null>;
   /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
-  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<StoredEvent>>;
+  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>>;
   /** The lines that bill any of these charges. */
   linesOfCharge(chargeId: string): Promise<readonly (InvoiceLineItem & { invoiceId: string })[]>;
 }
@@ -350,6 +362,8 @@ export interface Storage {
   readonly adjustments: AdjustmentStore;
   readonly backfills: BackfillStore;
   readonly deadLetters: DeadLetterStore;
+  readonly eventSchemas: EventSchemaStore;
+  readonly tags: TagStore;
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;

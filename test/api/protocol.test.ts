@@ -224,12 +224,14 @@ describe('OpenAPI', () => {
       'POST /dead-letters/replay',
       'POST /dead-letters/{id}/discard',
       'POST /dead-letters/{id}/replay',
+      'POST /event-schemas',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
       'POST /re-ratings',
       'POST /re-ratings/{id}/approve',
       'POST /re-ratings/{id}/reject',
       'POST /reconciliations',
+      'PUT /tags/{key}',
     ]);
   });
 
@@ -269,6 +271,8 @@ describe('OpenAPI', () => {
       'GET /dead-letters',
       'GET /dead-letters/{id}',
       'GET /event-adjustments',
+      'GET /event-schemas',
+      'GET /event-schemas/{event_type}/{version}',
       'GET /events',
       'GET /events/{customer_id}/{event_id}',
       'GET /findings',
@@ -291,6 +295,8 @@ describe('OpenAPI', () => {
       'GET /reconciliations',
       'GET /reconciliations/{id}',
       'GET /reconciliations/{id}/results',
+      'GET /tags',
+      'GET /tags/{key}',
       'POST /backfills',
       'POST /backfills/{id}/close',
       'POST /backfills/{id}/revert',
@@ -299,6 +305,7 @@ describe('OpenAPI', () => {
       'POST /dead-letters/{id}/discard',
       'POST /dead-letters/{id}/replay',
       'POST /event-adjustments',
+      'POST /event-schemas',
       'POST /events',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
@@ -309,6 +316,7 @@ describe('OpenAPI', () => {
       'POST /re-ratings/{id}/reject',
       'POST /reconciliations',
       'PUT /customers/{customer_id}',
+      'PUT /tags/{key}',
     ]);
   });
 

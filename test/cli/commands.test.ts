@@ -129,6 +129,12 @@ describe('charges show', () => {
     expect(out).toMatch(/no limit.*234.*0\.08.*18\.72/);
     expect(out).toContain('1234, digest 00ff');
   });
+
+  it('says for how many its events stand, where that is not their number', async () => {
+    const calculation = { formula: 'f', source_events: { count: 3, stands_for: '1011', digest: '00ff', first: [] } };
+    api.answer(() => ({ body: { charge_id: 'ch-1', revision: 1, amount: '1', currency: 'USD', calculation } }));
+    expect((await run('charges', 'show', 'ch-1')).out).toContain('3, standing for 1011, digest 00ff');
+  });
 });
 
 describe('usage and periods', () => {

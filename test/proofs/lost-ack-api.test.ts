@@ -33,6 +33,8 @@ interface Handler {
   readonly keyed: boolean;
   /** What it writes itself, and what it asks of Temporal: their acknowledgements are what can be lost. */
   readonly writes: readonly string[];
+  /** Columns of what the request was answered, which the attempt that was lost would have said in another way. */
+  readonly answers?: readonly string[];
 }
 
 const now = Date.parse('2024-03-10T12:00:00Z');
@@ -157,6 +159,42 @@ const decision =
     return post(`/re-ratings/${String(data[0]?.reRatingId)}/${path}`, { reason: 'looked at' }, 'grace');
   };
 
+/** A backfill with some events, sent for it; and its id, which is made of its key. */
+async function openBackfill(api: LossyApi): Promise<void> {
+  await invoiced(api);
+  await api.send(openRequest, 'opened');
+  await api.ok(post(`/events?backfill_id=${await backfillId(api)}`, filled));
+}
+const openRequest = post('/backfills', {
+  customer_ids: ['cust_1'],
+  mode: 'replace',
+  from: '2024-01-01T00:00:00Z',
+  to: '2024-02-01T00:00:00Z',
+});
+const filled = exampleCalls(5).map((event) => ({ ...event, source: 'mended' }));
+async function backfillId(api: LossyApi): Promise<string> {
+  const { data } = await api.storage.backfills.list({}, { limit: 1 });
+  return String(data[0]?.backfillId);
+}
+
+/** Two that nobody could take; the customer of both is known by now. */
+async function rejected(api: LossyApi): Promise<void> {
+  await example(api);
+  await api.ok(
+    post(
+      '/events',
+      exampleCalls(2).map((event) => ({ ...event, customer_id: 'cust_2' })),
+    ),
+  );
+  await api.ok(put('cust_2'));
+}
+const oneDeadLetter =
+  (path: string, body: Json): Handler['request'] =>
+  async (api) => {
+    const [letter] = await api.storage.deadLetters.toReplay({}, 1);
+    return post(`/dead-letters/${String(letter?.deadLetterId)}/${path}`, body);
+  };
+
 const finding = { code: 'LATE_USAGE', customerId: null, period: null, subject: { test: 1 }, detail: 'of a test' };
 const none = (): Promise<void> => Promise.resolve();
 
@@ -230,6 +268,49 @@ const handlers: Readonly<Record<string, Handler>> = {
       const id = await api.storage.findings.store(finding);
       return post(`/findings/${id}/resolve`, { resolution: 'accepted', reason: 'it is a test' });
     },
+  },
+  'POST /backfills': {
+    keyed: true,
+    writes: ['backfills.create'],
+    before: invoiced,
+    request: () => openRequest,
+  },
+  'POST /backfills/{id}/close': {
+    keyed: true,
+    writes: ['backfills.decide'],
+    before: openBackfill,
+    request: async (api) => post(`/backfills/${await backfillId(api)}/close`),
+  },
+  'POST /backfills/{id}/revert': {
+    keyed: true,
+    writes: ['backfills.decide'],
+    before: async (api) => {
+      await openBackfill(api);
+      await api.ok(post(`/backfills/${await backfillId(api)}/close`));
+    },
+    request: async (api) => post(`/backfills/${await backfillId(api)}/revert`),
+  },
+  'POST /dead-letters/{id}/replay': {
+    keyed: true,
+    writes: ['deadLetters.decide', 'ledger.append'],
+    // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
+    answers: ['outcome'],
+    before: rejected,
+    request: oneDeadLetter('replay', { reason: 'the customer was missing' }),
+  },
+  'POST /dead-letters/replay': {
+    keyed: true,
+    writes: ['deadLetters.decide', 'ledger.append'],
+    // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
+    answers: ['outcome'],
+    before: rejected,
+    request: () => post('/dead-letters/replay', { code: 'UNKNOWN_CUSTOMER' }),
+  },
+  'POST /dead-letters/{id}/discard': {
+    keyed: true,
+    writes: ['deadLetters.decide'],
+    before: rejected,
+    request: oneDeadLetter('discard', { reason: 'a test system' }),
   },
   'POST /invoices/{id}/void': {
     keyed: true,
@@ -315,10 +396,11 @@ async function sentIn(way: Way, handler: Handler): Promise<After> {
   const api = await LossyApi.start();
   try {
     await handler.before(api);
-    const before = await contentOf(api.url, leaving);
+    const leavingOut = { ...leaving, columns: [...leaving.columns, ...(handler.answers ?? [])] };
+    const before = await contentOf(api.url, leavingOut);
     await way({ api, request: await handler.request(api), handler });
     await api.quiet();
-    const content = await contentOf(api.url, leaving);
+    const content = await contentOf(api.url, leavingOut);
     expect(content).not.toEqual(before);
     return { content, lost: lostCalls(api) };
   } finally {

@@ -12,6 +12,8 @@ import { customersNamed } from './event-format.js';
 import type { CommitJob, GroupCommit, NewDeadLetter } from './group-commit.js';
 import type { KnownCustomers } from './known-customers.js';
 import type { KnownMeters } from './known-meters.js';
+import type { KnownSchemas } from './known-schemas.js';
+import type { KnownTags } from './known-tags.js';
 import { ingestLimits } from './limits.js';
 import { boundedText, itemText, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
@@ -35,6 +37,8 @@ export interface IngestDependencies {
   readonly groupCommit: GroupCommit;
   readonly customers: KnownCustomers;
   readonly meters: KnownMeters;
+  readonly schemas: KnownSchemas;
+  readonly tags: KnownTags;
   readonly backfills: KnownBackfills;
   readonly flood: DuplicateFlood;
   readonly observer: IngestObserver;
@@ -133,17 +137,21 @@ export class EventIngest {
   }
 
   private async contextFor(parsed: EventsBody, sent: SentFor): Promise<ReadContext> {
-    const { backfills, customers, meters, clock, futureToleranceMs } = this.deps;
+    const { backfills, customers, meters, schemas, tags, clock, futureToleranceMs } = this.deps;
     const backfillId = backfillNamed(parsed, sent);
-    const [backfill, isKnownCustomer, valueNeeds] = await Promise.all([
+    const [backfill, isKnownCustomer, valueNeeds, requestSchemas, tagRules] = await Promise.all([
       backfillId === undefined ? undefined : backfills.requireOpen(backfillId),
       customers.among(customersNamed(parsed.items, parsed.format)),
       meters.valueNeeds(),
+      schemas.among(parsed.items, parsed.format),
+      tags.rules(),
     ]);
     return {
       latestEventTime: msToInstant(clock() + futureToleranceMs),
       isKnownCustomer,
       valueNeeds,
+      schemas: requestSchemas,
+      tagRules,
       doubtfulText: mayHoldUnstorableText(parsed.text),
       ...(backfill !== undefined && { backfill }),
     };

@@ -178,7 +178,15 @@ export const charge = z
     cutoff_position: z.string(),
     calculation: calculation.extend({
       windows: z.array(usageWindow.extend({ revision: z.int() })),
-      source_events: z.object({ count: z.int(), digest: z.string(), first: z.array(z.string()), href: z.string() }),
+      source_events: z.object({
+        count: z.int(),
+        stands_for: decimalOut
+          .nullable()
+          .meta({ description: 'How many events the source events stand for (`count_property`); null: not a count.' }),
+        digest: z.string(),
+        first: z.array(z.string()),
+        href: z.string(),
+      }),
     }),
     invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
   })

@@ -23,6 +23,8 @@ export interface UsageEvent {
   readonly provenance: Provenance;
   /** The backfill that it comes with: it counts while that is in force. No part of the content. */
   readonly backfillId?: string;
+  /** The version of its type's schema that its metadata was validated against; none: the type has none. No part of the content. */
+  readonly schemaVersion?: number;
 }
 
 /** One scalar of metadata, by value: how filters, groups and value properties read it. */
