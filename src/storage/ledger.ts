@@ -6,12 +6,14 @@ import { appendToBackfills, backfillIdsOf, beginSql } from './backfills-append.j
 import type { Database } from './database.js';
 import { insertDeadLetters, type NewDeadLetter } from './dead-letters.js';
 import { sqlState } from './errors.js';
+import { EventsInFlight } from './events-in-flight.js';
 import {
   copyEvents,
   deadlockDetected,
   type EarlierEvents,
   findEarlier,
   insertEvents,
+  lookUpEarlier,
   needsComparison,
   outcomesOf,
   sortBatch,
@@ -40,19 +42,29 @@ type Meters = () => Promise<readonly Meter[]>;
 
 /**
  * Nearly every batch is all new, and one that is not has its like behind it (an import repeated, an outbox sent again). So
- * batches are copied until one holds an event that is there already, and inserted until one does not.
+ * batches are copied as they are until one holds an event that is there already; then they are looked up first, and only what
+ * is new is copied, until a batch is all new again. What is stored by somebody else between look and copy, or before a copy
+ * without a look, is told by the copy's failure; such a batch is inserted.
  */
 function appender(db: Database, meters: Meters): UsageLedger['append'] {
+  const inFlight = new EventsInFlight();
   let repeating = false;
+  const copied = async (sorted: SortedBatch): Promise<EarlierEvents | null> => {
+    const earlier = repeating ? await lookUpEarlier(db.pool, sorted) : nothingEarlier;
+    const fresh = earlier.size === 0 ? sorted.winners : sorted.winners.filter((index) => !earlier.has(index));
+    if (fresh.length > 0 && !(await copyEvents(db, { ...sorted, winners: fresh }))) return null;
+    return earlier;
+  };
   const appendSorted = async (
     { sorted, deadLetters }: Batch,
     replacing: ReadonlySet<string>,
   ): Promise<readonly AppendOutcome[]> => {
     if (sorted.events.length === 0 && deadLetters.length === 0) return [];
-    if (!repeating && deadLetters.length === 0 && (await copyEvents(db, sorted))) {
-      return outcomes(sorted, new Map(), { meters, replacing });
-    }
-    const earlier = await insertBatch(db, { sorted, deadLetters });
+    const earlier = await inFlight.during(
+      sorted.events,
+      async () =>
+        (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await insertBatch(db, { sorted, deadLetters })),
+    );
     if (sorted.events.length > 0) repeating = earlier.size > 0;
     return outcomes(sorted, earlier, { meters, replacing });
   };
@@ -66,6 +78,7 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
 }
 
 const noBackfills: ReadonlySet<string> = new Set();
+const nothingEarlier: EarlierEvents = new Map();
 
 /** Asks for the meters after the commit: that may take a connection, and the one of the commit should not be held meanwhile. */
 async function outcomes(
