@@ -134,6 +134,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const knownTags = new KnownTags(storage.tags);
   const ingest = new EventIngest({
     groupCommit,
+    ledger: storage.ledger,
     customers: new KnownCustomers(storage.reference),
     meters: knownMeters,
     schemas: knownSchemas,

@@ -1,4 +1,5 @@
 /** The usage ledger: appending events, finding them again, and the safe horizon. */
+import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
@@ -27,6 +28,7 @@ import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from 
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {
   return {
     append: appender(db, meters),
+    duplicatesAmong: (events) => duplicatesAmong(db, events, meters),
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
     safeHorizon: () => safeHorizon(db),
@@ -91,6 +93,17 @@ async function outcomes(
     valuePropertiesOf: (eventType) => valueProperties(known, eventType),
     replacing,
   });
+}
+
+async function duplicatesAmong(
+  db: Database,
+  events: readonly UsageEvent[],
+  meters: Meters,
+): Promise<ReadonlySet<UsageEvent>> {
+  const sorted = sortBatch(events);
+  const earlier = await lookUpEarlier(db.pool, sorted);
+  const became = await outcomes(sorted, earlier, { meters, replacing: noBackfills });
+  return new Set(events.filter((_, index) => earlier.has(index) && became[index] === 'duplicate'));
 }
 
 /** Inserts lock keys in one order and cannot deadlock with one another, only with a copy, which then becomes an insert. */

@@ -69,6 +69,8 @@ export interface UsageLedger {
     events: readonly UsageEvent[],
     deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[],
   ): Promise<readonly AppendOutcome[]>;
+  /** Those that are in the ledger with the same content (RULES 6, 7): a repetition would change nothing. */
+  duplicatesAmong(events: readonly UsageEvent[]): Promise<ReadonlySet<UsageEvent>>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
   listEvents(
     filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant },

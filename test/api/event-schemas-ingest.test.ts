@@ -25,6 +25,28 @@ describe('events', () => {
     await add(201, 'typed', bytes(['integer', 'string'], { maximum: 10 }));
   });
 
+  test('that were taken before a schema stay duplicates after it, with the same content only', async () => {
+    const [early, number] = [
+      event('early', 'late_schema', { bytes: 'x' }),
+      event('number', 'late_schema', { bytes: 1 }),
+    ];
+    await send([early, number]);
+    await add(201, 'late_schema', bytes('integer'));
+    const other = event('early', 'late_schema', { bytes: 'y' });
+    const answer = await send([early, other, number, event('new', 'late_schema', { bytes: 'x' }), early]);
+    expect(answer).toMatchObject({ accepted: 0, duplicates: 3, rejected: 2 });
+    expect((answer['results'] as readonly Json[]).map(({ index, status, code }) => [index, status, code])).toEqual([
+      [0, 'duplicate', undefined],
+      [1, 'rejected', 'EVENT_SCHEMA_MISMATCH'],
+      [2, 'duplicate', undefined],
+      [3, 'rejected', 'EVENT_SCHEMA_MISMATCH'],
+      [4, 'duplicate', undefined],
+    ]);
+    const letters = await api.all('/dead-letters?customer_id=cust_1&code=EVENT_SCHEMA_MISMATCH&limit=100');
+    const kept = letters.map(({ event_id: id }) => id).filter((id) => id === 'early' || id === 'new');
+    expect(kept.sort()).toEqual(['early', 'new']);
+  });
+
   test('are held against the version they name, else the latest; it is stored with them', async () => {
     const answer = await send([
       event('t1', 'typed', { bytes: 5 }, { schema_version: 1 }),

@@ -4,7 +4,7 @@
  */
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
-import type { AppendOutcome } from '../../storage/types.js';
+import type { AppendOutcome, UsageLedger } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
 import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
@@ -18,7 +18,7 @@ import { ingestLimits } from './limits.js';
 import { boundedText, itemText, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
 import { mayHoldUnstorableText } from './read-metadata.js';
-import { readRequest, type EventResult, type ReadRequest } from './read-request.js';
+import { readRequest, withDuplicates, type EventResult, type ReadRequest } from './read-request.js';
 
 /** The answer to POST /events (docs/reference/API.md). `results` lists, by index, what was not newly accepted. */
 export interface IngestAnswer {
@@ -35,6 +35,7 @@ export interface IngestObserver {
 
 export interface IngestDependencies {
   readonly groupCommit: GroupCommit;
+  readonly ledger: Pick<UsageLedger, 'duplicatesAmong'>;
   readonly customers: KnownCustomers;
   readonly meters: KnownMeters;
   readonly schemas: KnownSchemas;
@@ -94,7 +95,7 @@ export class EventIngest {
    * @throws as `ingest`
    */
   async retry(parsed: EventsBody, sent: SentFor): Promise<IngestAnswer> {
-    const request = readRequest(parsed, await this.contextFor(parsed, sent));
+    const request = await this.read(parsed, await this.contextFor(parsed, sent));
     const { events } = request;
     const job = { events, deadLetters: [], bytes: parsed.text.length };
     const answer = answerOf(request, await this.deps.groupCommit.submitPatiently(job));
@@ -109,7 +110,15 @@ export class EventIngest {
   async prepare(parsed: EventsBody, sent: SentFor = {}): Promise<PreparedEvents> {
     this.deps.flood.check(parsed.items, parsed.format);
     const context = await this.contextFor(parsed, sent);
-    return { parsed, request: readRequest(parsed, context), backfillId: context.backfill?.backfillId ?? null };
+    return { parsed, request: await this.read(parsed, context), backfillId: context.backfill?.backfillId ?? null };
+  }
+
+  private async read(parsed: EventsBody, context: ReadContext): Promise<ReadRequest> {
+    const request = readRequest(parsed, context);
+    if (request.perhapsTaken.size === 0) return request;
+    const events = [...request.perhapsTaken.values()];
+    const taken = await this.deps.ledger.duplicatesAmong(events);
+    return taken.size === 0 ? request : withDuplicates(request, (event) => taken.has(event));
   }
 
   private async commit(
@@ -189,24 +198,20 @@ function backfillNamed(parsed: EventsBody, sent: SentFor): string | undefined {
 
 function answerOf(request: ReadRequest, outcomes: readonly AppendOutcome[]): IngestAnswer {
   const results: EventResult[] = [...request.refused];
-  let duplicates = 0;
+  let accepted = 0;
   for (let at = 0; at < outcomes.length; at += 1) {
     const outcome = outcomes[at];
-    if (outcome === 'accepted') continue;
+    if (outcome === 'accepted') {
+      accepted += 1;
+      continue;
+    }
     const entry = { index: request.indices[at] ?? 0, event_id: request.events[at]?.eventId ?? null };
     const refusal = outcome === undefined ? undefined : refusalsOfCommit[outcome];
-    if (refusal !== undefined) results.push({ ...entry, status: 'rejected', ...refusal });
-    else {
-      duplicates += 1;
-      results.push({ ...entry, status: 'duplicate' });
-    }
+    results.push(
+      refusal === undefined ? { ...entry, status: 'duplicate' } : { ...entry, status: 'rejected', ...refusal },
+    );
   }
   results.sort((a, b) => a.index - b.index);
-  const rejected = results.length - duplicates;
-  return {
-    accepted: outcomes.length - duplicates - (rejected - request.refused.length),
-    duplicates,
-    rejected,
-    results,
-  };
+  const duplicates = results.filter(({ status }) => status === 'duplicate').length;
+  return { accepted, duplicates, rejected: results.length - duplicates, results };
 }

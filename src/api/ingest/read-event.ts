@@ -38,6 +38,11 @@ export interface RefusedEvent {
   /** The item does not have an event's shape (as against: a well-formed event that cannot be taken). */
   readonly malformed: boolean;
   readonly issues: readonly [ProblemIssue, ...ProblemIssue[]];
+  /**
+   * The event, where it is refused by what may change while the ledger goes on: schemas, meters, tags. It may have been taken
+   * before the change, and is then the duplicate that it was.
+   */
+  readonly event?: UsageEvent;
 }
 
 export type ReadResult = UsageEvent | RefusedEvent;
@@ -72,7 +77,7 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
     return malformed(issueOf(error));
   }
   const schema = context.schemas === null ? null : context.schemas.of(shape.event_type, shape.schema_version);
-  const refusal = refusalOf(shape, { eventTime, schema }, context);
+  const refusal = refusalOf(shape, eventTime, context);
   if (refusal !== null) return { malformed: false, issues: [refusal] };
   const { customer_id: customerId, event_id: eventId, event_type: eventType, source = '' } = shape;
   const event = {
@@ -85,6 +90,8 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
     contentHash: contentHashOf({ customerId, source, eventId, eventType, eventTime, metadata }),
     provenance: provenanceOf(shape),
   };
+  const mismatch = mismatchOf(shape, schema, context);
+  if (mismatch !== null) return { malformed: false, issues: [mismatch], event };
   return schema === null || schema === 'unknown' ? event : { ...event, schemaVersion: schema.version };
 }
 
@@ -93,13 +100,8 @@ function provenanceOf({ request_id, user_id, trace_id }: EventShape): Provenance
   return { requestId: request_id ?? null, userId: user_id ?? null, traceId: trace_id ?? null };
 }
 
-interface ReadParts {
-  readonly eventTime: Instant;
-  readonly schema: SchemaInUse | 'unknown' | null;
-}
-
-/** Why a well-formed event cannot be taken; null when it can. */
-function refusalOf(shape: EventShape, { eventTime, schema }: ReadParts, context: ReadContext): ProblemIssue | null {
+/** Why a well-formed event cannot be taken, whatever it holds; null when it can. */
+function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext): ProblemIssue | null {
   if (eventTime > context.latestEventTime) {
     const detail = `The event time ${eventTime} lies in the future; events up to ${context.latestEventTime} are taken now.`;
     return { pointer: '/event_time', code: 'EVENT_TIME_IN_FUTURE', detail };
@@ -108,6 +110,15 @@ function refusalOf(shape: EventShape, { eventTime, schema }: ReadParts, context:
     const detail = `There is no customer "${shape.customer_id}". Create it with PUT /customers/{customer_id}, then send the event again.`;
     return { pointer: '/customer_id', code: 'UNKNOWN_CUSTOMER', detail };
   }
+  return null;
+}
+
+/** What is wrong with its metadata by the schema, the meters, the tags of now; null when nothing is. */
+function mismatchOf(
+  shape: EventShape,
+  schema: SchemaInUse | 'unknown' | null,
+  context: ReadContext,
+): ProblemIssue | null {
   const { event_type: eventType, metadata = noMetadata } = shape;
   const mismatch = schema === null ? null : schemaProblem(shape, schema);
   if (mismatch !== null) return mismatch;
