@@ -176,10 +176,10 @@ export const closingOutside = closingRow('closing-outside', [few, ...more], asyn
   for (const { customerId, inWindow, outside } of more) {
     results.push(
       await compare({
-        row: `closing one customer-hour of ${count(inWindow)} events`,
+        row: `closing one customer-hour of ${count(inWindow)} events in a period of ${count(outside)} others`,
         unit: 'closings',
-        ours: closeSide(`in a period of ${count(outside)} other events`, ledger, customerId),
-        limit: closeSide(`in a period of ${count(few.outside)} other events`, ledger, few.customerId),
+        ours: closeSide('closeWindows', ledger, customerId),
+        limit: closeSide(`the same in a period of ${count(few.outside)} others`, ledger, few.customerId),
         rounds: rounds * 4,
         target: { atMost: 1.5 },
       }),

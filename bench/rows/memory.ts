@@ -65,7 +65,7 @@ async function memoryOfStreams(api: { readonly url: string; readonly port: numbe
 const eventsPerRound = 60_000;
 
 const streamSide = (port: number, count: number): Side => ({
-  name: count === 1 ? 'one stream' : `${count} streams at the same time`,
+  name: 'streams',
   prepare: async () => {
     const parts = Array.from({ length: count }, () => gzipSync(linesOf(newEvents(eventsPerRound / count))));
     const requests = requestsOf(eventsPath, parts, gzippedLines);
@@ -87,10 +87,10 @@ export const stream: Row = {
         connections: 8,
       });
       const row = 'POST /events, application/x-ndjson, gzip';
-      const common = { row, unit: 'events', limit: batches, rounds, target: null };
+      const common = { unit: 'events', limit: batches, rounds, target: null };
       return [
-        await compare({ ...common, ours: streamSide(api.port, 1) }),
-        await compare({ ...common, ours: streamSide(api.port, 4) }),
+        await compare({ ...common, row: `${row}, one stream`, ours: streamSide(api.port, 1) }),
+        await compare({ ...common, row: `${row}, 4 streams at the same time`, ours: streamSide(api.port, 4) }),
         await memoryOfStreams(api),
       ];
     }),

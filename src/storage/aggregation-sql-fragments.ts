@@ -182,3 +182,6 @@ export function decimalSql(value: string): string {
 export function instantSql(at: string): string {
   return `to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
+
+/** Of the events of a group one by name, always the same one: its id, and its source where it has one. */
+export const exampleSql = `min(event_id || CASE source WHEN '' THEN '' ELSE ' of the source "' || source || '"' END)`;

@@ -11,6 +11,7 @@ import {
   countSql,
   digestSql,
   dimensionTextSql,
+  exampleSql,
   scalarTextSql,
   smallWindows,
   type SqlParameters,
@@ -48,8 +49,7 @@ export interface EventsSql {
 /**
  * The state of a customer's events at a cutoff (DESIGN 3): events at or below it, each as its last adjustment at or below it
  * left it (void removes it; an amendment replaces type, time, metadata and hash and may so move it in or out of the
- * ranges), and of these what counts by the backfills in force
- * (`countedSql`).
+ * ranges), and of these what counts by the backfills in force (`countedSql`).
  * @param name ends the names of the CTEs, so that a statement can have several scopes
  */
 export function effectiveEvents(params: SqlParameters, scope: EventScope, name = ''): EventsSql {
@@ -153,7 +153,7 @@ export interface UsageSql {
   /**
    * One row a meter, window and group: meter_id, code, window_start, window_end, group_key, quantity, event_count, digest,
    * unreadable (events whose value is missing or not a decimal: in none of the other figures), unreadable_example
-   * (an event_id).
+   * (`exampleSql`).
    */
   readonly select: string;
 }
@@ -286,7 +286,7 @@ function familySelect(
   }
   const isOrdered = family.meters.some(({ aggregation }) => aggregation === 'latest');
   const parts = [
-    `${source.cuts.startOf('e.event_time')} AS w, e.content_hash, e.event_id${isOrdered ? ', e.event_time, e.source' : ''}`,
+    `${source.cuts.startOf('e.event_time')} AS w, e.content_hash, e.event_id${reads.all.length > 0 ? ', e.source' : ''}${isOrdered ? ', e.event_time' : ''}`,
     ...groups.map(({ name, text }) => `${text} AS ${name}`),
     ...reads.all.map(({ name, text }) => `${text} AS t_${name}`),
   ];
@@ -298,7 +298,7 @@ function familySelect(
     ...[...quantities].map(([aggregated, name]) => `${aggregated} AS ${name}`),
     ...reads.all.map(
       ({ name }) => `count(${name}) AS n_${name}, sum(content_hash) FILTER (WHERE ${name} IS NOT NULL) AS h_${name},
-        min(event_id) FILTER (WHERE ${name} IS NULL) AS x_${name}`,
+        ${exampleSql} FILTER (WHERE ${name} IS NULL) AS x_${name}`,
     ),
   ];
   return `SELECT m.meter_id, m.code, f.w AS window_start, ${source.cuts.endOf('f.w')} AS window_end,

@@ -34,7 +34,7 @@ interface OpenBackfills {
   readonly replacing: ReadonlySet<string>;
 }
 
-/** Events of a batch that some of which come with a backfill. */
+/** A batch of events, some of which come with a backfill. */
 interface BackfilledBatch {
   readonly events: readonly UsageEvent[];
   readonly backfillIds: readonly string[];

@@ -5,7 +5,7 @@ import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
 import { appendToBackfills, backfillIdsOf, beginSql } from './backfills-append.js';
 import type { Database } from './database.js';
-import { insertDeadLetters, type NewDeadLetter } from './dead-letters.js';
+import { insertDeadLetters } from './dead-letters.js';
 import { sqlState } from './errors.js';
 import { EventsInFlight } from './events-in-flight.js';
 import {
@@ -22,7 +22,7 @@ import {
 } from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { safeHorizon } from './safe-horizon.js';
-import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
+import type { AppendOutcome, NewDeadLetter, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {

@@ -2,7 +2,7 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
-import type { BackfillStore, DeadLetter, DeadLetterStore } from './types-backfills.js';
+import type { BackfillStore, DeadLetterStore, NewDeadLetter } from './types-backfills.js';
 import type {
   AdjustmentStore,
   Comparison,
@@ -18,7 +18,7 @@ import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { TagStore } from './types-tags.js';
-import type { OpenWindow, UsageStore } from './types-usage.js';
+import type { OpenWindow, UnreadableValues, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
@@ -65,10 +65,7 @@ export interface UsageLedger {
    * lower index wins. `conflict`: the identity exists with other content (after comparing by value, RULES 6). Durable
    * when it resolves. Rejected events may be kept in the same commit through `deadLetters`.
    */
-  append(
-    events: readonly UsageEvent[],
-    deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[],
-  ): Promise<readonly AppendOutcome[]>;
+  append(events: readonly UsageEvent[], deadLetters: readonly NewDeadLetter[]): Promise<readonly AppendOutcome[]>;
   /** Those that are in the ledger with the same content (RULES 6, 7): a repetition would change nothing. */
   duplicatesAmong(events: readonly UsageEvent[]): Promise<ReadonlySet<UsageEvent>>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
@@ -245,8 +242,6 @@ export interface GateTransaction {
 
 /** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
 export type GatePurpose = 'issue' | 'provisional';
-
-export type UnreadableValues = readonly { readonly meter: string; readonly count: number; readonly example: string }[];
 
 export interface BillingStore {
   /**

@@ -11,7 +11,7 @@ import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { withPeriodLocked } from './gate-lock.js';
-import type { BillingPeriod, UsageSpan, UsageStore } from './types.js';
+import type { BillingPeriod, UnreadableValues, UsageSpan, UsageStore } from './types.js';
 import { accumulationDifferences } from './usage-accumulation.js';
 
 export function createUsageStore(db: Database): UsageStore {
@@ -41,10 +41,12 @@ export function createUsageStore(db: Database): UsageStore {
       const [first] = rows;
       invariant(first !== undefined, 'live usage has a row for the clock');
       const found = rows.flatMap((row) => (row.meter === null ? [] : [row]));
+      const used = found.filter((row) => row.is_usage);
       return {
         asOf: first.as_of,
-        windows: found.filter(({ span }) => span === null).map(usageFromDb),
-        spans: spans.map((_, index) => found.filter(({ span }) => span === index).map(usageFromDb)),
+        windows: used.filter(({ span }) => span === null).map(usageFromDb),
+        spans: spans.map((_, index) => used.filter(({ span }) => span === index).map(usageFromDb)),
+        unreadable: unreadableByMeter(found.filter(({ span }) => span === null)),
       };
     },
     windowsAt: async (period, meter, group, segment, cutoff) => {
@@ -74,6 +76,10 @@ interface UsageRow {
 interface LiveRow extends UsageRow {
   /** Index into the spans that were asked for; null: the smallest windows. */
   readonly span: number | null;
+  /** Else there is only something unreadable. */
+  readonly is_usage: boolean;
+  readonly unreadable: string;
+  readonly unreadable_example: string | null;
 }
 interface Nothing {
   readonly meter: null;
@@ -89,6 +95,17 @@ function usageFromDb(row: UsageRow): WindowUsage {
     eventCount: Number(row.event_count),
     digest: row.digest,
   };
+}
+
+function unreadableByMeter(rows: readonly LiveRow[]): UnreadableValues {
+  const byMeter = new Map<string, { meter: string; count: number; example: string }>();
+  for (const { meter, unreadable, unreadable_example: example } of rows) {
+    if (example === null) continue;
+    const known = byMeter.get(meter);
+    if (known === undefined) byMeter.set(meter, { meter, count: Number(unreadable), example });
+    else known.count += Number(unreadable);
+  }
+  return [...byMeter.values()];
 }
 
 /** At least one row, so that the clock is told even where there is no usage. */
@@ -112,8 +129,9 @@ function liveSql(
   ];
   const text = `${withSql([...hours.ctes, ...between.flatMap(({ ctes }) => ctes)])}
     SELECT now() AS as_of, u.span, u.code AS meter, u.window_start, u.window_end, u.group_key,
-      ${decimalSql('u.quantity')} AS quantity, u.event_count, u.digest
-    FROM (SELECT) AS clock LEFT JOIN (${selects.join('\nUNION ALL\n')}) AS u ON ${isUsageSql}
+      ${decimalSql('u.quantity')} AS quantity, u.event_count, u.digest, ${isUsageSql} AS is_usage, u.unreadable,
+      u.unreadable_example
+    FROM (SELECT) AS clock LEFT JOIN (${selects.join('\nUNION ALL\n')}) AS u ON ${isUsageSql} OR u.unreadable > 0
     ORDER BY u.code, u.window_start, u.group_key`;
   return { text, values: params.values };
 }

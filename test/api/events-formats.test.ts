@@ -250,6 +250,16 @@ describe('compressed bodies', () => {
     expect([stream.statusCode, stream.json()]).toEqual([202, expect.objectContaining({ accepted: 2, lines: 2 })]);
   });
 
+  test('gzip that does not say so is recognised, and the answer says what to send', async () => {
+    const detail = (what: string): string =>
+      `The ${what} is not valid UTF-8; it looks like gzip: send Content-Encoding: gzip.`;
+    const bytes = gzipSync(JSON.stringify(callEvent('unsaid')));
+    const whole = await send(bytes, 'identity');
+    expect([whole.statusCode, whole.json<Json>()['detail']]).toEqual([400, detail('body')]);
+    const lines = await send(bytes, 'identity', 'application/x-ndjson');
+    expect(lines.json<{ results: readonly Json[] }>().results[0]).toMatchObject({ detail: detail('line') });
+  });
+
   test.each(['zstd', 'gzip, gzip', 'compress'])('%s is not, and the answer says what is', async (encoding) => {
     for (const type of ['application/json', 'application/x-ndjson']) {
       const answer = await send(Buffer.from('{}'), encoding, type);

@@ -240,6 +240,20 @@ describe('customers, meters and price books', () => {
     api.answer(() => ({ body: { data: [{ code: 'api_calls', event_type: 'call', group_by: ['a', 'b'] }] } }));
     expect((await run('meters', 'list')).out).toMatch(/api_calls.*call.*a, b/);
   });
+
+  it('meters list tells versions apart, by start, filters and what is read', async () => {
+    const meter = { code: 'calls', event_type: 'batch', aggregation: 'count', value_property: null };
+    const first = { ...meter, version: 1, effective_from: null, count_property: null, filters: {} };
+    const filters = { region: ['eu', 'us'], 'tags.env': ['prod'] };
+    const second = { ...meter, version: 2, effective_from: '2024-03-01', count_property: 'n', filters };
+    const sum = { ...first, code: 'bytes_out', aggregation: 'sum', value_property: 'bytes' };
+    api.answer(() => ({ body: { data: [first, second, sum] } }));
+    const { out } = await run('meters', 'list');
+    expect(out).toMatch(/calls\W+1\W+always/);
+    expect(out).toMatch(/calls\W+2\W+2024-03-01.*n \(count_property\).*region=eu\|us tags\.env=prod/);
+    expect(out).toMatch(/bytes_out.* bytes /);
+    expect(out.match(/\(count_property\)/g)).toHaveLength(1);
+  });
 });
 
 describe('operations', () => {

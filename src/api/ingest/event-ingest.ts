@@ -4,12 +4,12 @@
  */
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
-import type { AppendOutcome, UsageLedger } from '../../storage/types.js';
+import type { AppendOutcome, NewDeadLetter, UsageLedger } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
 import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
 import { customersNamed } from './event-format.js';
-import type { CommitJob, GroupCommit, NewDeadLetter } from './group-commit.js';
+import type { CommitJob, GroupCommit } from './group-commit.js';
 import type { KnownCustomers } from './known-customers.js';
 import type { KnownMeters } from './known-meters.js';
 import type { KnownSchemas } from './known-schemas.js';
@@ -99,7 +99,8 @@ export class EventIngest {
     const { events } = request;
     const job = { events, deadLetters: [], bytes: parsed.text.length };
     const answer = answerOf(request, await this.deps.groupCommit.submitPatiently(job));
-    this.deps.observer.ingested(answer);
+    // What is refused again is a dead letter already, and was counted when it became one.
+    this.deps.observer.ingested({ ...answer, rejected: 0, results: [] });
     return answer;
   }
 

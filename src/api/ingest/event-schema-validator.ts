@@ -3,8 +3,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { D } from '../../domain/decimal.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import {
-  escapedToken,
   isSchemaObject,
   resolveReference,
   type JsonSchema,

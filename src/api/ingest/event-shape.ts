@@ -1,5 +1,6 @@
 /** The shape of an event: its properties and their types, before anything is read from them. */
 import type { FailureCode } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import type { ProblemIssue } from '../problem.js';
 import { NumberText, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
@@ -144,7 +145,7 @@ function unknownProperty(key: string): ProblemIssue {
 
 /** JSON pointer (RFC 6901) to a property of the event. */
 export function pointerTo(key: string): string {
-  return `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return `/${escapedToken(key)}`;
 }
 
 function problem(pointer: string, code: FailureCode, detail: string): ProblemIssue {

@@ -16,14 +16,26 @@ const compiledMax = 1_000;
 export interface RequestSchemas {
   /**
    * @param named the version that the event names
-   * @returns null: the type has no schema, and none is named; `unknown`: the named version does not exist
+   * @returns null: the type has no schema, and none is named
    */
-  of(eventType: string, named: number | undefined): SchemaInUse | 'unknown' | null;
+  of(eventType: string, named: number | undefined): SchemaInUse | UnknownSchema | null;
 }
 
 export interface SchemaInUse {
   readonly version: number;
   readonly validate: SchemaValidator;
+}
+
+/** The named version does not exist. */
+export interface UnknownSchema {
+  /** 0: there is none. */
+  readonly latest: number;
+}
+
+/** What is said where a version does not exist; @param latest version of the event type, 0: there is none */
+export function noSuchSchema(eventType: string, version: number, latest: number): string {
+  const existing = latest === 0 ? 'it has none' : latest === 1 ? 'it has version 1' : `it has versions 1 to ${latest}`;
+  return `There is no version ${version} of a schema of the event type "${eventType}": ${existing}.`;
 }
 
 /** An event's type and the version that it names, if any. */
@@ -79,7 +91,9 @@ export class KnownSchemas {
         const version = named ?? latest.get(eventType);
         if (version === undefined) return null;
         // A type that got its first schema meanwhile had none when the request came.
-        return found.get(keyOf(eventType, version)) ?? (named === undefined ? null : 'unknown');
+        return (
+          found.get(keyOf(eventType, version)) ?? (named === undefined ? null : { latest: latest.get(eventType) ?? 0 })
+        );
       },
     };
   }

@@ -12,7 +12,7 @@ import type { ProblemIssue } from '../problem.js';
 import type { TargetBackfill } from './backfilled.js';
 import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
-import type { RequestSchemas, SchemaInUse } from './known-schemas.js';
+import { noSuchSchema, type RequestSchemas, type SchemaInUse, type UnknownSchema } from './known-schemas.js';
 import { metadataToJson, type Metadata } from './read-metadata.js';
 import { valueProblem, type ValueNeeds } from './value-needs.js';
 
@@ -54,7 +54,10 @@ export function isRefused(result: ReadResult): result is RefusedEvent {
 const noMetadata: Metadata = {};
 const noProvenance: Provenance = { requestId: null, userId: null, traceId: null };
 
-/** Precedence: shape, then event time, then metadata, then whether it lies in the future, the customer, the schema, the values, the tags. */
+/**
+ * Precedence: shape, event time, metadata, whether it lies in the future, the customer, the schema, the values, the tags. Behind
+ * them come the customers and range of a backfill (`placedIn`), and reuse of the id (the commit).
+ */
 export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
   if (!isObject(item))
     return malformed({ pointer: '', code: 'VALIDATION_FAILED', detail: 'An event is a JSON object.' });
@@ -92,7 +95,7 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
   };
   const mismatch = mismatchOf(shape, schema, context);
   if (mismatch !== null) return { malformed: false, issues: [mismatch], event };
-  return schema === null || schema === 'unknown' ? event : { ...event, schemaVersion: schema.version };
+  return schema === null || 'latest' in schema ? event : { ...event, schemaVersion: schema.version };
 }
 
 function provenanceOf({ request_id, user_id, trace_id }: EventShape): Provenance {
@@ -116,7 +119,7 @@ function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext):
 /** What is wrong with its metadata by the schema, the meters, the tags of now; null when nothing is. */
 function mismatchOf(
   shape: EventShape,
-  schema: SchemaInUse | 'unknown' | null,
+  schema: SchemaInUse | UnknownSchema | null,
   context: ReadContext,
 ): ProblemIssue | null {
   const { event_type: eventType, metadata = noMetadata } = shape;
@@ -128,10 +131,10 @@ function mismatchOf(
   return tagProblem(metadata, eventType, context.tagRules);
 }
 
-function schemaProblem(shape: EventShape, schema: SchemaInUse | 'unknown'): ProblemIssue | null {
-  const { event_type: eventType, schema_version: named, metadata = noMetadata } = shape;
-  if (schema === 'unknown') {
-    const detail = `There is no version ${named} of a schema of the event type "${eventType}". POST /event-schemas adds one.`;
+function schemaProblem(shape: EventShape, schema: SchemaInUse | UnknownSchema): ProblemIssue | null {
+  const { event_type: eventType, schema_version: named = 0, metadata = noMetadata } = shape;
+  if ('latest' in schema) {
+    const detail = `${noSuchSchema(eventType, named, schema.latest)} POST /event-schemas adds one.`;
     return { pointer: '/schema_version', code: 'UNKNOWN_SCHEMA_VERSION', detail };
   }
   const mismatch = schema.validate(metadata);

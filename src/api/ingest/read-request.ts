@@ -1,9 +1,9 @@
 /** From the items of a request to what is committed for it and what it is told about what is refused. */
 import type { FailureCode } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
+import type { NewDeadLetter } from '../../storage/types.js';
 import { placedIn } from './backfilled.js';
 import { identifierOf } from './event-format.js';
-import type { NewDeadLetter } from './group-commit.js';
 import { itemText, type EventsBody } from './parse-body.js';
 import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
 

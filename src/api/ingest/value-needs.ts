@@ -1,6 +1,7 @@
 /** What meters need of an event's metadata (RULES 10), compiled once for all the events of a type. */
 import { parseDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import { readDimension, type Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { readingOf } from '../../domain/metering/reading.js';
@@ -57,7 +58,7 @@ function isTaken(metadata: Metadata, { filters }: ValueNeeds): boolean {
 }
 
 function problemOf(metadata: Metadata, { meter, property, aggregation }: ValueNeeds): ProblemIssue {
-  const pointer = `/metadata/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = `/metadata/${escapedToken(property)}`;
   if (!Object.hasOwn(metadata, property)) {
     const detail = `The meter "${meter}" takes its value from metadata property "${property}", which this event lacks.`;
     return { pointer, code: 'VALUE_PROPERTY_MISSING', detail };

@@ -121,7 +121,10 @@ export async function usageRoutes(app: Api, { periods, storage }: RouteContext):
   );
 }
 
-function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, cost, total }: PeriodUsage): object {
+function toApiUsage(
+  period: BillingPeriod,
+  { asOf, finality, currency, meters, lines, problems, total }: PeriodUsage,
+): object {
   return {
     customer_id: period.customerId,
     period: { period: period.period, from: period.from, to: period.to },
@@ -137,7 +140,7 @@ function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, c
     })),
     cost: {
       total,
-      lines: cost.lines.map((line) => ({
+      lines: lines.map((line) => ({
         meter: line.meter,
         group: line.group,
         quantity: line.quantity,
@@ -145,7 +148,7 @@ function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, c
         formula: line.formula,
         calculations: line.charges.map(({ calculation }) => calculation),
       })),
-      problems: cost.problems,
+      problems,
     },
   };
 }

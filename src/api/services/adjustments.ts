@@ -1,5 +1,6 @@
 /** POST /event-adjustments: a replacement is read exactly as an event is at ingest. */
 import { DomainFailure } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import type {
   AdjustmentStore,
@@ -140,7 +141,7 @@ function placed(issue: ProblemIssue): ProblemIssue {
 
 function unknownProperty(key: string): ProblemIssue {
   const shown = key.slice(0, 100);
-  const pointer = `/replacement/${shown.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = `/replacement/${escapedToken(shown)}`;
   const detail = `"${shown}" is not a property of a replacement; known are: ${replacementProperties.join(', ')}.`;
   return { pointer, code: 'UNKNOWN_PROPERTY', detail };
 }

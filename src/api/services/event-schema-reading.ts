@@ -1,8 +1,8 @@
 /** From what was sent as a schema to one that events can be validated against, or why not. */
 import { Script } from 'node:vm';
 import { decimalTextOf } from '../../domain/decimal.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import {
-  escapedToken,
   isSchemaObject,
   schemaProblems,
   subschemas,

@@ -10,7 +10,7 @@ import { unreadableByMeters } from '../../domain/metering/schema-consumers.js';
 import { sameValue } from '../../domain/metering/schema-equality.js';
 import type { EventSchemaVersion, Storage } from '../../storage/types.js';
 import type { ExactJson } from '../ingest/exact-json.js';
-import type { KnownSchemas } from '../ingest/known-schemas.js';
+import { noSuchSchema, type KnownSchemas } from '../ingest/known-schemas.js';
 import { RequestRefused, type ProblemIssue } from '../problem.js';
 import { readEventSchema } from './event-schema-reading.js';
 
@@ -69,8 +69,8 @@ export class EventSchemaService {
   async find(eventType: string, version: number): Promise<EventSchemaVersion> {
     const found = await this.deps.storage.eventSchemas.find(eventType, version);
     if (found !== null) return found;
-    const detail = `There is no version ${version} of a schema of the event type "${eventType}".`;
-    throw new DomainFailure('UNKNOWN_SCHEMA_VERSION', detail);
+    const latest = (await this.deps.storage.eventSchemas.latestVersions()).get(eventType) ?? 0;
+    throw new DomainFailure('UNKNOWN_SCHEMA_VERSION', noSuchSchema(eventType, version, latest));
   }
 
   private async next(

@@ -3,6 +3,8 @@
  * never lead back to themselves, bounded in size. What is not on the list is refused, never passed over: `unevaluatedProperties`
  * too, because nothing can be said of a schema that looks at its neighbours.
  */
+import { escapedToken } from '../json-pointer.js';
+
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Numbers in it have at most 15 significant digits, so that a float holds them exactly. */
@@ -52,8 +54,6 @@ export interface PlacedSchema {
 export function isSchemaObject(value: JsonValue | undefined): value is JsonSchemaObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
-
-export const escapedToken = (token: string): string => token.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** The schemas directly below one; members that are no schemas are left to whoever checks shapes. */
 export function* subschemas({ schema, pointer }: PlacedSchema): Generator<PlacedSchema> {

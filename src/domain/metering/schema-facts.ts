@@ -1,7 +1,7 @@
 /** What is certain of every value that satisfies several schemas at once (a conjunction of them). */
 import { D } from '../decimal.js';
+import { escapedToken } from '../json-pointer.js';
 import {
-  escapedToken,
   isSchemaObject,
   resolveReference,
   type JsonSchema,

@@ -3,6 +3,7 @@
  * event comes in, never of what is stored.
  */
 import type { FailureCode } from '../failure.js';
+import { escapedToken } from '../json-pointer.js';
 import { asJsonObject, type Metadata, type MetadataValue, numberTextOf, tagsOf } from './metadata.js';
 
 /** What is registered of a tag. A definition never changes: the next one holds in its place from when it is known. */
@@ -142,5 +143,5 @@ function shown(value: MetadataValue | undefined): string {
 const short = (text: string): string => (text.length > shownMax ? `${text.slice(0, shownMax)}…` : text);
 
 function pointerTo(key: string): string {
-  return `/metadata/tags/${key.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return `/metadata/tags/${escapedToken(key.slice(0, 100))}`;
 }

@@ -1,3 +1,4 @@
+import { compareText } from '../compare-text.js';
 import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
 import { ratePeriod } from './rate.js';
@@ -26,8 +27,6 @@ export function rateParts(period: Interval, currency: string, parts: readonly Pr
     return { lines: lines.filter(isOwn), problems: problems.filter(isOwn) };
   });
   const lines = results.flatMap((result) => result.lines);
-  lines.sort((a, b) => (a.meter === b.meter ? compare(a.lineKey, b.lineKey) : compare(a.meter, b.meter)));
+  lines.sort((a, b) => compareText(a.meter, b.meter) || compareText(a.lineKey, b.lineKey));
   return { lines, problems: results.flatMap(({ problems }) => problems) };
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

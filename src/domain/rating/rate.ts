@@ -1,3 +1,4 @@
+import { compareText } from '../compare-text.js';
 import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { groupKeyText, projectGroup } from '../metering/group-key.js';
@@ -49,8 +50,6 @@ export function ratePeriod(input: RatingInput): RatingResult {
   return { lines, problems };
 }
 
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
 /** Rows without events say nothing and are passed over, but for a level that is carried (RULES 3). */
 function groupByMeter(usage: readonly SegmentUsage[]): ReadonlyMap<string, readonly SegmentUsage[]> {
   const byMeter = new Map<string, SegmentUsage[]>();
@@ -90,9 +89,13 @@ function unpricedUsage(
     if (plan !== null && plan.bySegment[segment] !== null) continue;
     const wasPriced = segments.slice(0, segment).some(({ priceBook }) => hasPrice(priceBook, priced));
     const code = wasPriced ? 'METER_DROPPED_FROM_PRICE_BOOK' : 'UNPRICED_METER';
+    const used =
+      Object.keys(group).length === 0
+        ? `"${meter}" has usage`
+        : `"${meter}" has usage of the group ${groupKeyText(group)}`;
     const detail = wasPriced
-      ? `"${meter}" has usage after the price book version that no longer has a price for it came into force.`
-      : `"${meter}" has usage that no price book version in force has a price for.`;
+      ? `${used} after the price book version that no longer has a price for it came into force.`
+      : `${used} that no price book version in force has a price for.`;
     problems.set(code + lineKeyOf(meter, group), { code, meter, group, detail });
   }
   return [...problems.entries()].sort(([a], [b]) => compareText(a, b)).map(([, problem]) => problem);

@@ -17,6 +17,8 @@ const writes: ReadonlySet<string> = new Set([
   'backfills.create',
   'backfills.decide',
   'deadLetters.decide',
+  'eventSchemas.append',
+  'tags.put',
   'relay.acquire',
   'relay.plan',
   'relay.markDelivered',
