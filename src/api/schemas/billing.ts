@@ -88,13 +88,9 @@ export const billingPeriod = z
 
 export const closeBody = z
   .strictObject({
-    force: z
-      .boolean()
-      .default(false)
-      .meta({
-        description:
-          'Close before the period has ended, or while an open backfill covers a part of it; needs a reason.',
-      }),
+    force: z.boolean().default(false).meta({
+      description: 'Close before the period has ended, or while an open backfill covers a part of it; needs a reason.',
+    }),
     reason: z.string().min(1).max(1_000).optional(),
   })
   .nullable()
