@@ -269,6 +269,21 @@ describe('compressed bodies', () => {
   });
 
   test.each([
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('what follows what was compressed by %s is not lost in silence', async (encoding, compress) => {
+    const text = (id: string): Buffer => compress(Buffer.from(`${JSON.stringify(callEvent(id))}\n`));
+    for (const behind of [text(`behind-${encoding}`), Buffer.from('x')]) {
+      const payload = Buffer.concat([text(`ahead-${encoding}`), behind]);
+      for (const type of ['application/json', 'application/x-ndjson']) {
+        const answer = await send(payload, encoding, type);
+        expect([answer.statusCode, answer.json<Json>()['code']]).toEqual([400, 'INVALID_JSON']);
+        expect(answer.json<Json>()['detail']).toMatch(/ends after \d+ of \d+ bytes/);
+      }
+    }
+  });
+
+  test.each([
     ['gzip', Buffer.from('this is no gzip')],
     ['gzip', gzipSync('[]').subarray(0, 12)],
     ['deflate', gzipSync('[]')],
