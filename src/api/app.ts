@@ -15,7 +15,7 @@ import { KnownBackfills } from './ingest/backfilled.js';
 import { EventReceiver } from './ingest/receive-events.js';
 import { registerActor } from './plugins/actor.js';
 import { registerDeadLetterMetrics } from './plugins/dead-letter-metrics.js';
-import { registerErrors, sendProblem } from './plugins/errors.js';
+import { answerBrokenRequest, registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
 import { registerMetrics } from './plugins/metrics.js';
@@ -107,6 +107,7 @@ function createFastify({ logger }: ApiDependencies): Api {
     requestIdHeader: false,
     // Identifiers have 128 characters, each up to 9 when percent-encoded.
     routerOptions: { maxParamLength: 128 * 9 },
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
       void sendProblem(request, reply, new DomainFailure('ROUTE_NOT_FOUND', 'The path is not a valid URL.'));
       request.log.debug({ err: error }, 'refused by the router');

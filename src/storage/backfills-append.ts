@@ -29,7 +29,7 @@ export function beginSql(backfillIds: readonly string[]): string {
 /** What require_open_backfills raises. */
 const isDecidedMeanwhile = (error: unknown): boolean => sqlState(error) === 'RK001';
 
-interface OpenBackfills {
+export interface OpenBackfills {
   readonly ids: readonly string[];
   readonly replacing: ReadonlySet<string>;
 }

@@ -3,7 +3,7 @@ import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
-import { appendToBackfills, backfillIdsOf, beginSql } from './backfills-append.js';
+import { appendToBackfills, backfillIdsOf, beginSql, type OpenBackfills } from './backfills-append.js';
 import type { Database } from './database.js';
 import { insertDeadLetters } from './dead-letters.js';
 import { sqlState } from './errors.js';
@@ -57,25 +57,28 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
     if (fresh.length > 0 && !(await copyEvents(db, { ...sorted, winners: fresh }))) return null;
     return earlier;
   };
-  const appendSorted = async (
+  const appendPart = async (
     { sorted, deadLetters }: Batch,
     replacing: ReadonlySet<string>,
   ): Promise<readonly AppendOutcome[]> => {
     if (sorted.events.length === 0 && deadLetters.length === 0) return [];
-    const earlier = await inFlight.during(
-      sorted.events,
-      async () =>
-        (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await insertBatch(db, { sorted, deadLetters })),
-    );
+    const earlier =
+      (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await insertBatch(db, { sorted, deadLetters }));
     if (sorted.events.length > 0) repeating = earlier.size > 0;
     return outcomes(sorted, earlier, { meters, replacing });
   };
   return (events, deadLetters) => {
+    const append = (
+      open: readonly UsageEvent[],
+      { ids, replacing }: OpenBackfills,
+    ): Promise<readonly AppendOutcome[]> =>
+      inFlight.each(open, (part, call) =>
+        appendPart({ sorted: sortBatch(part, ids), deadLetters: call === 0 ? deadLetters : [] }, replacing),
+      );
     const backfillIds = backfillIdsOf(events);
-    if (backfillIds.length === 0) return appendSorted({ sorted: sortBatch(events), deadLetters }, noBackfills);
-    return appendToBackfills(db, { events, backfillIds }, (open, { ids, replacing }) =>
-      appendSorted({ sorted: sortBatch(open, ids), deadLetters }, replacing),
-    );
+    return backfillIds.length === 0
+      ? append(events, { ids: [], replacing: noBackfills })
+      : appendToBackfills(db, { events, backfillIds }, append);
   };
 }
 

@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { compileEventSchema } from '../../src/api/ingest/event-schema-validator.js';
 import type { JsonSchema, JsonSchemaObject, JsonValue } from '../../src/domain/metering/json-schema.js';
+import { reachOf } from '../../src/domain/metering/schema-reach.js';
+import { decimalSamples } from '../../src/domain/metering/schema-samples.js';
 import { gapsBetween } from '../../src/domain/metering/schema-subset.js';
 
 /** null: not a schema that could be registered. */
@@ -171,4 +173,23 @@ test('whatever the narrower schema accepts the wider one accepts, if the checker
   // A checker that calls nothing compatible would pass, too.
   expect(seen.compatible).toBeGreaterThan(400);
   expect(seen.informative).toBeGreaterThan(100);
+});
+
+test('whatever a meter can read of accepted metadata is not called unreadable', () => {
+  const reader = { path: ['a'], samples: decimalSamples, canRead: (value: unknown) => typeof value === 'number' };
+  const metadata = fc
+    .tuple(fc.dictionary(name, document, { maxKeys: 2, noNullPrototype: true }), number)
+    .map(([others, a]): JsonValue => ({ ...others, a }));
+  let unreadable = 0;
+  fc.assert(
+    fc.property(rooted, fc.array(metadata, { minLength: 30, maxLength: 30 }), (own, documents) => {
+      const isAccepted = validator(own);
+      if (isAccepted === null || reachOf(own, reader, null) !== 'unreadable') return;
+      unreadable += 1;
+      const read = documents.find((each) => isAccepted(each));
+      expect({ read, own }).toEqual({ read: undefined, own });
+    }),
+    { numRuns: Number(process.env['SCHEMA_RUNS'] ?? 2_000) },
+  );
+  expect(unreadable).toBeGreaterThan(100);
 });

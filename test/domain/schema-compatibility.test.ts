@@ -25,6 +25,12 @@ describe('a change of a schema', () => {
     ],
     ['a listed text matches', { enum: ['ab'] }, { pattern: '^a', maxLength: 2 }],
     ['bounds move out', { minimum: 1, exclusiveMaximum: 9 }, { exclusiveMinimum: 0, maximum: 9 }],
+    [
+      'bounds of whole numbers are those next to them',
+      { type: 'integer', exclusiveMinimum: 0, exclusiveMaximum: 9.5 },
+      { minimum: 1, maximum: 9 },
+    ],
+    ['a bound between whole numbers', { type: 'integer', minimum: 0.5 }, { minimum: 1 }],
     ['lengths move out', { minLength: 2, maxLength: 3 }, { minLength: 1, maxLength: 4 }],
     ['counts move out', { minItems: 2, maxItems: 3 }, { minItems: 0, maxItems: 4 }],
     [
@@ -84,6 +90,8 @@ describe('a change of a schema', () => {
     ['an enum shrinks', { enum: ['a', 'b'] }, { enum: ['a'] }, '/enum'],
     ['a constant beside an enum', { const: 'a' }, { const: 'a', enum: ['b'] }, '/enum'],
     ['a bound moves in', { minimum: 1 }, { exclusiveMinimum: 1 }, '/exclusiveMinimum'],
+    ['a bound between numbers', { type: 'number', exclusiveMinimum: 0 }, { minimum: 1 }, '/minimum'],
+    ['a bound beyond the next whole number', { type: 'integer', exclusiveMinimum: 0 }, { minimum: 2 }, '/minimum'],
     ['another pattern', { pattern: '^a' }, { pattern: '^b' }, '/pattern'],
     ['a format', { type: 'string' }, { format: 'date' }, '/format'],
     ['closed', object({ a: true }), object({ a: true }, { additionalProperties: false }), '/additionalProperties'],
@@ -120,19 +128,26 @@ describe('a change of a schema', () => {
 });
 
 test('modes: backward, forward, full, none; against every earlier version', () => {
+  const bytes = (type: string): JsonSchemaObject => ({ properties: { bytes: { type } } });
   const earlier = [
-    { version: 1, schema: { type: 'integer' } },
-    { version: 2, schema: { type: 'number' } },
+    { version: 1, schema: bytes('integer') },
+    { version: 2, schema: bytes('number') },
   ];
-  const refusedBy = (schema: JsonSchemaObject, mode: CompatibilityMode): readonly string[] =>
-    incompatibilities(schema, earlier, mode).map(({ detail }) => /versions? [\d, ]*\d/.exec(detail)?.[0] ?? '');
-  expect(refusedBy({ type: 'integer' }, 'backward')).toEqual(['version 2']);
-  expect(refusedBy({ type: 'string' }, 'backward')).toEqual(['versions 1, 2']);
-  expect(refusedBy({ type: 'number' }, 'backward')).toEqual([]);
-  expect(refusedBy({ type: 'number' }, 'forward')).toEqual(['version 1']);
-  expect(refusedBy({ type: 'integer' }, 'forward')).toEqual([]);
-  expect(refusedBy({ type: 'number' }, 'full')).toEqual(['version 1']);
-  expect(refusedBy({ type: 'string' }, 'none')).toEqual([]);
+  const refusedBy = (type: string, mode: CompatibilityMode): readonly string[] =>
+    incompatibilities(bytes(type), earlier, mode).map(({ detail }) => /versions? [\d, ]*\d/.exec(detail)?.[0] ?? '');
+  expect(refusedBy('integer', 'backward')).toEqual(['version 2']);
+  expect(refusedBy('string', 'backward')).toEqual(['versions 1, 2']);
+  expect(refusedBy('number', 'backward')).toEqual([]);
+  expect(refusedBy('number', 'forward')).toEqual(['version 1']);
+  expect(refusedBy('integer', 'forward')).toEqual([]);
+  expect(refusedBy('number', 'full')).toEqual(['version 1']);
+  expect(refusedBy('string', 'none')).toEqual([]);
+});
+
+test('metadata is an object whether a schema says so or not', () => {
+  const earlier = [{ version: 1, schema: {} }];
+  expect(incompatibilities({ type: 'object' }, earlier, 'full')).toEqual([]);
+  expect(incompatibilities({ type: 'object', minProperties: 1 }, earlier, 'backward')).toHaveLength(1);
 });
 
 test('schemas that are too intricate to compare are refused in bounded time', () => {

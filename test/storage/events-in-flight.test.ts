@@ -1,73 +1,81 @@
-import { EventsInFlight } from '../../src/storage/events-in-flight.js';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
+import { EventsInFlight } from '../../src/storage/events-in-flight.js';
 
-const eventsOf = (...hashes: readonly string[]): readonly UsageEvent[] =>
-  hashes.map((contentHash) => ({ contentHash }) as UsageEvent);
+const event = (eventId: string, content = ''): UsageEvent =>
+  ({ customerId: 'c', source: '', eventId, contentHash: eventId + content }) as UsageEvent;
+const eventsOf = (...ids: readonly string[]): readonly UsageEvent[] => ids.map((id) => event(id));
 
-/** Something that is under way until it is told to end. */
-function work(): { readonly run: () => Promise<string>; readonly end: () => void; readonly isRunning: () => boolean } {
-  let state = 'waits';
-  let end = (): void => undefined;
-  return {
-    run: () => {
-      state = 'runs';
-      return new Promise((resolve) => {
-        end = () => {
-          state = 'ended';
-          resolve('stored');
-        };
-      });
-    },
-    end: () => end(),
-    isRunning: () => state === 'runs',
+/** Stores whose calls end when they are told to. */
+class Stores {
+  readonly calls: string[] = [];
+  private readonly ends: (() => void)[] = [];
+
+  readonly store = (events: readonly UsageEvent[], call = 0): Promise<readonly string[]> => {
+    this.calls.push(`${call}:${events.map(({ contentHash }) => contentHash).join('')}`);
+    return new Promise((resolve) => {
+      this.ends.push(() => resolve(events.map(({ contentHash }) => `${contentHash}${call}`)));
+    });
   };
+
+  async end(index: number): Promise<void> {
+    this.ends[index]?.();
+    await turns();
+  }
 }
 
 const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
-test('an event that is being stored waits until it is', async () => {
-  const inFlight = new EventsInFlight();
-  const [first, second] = [work(), work()];
-  const one = inFlight.during(eventsOf('1', '2'), first.run);
-  const two = inFlight.during(eventsOf('2', '3'), second.run);
+test('an event that is being stored waits until it is; those that it came with go on', async () => {
+  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  const one = inFlight.each(eventsOf('a', 'b'), stores.store);
+  const two = inFlight.each(eventsOf('c', 'b', 'd'), stores.store);
   await turns();
-  expect([first.isRunning(), second.isRunning()]).toEqual([true, false]);
-  first.end();
-  await expect(one).resolves.toBe('stored');
-  await turns();
-  expect(second.isRunning()).toBe(true);
-  second.end();
-  await expect(two).resolves.toBe('stored');
+  expect(stores.calls).toEqual(['0:ab', '0:cd']);
+  await stores.end(0);
+  await expect(one).resolves.toEqual(['a0', 'b0']);
+  expect(stores.calls).toHaveLength(2);
+  await stores.end(1);
+  expect(stores.calls[2]).toBe('1:b');
+  await stores.end(2);
+  await expect(two).resolves.toEqual(['c0', 'b1', 'd0']);
 });
 
-test('others do not wait', async () => {
-  const inFlight = new EventsInFlight();
-  const [first, second] = [work(), work()];
-  void inFlight.during(eventsOf('1', '1'), first.run);
-  void inFlight.during(eventsOf('2'), second.run);
+test('of one identity nothing overtakes: the lower index is stored first', async () => {
+  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  void inFlight.each([event('a')], stores.store);
+  void inFlight.each([event('a'), event('a', '!'), event('b')], stores.store);
   await turns();
-  expect([first.isRunning(), second.isRunning()]).toEqual([true, true]);
+  expect(stores.calls).toEqual(['0:a', '0:b']);
+  await stores.end(0);
+  await stores.end(1);
+  expect(stores.calls[2]).toBe('1:aa!');
 });
 
 test('three that overlap in a ring all end', async () => {
   const inFlight = new EventsInFlight();
-  const running: string[] = [];
-  const store = async (name: string): Promise<void> => {
-    running.push(name);
+  const stored: string[] = [];
+  const store = async (events: readonly UsageEvent[]): Promise<readonly string[]> => {
     await turns();
+    stored.push(...events.map(({ eventId }) => eventId));
+    return events.map(({ eventId }) => eventId);
   };
-  await Promise.all([
-    inFlight.during(eventsOf('a', 'b'), () => store('ab')),
-    inFlight.during(eventsOf('b', 'c'), () => store('bc')),
-    inFlight.during(eventsOf('c', 'a'), () => store('ca')),
+  const answers = await Promise.all(['ab', 'bc', 'ca'].map((ids) => inFlight.each(eventsOf(...ids), store)));
+  expect(answers).toEqual([
+    ['a', 'b'],
+    ['b', 'c'],
+    ['c', 'a'],
   ]);
-  expect(running.sort()).toEqual(['ab', 'bc', 'ca']);
+  expect(stored.sort()).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
 });
 
-test('a failure lets the next one in', async () => {
+test('a failure lets the next one in, and a call without a free event still comes', async () => {
   const inFlight = new EventsInFlight();
-  await expect(inFlight.during(eventsOf('1'), () => Promise.reject(new Error('away')))).rejects.toThrow('away');
-  await expect(inFlight.during(eventsOf('1'), () => Promise.resolve('stored'))).resolves.toBe('stored');
+  await expect(inFlight.each(eventsOf('a'), () => Promise.reject(new Error('away')))).rejects.toThrow('away');
+  const stores = new Stores();
+  void inFlight.each(eventsOf('a'), stores.store);
+  void inFlight.each(eventsOf('a'), stores.store);
+  await turns();
+  expect(stores.calls).toEqual(['0:a', '0:']);
 });

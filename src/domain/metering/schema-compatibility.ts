@@ -41,10 +41,10 @@ export function incompatibilities(
   for (const { version, schema: other } of earlier) {
     if (found.size >= reasonsEnough) break;
     if (mode === 'backward' || mode === 'full') {
-      for (const gap of gapsBetween(other, schema)) note(version, gap.wide, backward(gap));
+      for (const gap of gapsBetween(other, schema, 'metadata')) note(version, gap.wide, backward(gap));
     }
     if (mode === 'forward' || mode === 'full') {
-      for (const gap of gapsBetween(schema, other)) note(version, gap.narrow, forward(gap));
+      for (const gap of gapsBetween(schema, other, 'metadata')) note(version, gap.narrow, forward(gap));
     }
   }
   return [...found.values()].map(({ pointer, versions, say }) => ({ pointer, detail: say(namesOf(versions)) }));

@@ -2,30 +2,19 @@
  * Meters as consumers of an event type: a schema under which a property that a meter reads could not be read any more would take
  * usage away without anybody noticing, or have every event refused.
  */
-import { parseDecimal } from '../decimal.js';
-import type { JsonSchemaObject, JsonValue } from './json-schema.js';
+import { decimal, decimalTextOf, isDecimal } from '../decimal.js';
+import type { JsonSchema, JsonSchemaObject, JsonValue } from './json-schema.js';
 import { tagPrefix } from './metadata.js';
 import type { Meter } from './meter.js';
 import type { Incompatibility } from './schema-compatibility.js';
-import {
-  flattened,
-  kindsOf,
-  listedValues,
-  propertyOf,
-  requiredNames,
-  type At,
-  type Conjunct,
-  type Kind,
-} from './schema-facts.js';
+import { flattened, propertyOf, requiredNames, type At, type Conjunct } from './schema-facts.js';
+import { reachOf, type Reader } from './schema-reach.js';
+import { decimalSamples, someText, type Scalar } from './schema-samples.js';
 
 /** One thing that a version of a meter reads of an event. */
-interface Reading {
+interface Reading extends Reader {
   readonly meter: string;
-  readonly path: readonly string[];
   readonly as: 'value_property' | 'count_property' | 'group_by' | 'filters';
-  /** Whether a value of the property can be read at all. */
-  readonly canRead: (value: JsonValue) => boolean;
-  readonly kinds: readonly Kind[];
   readonly needs: string;
 }
 
@@ -40,54 +29,66 @@ export function unreadableByMeters(
   meters: readonly Meter[],
   previous: JsonSchemaObject | null,
 ): readonly Incompatibility[] {
-  const found = meters.flatMap(readingsOf).flatMap((reading) => problemOf(schema, reading, previous) ?? []);
-  return [...new Map(found.map((each) => [each.detail, each])).values()];
+  // Versions of a meter mostly read the same.
+  const readings = new Map(meters.flatMap(readingsOf).map((each) => [keyOf(each), each]));
+  return [...readings.values()].flatMap((reading) => problemOf(schema, reading, previous) ?? []);
 }
+
+const keyOf = ({ meter, path, as, needs }: Reading): string => JSON.stringify([meter, path, as, needs]);
 
 function readingsOf(meter: Meter): readonly Reading[] {
   const { code, aggregation, valueProperty, groupBy, filters } = meter;
-  const dimension = (as: 'group_by' | 'filters', name: string): Reading => ({
-    meter: code,
-    path: name.startsWith(tagPrefix) ? ['tags', name.slice(tagPrefix.length)] : [name],
-    as,
-    ...scalars,
-  });
+  const pathOf = (name: string): readonly string[] =>
+    name.startsWith(tagPrefix) ? ['tags', name.slice(tagPrefix.length)] : [name];
+  const isCount = aggregation === 'count';
+  const kind = isCount ? counts : aggregation === 'unique_count' ? scalars : decimals;
   const value: readonly Reading[] =
     valueProperty === null
       ? []
-      : [
-          {
-            meter: code,
-            path: [valueProperty],
-            as: aggregation === 'count' ? 'count_property' : 'value_property',
-            ...(aggregation === 'unique_count' ? scalars : decimals),
-          },
-        ];
+      : [{ meter: code, path: [valueProperty], as: isCount ? 'count_property' : 'value_property', ...kind }];
   return [
     ...value,
-    ...groupBy.map((name) => dimension('group_by', name)),
-    ...Object.keys(filters).map((name) => dimension('filters', name)),
+    ...groupBy.map((name): Reading => ({ meter: code, path: pathOf(name), as: 'group_by', ...scalars })),
+    ...Object.entries(filters).map(([name, allowed]): Reading => ({
+      meter: code,
+      path: pathOf(name),
+      as: 'filters',
+      ...oneOf(allowed),
+    })),
   ];
 }
 
-const scalars: Pick<Reading, 'canRead' | 'kinds' | 'needs'> = {
-  canRead: (value) => ['string', 'number', 'boolean'].includes(typeof value),
-  kinds: ['string', 'integer', 'fraction', 'boolean'],
+type Kind = Pick<Reading, 'samples' | 'canRead' | 'needs'>;
+
+const scalars: Kind = {
+  samples: [someText, true, false, ...decimalSamples],
+  canRead: () => true,
   needs: 'a text, a number, or true or false',
 };
-const decimals: Pick<Reading, 'canRead' | 'kinds' | 'needs'> = {
-  canRead: (value) => typeof value === 'number' || isDecimalText(value),
-  kinds: ['string', 'integer', 'fraction'],
-  needs: 'a number or a decimal text',
+
+const isNumeric = (value: Scalar): boolean => typeof value === 'number' || isDecimal(value);
+const decimals: Kind = { samples: decimalSamples, canRead: isNumeric, needs: 'a number or a decimal text' };
+
+/** RULES 32 takes a zero, too; a property that can be nothing else counts nothing. */
+function isCounting(value: Scalar): boolean {
+  const text = typeof value === 'number' ? decimalTextOf(String(value)) : value;
+  return isDecimal(text) && decimal(text).isInteger() && decimal(text).greaterThanOrEqualTo(1);
+}
+const counts: Kind = {
+  samples: decimalSamples.filter(isCounting),
+  canRead: isCounting,
+  needs: 'a whole number of 1 and more',
 };
 
-function isDecimalText(value: JsonValue): boolean {
-  try {
-    parseDecimal(value);
-    return true;
-  } catch {
-    return false;
-  }
+/** A filter takes texts, and whatever else is written so. */
+function oneOf(allowed: readonly string[]): Kind {
+  const samples = allowed.flatMap((text): readonly Scalar[] => {
+    if (text === 'true' || text === 'false') return [text, text === 'true'];
+    return decimalTextOf(text) === text ? [text, Number(text)] : [text];
+  });
+  const listed = allowed.map((text) => JSON.stringify(text)).join(', ');
+  const needs = `one of ${listed}`;
+  return { samples, canRead: (value) => samples.includes(value), needs };
 }
 
 function problemOf(
@@ -96,61 +97,50 @@ function problemOf(
   previous: JsonSchemaObject | null,
 ): Incompatibility | null {
   const { meter, path, as, needs } = reading;
-  const { at, pointer } = placeOf(schema, path);
   const who = `The meter "${meter}" reads the property "${path.join('.')}" (${as})`;
-  if (!isReadable(at, reading)) {
-    const detail = `${who}, which this schema does not let it have: the meter needs ${needs}. Allow that, or count by another meter first.`;
-    return { pointer, detail };
+  const reach = reachOf(schema, reading, previous);
+  if (reach === 'unreadable') {
+    const detail = `${who}, which this schema does not let it have: the meter needs ${shortened(needs)}. Allow that, or count by another meter first.`;
+    return { pointer: pointerOf(schema, path), detail };
   }
-  if (previous === null || isRequired(schema, path) || !isRequired(previous, path)) return null;
+  if (reach === 'unclear') {
+    const detail = `${who}, and the registry cannot tell whether this schema lets it have that: the meter needs ${shortened(needs)}. Say it with "properties" instead of "not", conditions or many branches, leave those as they were, or use compatibility none.`;
+    return { pointer: pointerOf(schema, path), detail };
+  }
+  if (previous === null || isRequired(placed(schema), path) || !isRequired(placed(previous), path)) return null;
   const detail = `${who}, which was required until now and could be missing from now on: such events would be counted otherwise, or refused. Keep it required.`;
   return { pointer: '/required', detail };
 }
 
-interface Place {
-  /** What a value there must satisfy. */
-  readonly at: readonly At[];
-  readonly pointer: string;
-}
+const shortened = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+const placed = (schema: JsonSchemaObject): readonly At[] => [{ schema, pointer: '', root: schema }];
 
-function placeOf(schema: JsonSchemaObject, path: readonly string[]): Place {
-  let place: Place = { at: [{ schema, pointer: '', root: schema }], pointer: '' };
+/** Where a schema speaks of a property, or of what it is in. */
+function pointerOf(schema: JsonSchemaObject, path: readonly string[]): string {
+  let at = placed(schema);
+  let pointer = '';
   for (const name of path) {
-    const conjuncts = flattened(place.at);
-    if (conjuncts === null || !kindsOf(conjuncts).has('object'))
-      return { at: [{ ...never, root: schema }], pointer: place.pointer };
-    const at = propertyOf(conjuncts, name);
-    place = { at, pointer: at[0]?.pointer ?? place.pointer };
+    at = propertyOf(flattened(at) ?? [], name);
+    pointer = at[0]?.pointer ?? pointer;
   }
-  return place;
+  return pointer;
 }
 
-const never = { schema: false, pointer: '' } as const;
-
-/** Whether there is, as far as can be told, a value that the schemas accept and the meter can read. */
-function isReadable(at: readonly At[], reading: Reading): boolean {
-  const conjuncts = flattened(at);
-  if (conjuncts === null) return false;
-  const kinds = kindsOf(conjuncts);
-  if (!reading.kinds.some((kind) => kinds.has(kind))) return false;
-  const listed = conjuncts.map(({ schema }) => listedValues(schema)).filter((values) => values !== null);
-  if (!listed.every((values) => values.some(reading.canRead))) return false;
-  return conjuncts.every((conjunct) => hasReadableBranch(conjunct, reading));
+function isRequired(schemas: readonly At[], path: readonly string[]): boolean {
+  const conjuncts = flattened(schemas);
+  const [name, ...rest] = path;
+  if (conjuncts === null || name === undefined) return true;
+  const isHere = rest.length === 0 ? requiredNames(conjuncts).has(name) : isRequired(propertyOf(conjuncts, name), rest);
+  return isHere || conjuncts.some((conjunct) => alternativesOf(conjunct).some((each) => isInAll(each, conjunct, path)));
 }
 
-function hasReadableBranch({ schema, pointer, root }: Conjunct, reading: Reading): boolean {
-  return (['anyOf', 'oneOf'] as const).every((keyword) => {
-    const branches = schema[keyword];
-    if (!Array.isArray(branches)) return true;
-    return (branches as readonly At['schema'][]).some((branch) =>
-      isReadable([{ schema: branch, pointer, root }], reading),
-    );
-  });
+/** Lists of schemas of which metadata satisfies one. */
+function alternativesOf({ schema }: Conjunct): readonly (readonly JsonSchema[])[] {
+  const { anyOf, oneOf: exclusive, if: condition, then = true, else: otherwise = true } = schema;
+  const lists = [anyOf, exclusive, condition === undefined ? undefined : [then, otherwise]];
+  return lists.flatMap((list) => (Array.isArray(list) ? [list as readonly JsonValue[] as readonly JsonSchema[]] : []));
 }
 
-function isRequired(schema: JsonSchemaObject, path: readonly string[]): boolean {
-  const [last] = path.slice(-1);
-  const { at } = placeOf(schema, path.slice(0, -1));
-  const conjuncts = flattened(at);
-  return conjuncts === null || last === undefined || requiredNames(conjuncts).has(last);
+function isInAll(schemas: readonly JsonSchema[], { pointer, root }: Conjunct, path: readonly string[]): boolean {
+  return schemas.every((schema) => isRequired([{ schema, pointer, root }], path));
 }

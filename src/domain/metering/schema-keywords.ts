@@ -10,6 +10,7 @@ import {
   kindsOfType,
   matchesPattern,
   requiredNames,
+  type Bound,
   type Conjunct,
   type Kind,
 } from './schema-facts.js';
@@ -92,11 +93,19 @@ function onlyValue({ conjuncts }: Known): unknown {
 }
 
 function bound(keyword: string, side: 1 | -1, words: string): Check {
-  return ({ conjuncts }, requirement) => {
+  return ({ conjuncts, kinds }, requirement) => {
     const other = { value: numberOf(requirement, keyword), exclusive: keyword.startsWith('exclusive') };
-    const kept = boundOf(conjuncts, side);
+    const said = boundOf(conjuncts, side);
+    const kept = said === null || kinds.has('fraction') ? said : wholeBound(said, side);
     return kept !== null && isWithinBound(kept, other, side) ? null : `numbers must be ${words} ${other.value}`;
   };
+}
+
+/** The outermost whole number that keeps a bound. */
+function wholeBound(bound: Bound, side: 1 | -1): Bound {
+  const { value, exclusive } = bound;
+  const next = side * (exclusive ? Math.floor(value * side) + 1 : Math.ceil(value * side));
+  return Number.isSafeInteger(next) ? { value: next, exclusive: false } : bound;
 }
 
 function count(keyword: string, side: 1 | -1, words: string): Check {

@@ -34,9 +34,17 @@ export interface Gap {
 /** How much is looked at; beyond it the answer is that it cannot be told. */
 const stepsMax = 20_000;
 
-/** Empty: whatever `narrow` accepts `wide` accepts. */
-export function gapsBetween(narrow: JsonSchemaObject, wide: JsonSchemaObject): readonly Gap[] {
-  const left = [{ schema: narrow, pointer: '', root: narrow }];
+/**
+ * Empty: whatever `narrow` accepts `wide` accepts.
+ * @param of what values both are about; metadata is always an object
+ */
+export function gapsBetween(
+  narrow: JsonSchemaObject,
+  wide: JsonSchemaObject,
+  of: 'anything' | 'metadata' = 'anything',
+): readonly Gap[] {
+  const given: readonly JsonSchemaObject[] = of === 'metadata' ? [narrow, { type: 'object' }] : [narrow];
+  const left = given.map((schema) => ({ schema, pointer: '', root: narrow }));
   return new Comparison().gaps({ schemas: left, pointer: '' }, { schema: wide, pointer: '', root: wide });
 }
 
