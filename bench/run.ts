@@ -4,6 +4,7 @@
  *     npm run bench                            every row
  *     npm run bench -- --row closing           one row; may be repeated
  *     npm run bench -- --rounds 11             instead of 5
+ *     npm run bench -- --stored 400000         events in a table that counts as large, instead of 4,000,000
  *
  * Exit code: 0 every target met, 1 a target missed or a failure, 2 wrong usage.
  */
@@ -14,23 +15,29 @@ import { describeMachine, loadText } from './lib/machine.js';
 import { misses, report } from './lib/report.js';
 import type { Result } from './lib/report.js';
 import { close1000 } from './rows/close-1000.js';
-import { closing } from './rows/closing.js';
+import { closing, closingOutside } from './rows/closing.js';
 import { correction, reRating } from './rows/corrections.js';
+import { duplicates } from './rows/duplicates.js';
 import { gates } from './rows/gates.js';
 import { batchesOf100, batchesOf1000, singleEvents } from './rows/ingest.js';
-import { memory } from './rows/memory.js';
+import { memory, stream } from './rows/memory.js';
 import { rating } from './rows/rating.js';
 import { reconciliation } from './rows/reconciliation.js';
 import { relay } from './rows/relay.js';
 import type { Row } from './rows/row.js';
+import { tableSize } from './rows/table-size.js';
 import { visible } from './rows/visible.js';
 
 const rows: readonly Row[] = [
   batchesOf1000,
   batchesOf100,
   singleEvents,
+  duplicates,
+  tableSize,
+  stream,
   rating,
   closing,
+  closingOutside,
   relay,
   visible,
   gates,
@@ -41,10 +48,12 @@ const rows: readonly Row[] = [
   memory,
 ];
 const roundsMin = 5;
+const storedByDefault = 4_000_000;
 
 interface Options {
   readonly rows: readonly Row[];
   readonly rounds: number;
+  readonly stored: number;
 }
 
 class WrongUsage extends Error {}
@@ -52,7 +61,11 @@ class WrongUsage extends Error {}
 function optionsFrom(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
-    options: { row: { type: 'string', multiple: true }, rounds: { type: 'string', default: String(roundsMin) } },
+    options: {
+      row: { type: 'string', multiple: true },
+      rounds: { type: 'string', default: String(roundsMin) },
+      stored: { type: 'string', default: String(storedByDefault) },
+    },
   });
   const unknown = values.row?.find((name) => !rows.some((row) => row.name === name));
   if (unknown !== undefined)
@@ -60,7 +73,10 @@ function optionsFrom(args: readonly string[]): Options {
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < roundsMin)
     throw new WrongUsage(`--rounds takes a number of at least ${roundsMin}.`);
-  return { rows: rows.filter(({ name }) => values.row?.includes(name) ?? true), rounds };
+  const stored = Number(values.stored);
+  if (!Number.isInteger(stored) || stored <= 0 || stored % 4 !== 0)
+    throw new WrongUsage('--stored takes a number of events that can be divided by four.');
+  return { rows: rows.filter(({ name }) => values.row?.includes(name) ?? true), rounds, stored };
 }
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -75,7 +91,7 @@ function stopOnSignal(cluster: Cluster): void {
   }
 }
 
-async function measure({ rows: chosen, rounds }: Options): Promise<boolean> {
+async function measure({ rows: chosen, rounds, stored }: Options): Promise<boolean> {
   const loadBefore = loadText();
   const cluster = await startCluster();
   stopOnSignal(cluster);
@@ -83,7 +99,7 @@ async function measure({ rows: chosen, rounds }: Options): Promise<boolean> {
     const results: Result[] = [];
     for (const row of chosen) {
       say(`measuring ${row.name} …`);
-      results.push(...(await row.measure({ cluster, rounds })));
+      results.push(...(await row.measure({ cluster, rounds, stored })));
     }
     const missed = misses(results);
     process.stdout.write(`${report(results, await describeMachine(cluster.serverUrl, loadBefore))}\n`);

@@ -30,9 +30,15 @@ export interface BenchDatabase {
   readonly pool: pg.Pool;
 }
 
+/** A database to be copied; nobody is connected to it. */
+export interface Template {
+  readonly name: string;
+}
+
 export interface RunningApi {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -46,8 +52,14 @@ export interface FullStack {
 
 export interface Cluster {
   readonly serverUrl: string;
-  /** A new, migrated database, so that no row meets what another has left. */
-  newDatabase(): Promise<BenchDatabase>;
+  /** Of Postgres. */
+  readonly serverPid: number;
+  /** A new, migrated database, or a copy of the template, so that no row meets what another has left. */
+  newDatabase(template?: Template): Promise<BenchDatabase>;
+  /** What `fill` makes of a new database, to be copied. */
+  newTemplate(fill: (database: BenchDatabase) => Promise<void>): Promise<Template>;
+  /** Gives the disk back: a row's databases with millions of events. */
+  dropDatabase(database: BenchDatabase): Promise<void>;
   /** The API as it runs in production, in a process of its own. */
   startApi(database: BenchDatabase): Promise<RunningApi>;
   startFullStack(): Promise<FullStack>;
@@ -60,14 +72,31 @@ export async function startCluster(): Promise<Cluster> {
   await ensureBuilt();
   const server = await startStack({ parts: ['postgres'] });
   const apis = new Set<Stack>();
-  const databases: BenchDatabase[] = [];
+  const databases = new Set<BenchDatabase>();
+  let made = 0;
+  const newDatabase: Cluster['newDatabase'] = async (template) => {
+    made += 1;
+    const database = await createDatabase(server.databaseUrl, `bench_${made}`, template);
+    databases.add(database);
+    return database;
+  };
+  const disconnect = async (database: BenchDatabase): Promise<string> => {
+    databases.delete(database);
+    await database.pool.end();
+    return new URL(database.url).pathname.slice(1);
+  };
   return {
     serverUrl: server.databaseUrl,
-    newDatabase: async () => {
-      const name = `bench_${databases.length + 1}`;
-      const database = await createDatabase(server.databaseUrl, name);
-      databases.push(database);
-      return database;
+    serverPid: server.pids.postgres ?? 0,
+    newDatabase,
+    newTemplate: async (fill) => {
+      const database = await newDatabase();
+      await fill(database);
+      return { name: await disconnect(database) };
+    },
+    dropDatabase: async (database) => {
+      const name = await disconnect(database);
+      await onServer(server.databaseUrl, `DROP DATABASE ${name} WITH (FORCE)`);
     },
     startApi: async ({ url }) => {
       const stack = await startStack({ parts: ['api'], env: { DATABASE_URL: url, LOG_LEVEL: 'warn' } });
@@ -75,6 +104,7 @@ export async function startCluster(): Promise<Cluster> {
       return {
         url: stack.apiUrl,
         port: Number(new URL(stack.apiUrl).port),
+        pid: stack.pids.api ?? 0,
         stop: async () => {
           apis.delete(stack);
           await stack.stop();
@@ -102,21 +132,27 @@ export async function startCluster(): Promise<Cluster> {
     },
     stop: async () => {
       await Promise.all([...apis].map((api) => api.stop()));
-      await Promise.all(databases.map(({ pool }) => pool.end()));
+      await Promise.all([...databases].map(({ pool }) => pool.end()));
       await server.stop();
     },
   };
 }
 
-async function createDatabase(serverUrl: string, name: string): Promise<BenchDatabase> {
-  const admin = new pg.Client({ connectionString: serverUrl });
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
-  await admin.end();
+async function createDatabase(serverUrl: string, name: string, template?: Template): Promise<BenchDatabase> {
+  // Files instead of pages through the log: a template may be gigabytes.
+  const copied = template === undefined ? '' : `TEMPLATE ${template.name} STRATEGY FILE_COPY`;
+  await onServer(serverUrl, `CREATE DATABASE ${name} ${copied}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  await migrate(url.href, join(root, 'prisma', 'migrations'));
+  if (template === undefined) await migrate(url.href, join(root, 'prisma', 'migrations'));
   return { url: url.href, pool: poolOf(url.href) };
+}
+
+async function onServer(serverUrl: string, sql: string): Promise<void> {
+  const admin = new pg.Client({ connectionString: serverUrl });
+  await admin.connect();
+  await admin.query(sql);
+  await admin.end();
 }
 
 function poolOf(url: string): pg.Pool {

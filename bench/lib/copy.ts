@@ -28,6 +28,19 @@ export function copyChunks(events: readonly BenchEvent[], batch: number): string
   return chunks;
 }
 
+const eventsPerPart = 100_000;
+
+/** Loads many events, a part at a time, so that they are never in memory together. */
+export async function loadInParts(
+  pool: Pool,
+  count: number,
+  part: (size: number, loaded: number) => readonly BenchEvent[],
+): Promise<void> {
+  for (let loaded = 0; loaded < count; loaded += eventsPerPart) {
+    await copyAll(pool, copyChunks(part(Math.min(eventsPerPart, count - loaded), loaded), 10_000), 4);
+  }
+}
+
 /** A statement and commit a chunk. */
 export async function copyAll(pool: Pool, chunks: readonly string[], connections: number): Promise<void> {
   let next = 0;

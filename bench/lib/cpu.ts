@@ -1,5 +1,6 @@
 /** Processor time of processes, as Linux counts it: of a process, its children and those of them that have ended. */
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Figure, Side } from './measure.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
@@ -18,6 +19,27 @@ export function cpuSeconds<Name extends string>(pids: Readonly<Record<Name, numb
     Name,
     number
   >;
+}
+
+/** Processor time of a unit of this side's work: unlike its rate it does not hang on what else the machine does. */
+export async function cpuFigure<Name extends string>(
+  row: string,
+  { name, prepare }: Side,
+  pids: Readonly<Record<Name, number>>,
+): Promise<Figure> {
+  const work = await prepare();
+  const before = cpuSeconds(pids);
+  const units = await work();
+  const after = cpuSeconds(pids);
+  const names = Object.keys(pids) as Name[];
+  const micros = (part: Name): number => ((after[part] - before[part]) * 1e6) / units;
+  const total = names.reduce((sum, part) => sum + micros(part), 0);
+  return {
+    kind: 'figure',
+    row: `${row}: processor time`,
+    value: `${total.toPrecision(3)} µs`,
+    note: `${name}: ${names.map((part) => `${part} ${micros(part).toPrecision(3)} µs`).join(', ')}`,
+  };
 }
 
 function ticksBelow(pid: number, all: readonly ProcessTimes[]): number {

@@ -4,11 +4,16 @@
  */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+
+const json = 'content-type: application/json';
+/** Of a stream of lines, compressed. */
+export const gzippedLines = 'content-type: application/x-ndjson\r\ncontent-encoding: gzip';
 
 /** Complete requests, head and body, made before the clock starts. */
-export function requestsOf(path: string, bodies: readonly Buffer[]): Buffer[] {
+export function requestsOf(path: string, bodies: readonly Buffer[], headers: string = json): Buffer[] {
   return bodies.map((body) => {
-    const head = `POST ${path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nhost: bench\r\n${headers}\r\ncontent-length: ${body.length}\r\n\r\n`;
     return Buffer.concat([Buffer.from(head, 'latin1'), body]);
   });
 }
@@ -66,9 +71,12 @@ class Connection {
 
 /** Sends every request once, over `connections` sockets; any answer but 202 ends the run. */
 export async function sendAll(port: number, requests: readonly Buffer[], connections: number): Promise<void> {
-  await sendEach(port, requests, connections, ({ status, body }) => {
-    if (status !== 202) throw new Error(`POST was answered ${status}: ${body.slice(0, 300)}`);
-  });
+  await sendEach(port, requests, connections, requireAccepted);
+}
+
+/** @throws Error for any answer but 202 */
+export function requireAccepted({ status, body }: Answer): void {
+  if (status !== 202) throw new Error(`POST was answered ${status}: ${body.slice(0, 300)}`);
 }
 
 /** Sends every request once, over `connections` sockets. */
@@ -79,11 +87,47 @@ export async function sendEach(
   take: (answer: Answer) => void,
 ): Promise<void> {
   let next = 0;
+  await overConnections(port, connections, async (connection) => {
+    for (let request = requests[next++]; request !== undefined; request = requests[next++])
+      take(await connection.send(request));
+  });
+}
+
+/**
+ * Sends a request every so often whether or not the ones before it were answered, as senders that know nothing of each other
+ * do; any answer but 202 ends the run. Returns the milliseconds of each, from the moment it was due: what a stalled
+ * server makes wait counts, too.
+ */
+export async function sendSteadily(
+  port: number,
+  requests: readonly Buffer[],
+  { perSecond, connections }: { readonly perSecond: number; readonly connections: number },
+): Promise<readonly number[]> {
+  const times: number[] = [];
+  const start = performance.now();
+  let next = 0;
+  await overConnections(port, connections, async (connection) => {
+    for (let index = next++; index < requests.length; index = next++) {
+      const due = start + (index * 1_000) / perSecond;
+      const early = due - performance.now();
+      if (early > 0) await setTimeout(early);
+      const request = requests[index];
+      if (request !== undefined) requireAccepted(await connection.send(request));
+      times.push(performance.now() - due);
+    }
+  });
+  return times;
+}
+
+async function overConnections(
+  port: number,
+  connections: number,
+  work: (connection: Connection) => Promise<void>,
+): Promise<void> {
   const lane = async (): Promise<void> => {
     const connection = await Connection.open(port);
     try {
-      for (let request = requests[next++]; request !== undefined; request = requests[next++])
-        take(await connection.send(request));
+      await work(connection);
     } finally {
       connection.close();
     }

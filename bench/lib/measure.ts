@@ -29,12 +29,13 @@ export interface Ratio {
   readonly met: boolean;
 }
 
-/** A measurement that is held against nothing. */
+/** A measurement that is held against no other; perhaps against a number. */
 export interface Figure {
   readonly kind: 'figure';
   readonly row: string;
   readonly value: string;
   readonly note: string;
+  readonly limit?: { readonly text: string; readonly met: boolean };
 }
 
 export interface Comparison {
@@ -81,6 +82,12 @@ async function unitsPerSecond({ prepare }: Side): Promise<number> {
   const start = performance.now();
   const units = await work();
   return (units * 1_000) / (performance.now() - start);
+}
+
+/** @param share of the values that are at or below the answer, between 0 and 1 */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /** Of an even number of values the lower of the two in the middle. */

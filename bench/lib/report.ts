@@ -12,11 +12,15 @@ export function report(results: readonly Result[], machine: Machine): string {
 
 /** One sentence a missed target. */
 export function misses(results: readonly Result[]): readonly string[] {
-  return results.flatMap((result) =>
-    result.kind === 'figure' || result.met || result.target === null
-      ? []
-      : [`MISSED: ${result.row}: ${result.ratio.median.toFixed(2)}, the target is ${targetText(result.target)}.`],
-  );
+  return results.flatMap((result) => {
+    if (result.kind === 'figure') {
+      const { row, value, limit } = result;
+      return limit === undefined || limit.met ? [] : [`MISSED: ${row}: ${value}, the target is ${limit.text}.`];
+    }
+    const { row, met, ratio, target } = result;
+    if (met || target === null) return [];
+    return [`MISSED: ${row}: ${ratio.median.toFixed(2)}, the target is ${targetText(target)}.`];
+  });
 }
 
 function machineLines(machine: Machine): string {
@@ -35,7 +39,7 @@ function ratioTable(ratios: readonly Ratio[]): string {
     '| Row | Unit | Ours | Held against | Its units | Ratio | Target | |',
     '|---|---|---|---|---|---|---|---|',
     ...ratios.map(({ row, unit, ours, limit, ratio, target, met }) => {
-      const outcome = target === null ? '' : met ? 'met' : '**MISSED**';
+      const outcome = target === null ? '' : outcomeText(met);
       const cells = [row, unit, rates(ours), limit.name, rates(limit), ratioText(ratio), targetText(target), outcome];
       return `| ${cells.join(' | ')} |`;
     }),
@@ -44,9 +48,14 @@ function ratioTable(ratios: readonly Ratio[]): string {
 
 function figureTable(figures: readonly Figure[]): string {
   if (figures.length === 0) return '';
-  const lines = figures.map(({ row, value, note }) => `| ${row} | ${value} | ${note} |`);
-  return ['| Row | Figure | |', '|---|---|---|', ...lines].join('\n');
+  const lines = figures.map(({ row, value, note, limit }) => {
+    const target = limit === undefined ? '–' : `${limit.text}: ${outcomeText(limit.met)}`;
+    return `| ${row} | ${value} | ${target} | ${note} |`;
+  });
+  return ['| Row | Figure | Target | |', '|---|---|---|---|', ...lines].join('\n');
 }
+
+const outcomeText = (met: boolean): string => (met ? 'met' : '**MISSED**');
 
 function targetText(target: Target | null): string {
   if (target === null) return '–';

@@ -3,6 +3,7 @@ import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { PriceBookContent } from '../../src/domain/rating/parse-price-book.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { LocalDate } from '../../src/domain/values.js';
+import { inParallel } from '../../src/relay/in-parallel.js';
 import type { CustomerFacts, Storage } from '../../src/storage/types.js';
 import { ingestCustomerOf, ingestCustomers } from './events.js';
 
@@ -45,10 +46,11 @@ export async function createCustomer({ reference }: Storage, customerId: string)
   await reference.assignPriceBook(customerId, priceBookCode, null);
 }
 
-/** Twenty customers, one meter that counts and one that adds up: what the ingest rows need. */
-export async function setUpIngest(storage: Storage): Promise<void> {
+/** Customers, one meter that counts and one that adds up: what the ingest rows need. */
+export async function setUpIngest(storage: Storage, customers = ingestCustomers): Promise<void> {
   await setUpPrices(storage, [callsMeter, bytesMeter]);
-  for (let index = 0; index < ingestCustomers; index += 1) await createCustomer(storage, ingestCustomerOf(index));
+  const ids = Array.from({ length: customers }, (_, index) => ingestCustomerOf(index, customers));
+  await inParallel(ids, 4, (customerId) => createCustomer(storage, customerId));
 }
 
 /** Four tiers, as both sides of the rating row price them. */

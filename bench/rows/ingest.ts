@@ -1,123 +1,118 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createStorage } from '../../src/storage/index.js';
-import type { BenchDatabase, Cluster } from '../lib/cluster.js';
-import { copyAll, copyChunks } from '../lib/copy.js';
-import { bodies, newEvents } from '../lib/events.js';
-import { requestsOf, sendAll } from '../lib/http-client.js';
+import { cpuFigure } from '../lib/cpu.js';
+import { copySide, postSide, storedText, withIngestApi } from '../lib/ingest.js';
+import type { Load } from '../lib/ingest.js';
 import { compare } from '../lib/measure.js';
-import type { Side } from '../lib/measure.js';
-import { setUpIngest } from '../lib/setup.js';
+import type { Side, Target } from '../lib/measure.js';
+import type { Result } from '../lib/report.js';
 import type { Row } from './row.js';
 
-const eventsPath = '/events';
-
-/** A fresh database with the customers and meters of the ingest rows. */
-export async function ingestDatabase(cluster: Cluster): Promise<BenchDatabase> {
-  const database = await cluster.newDatabase();
-  const storage = createStorage(database.url);
-  await setUpIngest(storage);
-  await storage.close();
-  return database;
-}
-
-/** New events through POST /events: validated, de-duplicated, committed, answered. */
-export function postSide(
-  name: string,
-  port: number,
-  load: { events: number; batch: number; connections: number },
-): Side {
+function batchRow(name: string, load: Load, atLeast: number): Row {
   return {
     name,
-    prepare: async () => {
-      const requests = requestsOf(eventsPath, bodies(newEvents(load.events), load.batch));
-      return async () => {
-        await sendAll(port, requests, load.connections);
-        return load.events;
-      };
+    measure: async ({ cluster, rounds, stored }) => {
+      const measured = (events: number): Promise<readonly Result[]> =>
+        withIngestApi(cluster, events, async ({ database, api }) => {
+          const row = `POST /events, batches of ${load.batch.toLocaleString('en')}, ${load.connections} connections, ${storedText(events)}`;
+          const ours = postSide('HTTP', api.port, load);
+          const limit = copySide(database, load.events);
+          const ratio = await compare({ row, unit: 'events', ours, limit, rounds, target: { atLeast } });
+          return [
+            ratio,
+            await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid }),
+            await cpuFigure(row, limit, { Postgres: cluster.serverPid }),
+          ];
+        });
+      return [...(await measured(0)), ...(await measured(stored))];
     },
   };
 }
 
-const copyConnections = 4;
-
-function copySide({ pool }: BenchDatabase, events: number): Side {
-  return {
-    name: `COPY of 1,000 rows at a time into the same table, ${copyConnections} connections`,
-    prepare: async () => {
-      const chunks = copyChunks(newEvents(events), 1_000);
-      return async () => {
-        await copyAll(pool, chunks, copyConnections);
-        return events;
-      };
-    },
-  };
-}
-
-function batchRow(name: string, load: { events: number; batch: number; connections: number }, atLeast: number): Row {
-  return {
-    name,
-    measure: async ({ cluster, rounds }) => {
-      const database = await ingestDatabase(cluster);
-      const api = await cluster.startApi(database);
-      const result = await compare({
-        row: `POST /events, batches of ${load.batch.toLocaleString('en')}, ${load.connections} connections`,
-        unit: 'events',
-        ours: postSide('HTTP', api.port, load),
-        limit: copySide(database, load.events),
-        rounds,
-        target: { atLeast },
-      });
-      await api.stop();
-      return [result];
-    },
-  };
-}
-
-export const batchesOf1000 = batchRow('batches-1000', { events: 60_000, batch: 1_000, connections: 8 }, 0.4);
-export const batchesOf100 = batchRow('batches-100', { events: 60_000, batch: 100, connections: 16 }, 0.3);
+export const batchesOf1000 = batchRow('batches-1000', { events: 60_000, batch: 1_000, connections: 8 }, 0.55);
+export const batchesOf100 = batchRow('batches-100', { events: 60_000, batch: 100, connections: 16 }, 0.4);
 
 const singleConnections = 64;
 
-/** Single events from 64 connections: group commit against one insert and commit a request, and against a server that does nothing else. */
+interface Rival {
+  readonly name: string;
+  readonly server: readonly [file: string, ...args: string[]];
+  readonly events: number;
+  readonly target: Target | null;
+}
+
+/** Most of all a POST that does nothing; the others say what takes the difference, and what group commit brings. */
+const rivals: readonly Rival[] = [
+  {
+    name: 'no-op POST: the same API, body read and parsed, answered without a look at the event',
+    server: ['noop-server.ts', 'handler'],
+    events: 20_000,
+    target: { atLeast: 0.8 },
+  },
+  {
+    name: 'the same API on a ledger that stores nothing',
+    server: ['noop-server.ts', 'ledger'],
+    events: 20_000,
+    target: null,
+  },
+  {
+    name: 'the same API, one insert and commit a request',
+    server: ['one-commit-server.ts'],
+    events: 6_000,
+    target: null,
+  },
+  {
+    name: 'bare node:http server without validation, one insert and commit a request',
+    server: ['one-insert-server.ts'],
+    events: 8_000,
+    target: null,
+  },
+];
+
+/** Single events from 64 connections. */
 export const singleEvents: Row = {
   name: 'single',
-  measure: async ({ cluster, rounds }) => {
-    const database = await ingestDatabase(cluster);
-    const api = await cluster.startApi(database);
-    const oneCommit = await startServer('one-commit-server.ts', database.url);
-    const bare = await startServer('one-insert-server.ts', database.url);
-    try {
-      const load = { batch: 1, connections: singleConnections };
-      const row = `POST /events, single events, ${singleConnections} connections`;
-      const ours = postSide('group commit', api.port, { ...load, events: 20_000 });
-      const each = postSide('the same API, one insert and commit a request', oneCommit.port, {
-        ...load,
-        events: 6_000,
+  measure: async ({ cluster, rounds, stored }) => {
+    const results: Result[] = [];
+    for (const events of [0, stored]) {
+      await withIngestApi(cluster, events, async ({ database, api }) => {
+        const row = `POST /events, single events, ${singleConnections} connections, ${storedText(events)}`;
+        const side = (name: string, port: number, load: number): Side =>
+          postSide(name, port, { batch: 1, connections: singleConnections, events: load });
+        const ours = side('group commit', api.port, 20_000);
+        // Without a look at the table their speed does not hang on its size.
+        for (const rival of events === 0 ? rivals : rivals.slice(0, 1)) {
+          const server = await startServer(rival.server, database.url);
+          const limit = side(rival.name, server.port, rival.events);
+          const { target } = rival;
+          results.push(await compare({ row, unit: 'requests', ours, limit, rounds, target }));
+          results.push(await cpuFigure(row, limit, { server: server.pid, Postgres: cluster.serverPid }));
+          await server.stop();
+        }
+        results.push(await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid }));
       });
-      const bareEach = postSide('bare node:http server without validation, likewise', bare.port, {
-        ...load,
-        events: 8_000,
-      });
-      return [
-        await compare({ row, unit: 'requests', ours, limit: each, rounds, target: { atLeast: 2.5 } }),
-        await compare({ row, unit: 'requests', ours, limit: bareEach, rounds, target: null }),
-      ];
-    } finally {
-      oneCommit.stop();
-      bare.stop();
-      await api.stop();
     }
+    return results;
   },
 };
 
-async function startServer(name: string, databaseUrl: string): Promise<{ readonly port: number; stop(): void }> {
+async function startServer(
+  [name, ...args]: Rival['server'],
+  databaseUrl: string,
+): Promise<{ readonly port: number; readonly pid: number; readonly stop: () => Promise<void> }> {
   const file = join(import.meta.dirname, '..', name);
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
     env: { ...process.env, DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [first] = (await once(child.stdout, 'data')) as [Buffer];
-  return { port: Number(first.toString('utf8').trim()), stop: () => void child.kill('SIGKILL') };
+  return {
+    port: Number(first.toString('utf8').trim()),
+    pid: child.pid ?? 0,
+    stop: async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
 }

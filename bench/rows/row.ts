@@ -5,6 +5,8 @@ import type { Result } from '../lib/report.js';
 export interface RowContext {
   readonly cluster: Cluster;
   readonly rounds: number;
+  /** Events that a large table has before the rows begin that ask for one. */
+  readonly stored: number;
 }
 
 export interface Row {

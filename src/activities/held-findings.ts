@@ -2,6 +2,7 @@
 import type { RatingProblem } from '../domain/rating/rating.js';
 import { chainHolds } from '../domain/reconciliation/chain-holds.js';
 import type { RatedPeriod } from '../billing/price-facts.js';
+import { unreadableDetail } from '../billing/unreadable-values.js';
 import type { BillingPeriod, NewFinding, UnreadableValues } from '../storage/types.js';
 
 function problemFinding(
@@ -11,16 +12,13 @@ function problemFinding(
   return { code, customerId, period, subject: { customer_id: customerId, period, meter, group }, detail };
 }
 
-function unreadableFinding(
-  { customerId, period }: BillingPeriod,
-  { meter, count, example }: UnreadableValues[number],
-): NewFinding {
+function unreadableFinding({ customerId, period }: BillingPeriod, values: UnreadableValues[number]): NewFinding {
   return {
     code: 'UNREADABLE_VALUE',
     customerId,
     period,
-    subject: { customer_id: customerId, period, meter },
-    detail: `${count} event(s) of the period have no decimal where the meter "${meter}" reads its value, for example ${example}.`,
+    subject: { customer_id: customerId, period, meter: values.meter },
+    detail: unreadableDetail(values),
   };
 }
 

@@ -9,11 +9,13 @@ import { EventIngest } from './ingest/event-ingest.js';
 import { defaultGroupCommitLimits, GroupCommit } from './ingest/group-commit.js';
 import { KnownCustomers } from './ingest/known-customers.js';
 import { KnownMeters } from './ingest/known-meters.js';
+import { KnownSchemas } from './ingest/known-schemas.js';
+import { KnownTags } from './ingest/known-tags.js';
 import { KnownBackfills } from './ingest/backfilled.js';
 import { EventReceiver } from './ingest/receive-events.js';
 import { registerActor } from './plugins/actor.js';
 import { registerDeadLetterMetrics } from './plugins/dead-letter-metrics.js';
-import { registerErrors, sendProblem } from './plugins/errors.js';
+import { answerBrokenRequest, registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
 import { registerMetrics } from './plugins/metrics.js';
@@ -28,6 +30,7 @@ import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
+import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
@@ -36,10 +39,12 @@ import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
+import { EventSchemaService } from './services/event-schemas.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
 import { ReRatingService } from './services/re-ratings.js';
@@ -81,6 +86,9 @@ const allRoutes = [
   customerPriceRoutes,
   usageRoutes,
   meterRoutes,
+  eventSchemaRoutes,
+  eventSchemaReadRoutes,
+  tagRoutes,
   priceBookRoutes,
   priceEvaluationRoutes,
   priceEvaluationRunRoutes,
@@ -105,6 +113,7 @@ function createFastify({ logger }: ApiDependencies): Api {
     requestIdHeader: false,
     // Identifiers have 128 characters, each up to 9 when percent-encoded.
     routerOptions: { maxParamLength: 128 * 9 },
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
       void sendProblem(request, reply, new DomainFailure('ROUTE_NOT_FOUND', 'The path is not a valid URL.'));
       request.log.debug({ err: error }, 'refused by the router');
@@ -128,10 +137,15 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   });
   const groupCommit = new GroupCommit(storage.ledger, limits, metrics.commits);
   const knownMeters = new KnownMeters(storage.reference);
+  const knownSchemas = new KnownSchemas(storage.eventSchemas);
+  const knownTags = new KnownTags(storage.tags);
   const ingest = new EventIngest({
     groupCommit,
+    ledger: storage.ledger,
     customers: new KnownCustomers(storage.reference),
     meters: knownMeters,
+    schemas: knownSchemas,
+    tags: knownTags,
     backfills: new KnownBackfills(storage.backfills),
     flood,
     observer: metrics,
@@ -144,9 +158,12 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const adjustments = new AdjustmentService({
     storage,
     meters: knownMeters,
+    schemas: knownSchemas,
+    tags: knownTags,
     clock,
     futureToleranceMs: config.futureToleranceMs,
   });
+  const eventSchemas = new EventSchemaService({ storage, known: knownSchemas });
   const backfills = new BackfillService(storage);
   const deadLetters = new DeadLetterService({ storage, ingest });
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
@@ -162,6 +179,8 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     ingest,
     receiver,
     knownMeters,
+    eventSchemas,
+    knownTags,
     metrics,
     customers,
     periods,

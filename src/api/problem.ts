@@ -119,6 +119,13 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   NOTHING_TO_EVALUATE: { status: 422, title: 'The scope meets no billing period' },
   PRICE_EVALUATION_NOT_FOUND: { status: 404, title: 'Evaluation not found' },
   DEAD_LETTER_NOT_OPEN: { status: 409, title: 'The dead letter is settled' },
+  UNKNOWN_SCHEMA_VERSION: { status: 404, title: 'No such version of a schema' },
+  EVENT_SCHEMA_MISMATCH: { status: 422, title: 'The event does not match its schema' },
+  INVALID_SCHEMA: { status: 422, title: 'Not a schema that can be registered' },
+  INCOMPATIBLE_SCHEMA: { status: 409, title: 'The schema breaks what relies on the event type' },
+  TAG_NOT_REGISTERED: { status: 404, title: 'Tag not registered' },
+  TAG_VALUE_NOT_ALLOWED: { status: 422, title: 'Value of a tag not allowed' },
+  TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -1,5 +1,6 @@
 /** Writes out what a case abbreviates: repeated events, and usage given as quantities. */
 import { DomainFailure } from '../domain/failure.js';
+import { tagPrefix } from '../domain/metering/metadata.js';
 import { parseDuration } from '../domain/time/duration.js';
 import { addMs, parseInstant } from '../domain/time/instant.js';
 import type { PlainEvent } from './engine.js';
@@ -52,14 +53,24 @@ export function expandUsage(
         `The meter "${meter.code}" counts events; a usage step needs a value.`,
       );
     }
-    const filters = Object.entries(meter.filters ?? {}).map(([property, [first]]) => [property, first]);
+    const filters = Object.entries(meter.filters ?? {}).map(([property, [first]]) => [property, first] as const);
     const group = Object.entries(item.group ?? {}).filter(([, value]) => value !== null);
     return {
       event_id: `usage-${stepNumber}-${index + 1}`,
       event_type: meter.event_type,
       event_time: item.at,
       source: '',
-      metadata: Object.fromEntries([...filters, ...group, [meter.value_property, item.quantity]]),
+      metadata: metadataOf([...filters, ...group, [meter.value_property, item.quantity]]),
     };
   });
+}
+
+/** Where a meter reads each of them: tags stand in an object of their own. */
+function metadataOf(properties: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
+  const isTag = ([name]: readonly [string, unknown]): boolean => name.startsWith(tagPrefix);
+  const tags = properties.filter(isTag).map(([name, value]) => [name.slice(tagPrefix.length), value] as const);
+  return {
+    ...Object.fromEntries(properties.filter((property) => !isTag(property))),
+    ...(tags.length > 0 && { tags: Object.fromEntries(tags) }),
+  };
 }

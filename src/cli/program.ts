@@ -14,6 +14,8 @@ import { addPeriodCommands } from './commands/periods.js';
 import { addReconciliationCommands } from './commands/reconciliations.js';
 import { addReferenceCommands } from './commands/reference.js';
 import { addReRatingCommands } from './commands/re-ratings.js';
+import { addSchemaCommands } from './commands/schemas.js';
+import { addTagCommands } from './commands/tags.js';
 import { addVerifyCommand } from './commands/verify.js';
 import type { CliDependencies } from './context.js';
 import { printable } from './output.js';
@@ -65,6 +67,8 @@ function buildProgram(dependencies: CliDependencies): Command {
   addFindingCommands(program, dependencies);
   addDeadLetterCommands(program, dependencies);
   addReferenceCommands(program, dependencies);
+  addSchemaCommands(program, dependencies);
+  addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;

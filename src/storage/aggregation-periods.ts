@@ -126,6 +126,21 @@ function appendSql({ period, pools, adjusted, cutoff, final }: PeriodRevisionReq
   return { text, values: params.values };
 }
 
+/** Codes of the meters with revisions of the period, by window or as a whole; of zero too, because they may have to change. */
+export async function metersWithUsage(
+  client: pg.PoolClient,
+  { customerId, period }: Pick<BillingPeriod, 'customerId' | 'period'>,
+): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ readonly code: string }>({
+    name: 'meters-with-usage',
+    text: `SELECT DISTINCT m.code FROM meters m WHERE
+        EXISTS (SELECT FROM aggregated_usage u WHERE u.customer_id = $1 AND u.period = $2 AND u.meter_id = m.meter_id)
+        OR EXISTS (SELECT FROM aggregated_period_usage u WHERE u.customer_id = $1 AND u.period = $2 AND u.meter_id = m.meter_id)`,
+    values: [customerId, period],
+  });
+  return new Set(rows.map(({ code }) => code));
+}
+
 export interface PeriodUsageRow {
   readonly meter: string;
   readonly group_key: GroupKey;

@@ -3,6 +3,7 @@
  * src/domain/metering says in TypeScript; a property test holds the two against each other.
  */
 import { decimalDigitsMax, decimalPlacesMax } from '../domain/decimal.js';
+import { tagPrefix } from '../domain/metering/metadata.js';
 import type { MeteringPeriod } from '../domain/metering/window.js';
 
 /** Collects the values of a statement. Everything that comes from outside enters SQL through it, never as text. */
@@ -70,8 +71,8 @@ export function windowBounds(params: SqlParameters, period: MeteringPeriod): Win
 }
 
 /**
- * A property as filters and groups see it (readScalar): strings as they are, numbers by value, true and false as words;
- * NULL for what is missing, null or no scalar.
+ * A property as filters, groups and unique counts see it (readScalar): strings as they are, numbers by value, true and false as
+ * words; NULL for what is missing, null or no scalar.
  */
 export function scalarTextSql(metadata: string, property: string): string {
   const value = `${metadata} -> ${property}`;
@@ -79,6 +80,32 @@ export function scalarTextSql(metadata: string, property: string): string {
     WHEN 'string' THEN ${metadata} ->> ${property}
     WHEN 'number' THEN trim_scale((${value})::numeric)::text
     WHEN 'boolean' THEN ${metadata} ->> ${property} END`;
+}
+
+/** The text of a jsonb value, as of a property: the value should be a column, because it is used several times. */
+function valueTextSql(value: string): string {
+  return `CASE jsonb_typeof(${value})
+    WHEN 'string' THEN ${value} #>> '{}'
+    WHEN 'number' THEN trim_scale((${value})::numeric)::text
+    WHEN 'boolean' THEN ${value}::text END`;
+}
+
+/** What groups and filters read (readDimension). An object has the tags; of anything else `->` finds no property. */
+export function dimensionTextSql(params: SqlParameters, metadata: string, dimension: string): string {
+  return dimension.startsWith(tagPrefix)
+    ? scalarTextSql(`(${metadata} -> 'tags')`, params.add(dimension.slice(tagPrefix.length), 'text'))
+    : scalarTextSql(metadata, params.add(dimension, 'text'));
+}
+
+/**
+ * Whether filters read as data (a jsonb object of dimension to allowed texts) take the metadata: `dimensionTextSql` where the
+ * names of the dimensions are not at hand.
+ */
+export function filtersTakeSql(filters: string, metadata: string): string {
+  const value = `CASE WHEN starts_with(f.key, '${tagPrefix}')
+      THEN ${metadata} -> 'tags' -> substr(f.key, ${tagPrefix.length + 1}) ELSE ${metadata} -> f.key END`;
+  return `(SELECT bool_and(coalesce(d.allowed ? ${valueTextSql('d.value')}, false))
+    FROM (SELECT f.value AS allowed, ${value} AS value FROM jsonb_each(${filters}) AS f OFFSET 0) AS d)`;
 }
 
 /** Plain notation without leading zeros and without a negative zero (plainNotation in src/domain/decimal.ts). */
@@ -155,3 +182,6 @@ export function decimalSql(value: string): string {
 export function instantSql(at: string): string {
   return `to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
+
+/** Of the events of a group one by name, always the same one: its id, and its source where it has one. */
+export const exampleSql = `min(event_id || CASE source WHEN '' THEN '' ELSE ' of the source "' || source || '"' END)`;

@@ -13,7 +13,14 @@ import {
   takesSql,
   type UsageSql,
 } from './aggregation-sql.js';
-import { digestSql, divideSql, microsSql, type SqlParameters, valueSql } from './aggregation-sql-fragments.js';
+import {
+  digestSql,
+  divideSql,
+  exampleSql,
+  microsSql,
+  type SqlParameters,
+  valueSql,
+} from './aggregation-sql-fragments.js';
 
 export interface LevelQuery {
   readonly pools: readonly MeterPool<AggregatedMeter>[];
@@ -43,7 +50,7 @@ function levelSelect(
   const groups = groupColumns(params, by);
   const names = groups.map(({ name }) => name);
   const columns = [
-    `width_bucket(e.event_time, ${cuts}) AS k, e.event_time, e.content_hash, e.event_id`,
+    `width_bucket(e.event_time, ${cuts}) AS k, e.event_time, e.content_hash, e.event_id, e.source`,
     ...groups.map(({ name, text }) => `${text} AS ${name}`),
     `e.metadata ->> ${params.add(meter.valueProperty, 'text')} AS t`,
   ];
@@ -51,7 +58,7 @@ function levelSelect(
   const sums = `SELECT ${['k', ...names].join(', ')}, count(v) AS n, coalesce(sum(v), 0) AS d,
         coalesce(sum(v * ${microsSql('event_time', `(${cuts})[k + 1]`)}), 0) AS moment,
         coalesce(sum(content_hash) FILTER (WHERE v IS NOT NULL), 0) AS h, count(*) - count(v) AS x,
-        min(event_id) FILTER (WHERE v IS NULL) AS example
+        ${exampleSql} FILTER (WHERE v IS NULL) AS example
       FROM (SELECT e.*, ${valueSql('t')} AS v FROM (${facts}) AS e ${apart}) AS e
       GROUP BY ${['k', ...names].join(', ')}`;
   const grouped = `SELECT k, ${groupKeySql(groups)} AS group_key, n, d, moment, h, x, example FROM (${sums}) AS s`;

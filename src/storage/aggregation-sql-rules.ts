@@ -2,7 +2,7 @@
  * Meters read as data, for statements over many customers and all meters at once (the relay, and the check of what its
  * sums became): one join instead of a scan a meter. aggregation-sql.ts is the specialised twin for one customer.
  */
-import { countSql, scalarTextSql, valueSql } from './aggregation-sql-fragments.js';
+import { countSql, filtersTakeSql, scalarTextSql, valueSql } from './aggregation-sql-fragments.js';
 
 /**
  * A CTE: the versions of meters, filters NULL where there are none, each with the periods that are wholly its own, by their
@@ -25,8 +25,8 @@ export const versionChangesSql = (period: string): string => `EXISTS (SELECT FRO
     WHERE c.begins > ${period}.period_start - interval '1 day' AND c.begins < ${period}.period_end + interval '1 day')`;
 
 /** Join condition: rule `r` takes event `e` (columns event_type, metadata). */
-export const ruleTakesSql = `r.event_type = e.event_type AND (r.filters IS NULL OR (
-    SELECT bool_and(coalesce(f.value ? ${scalarTextSql('e.metadata', 'f.key')}, false)) FROM jsonb_each(r.filters) AS f))`;
+export const ruleTakesSql = `r.event_type = e.event_type AND (r.filters IS NULL
+    OR ${filtersTakeSql('r.filters', 'e.metadata')})`;
 
 /**
  * For JOIN LATERAL: one row with what event `e` adds to rule `r`; NULL: its value cannot be read, or there is no rule. What does

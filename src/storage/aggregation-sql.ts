@@ -10,6 +10,8 @@ import { countedSql, type CountedQuery, inForceOrOrdinarySql } from './backfills
 import {
   countSql,
   digestSql,
+  dimensionTextSql,
+  exampleSql,
   scalarTextSql,
   smallWindows,
   type SqlParameters,
@@ -35,7 +37,7 @@ export interface EventScope {
 
 /** Columns of `effectiveEvents`. */
 const factColumns = `source, event_id, position, event_type, event_time, ingestion_time, content_hash, metadata,
-      request_id, user_id, trace_id, backfill_id`;
+      request_id, user_id, trace_id, backfill_id, schema_version`;
 
 export interface EventsSql {
   /** For WITH; empty where none is needed. */
@@ -47,8 +49,7 @@ export interface EventsSql {
 /**
  * The state of a customer's events at a cutoff (DESIGN 3): events at or below it, each as its last adjustment at or below it
  * left it (void removes it; an amendment replaces type, time, metadata and hash and may so move it in or out of the
- * ranges), and of these what counts by the backfills in force
- * (`countedSql`).
+ * ranges), and of these what counts by the backfills in force (`countedSql`).
  * @param name ends the names of the CTEs, so that a statement can have several scopes
  */
 export function effectiveEvents(params: SqlParameters, scope: EventScope, name = ''): EventsSql {
@@ -72,7 +73,7 @@ export function effectiveEvents(params: SqlParameters, scope: EventScope, name =
     ${asStored(countedSql(query('e.event_time')))} AND NOT EXISTS (SELECT FROM adjusted${name} a WHERE a.source = e.source AND a.event_id = e.event_id)
     UNION ALL
     SELECT e.source, e.event_id, e.position, a.replacement_event_type, a.replacement_event_time, e.ingestion_time,
-      a.replacement_content_hash, a.replacement_metadata, e.request_id, e.user_id, e.trace_id, e.backfill_id
+      a.replacement_content_hash, a.replacement_metadata, e.request_id, e.user_id, e.trace_id, e.backfill_id, e.schema_version
     FROM adjusted${name} a
     JOIN telemetry_events e ON e.customer_id = ${customer} AND e.source = a.source AND e.event_id = a.event_id
     WHERE a.type = 'amend' AND ${within('a.replacement_event_time')} AND ${known('e')} AND ${countedSql(query('a.replacement_event_time'))})`;
@@ -123,9 +124,7 @@ export function takesSql(
     conditions.push(`e.event_time >= ${from} AND e.event_time < ${to}`);
   }
   for (const [property, allowed] of Object.entries(meter.filters)) {
-    conditions.push(
-      `${scalarTextSql(metadata, params.add(property, 'text'))} = ANY (${params.add(allowed, 'text[]')})`,
-    );
+    conditions.push(`${dimensionTextSql(params, metadata, property)} = ANY (${params.add(allowed, 'text[]')})`);
   }
   return conditions.join(' AND ');
 }
@@ -144,7 +143,7 @@ export function isReadSql(params: SqlParameters, meter: Meter, metadata: string)
 export function inGroupSql(params: SqlParameters, group: GroupKey, metadata: string): string {
   const conditions = Object.entries(group).map(
     ([property, text]) =>
-      `${scalarTextSql(metadata, params.add(property, 'text'))} IS NOT DISTINCT FROM ${params.add(text, 'text')}`,
+      `${dimensionTextSql(params, metadata, property)} IS NOT DISTINCT FROM ${params.add(text, 'text')}`,
   );
   return conditions.length === 0 ? 'true' : conditions.join(' AND ');
 }
@@ -154,7 +153,7 @@ export interface UsageSql {
   /**
    * One row a meter, window and group: meter_id, code, window_start, window_end, group_key, quantity, event_count, digest,
    * unreadable (events whose value is missing or not a decimal: in none of the other figures), unreadable_example
-   * (an event_id).
+   * (`exampleSql`).
    */
   readonly select: string;
 }
@@ -287,7 +286,7 @@ function familySelect(
   }
   const isOrdered = family.meters.some(({ aggregation }) => aggregation === 'latest');
   const parts = [
-    `${source.cuts.startOf('e.event_time')} AS w, e.content_hash, e.event_id${isOrdered ? ', e.event_time, e.source' : ''}`,
+    `${source.cuts.startOf('e.event_time')} AS w, e.content_hash, e.event_id${reads.all.length > 0 ? ', e.source' : ''}${isOrdered ? ', e.event_time' : ''}`,
     ...groups.map(({ name, text }) => `${text} AS ${name}`),
     ...reads.all.map(({ name, text }) => `${text} AS t_${name}`),
   ];
@@ -299,7 +298,7 @@ function familySelect(
     ...[...quantities].map(([aggregated, name]) => `${aggregated} AS ${name}`),
     ...reads.all.map(
       ({ name }) => `count(${name}) AS n_${name}, sum(content_hash) FILTER (WHERE ${name} IS NOT NULL) AS h_${name},
-        min(event_id) FILTER (WHERE ${name} IS NULL) AS x_${name}`,
+        ${exampleSql} FILTER (WHERE ${name} IS NULL) AS x_${name}`,
     ),
   ];
   return `SELECT m.meter_id, m.code, f.w AS window_start, ${source.cuts.endOf('f.w')} AS window_end,
@@ -324,7 +323,7 @@ export function groupColumns(params: SqlParameters, groupBy: readonly string[]):
   return groupBy.map((property, i) => ({
     name: `g${i}`,
     property: params.add(property, 'text'),
-    text: scalarTextSql('e.metadata', params.add(property, 'text')),
+    text: dimensionTextSql(params, 'e.metadata', property),
   }));
 }
 

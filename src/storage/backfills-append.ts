@@ -29,12 +29,12 @@ export function beginSql(backfillIds: readonly string[]): string {
 /** What require_open_backfills raises. */
 const isDecidedMeanwhile = (error: unknown): boolean => sqlState(error) === 'RK001';
 
-interface OpenBackfills {
+export interface OpenBackfills {
   readonly ids: readonly string[];
   readonly replacing: ReadonlySet<string>;
 }
 
-/** Events of a batch that some of which come with a backfill. */
+/** A batch of events, some of which come with a backfill. */
 interface BackfilledBatch {
   readonly events: readonly UsageEvent[];
   readonly backfillIds: readonly string[];

@@ -1,10 +1,14 @@
 /** Rated charges: appending revisions, and reading one with its source events. */
 import { createHash } from 'node:crypto';
+import { parse } from 'lossless-json';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import { takesAt } from '../domain/metering/fold.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
+import type { Metadata } from '../domain/metering/metadata.js';
 import { addsUp } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
+import { standsFor } from '../domain/metering/reading.js';
 import type { Calculation, RatedCharge } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import { readMeters } from './aggregation-meters.js';
@@ -16,7 +20,7 @@ import { groupRows } from './group-rows.js';
 import { uuidOf } from './identifiers.js';
 import { storedEvent, storedEventColumns } from './ledger.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import type { BillingPeriod, Page, PageRequest, StoredCharge, StoredEvent } from './types.js';
+import type { BillingPeriod, ChargeEvent, Page, PageRequest, StoredCharge } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
 
@@ -267,14 +271,20 @@ const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
  * The events a charge was rated on, as they were at its cutoff (an amended event with its replacement), in order of event
  * time, then source and event_id. Empty for a charge that does not exist.
  */
-export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<StoredEvent>> {
+export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>> {
   const charge = await readCharge(db, chargeId);
   // A fee is made from no event.
   if (charge === null || charge.meter_id === null) return { data: [], nextCursor: null };
-  const { text, values } = chargeEventsSql(charge, await metersOfCharge(db, charge), page);
+  const meters = await metersOfCharge(db, charge);
+  const { text, values } = chargeEventsSql(charge, meters, page);
   const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
   const found = pageOf(rows, { ...page, list: eventList }, (row) => [row.event_time, row.source, row.event_id]);
-  return mapPage(found, storedEvent);
+  return mapPage(found, (row) => {
+    const event = storedEvent(row);
+    const metadata = parse(event.metadataJson) as Metadata;
+    const meter = meters.find((each) => takesAt(each, { ...event, metadata }));
+    return { ...event, standsFor: meter === undefined ? null : standsFor(meter, metadata) };
+  });
 }
 
 /** The charge's version of the meter, and those that counted another part of the period. */

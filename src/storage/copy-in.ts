@@ -34,14 +34,21 @@ class CopyIn implements pg.Submittable {
     private readonly settle: Settle,
   ) {}
 
+  /**
+   * The rows follow at once, without waiting for the server to ask for them: one write, one answer. When a statement fails
+   * before, the server passes over them ("CopyData … outside copy mode": PostgreSQL, message flow of COPY).
+   */
   submit(connection: pg.Connection): void {
+    const { stream } = connection;
+    stream.cork();
     connection.query(this.statements);
+    (connection as CopyConnection).sendCopyFromChunk(this.rows);
+    (connection as CopyConnection).endCopyFrom();
+    stream.uncork();
   }
 
-  /** The server passes over what arrives after it has refused a row, so there is nothing to wait for. */
-  handleCopyInResponse(connection: CopyConnection): void {
-    connection.sendCopyFromChunk(this.rows);
-    connection.endCopyFrom();
+  handleCopyInResponse(): void {
+    return;
   }
 
   handleRowDescription(): void {

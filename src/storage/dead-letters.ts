@@ -13,12 +13,11 @@ import type {
   DeadLetterState,
   DeadLetterStatus,
   DeadLetterStore,
+  NewDeadLetter,
   Page,
   PageRequest,
   StoredDecision,
 } from './types.js';
-
-export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
 
 /** Its last decision settles it; null and what does not settle leave it open. Follows a FROM with `dead_letters l`. */
 const lastSettlingSql = `(SELECT d.decision FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id

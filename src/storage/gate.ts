@@ -16,7 +16,7 @@ import {
   type MeteringRow,
   readMeters,
 } from './aggregation-meters.js';
-import { appendPeriodRevisions, readPeriodUsage } from './aggregation-periods.js';
+import { appendPeriodRevisions, metersWithUsage, readPeriodUsage } from './aggregation-periods.js';
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
@@ -166,7 +166,7 @@ class Gate implements GateTransaction {
     const holding = meters.filter(holdsAtAll);
     this.noteRated(holding);
     const pools = pricedPools(holding, segments);
-    if (at === undefined || at.cutoff === cutoff) for (const pool of pools) await this.bringPool(pool);
+    if (at === undefined || at.cutoff === cutoff) await this.bringPools(pools);
     const adding = meters.filter(addsUp).map(({ meterId }) => meterId);
     const read = { period, cutoff: at?.cutoff ?? cutoff };
     const usage = await readSegmentUsage(this.client, segments, { ...read, meterIds: adding });
@@ -184,6 +184,15 @@ class Gate implements GateTransaction {
   private noteRated(meters: readonly MeterInForce[]): void {
     for (const { code, meterId, inForce } of meters) {
       if (inForce === null || inForce.to === this.facts.period.to) this.ratedMeters.set(code, meterId);
+    }
+  }
+
+  /** Those of meters that have usage: nothing else is there to be aggregated, but for a level, which is carried (RULES 3). */
+  private async bringPools(pools: readonly MeterPool<MeterInForce>[]): Promise<void> {
+    if (pools.length === 0) return;
+    const used = await metersWithUsage(this.client, this.facts.period);
+    for (const pool of pools) {
+      if (pool.meter.aggregation === 'weighted_sum' || used.has(pool.meter.code)) await this.bringPool(pool);
     }
   }
 

@@ -6,6 +6,7 @@ import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
 import { createEvaluationStore } from './evaluations.js';
+import { createEventSchemaStore } from './event-schemas.js';
 import { createFindingStore } from './findings.js';
 import { createIdempotencyStore } from './idempotency.js';
 import { createJournalStore } from './journal.js';
@@ -17,6 +18,7 @@ import { createProofStore } from './proof.js';
 import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
+import { createTagStore } from './tags.js';
 import type { Storage } from './types.js';
 import { createUsageStore } from './usage.js';
 
@@ -41,6 +43,8 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     adjustments: guarded(createAdjustmentStore(db, () => reference.meterVersions())),
     backfills: guarded(createBackfillStore(db)),
     deadLetters: guarded(createDeadLetterStore(db)),
+    eventSchemas: guarded(createEventSchemaStore(db)),
+    tags: guarded(createTagStore(db)),
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),

@@ -24,7 +24,28 @@ export interface SortedBatch {
   readonly repeats: ReadonlyMap<number, number>;
   /** The backfills that events of the batch come with. */
   readonly backfillIds: readonly string[];
+  /** What only some batches have: a row of another one is not made longer by it. */
+  readonly extras: readonly ExtraColumn[];
 }
+
+/** A column that most batches leave empty. */
+interface ExtraColumn {
+  readonly name: 'backfill_id' | 'schema_version';
+  readonly type: 'uuid' | 'integer';
+  /** As text without characters that COPY or JSON would escape. */
+  readonly valueOf: (event: UsageEvent) => string | null;
+}
+
+const backfillColumn: ExtraColumn = {
+  name: 'backfill_id',
+  type: 'uuid',
+  valueOf: ({ backfillId }) => backfillId ?? null,
+};
+const schemaColumn: ExtraColumn = {
+  name: 'schema_version',
+  type: 'integer',
+  valueOf: ({ schemaVersion }) => (schemaVersion === undefined ? null : String(schemaVersion)),
+};
 
 /** @param backfillIds those of the events, which are known to be backfills */
 export function sortBatch(events: readonly UsageEvent[], backfillIds: readonly string[] = []): SortedBatch {
@@ -41,7 +62,11 @@ export function sortBatch(events: readonly UsageEvent[], backfillIds: readonly s
       last = item;
     }
   }
-  return { events, winners, repeats, backfillIds };
+  const extras = [
+    ...(backfillIds.length === 0 ? [] : [backfillColumn]),
+    ...(events.some(({ schemaVersion }) => schemaVersion !== undefined) ? [schemaColumn] : []),
+  ];
+  return { events, winners, repeats, backfillIds, extras };
 }
 
 function compareKeys(a: UsageEvent, b: UsageEvent): number {
@@ -63,9 +88,7 @@ function partitions(): (customerId: string) => number {
 
 const columns =
   'customer_id, source, event_id, partition, event_type, event_time, content_hash, metadata, request_id, user_id, trace_id';
-/** Only rows of backfills have the last column, so that ordinary ones are not made longer by it. */
-const columnsOf = ({ backfillIds }: SortedBatch): string =>
-  backfillIds.length === 0 ? columns : `${columns}, backfill_id`;
+const columnsOf = ({ extras }: SortedBatch): string => [columns, ...extras.map(({ name }) => name)].join(', ');
 
 /**
  * Stores one row an identity, in key order, if every one of them is new; else nothing, and answers false. COPY fills pages
@@ -77,13 +100,12 @@ const columnsOf = ({ backfillIds }: SortedBatch): string =>
  * @throws StorageUnavailable
  */
 export async function copyEvents(db: Pick<Database, 'copyIn'>, batch: SortedBatch): Promise<boolean> {
-  const { events, winners, backfillIds } = batch;
-  const ofBackfills = backfillIds.length > 0;
+  const { events, winners, backfillIds, extras } = batch;
   const partition = partitions();
   let rows = '';
   for (const index of winners) {
     const event = events[index];
-    if (event !== undefined) rows += copyRowOf(event, partition(event.customerId), ofBackfills);
+    if (event !== undefined) rows += copyRowOf(event, partition(event.customerId), extras);
   }
   try {
     const begin = beginSql(backfillIds);
@@ -99,12 +121,13 @@ export async function copyEvents(db: Pick<Database, 'copyIn'>, batch: SortedBatc
 const uniqueViolation = '23505';
 export const deadlockDetected = '40P01';
 
-function copyRowOf(event: UsageEvent, partition: number, ofBackfills: boolean): string {
+function copyRowOf(event: UsageEvent, partition: number, extras: readonly ExtraColumn[]): string {
   const { requestId, userId, traceId } = event.provenance;
   const key = `${copyText(event.customerId)}\t${copyText(event.source)}\t${copyText(event.eventId)}\t${partition}`;
   const content = `${copyText(event.eventType)}\t${event.eventTime}\t${event.contentHash}\t${copyText(event.metadataJson)}`;
-  const backfill = ofBackfills ? `\t${event.backfillId ?? '\\N'}` : '';
-  return `${key}\t${content}\t${copyText(requestId)}\t${copyText(userId)}\t${copyText(traceId)}${backfill}\n`;
+  let more = '';
+  for (const { valueOf } of extras) more += `\t${valueOf(event) ?? '\\N'}`;
+  return `${key}\t${content}\t${copyText(requestId)}\t${copyText(userId)}\t${copyText(traceId)}${more}\n`;
 }
 
 /**
@@ -120,31 +143,31 @@ function copyRowOf(event: UsageEvent, partition: number, ofBackfills: boolean): 
 const insertSql = (batch: SortedBatch): string => `
   INSERT INTO telemetry_events (${columnsOf(batch)})
   SELECT r->>0, r->>1, r->>2, (r->>3)::smallint, r->>4, (r->>5)::timestamptz, (r->>6)::bigint, r->7, r->>8, r->>9, r->>10
-    ${batch.backfillIds.length === 0 ? '' : ', (r->>11)::uuid'}
+    ${batch.extras.map(({ type }, at) => `, (r->>${11 + at})::${type}`).join('')}
     FROM jsonb_array_elements($1::jsonb) AS r
   ON CONFLICT DO NOTHING`;
 
 /** Inserts one row an identity, in key order, passing over those that are there. Returns how many were new. */
 export async function insertEvents(client: pg.ClientBase, batch: SortedBatch): Promise<number> {
-  const { events, winners, backfillIds } = batch;
-  const ofBackfills = backfillIds.length > 0;
+  const { events, winners, extras } = batch;
   const partition = partitions();
   let rows = '';
   for (const index of winners) {
     const event = events[index];
     if (event === undefined) continue;
-    rows += `${rows === '' ? '[' : ','}${rowOf(event, partition(event.customerId), ofBackfills)}`;
+    rows += `${rows === '' ? '[' : ','}${rowOf(event, partition(event.customerId), extras)}`;
   }
-  const name = ofBackfills ? 'ledger-insert-backfilled' : 'ledger-insert';
+  const name = ['ledger-insert', ...extras.map((column) => column.name)].join('-');
   const result = await client.query({ name, text: insertSql(batch), values: [`${rows}]`] });
   return result.rowCount ?? 0;
 }
 
-function rowOf(event: UsageEvent, partition: number, ofBackfills: boolean): string {
+function rowOf(event: UsageEvent, partition: number, extras: readonly ExtraColumn[]): string {
   const { requestId, userId, traceId } = event.provenance;
   const provenance = `${jsonText(requestId)},${jsonText(userId)},${jsonText(traceId)}`;
-  const backfill = ofBackfills ? `,${jsonText(event.backfillId ?? null)}` : '';
-  return `[${keyOf(event)},${partition},${JSON.stringify(event.eventType)},"${event.eventTime}",${event.contentHash},${event.metadataJson},${provenance}${backfill}]`;
+  let more = '';
+  for (const { valueOf } of extras) more += `,${jsonText(valueOf(event))}`;
+  return `[${keyOf(event)},${partition},${JSON.stringify(event.eventType)},"${event.eventTime}",${event.contentHash},${event.metadataJson},${provenance}${more}]`;
 }
 
 function keyOf({ customerId, source, eventId }: UsageEvent): string {
@@ -171,10 +194,8 @@ interface EarlierEvent {
 export type EarlierEvents = ReadonlyMap<number, EarlierEvent>;
 
 /**
- * Rows of this transaction are told by xmin and, because a row of four billion transactions ago may show the same xmin,
- * by ingestion_time, which is the start of the transaction. A new statement, so that its snapshot has the rows of those
- * whose commit the insert waited for. LIMIT keeps it a look-up by key for each row, whatever the planner believes about
- * the sizes of the table and of the JSON.
+ * LIMIT keeps it a look-up by key for each row, whatever the planner believes about the sizes of the table and of the JSON.
+ * (All event ids of a producer in one `= ANY` take half the time, until the planner prefers another index for them.)
  */
 const earlierSql = `
   SELECT (r->>3)::int AS index, e.same, e.backfill_id,
@@ -190,17 +211,35 @@ const earlierSql = `
      SELECT t.content_hash = (r->>4)::bigint AS same, t.event_type, t.event_time, t.metadata, t.backfill_id,
             t.xmin, t.ingestion_time
        FROM telemetry_events t
-      WHERE t.customer_id = r->>0 AND t.source = r->>1 AND t.event_id = r->>2 LIMIT 1) AS e
+      WHERE t.customer_id = r->>0 AND t.source = r->>1 AND t.event_id = r->>2 LIMIT 1) AS e`;
+
+/**
+ * Rows of this transaction are told by xmin and, because a row of four billion transactions ago may show the same xmin,
+ * by ingestion_time, which is the start of the transaction.
+ */
+const earlierThanThisSql = `${earlierSql}
    WHERE e.xmin <> pg_current_xact_id()::xid OR e.ingestion_time <> now()`;
 
-/** Which events of the batch, repeats included, were in the ledger before it. By index. */
-export async function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Promise<EarlierEvents> {
+/**
+ * Which events of the batch, repeats included, were in the ledger before the transaction, which has inserted the others. By
+ * index. A statement of its own, so that its snapshot has the rows of those whose commit the insert waited for.
+ */
+export function findEarlier(client: pg.ClientBase, batch: SortedBatch): Promise<EarlierEvents> {
+  return earlierOf(client, batch, { name: 'ledger-earlier-than-this', text: earlierThanThisSql });
+}
+
+/** Which events of the batch, repeats included, are in the ledger now. By index. */
+export function lookUpEarlier(pool: pg.Pool, batch: SortedBatch): Promise<EarlierEvents> {
+  return earlierOf(pool, batch, { name: 'ledger-earlier', text: earlierSql });
+}
+
+async function earlierOf(
+  client: pg.ClientBase | pg.Pool,
+  { events }: SortedBatch,
+  sql: { readonly name: string; readonly text: string },
+): Promise<EarlierEvents> {
   const keys = events.map((event, index) => `[${keyOf(event)},${index},${event.contentHash}]`);
-  const { rows } = await client.query<EarlierEvent>({
-    name: 'ledger-earlier',
-    text: earlierSql,
-    values: [`[${keys.join(',')}]`],
-  });
+  const { rows } = await client.query<EarlierEvent>({ ...sql, values: [`[${keys.join(',')}]`] });
   return new Map(rows.map((row) => [row.index, row]));
 }
 

@@ -1,17 +1,20 @@
 /** The usage ledger: appending events, finding them again, and the safe horizon. */
+import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
-import { appendToBackfills, backfillIdsOf, beginSql } from './backfills-append.js';
+import { appendToBackfills, backfillIdsOf, beginSql, type OpenBackfills } from './backfills-append.js';
 import type { Database } from './database.js';
-import { insertDeadLetters, type NewDeadLetter } from './dead-letters.js';
+import { insertDeadLetters } from './dead-letters.js';
 import { sqlState } from './errors.js';
+import { EventsInFlight } from './events-in-flight.js';
 import {
   copyEvents,
   deadlockDetected,
   type EarlierEvents,
   findEarlier,
   insertEvents,
+  lookUpEarlier,
   needsComparison,
   outcomesOf,
   sortBatch,
@@ -19,12 +22,13 @@ import {
 } from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { safeHorizon } from './safe-horizon.js';
-import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
+import type { AppendOutcome, NewDeadLetter, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {
   return {
     append: appender(db, meters),
+    duplicatesAmong: (events) => duplicatesAmong(db, events, meters),
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
     safeHorizon: () => safeHorizon(db),
@@ -40,32 +44,46 @@ type Meters = () => Promise<readonly Meter[]>;
 
 /**
  * Nearly every batch is all new, and one that is not has its like behind it (an import repeated, an outbox sent again). So
- * batches are copied until one holds an event that is there already, and inserted until one does not.
+ * batches are copied as they are until one holds an event that is there already; then they are looked up first, and only what
+ * is new is copied, until a batch is all new again. What is stored by somebody else between look and copy, or before a copy
+ * without a look, is told by the copy's failure; such a batch is inserted.
  */
 function appender(db: Database, meters: Meters): UsageLedger['append'] {
+  const inFlight = new EventsInFlight();
   let repeating = false;
-  const appendSorted = async (
+  const copied = async (sorted: SortedBatch): Promise<EarlierEvents | null> => {
+    const earlier = repeating ? await lookUpEarlier(db.pool, sorted) : nothingEarlier;
+    const fresh = earlier.size === 0 ? sorted.winners : sorted.winners.filter((index) => !earlier.has(index));
+    if (fresh.length > 0 && !(await copyEvents(db, { ...sorted, winners: fresh }))) return null;
+    return earlier;
+  };
+  const appendPart = async (
     { sorted, deadLetters }: Batch,
     replacing: ReadonlySet<string>,
   ): Promise<readonly AppendOutcome[]> => {
     if (sorted.events.length === 0 && deadLetters.length === 0) return [];
-    if (!repeating && deadLetters.length === 0 && (await copyEvents(db, sorted))) {
-      return outcomes(sorted, new Map(), { meters, replacing });
-    }
-    const earlier = await insertBatch(db, { sorted, deadLetters });
+    const earlier =
+      (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await insertBatch(db, { sorted, deadLetters }));
     if (sorted.events.length > 0) repeating = earlier.size > 0;
     return outcomes(sorted, earlier, { meters, replacing });
   };
   return (events, deadLetters) => {
+    const append = (
+      open: readonly UsageEvent[],
+      { ids, replacing }: OpenBackfills,
+    ): Promise<readonly AppendOutcome[]> =>
+      inFlight.each(open, (part, call) =>
+        appendPart({ sorted: sortBatch(part, ids), deadLetters: call === 0 ? deadLetters : [] }, replacing),
+      );
     const backfillIds = backfillIdsOf(events);
-    if (backfillIds.length === 0) return appendSorted({ sorted: sortBatch(events), deadLetters }, noBackfills);
-    return appendToBackfills(db, { events, backfillIds }, (open, { ids, replacing }) =>
-      appendSorted({ sorted: sortBatch(open, ids), deadLetters }, replacing),
-    );
+    return backfillIds.length === 0
+      ? append(events, { ids: [], replacing: noBackfills })
+      : appendToBackfills(db, { events, backfillIds }, append);
   };
 }
 
 const noBackfills: ReadonlySet<string> = new Set();
+const nothingEarlier: EarlierEvents = new Map();
 
 /** Asks for the meters after the commit: that may take a connection, and the one of the commit should not be held meanwhile. */
 async function outcomes(
@@ -78,6 +96,17 @@ async function outcomes(
     valuePropertiesOf: (eventType) => valueProperties(known, eventType),
     replacing,
   });
+}
+
+async function duplicatesAmong(
+  db: Database,
+  events: readonly UsageEvent[],
+  meters: Meters,
+): Promise<ReadonlySet<UsageEvent>> {
+  const sorted = sortBatch(events);
+  const earlier = await lookUpEarlier(db.pool, sorted);
+  const became = await outcomes(sorted, earlier, { meters, replacing: noBackfills });
+  return new Set(events.filter((_, index) => earlier.has(index) && became[index] === 'duplicate'));
 }
 
 /** Inserts lock keys in one order and cannot deadlock with one another, only with a copy, which then becomes an insert. */
@@ -120,11 +149,12 @@ interface EventRow {
   readonly user_id: string | null;
   readonly trace_id: string | null;
   readonly backfill_id: string | null;
+  readonly schema_version: number | null;
 }
 
 /** Columns of `storedEvent`, for tables or subqueries with the columns of telemetry_events. */
 export const storedEventColumns = `customer_id, source, event_id, event_type, event_time, ingestion_time, position,
-  content_hash, metadata::text AS metadata, request_id, user_id, trace_id, backfill_id`;
+  content_hash, metadata::text AS metadata, request_id, user_id, trace_id, backfill_id, schema_version`;
 
 /** A row of `storedEventColumns` as the event it holds. */
 export function storedEvent(row: EventRow): StoredEvent {
@@ -140,6 +170,7 @@ export function storedEvent(row: EventRow): StoredEvent {
     position: row.position,
     ingestionTime: row.ingestion_time,
     backfillId: row.backfill_id,
+    schemaVersion: row.schema_version,
   };
 }
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { type CalendarPeriod, periodContaining, periodNamed } from '../calendar/calendar.js';
 import { cutsOf, tzdataVersion } from '../calendar/time-zones.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
+import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
@@ -42,7 +43,7 @@ type Calendar = ReturnType<typeof calendarOf>;
 export async function periodAt(db: Database, customerId: string, at: Instant): Promise<BillingPeriod> {
   const stored = await findAt(db.pool, customerId, at);
   if (stored !== null) return stored;
-  const created = await create(db, customerId, (calendar) => periodContaining(calendar, at));
+  const created = await create(db, customerId, () => ({ at, name: null }));
   if (created === null) {
     throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}"; create it first.`);
   }
@@ -61,7 +62,10 @@ export async function findOrCreateNamed(
     values: [customerId, name],
   });
   if (rows[0] !== undefined) return periodOf(rows[0]);
-  return create(db, customerId, (calendar) => periodNamed(calendar, name));
+  return create(db, customerId, (calendar) => {
+    const at = periodNamed(calendar, name)?.from;
+    return at === undefined ? null : { at, name };
+  });
 }
 
 async function findAt(client: Pick<pg.Pool, 'query'>, customerId: string, at: Instant): Promise<BillingPeriod | null> {
@@ -76,6 +80,12 @@ async function findAt(client: Pick<pg.Pool, 'query'>, customerId: string, at: In
   return row !== undefined && at < row.period_end ? periodOf(row) : null;
 }
 
+/** A period by an instant of it, or by its name and where it starts by the calendar. */
+interface Asked {
+  readonly at: Instant;
+  readonly name: LocalDate | null;
+}
+
 /**
  * Creates what the calendar says, once, whoever else is creating it. The customer's row is locked in shared mode, so that
  * no change of zone or anchor comes between reading the calendar and storing a period by it (reference-customers.ts).
@@ -83,12 +93,16 @@ async function findAt(client: Pick<pg.Pool, 'query'>, customerId: string, at: In
 async function create(
   db: Database,
   customerId: string,
-  choose: (calendar: Calendar) => CalendarPeriod | null,
+  choose: (calendar: Calendar) => Asked | null,
 ): Promise<BillingPeriod | null> {
   return db.transaction(async (client) => {
     const calendar = calendarOf(await lockCalendar(client, customerId));
-    const chosen = calendar.length === 0 ? null : choose(calendar);
-    if (chosen === null) return null;
+    const asked = calendar.length === 0 ? null : choose(calendar);
+    if (asked === null) return null;
+    const place = await placeOf(client, customerId, asked);
+    if ('stored' in place) return place.stored;
+    const chosen = fitted(calendar, place);
+    if (asked.name !== null && asked.name !== chosen.name) return null;
     const customerVersionId = calendar[chosen.segment]?.customerVersionId;
     invariant(customerVersionId !== undefined, 'a calendar period names a segment of its calendar');
     await client.query(insertSql, [
@@ -108,6 +122,75 @@ async function create(
     );
     return stored;
   });
+}
+
+interface Neighbours {
+  readonly before: BillingPeriod | null;
+  readonly after: BillingPeriod | null;
+}
+
+/** An instant that no stored period covers. */
+interface FreePlace extends Neighbours {
+  readonly at: Instant;
+}
+
+/** Where the period belongs, unless somebody else was faster. By its calendar it may start in the one before, which ends later. */
+async function placeOf(
+  client: pg.PoolClient,
+  customerId: string,
+  { at, name }: Asked,
+): Promise<FreePlace | { readonly stored: BillingPeriod }> {
+  let from = at;
+  for (;;) {
+    const neighbours = await neighboursOf(client, customerId, from);
+    const { before } = neighbours;
+    if (before === null || before.to <= from) return { ...neighbours, at: from };
+    if (name === null || name === before.period) return { stored: before };
+    from = before.to;
+  }
+}
+
+/**
+ * The calendar's period at the place, between its stored neighbours. Those may have been cut by other time-zone rules, and stay as
+ * they are (RULES 22): so it begins where the one before it ends, and ends where the one after it begins. What lies between a
+ * neighbour and where the rules of today would have cut it belongs to it: that is no period by itself.
+ */
+function fitted(calendar: Calendar, place: FreePlace): CalendarPeriod {
+  const { before, after } = place;
+  const period = periodBetween(calendar, place);
+  const { from, to } = period;
+  const isBefore = before !== null && (before.to > from || before.period === previous(calendar, period).name);
+  const isAfter = after !== null && (after.from < to || after.period === next(calendar, period).name);
+  return { ...period, from: isBefore ? before.to : from, to: isAfter ? after.from : to };
+}
+
+/** A neighbour of the same name is the calendar's period at that instant, cut otherwise: then it is the one beside it. */
+function periodBetween(calendar: Calendar, { at, before, after }: FreePlace): CalendarPeriod {
+  const period = periodContaining(calendar, at);
+  if (period.name === before?.period) return next(calendar, period);
+  return period.name === after?.period ? previous(calendar, period) : period;
+}
+
+const next = (calendar: Calendar, { to }: CalendarPeriod): CalendarPeriod => periodContaining(calendar, to);
+const previous = (calendar: Calendar, { from }: CalendarPeriod): CalendarPeriod =>
+  periodContaining(calendar, addMs(from, -1));
+
+/** The stored periods that begin at or before the instant, and after it. */
+async function neighboursOf(client: pg.PoolClient, customerId: string, at: Instant): Promise<Neighbours> {
+  const { rows } = await client.query<PeriodRow>({
+    name: 'period-neighbours',
+    text: `(SELECT ${periodColumns} FROM billing_periods
+        WHERE customer_id = $1 AND period_start <= $2 ORDER BY period_start DESC LIMIT 1)
+      UNION ALL
+      (SELECT ${periodColumns} FROM billing_periods
+        WHERE customer_id = $1 AND period_start > $2 ORDER BY period_start LIMIT 1)`,
+    values: [customerId, at],
+  });
+  const periods = rows.map(periodOf);
+  return {
+    before: periods.find(({ from }) => from <= at) ?? null,
+    after: periods.find(({ from }) => from > at) ?? null,
+  };
 }
 
 /** Periods of a customer never overlap: where the calendar would cut into a stored one, nothing is written. */

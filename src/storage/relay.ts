@@ -184,6 +184,9 @@ function fencedCursor(cursor: CursorRow | undefined, group: string, epoch: numbe
 /**
  * What is undelivered, of customers and periods that were told nothing within the interval. `meters_changed`: a meter was
  * learned between the plans, so their sums are not of one kind.
+ *
+ * `IS TRUE` keeps the join off the index of what is not delivered: where statistics say that there is next to nothing, each
+ * period would read all of it (10,000 waiting: 2.3 s a call, against 0.07 by the primary key).
  */
 const dueSql = `WITH waiting AS (
   SELECT customer_id, period, min(to_position) AS first, min(planned_at) AS planned_from, max(planned_at) AS planned_to
@@ -196,7 +199,7 @@ due AS (
   ORDER BY w.first, w.customer_id, w.period LIMIT $2)
 SELECT u.customer_id, u.period, u.from_position, u.to_position, u.event_count, u.max_event_time,
   CASE WHEN d.meters_changed THEN NULL ELSE u.sums END AS sums
-FROM due d JOIN usage_ranges u ON u.customer_id = d.customer_id AND u.period = d.period AND u.delivered_at IS NULL
+FROM due d JOIN usage_ranges u ON u.customer_id = d.customer_id AND u.period = d.period AND (u.delivered_at IS NULL) IS TRUE
 ORDER BY d.first, d.customer_id, d.period, u.to_position`;
 
 async function dueRanges(db: Database, intervalMs: number, limit: number): ReturnType<RelayStore['due']> {

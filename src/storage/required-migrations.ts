@@ -5,6 +5,8 @@ export const requiredMigrations: readonly string[] = [
   '20261121160000_whole_numbers',
   '20261121170000_metering',
   '20261121180000_backfills_and_dead_letters',
-  '20261121190000_price_models',
-  '20261121200000_prices_over_time',
+  '20261121190000_event_schemas',
+  '20261121200000_tag_definitions',
+  '20261121210000_price_models',
+  '20261121220000_prices_over_time',
 ];

@@ -12,6 +12,9 @@ export interface FactRange {
   readonly through: Position;
 }
 
+/** Keeps the customer's events from being read where nothing replaces. Follows the CTE `decided`. */
+const anyReplaces = 'EXISTS (SELECT FROM decided WHERE replaces)';
+
 /** No position is greater. A range with an end is planned well even before the table has statistics. */
 export const lastPosition = '9223372036854775807' as Position;
 
@@ -30,7 +33,6 @@ export function touchedFacts(params: SqlParameters, { period, since, through }: 
   const known = (alias: string): string => `${alias}.position <= ${last}`;
   const inRange = (alias: string): string => `${alias}.position > ${after} AND ${known(alias)}`;
   const within = (time: string): string => `${time} >= ${from} AND ${time} < ${to}`;
-  const anyReplaces = 'EXISTS (SELECT FROM decided WHERE replaces)';
   const event = '(e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)';
   return [
     `decided AS MATERIALIZED (
@@ -100,7 +102,15 @@ export function carriedFacts(
       SELECT 'decision', d.position, e.event_time FROM decided d JOIN telemetry_events e USING (backfill_id)
       WHERE EXISTS (SELECT FROM decided) AND e.customer_id = ${customer} AND (${isCarried} OR EXISTS (
         SELECT FROM event_adjustments b WHERE (b.customer_id, b.source, b.event_id) = (e.customer_id, e.source, e.event_id)
-          AND b.position <= ${last} AND ${isMoved})))`;
+          AND b.position <= ${last} AND ${isMoved}))
+      UNION ALL
+      SELECT 'decision', d.position, e.event_time FROM decided d
+      JOIN telemetry_events e ON e.event_time >= d.range_start AND e.event_time < d.range_end
+      WHERE ${anyReplaces} AND d.replaces AND e.customer_id = ${customer} AND ${isCarried} AND e.position <= ${last}
+      UNION ALL
+      SELECT 'decision', d.position, b.replacement_event_time FROM decided d
+      JOIN event_adjustments b ON b.replacement_event_time >= d.range_start AND b.replacement_event_time < d.range_end
+      WHERE ${anyReplaces} AND d.replaces AND b.customer_id = ${customer} AND ${isMoved} AND b.position <= ${last})`;
 }
 
 export interface TouchedWindow {

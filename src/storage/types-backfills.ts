@@ -88,6 +88,9 @@ export interface DeadLetter {
   readonly backfillId?: string | null;
 }
 
+/** One that is to be kept. */
+export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
+
 export type DeadLetterDecision = {
   readonly decidedBy: string;
   readonly reason: string | null;

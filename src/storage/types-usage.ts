@@ -56,7 +56,12 @@ export interface LiveUsage {
   readonly windows: readonly WindowUsage[];
   /** By input order. */
   readonly spans: readonly (readonly WindowUsage[])[];
+  /** What would hold the invoice (RULES 10), by meter. */
+  readonly unreadable: UnreadableValues;
 }
+
+/** Events that a meter takes and whose value it cannot read (RULES 10), by meter, with the id of one of them. */
+export type UnreadableValues = readonly { readonly meter: string; readonly count: number; readonly example: string }[];
 
 export interface UsageStore {
   /**

@@ -2,7 +2,7 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
-import type { BackfillStore, DeadLetter, DeadLetterStore } from './types-backfills.js';
+import type { BackfillStore, DeadLetterStore, NewDeadLetter } from './types-backfills.js';
 import type {
   AdjustmentStore,
   Comparison,
@@ -15,9 +15,11 @@ import type {
   ReRatingStore,
 } from './types-correction.js';
 import type { EvaluationStore } from './types-evaluations.js';
+import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
-import type { OpenWindow, UsageStore } from './types-usage.js';
+import type { TagStore } from './types-tags.js';
+import type { OpenWindow, UnreadableValues, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
@@ -29,8 +31,10 @@ export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-evaluations.js';
+export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
+export type * from './types-tags.js';
 export type * from './types-usage.js';
 
 // Usage ledger --------------------------------------------------------------------------------------------------------
@@ -43,11 +47,19 @@ export type * from './types-usage.js';
 export type AppendOutcome =
   'accepted' | 'duplicate' | 'conflict' | 'in_backfill' | 'to_be_replaced' | 'backfill_closed';
 
-export interface StoredEvent extends Omit<UsageEvent, 'backfillId'> {
+export interface StoredEvent extends Omit<UsageEvent, 'backfillId' | 'schemaVersion'> {
   readonly position: Position;
   readonly ingestionTime: Instant;
   /** The backfill that it came with; it counts while that is in force. null: none. */
   readonly backfillId: string | null;
+  /** Of its type's schema, against which it was validated; null: the type had none. */
+  readonly schemaVersion: number | null;
+}
+
+/** An event that a charge was rated on, as it was at the charge's cutoff. */
+export interface ChargeEvent extends StoredEvent {
+  /** How many events it stands for to the charge's meter; null: that meter does not count events. */
+  readonly standsFor: DecimalString | null;
 }
 
 export interface UsageLedger {
@@ -56,10 +68,9 @@ export interface UsageLedger {
    * lower index wins. `conflict`: the identity exists with other content (after comparing by value, RULES 6). Durable
    * when it resolves. Rejected events may be kept in the same commit through `deadLetters`.
    */
-  append(
-    events: readonly UsageEvent[],
-    deadLetters: readonly Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>[],
-  ): Promise<readonly AppendOutcome[]>;
+  append(events: readonly UsageEvent[], deadLetters: readonly NewDeadLetter[]): Promise<readonly AppendOutcome[]>;
+  /** Those that are in the ledger with the same content (RULES 6, 7): a repetition would change nothing. */
+  duplicatesAmong(events: readonly UsageEvent[]): Promise<ReadonlySet<UsageEvent>>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
   listEvents(
     filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant },
@@ -245,8 +256,6 @@ export interface GateTransaction {
 /** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
 export type GatePurpose = 'issue' | 'provisional';
 
-export type UnreadableValues = readonly { readonly meter: string; readonly count: number; readonly example: string }[];
-
 export interface BillingStore {
   /**
    * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Retried on serialisation failure by
@@ -262,7 +271,7 @@ export interface BillingStore {
   ): Promise<Page<Invoice>>;
   findCharge(chargeId: string): Promise<StoredCharge | null>;
   /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
-  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<StoredEvent>>;
+  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>>;
   /** The lines that bill any of these charges. */
   linesOfCharge(chargeId: string): Promise<readonly (InvoiceLineItem & { invoiceId: string })[]>;
 }
@@ -363,6 +372,8 @@ export interface Storage {
   readonly adjustments: AdjustmentStore;
   readonly backfills: BackfillStore;
   readonly deadLetters: DeadLetterStore;
+  readonly eventSchemas: EventSchemaStore;
+  readonly tags: TagStore;
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;

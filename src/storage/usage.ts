@@ -1,17 +1,18 @@
 /** Usage by window: closing, live, and as a charge was rated on it. */
+import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
 import type { WindowUsage } from '../domain/metering/meter.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
 import { type MeteringContext, readMeteringContext } from './aggregation-meters.js';
-import { betweenSql, isUsageSql } from './aggregation-periods.js';
+import { betweenSql, type BoundsQuery, isUsageSql } from './aggregation-periods.js';
 import { appendRevisions } from './aggregation-revisions.js';
-import { usageSql, withSql } from './aggregation-sql.js';
+import { usageSql, type UsageSql, withSql } from './aggregation-sql.js';
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { withPeriodLocked } from './gate-lock.js';
-import type { BillingPeriod, UsageSpan, UsageStore } from './types.js';
+import type { BillingPeriod, LiveUsage, UnreadableValues, UsageSpan, UsageStore } from './types.js';
 import { accumulationDifferences } from './usage-accumulation.js';
 
 export function createUsageStore(db: Database): UsageStore {
@@ -34,18 +35,9 @@ export function createUsageStore(db: Database): UsageStore {
             : await accumulationDifferences(client, { period, windows: accumulated, through: accumulatedThrough });
         return { cutoff, revisions, differences };
       }),
-    liveUsage: async (period, { meters, spans = [], cutoff = null } = {}) => {
+    liveUsage: async (period, query = {}) => {
       const context = await readMeteringContext(db.pool, period);
-      const { text, values } = liveSql(period, { ...context, meters: meters ?? context.meters, spans, cutoff });
-      const { rows } = await db.pool.query<(LiveRow | Nothing) & { readonly as_of: Instant }>(text, [...values]);
-      const [first] = rows;
-      invariant(first !== undefined, 'live usage has a row for the clock');
-      const found = rows.flatMap((row) => (row.meter === null ? [] : [row]));
-      return {
-        asOf: first.as_of,
-        windows: found.filter(({ span }) => span === null).map(usageFromDb),
-        spans: spans.map((_, index) => found.filter(({ span }) => span === index).map(usageFromDb)),
-      };
+      return db.transaction((client) => readLiveUsage(client, period, { ...context, ...query }), oneSnapshot);
     },
     windowsAt: async (period, meter, group, segment, cutoff, except = []) => {
       const { rows } = await db.pool.query<UsageRow & { revision: number }>(windowsAtSql, [
@@ -73,11 +65,12 @@ interface UsageRow {
   readonly digest: Digest;
 }
 interface LiveRow extends UsageRow {
-  /** Index into the spans that were asked for; null: the smallest windows. */
-  readonly span: number | null;
-}
-interface Nothing {
-  readonly meter: null;
+  /** Index into the spans that were asked for; of the smallest windows 0. */
+  readonly span: number;
+  /** Else there is only something unreadable. */
+  readonly is_usage: boolean;
+  readonly unreadable: string;
+  readonly unreadable_example: string | null;
 }
 
 function usageFromDb(row: UsageRow): WindowUsage {
@@ -92,36 +85,94 @@ function usageFromDb(row: UsageRow): WindowUsage {
   };
 }
 
-/** At least one row, so that the clock is told even where there is no usage. */
-function liveSql(
+function unreadableByMeter(rows: readonly LiveRow[]): UnreadableValues {
+  const byMeter = new Map<string, { meter: string; count: number; example: string }>();
+  for (const { meter, unreadable, unreadable_example: example } of rows) {
+    if (example === null) continue;
+    const known = byMeter.get(meter);
+    if (known === undefined) byMeter.set(meter, { meter, count: Number(unreadable), example });
+    else known.count += Number(unreadable);
+  }
+  return [...byMeter.values()];
+}
+
+/** The two statements see the same events, and the same clock. */
+const oneSnapshot = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY';
+
+interface LiveQuery extends MeteringContext {
+  readonly spans?: readonly UsageSpan[];
+  readonly cutoff?: Position | null;
+}
+
+/**
+ * The smallest windows of all meters in one reading of the events; then the spans, but only for meters that have windows:
+ * most meters are not of this customer's event types, and each span aggregates the period once more. A level may have come
+ * from an earlier period, so it is always looked for.
+ */
+async function readLiveUsage(
+  client: pg.PoolClient,
   period: BillingPeriod,
-  {
-    meters,
-    adjusted,
-    spans,
-    cutoff,
-  }: MeteringContext & { readonly spans: readonly UsageSpan[]; readonly cutoff: Position | null },
-): { text: string; values: readonly unknown[] } {
+  { meters, adjusted, spans = [], cutoff = null }: LiveQuery,
+): Promise<LiveUsage> {
   const params = new SqlParameters();
   const scope = { customerId: period.customerId, cutoff, adjusted };
   const hours = usageSql(params, { meters, period, scope: { ...scope, ranges: [period] } });
-  const between = spans.map(({ pools, bounds }, index) =>
-    betweenSql(params, { pools, bounds, scope, name: `_${index}` }),
-  );
-  const selects = [
-    `SELECT NULL::int AS span, u.*, NULL::numeric AS closing_level FROM (${hours.select}) AS u`,
-    ...between.map(
-      ({ select }, index) => `SELECT ${index}, code_first.* FROM (
-        SELECT meter_id, code, window_start, window_end, group_key, quantity, event_count, digest, unreadable,
-          unreadable_example, closing_level FROM (${select}) AS b) AS code_first`,
+  const rows = await readRows(client, params, {
+    ctes: hours.ctes,
+    select: `SELECT 0 AS span, u.*, NULL::numeric AS closing_level FROM (${hours.select}) AS u`,
+  });
+  const used = new Set(rows.map(({ meter }) => meter));
+  const { rows: clock } = await client.query<{ readonly as_of: Instant }>('SELECT now() AS as_of');
+  const [now] = clock;
+  invariant(now !== undefined, 'the clock has one row');
+  const mayHaveUsage = ({ pools }: UsageSpan): boolean =>
+    pools.some(({ meter }) => meter.aggregation === 'weighted_sum' || used.has(meter.code));
+  return {
+    asOf: now.as_of,
+    windows: rows.filter((row) => row.is_usage).map(usageFromDb),
+    spans: await readSpans(
+      client,
+      spans.map((span) => (mayHaveUsage(span) ? span : null)),
+      scope,
     ),
-  ];
-  const text = `${withSql([...hours.ctes, ...between.flatMap(({ ctes }) => ctes)])}
-    SELECT now() AS as_of, u.span, u.code AS meter, u.window_start, u.window_end, u.group_key,
-      ${decimalSql('u.quantity')} AS quantity, u.event_count, u.digest
-    FROM (SELECT) AS clock LEFT JOIN (${selects.join('\nUNION ALL\n')}) AS u ON ${isUsageSql}
+    unreadable: unreadableByMeter(rows),
+  };
+}
+
+/** By input order; of null there is nothing. */
+async function readSpans(
+  client: pg.PoolClient,
+  spans: readonly (UsageSpan | null)[],
+  scope: BoundsQuery['scope'],
+): Promise<readonly (readonly WindowUsage[])[]> {
+  const params = new SqlParameters();
+  const parts = spans.flatMap((span, index) =>
+    span === null ? [] : [{ index, ...betweenSql(params, { ...span, scope, name: `_${index}` }) }],
+  );
+  const selects = parts.map(
+    ({ index, select }) => `SELECT ${index} AS span, code_first.* FROM (
+      SELECT meter_id, code, window_start, window_end, group_key, quantity, event_count, digest, unreadable,
+        unreadable_example, closing_level FROM (${select}) AS b) AS code_first`,
+  );
+  if (selects.length === 0) return spans.map(() => []);
+  const ctes = parts.flatMap((part) => part.ctes);
+  const rows = await readRows(client, params, { ctes, select: selects.join('\nUNION ALL\n') });
+  const used = rows.filter((row) => row.is_usage);
+  return spans.map((_, index) => used.filter(({ span }) => span === index).map(usageFromDb));
+}
+
+async function readRows(
+  client: pg.PoolClient,
+  params: SqlParameters,
+  { ctes, select }: UsageSql,
+): Promise<readonly LiveRow[]> {
+  const text = `${withSql(ctes)}
+    SELECT u.span, u.code AS meter, u.window_start, u.window_end, u.group_key, ${decimalSql('u.quantity')} AS quantity,
+      u.event_count, u.digest, ${isUsageSql} AS is_usage, u.unreadable, u.unreadable_example
+    FROM (${select}) AS u WHERE ${isUsageSql} OR u.unreadable > 0
     ORDER BY u.code, u.window_start, u.group_key`;
-  return { text, values: params.values };
+  const { rows } = await client.query<LiveRow>(text, [...params.values]);
+  return rows;
 }
 
 /**

@@ -193,4 +193,6 @@ test('lists by code, customer and time', async () => {
   expect(await codes('since=2000-01-01T00:00:00Z')).toHaveLength(2);
   expect(await codes('since=2999-01-01T00:00:00Z')).toEqual([]);
   await api.refused('VALIDATION_FAILED', 422, 'GET', '/dead-letters?status=closed');
+  const { detail } = await api.refused('VALIDATION_FAILED', 422, 'GET', '/dead-letters?code=EVENT_TIME');
+  expect(detail).toContain('"code": is no code of a refusal');
 });

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { bodyIssues } from '../../src/api/plugins/schemas.js';
 import { problemCodes, problemOf, RequestRefused, retryAfterSeconds, statusOf } from '../../src/api/problem.js';
+import { customerBody } from '../../src/api/schemas/reference.js';
 import { DomainFailure, failureCodes } from '../../src/domain/failure.js';
 
 /** `| \`CODE\` | 422 | text |` */
@@ -44,4 +46,14 @@ test('a problem lists every place at fault, and the first gives its code', () =>
       { pointer: '/b', code: 'INVALID_INSTANT', detail: 'b' },
     ],
   });
+});
+
+test.each<[object, string, RegExp]>([
+  [{ name: undefined }, '/name', /^"name" is missing; expected: string\.$/],
+  [{ name: '' }, '/name', /^"name": .+\.$/],
+  [{ buyer: { email: 5 } }, '/buyer/email', /^"buyer\.email": .+ string.+\.$/],
+  [{ currency: 'usd' }, '/currency', /^"usd" is not a current ISO 4217 currency/],
+])('the sentence about %j names the property by itself', (fault, pointer, detail) => {
+  const { error } = customerBody.safeParse({ name: 'Acme', currency: 'USD', price_book: 'standard', ...fault });
+  expect(error?.issues.flatMap(bodyIssues)).toMatchObject([{ pointer, detail: expect.stringMatching(detail) }]);
 });

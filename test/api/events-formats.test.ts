@@ -250,11 +250,36 @@ describe('compressed bodies', () => {
     expect([stream.statusCode, stream.json()]).toEqual([202, expect.objectContaining({ accepted: 2, lines: 2 })]);
   });
 
+  test('gzip that does not say so is recognised, and the answer says what to send', async () => {
+    const detail = (what: string): string =>
+      `The ${what} is not valid UTF-8; it looks like gzip: send Content-Encoding: gzip.`;
+    const bytes = gzipSync(JSON.stringify(callEvent('unsaid')));
+    const whole = await send(bytes, 'identity');
+    expect([whole.statusCode, whole.json<Json>()['detail']]).toEqual([400, detail('body')]);
+    const lines = await send(bytes, 'identity', 'application/x-ndjson');
+    expect(lines.json<{ results: readonly Json[] }>().results[0]).toMatchObject({ detail: detail('line') });
+  });
+
   test.each(['zstd', 'gzip, gzip', 'compress'])('%s is not, and the answer says what is', async (encoding) => {
     for (const type of ['application/json', 'application/x-ndjson']) {
       const answer = await send(Buffer.from('{}'), encoding, type);
       expect([answer.statusCode, answer.json<Json>()['code']]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
       expect(answer.headers['accept-encoding']).toBe('gzip, deflate, br');
+    }
+  });
+
+  test.each([
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('what follows what was compressed by %s is not lost in silence', async (encoding, compress) => {
+    const text = (id: string): Buffer => compress(Buffer.from(`${JSON.stringify(callEvent(id))}\n`));
+    for (const behind of [text(`behind-${encoding}`), Buffer.from('x')]) {
+      const payload = Buffer.concat([text(`ahead-${encoding}`), behind]);
+      for (const type of ['application/json', 'application/x-ndjson']) {
+        const answer = await send(payload, encoding, type);
+        expect([answer.statusCode, answer.json<Json>()['code']]).toEqual([400, 'INVALID_JSON']);
+        expect(answer.json<Json>()['detail']).toMatch(/ends after \d+ of \d+ bytes/);
+      }
     }
   });
 

@@ -49,6 +49,9 @@ describe('strictness', () => {
     ['/customers?limit=', 'VALIDATION_FAILED'],
     ['/customers?limit=5&limit=6', 'VALIDATION_FAILED'],
     ['/customers?page=2', 'UNKNOWN_PROPERTY'],
+    ['/meters?code=api_calls', 'UNKNOWN_PROPERTY'],
+    ['/customers/cust_1?at=2024-01-01', 'UNKNOWN_PROPERTY'],
+    ['/ledger/accounts?limit=5', 'UNKNOWN_PROPERTY'],
     ['/events', 'VALIDATION_FAILED'],
     ['/events?customer_id=cust_1&limit=1001', 'VALIDATION_FAILED'],
     ['/events?customer_id=cust_1&from=2024-01-01', 'INVALID_INSTANT'],
@@ -224,6 +227,7 @@ describe('OpenAPI', () => {
       'POST /dead-letters/replay',
       'POST /dead-letters/{id}/discard',
       'POST /dead-letters/{id}/replay',
+      'POST /event-schemas',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
       'POST /price-books',
@@ -234,6 +238,7 @@ describe('OpenAPI', () => {
       'POST /reconciliations',
       'PUT /customers/{customer_id}',
       'PUT /customers/{customer_id}/price-overrides',
+      'PUT /tags/{key}',
     ]);
   });
 
@@ -275,6 +280,8 @@ describe('OpenAPI', () => {
       'GET /dead-letters',
       'GET /dead-letters/{id}',
       'GET /event-adjustments',
+      'GET /event-schemas',
+      'GET /event-schemas/{event_type}/{version}',
       'GET /events',
       'GET /events/{customer_id}/{event_id}',
       'GET /findings',
@@ -301,6 +308,8 @@ describe('OpenAPI', () => {
       'GET /reconciliations',
       'GET /reconciliations/{id}',
       'GET /reconciliations/{id}/results',
+      'GET /tags',
+      'GET /tags/{key}',
       'POST /backfills',
       'POST /backfills/{id}/close',
       'POST /backfills/{id}/revert',
@@ -309,6 +318,7 @@ describe('OpenAPI', () => {
       'POST /dead-letters/{id}/discard',
       'POST /dead-letters/{id}/replay',
       'POST /event-adjustments',
+      'POST /event-schemas',
       'POST /events',
       'POST /findings/{id}/resolve',
       'POST /invoices/{id}/void',
@@ -321,6 +331,7 @@ describe('OpenAPI', () => {
       'POST /reconciliations',
       'PUT /customers/{customer_id}',
       'PUT /customers/{customer_id}/price-overrides',
+      'PUT /tags/{key}',
     ]);
   });
 

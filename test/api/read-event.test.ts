@@ -30,6 +30,8 @@ function read(text: string) {
     latestEventTime: '2024-02-01T00:00:00.000000Z' as Instant,
     isKnownCustomer: (id) => id === 'c1',
     valueNeeds: compileValueNeeds([bytesMeter]),
+    schemas: null,
+    tagRules: null,
     doubtfulText: mayHoldUnstorableText(text),
   };
   return readEvent(parseExactJson(text), context);

@@ -1,5 +1,5 @@
 /** The API over a real socket, with a Temporal address at which nobody listens. */
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { startApi, type RunningApi } from '../../src/api/server.js';
 import { connectTemporal } from '../../src/api/temporal-gateway.js';
 import type { LocalDate } from '../../src/domain/values.js';
@@ -47,6 +47,33 @@ test('starts and takes events while Temporal is away, and says so', async () => 
   expect(await (await send('POST', '/events', callEvent('e1'))).json()).toMatchObject({ accepted: 1 });
   const metrics = await (await fetch(`${api.url}/metrics`)).text();
   expect(metrics).toMatch(/^process_resident_memory_bytes \d/m);
+});
+
+/** All that comes back until the connection is closed. */
+async function sendRaw(text: string): Promise<string> {
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.write(text);
+  await new Promise<void>((resolve, reject) => socket.once('close', () => resolve()).once('error', reject));
+  return Buffer.concat(chunks).toString();
+}
+
+test.each([
+  ['a bad chunk', 400, 'Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n'],
+  ['a bad length', 400, 'Content-Length: -5\r\n\r\n{}'],
+  ['two lengths', 400, 'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['huge headers', 431, `X-Much: ${'x'.repeat(100_000)}\r\n\r\n`],
+])('%s is answered as a problem, and the connection closed', async (_what, status, rest) => {
+  const answer = await sendRaw(`POST /meters HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${rest}`);
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\\r\\nContent-Type: application/problem\\+json\\r\\n`));
+  expect(head).toMatch(/\r\nConnection: close/);
+  const problem = JSON.parse(body) as Readonly<Record<string, unknown>>;
+  expect(problem).toMatchObject({ code: 'INVALID_JSON', status, type: 'urn:reckoner:problem:INVALID_JSON' });
+  expect(head).toContain(`X-Request-Id: ${String(problem['instance'])}`);
+  expect((await fetch(`${api.url}/health/live`)).status).toBe(200);
 });
 
 test('the gateway reports an unreachable service, not a defect', async () => {

@@ -129,6 +129,12 @@ describe('charges show', () => {
     expect(out).toMatch(/no limit.*234.*0\.08.*18\.72/);
     expect(out).toContain('1234, digest 00ff');
   });
+
+  it('says for how many its events stand, where that is not their number', async () => {
+    const calculation = { formula: 'f', source_events: { count: 3, stands_for: '1011', digest: '00ff', first: [] } };
+    api.answer(() => ({ body: { charge_id: 'ch-1', revision: 1, amount: '1', currency: 'USD', calculation } }));
+    expect((await run('charges', 'show', 'ch-1')).out).toContain('3, standing for 1011, digest 00ff');
+  });
 });
 
 describe('usage and periods', () => {
@@ -233,6 +239,20 @@ describe('customers, meters and price books', () => {
     expect(out).toMatch(/flat .*0\.10/);
     api.answer(() => ({ body: { data: [{ code: 'api_calls', event_type: 'call', group_by: ['a', 'b'] }] } }));
     expect((await run('meters', 'list')).out).toMatch(/api_calls.*call.*a, b/);
+  });
+
+  it('meters list tells versions apart, by start, filters and what is read', async () => {
+    const meter = { code: 'calls', event_type: 'batch', aggregation: 'count', value_property: null };
+    const first = { ...meter, version: 1, effective_from: null, count_property: null, filters: {} };
+    const filters = { region: ['eu', 'us'], 'tags.env': ['prod'] };
+    const second = { ...meter, version: 2, effective_from: '2024-03-01', count_property: 'n', filters };
+    const sum = { ...first, code: 'bytes_out', aggregation: 'sum', value_property: 'bytes' };
+    api.answer(() => ({ body: { data: [first, second, sum] } }));
+    const { out } = await run('meters', 'list');
+    expect(out).toMatch(/calls\W+1\W+always/);
+    expect(out).toMatch(/calls\W+2\W+2024-03-01.*n \(count_property\).*region=eu\|us tags\.env=prod/);
+    expect(out).toMatch(/bytes_out.* bytes /);
+    expect(out.match(/\(count_property\)/g)).toHaveLength(1);
   });
 });
 

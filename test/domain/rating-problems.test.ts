@@ -56,6 +56,9 @@ describe('what cannot be priced', () => {
     const rows = ['us', 'eu', 'us'].map((region) => used(0, '1', inGroup({ region })));
     const { problems } = ratePeriod(ratingInput([dropped], rows, [meter({ groupBy: ['region'] })]));
     expect(problems.map(({ group }) => group)).toEqual([{ region: 'eu' }, { region: 'us' }]);
+    expect(problems[0]?.detail).toContain('has usage of the group {"region":"eu"} that no price book version');
+    const ungrouped = ratePeriod(ratingInput([dropped], [used(0, '1')]));
+    expect(ungrouped.problems[0]?.detail).toContain('has usage that no price book version');
   });
 
   test.each<[string, string | undefined, readonly string[]]>([

@@ -4,10 +4,10 @@
  *
  * SEED=… repeats what is drawn; TIMES=10 draws ten times as many.
  */
-import type { JointBooks } from './support/joint-books.js';
-import { january, JointScene } from './support/joint-scene.js';
-import { chained, interleavings, runInOrder, seeded } from './support/interleavings.js';
-import type { ScheduledStep } from './support/interleavings.js';
+import { interleavings, seeded } from './support/interleavings.js';
+import { correction, expectEachToHold } from './support/joint-schedules.js';
+import type { Chains, StepName } from './support/joint-schedules.js';
+import { JointScene } from './support/joint-scene.js';
 
 let scene: JointScene;
 beforeAll(async () => {
@@ -15,59 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
-const first = { eventId: 'first', time: '2024-01-10T10:00:00Z', bytes: 5 };
-const early = { eventId: 'early', time: '2024-01-10T10:15:00Z', bytes: 7 };
-const one = { eventId: 'one', time: '2024-01-10T10:30:00Z', bytes: 11 };
-const two = { eventId: 'two', time: '2024-01-10T11:30:00Z', bytes: 13 };
-
-type Steps = Readonly<Record<string, (books: JointBooks) => Promise<void>>>;
-
-const steps = {
-  'draw 1': (books) => books.draw('1', one),
-  'commit 1': (books) => books.commit('1'),
-  'draw 2': (books) => books.draw('2', two),
-  'commit 2': (books) => books.commit('2'),
-  'draw void': (books) => books.drawVoid('void', early.eventId),
-  'commit void': (books) => books.commit('void'),
-  plan: () => scene.plan(),
-  close: (books) => books.closeWindows(january),
-  gate: (books) => books.gate(january),
-  compare: (books) => books.compare(january),
-  correct: (books) => books.correct(january),
-} satisfies Steps;
-type StepName = keyof typeof steps;
-
-type Chains = readonly (readonly StepName[])[];
-
-/** One customer a schedule: runs it, lets the rest run to the end, and says what is not as it must be. */
-async function failureOf(chains: Chains, order: readonly StepName[]): Promise<unknown> {
-  const books = await scene.newCustomer();
-  await books.append(first, early);
-  const scheduled = chains.flatMap((chain) => chained(chain.map((name) => ({ name, run: () => steps[name](books) }))));
-  const byName = new Map(scheduled.map((step) => [step.name, step]));
-  const inOrder = order.map((name) => byName.get(name)).filter((step): step is ScheduledStep => step !== undefined);
-  await runInOrder(inOrder, scene.watch);
-  await books.finish();
-  const [state, expected] = [await books.state(), books.expected()];
-  return JSON.stringify(state) === JSON.stringify(expected) ? null : { order, state, expected };
-}
-
-const expectEachToHold = async (chains: Chains, orders: Iterable<readonly StepName[]>): Promise<number> => {
-  let count = 0;
-  for (const order of orders) {
-    count += 1;
-    expect(await failureOf(chains, order)).toBeNull();
-  }
-  return count;
-};
-
 /** The two ingests are alike: of two orders that differ only in which is called the first, one is enough. */
 const oneBeforeTwo = (order: readonly StepName[]): boolean => order.indexOf('draw 1') < order.indexOf('draw 2');
 const twoIngests = [
   ['draw 1', 'commit 1'],
   ['draw 2', 'commit 2'],
 ] as const;
-const correction = ['gate', 'compare', 'correct'] as const;
 const minutes = 60_000;
 
 test.each<[string, Chains, number]>([
@@ -79,7 +32,7 @@ test.each<[string, Chains, number]>([
   '%s: every order',
   async (_name, chains, count) => {
     const orders = [...interleavings(chains)].filter((order) => !order.includes('draw 2') || oneBeforeTwo(order));
-    expect(await expectEachToHold(chains, orders)).toBe(count);
+    expect(await expectEachToHold(scene, { chains }, orders)).toBe(count);
   },
   15 * minutes,
 );
@@ -95,7 +48,7 @@ test(
     expect(orders).toHaveLength(7_560);
     const random = seeded(seed);
     const chosen = Array.from({ length: drawn }, () => orders[Math.floor(random() * orders.length)] ?? []);
-    await expectEachToHold(chains, chosen);
+    await expectEachToHold(scene, { chains }, chosen);
   },
   15 * minutes,
 );

@@ -18,6 +18,7 @@ import {
   type Replacement,
   usageEvent,
 } from './usage-fixture.js';
+import { metadataJson } from './random-metadata.js';
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -45,6 +46,16 @@ const meters: readonly AggregatedMeter[] = [
     groupBy: [`'; DROP TABLE meters --`],
   }),
   meterOf({ code: 'uploads', eventType: 'upload' }),
+  meterOf({ code: 'calls by team', groupBy: ['tags.team', 'region'] }),
+  meterOf({ code: 'in production', valueProperty: 'bytes', filters: { 'tags.env': ['prod', '1.5', 'true'] } }),
+  meterOf({ code: 'tag without a key', groupBy: ['tags.', 'tags'] }),
+  meterOf({
+    code: 'greatest of a team',
+    aggregation: 'max',
+    valueProperty: 'bytes',
+    groupBy: ['tags.team'],
+    filters: { 'tags.env': ['prod'] },
+  }),
   meterOf({ code: 'requests', valueProperty: 'bytes', aggregation: 'count' }),
   meterOf({
     code: 'from February on',
@@ -86,91 +97,6 @@ const times = [
   '2024-02-02T18:30:00Z',
 ].map(instant);
 
-const scalar = fc.constantFrom(
-  '"eu"',
-  '"us"',
-  '""',
-  '1.5',
-  '1.50',
-  '"1.50"',
-  '-0',
-  'true',
-  '"true"',
-  'null',
-  '[1]',
-  '{"eu":1}',
-  '"premium"',
-  `"it's"`,
-);
-const value = fc.oneof(
-  fc.constantFrom(
-    '0',
-    '1',
-    '-3',
-    '0.10',
-    '12.500',
-    '99999999999999999999.999999999999999999',
-    '-0.0',
-    '1e3',
-    'null',
-    'true',
-    '[1]',
-    '{}',
-  ),
-  fc
-    .constantFrom(
-      '5',
-      '-7.25',
-      '0.000000000000000001',
-      '-0',
-      '-0.00',
-      '007',
-      '1e3',
-      '.5',
-      '5.',
-      '+1',
-      ' 1',
-      'NaN',
-      'Infinity',
-      '0x1F',
-      '1_000',
-      '0b1',
-      '0o7',
-      '7 ',
-      '\t7',
-      '7\n',
-      '0',
-      '00',
-      '9223372036854775807',
-      '9223372036854775808',
-      '-9223372036854775808',
-      '-9223372036854775809',
-      '१',
-      '',
-    )
-    .map((text) => JSON.stringify(text)),
-  fc
-    .constantFrom(
-      '12345678901234567890.123456789012345678', // 38 digits, 18 places: the limits
-      '12345678901234567890.1234567890123456789',
-      '123456789012345678901.123456789012345678',
-      '-99999999999999999999999999999999999999',
-      '999999999999999999999999999999999999999',
-      '0.0000000000000000001',
-    )
-    .map((text) => JSON.stringify(text)),
-);
-const metadataJson = fc
-  .record(
-    { region: scalar, tier: scalar, bytes: value, [`it's "quoted"`]: value, [`'; DROP TABLE meters --`]: scalar },
-    { requiredKeys: [] },
-  )
-  .map(
-    (entries) =>
-      `{${Object.entries(entries)
-        .map(([key, text]) => `${JSON.stringify(key)}:${text}`)
-        .join(',')}}`,
-  );
 const content = fc.record({
   eventType: fc.constantFrom('api_call', 'api_call', 'upload'),
   eventTime: fc.constantFrom(...times),

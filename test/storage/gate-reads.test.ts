@@ -111,6 +111,10 @@ describe('what the gate reads', () => {
     expect(await billing.atGate(period, (gate) => gate.unreadableValues())).toEqual([
       { meter: 'bytes', count: 2, example: 'bad' },
     ]);
+    await fixture.append([{ ...transfer('a', '2024-01-10T10:00:00Z', null), source: 'billing-x' }]);
+    expect(await billing.atGate(period, (gate) => gate.unreadableValues())).toEqual([
+      { meter: 'bytes', count: 3, example: 'a of the source "billing-x"' },
+    ]);
   });
 
   test('a price segment that cuts a window in two is a defect', async () => {

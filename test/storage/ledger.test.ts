@@ -152,6 +152,7 @@ describe('what is kept', () => {
       metadataJson: '{"e": -0.10, "n": 12345678901234567890.123456789012345678}',
       position: expect.stringMatching(/^\d+$/),
       backfillId: null,
+      schemaVersion: null,
       ingestionTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
     });
     expect(await ledger.findEvent(customerId, '', odd)).toBeNull();

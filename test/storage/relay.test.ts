@@ -25,6 +25,11 @@ beforeEach(async () => {
       groupBy: ['region'],
       filters: { tier: ['a', '1.5'] },
     }),
+    await fixture.addMeter({
+      code: 'in production',
+      groupBy: ['tags.team'],
+      filters: { 'tags.env': ['prod', '1.5', 'true'], tier: ['a', 'true'] },
+    }),
   ];
 });
 afterEach(() => fixture.close());
@@ -35,6 +40,24 @@ const event = (
   time: string,
   properties: Record<string, unknown> = {},
 ): UsageEvent => usageEvent({ customerId, eventId, eventTime: time, metadataJson: JSON.stringify(properties) });
+
+/** What the fold makes of the range's events, groups pooled. */
+async function sumsOfFold({ customerId, period }: UsageRange, events: readonly UsageEvent[]): Promise<unknown> {
+  const own = events.filter((item) => item.customerId === customerId);
+  const { windows } = aggregate(
+    own.map((item) => ({ ...item, metadata: metadataOf(item.metadataJson) })),
+    meters.map((meter) => ({ ...meter, groupBy: [] })),
+    await monthAt(fixture, customerId, `${period}T00:00:00.000000Z` as Instant),
+  );
+  return windows.map((w) => ({
+    m: w.meter,
+    w: w.windowStart,
+    e: w.windowEnd,
+    n: w.eventCount,
+    q: w.quantity,
+    d: w.digest,
+  }));
+}
 
 const deliver = async (ranges: readonly UsageRange[]): Promise<void> => relay.markDelivered(ranges);
 const due = (intervalMs = 0): Promise<readonly UsageRange[]> => relay.due(group, intervalMs, 100);
@@ -69,28 +92,39 @@ describe('planning', () => {
         [two, '2024-01-01', '0', horizon, 1],
       ].sort(),
     );
-    for (const range of ranges) {
-      const period = await monthAt(fixture, range.customerId, `${range.period}T00:00:00.000000Z` as Instant);
-      const own = events.filter((item) => item.customerId === range.customerId);
-      const pooled = meters.map((meter) => ({ ...meter, groupBy: [] }));
-      const { windows } = aggregate(
-        own.map((item) => ({ ...item, metadata: metadataOf(item.metadataJson) })),
-        pooled,
-        period,
-      );
-      expect(range.sums).toEqual(
-        windows.map((w) => ({
-          m: w.meter,
-          w: w.windowStart,
-          e: w.windowEnd,
-          n: w.eventCount,
-          q: w.quantity,
-          d: w.digest,
-        })),
-      );
-    }
+    for (const range of ranges) expect(range.sums).toEqual(await sumsOfFold(range, events));
     const january = ranges.find((range) => range.customerId === one && range.period === '2024-01-01');
     expect(january?.maxEventTime).toBe('2024-01-31T23:59:59.999999Z');
+  });
+
+  test('filters take tags as the fold does: by value, and only out of an object', async () => {
+    const { epoch } = await relay.acquire(group);
+    const one = await fixture.addCustomer();
+    const tagged = (eventId: string, tags: unknown, more: Record<string, unknown> = { tier: 'a' }): UsageEvent =>
+      event(one, eventId, '2024-01-31T23:30:00Z', { ...more, tags });
+    const taken = [
+      tagged('text', { env: 'prod', team: 'search' }),
+      tagged('number', { env: 1.5 }),
+      tagged('true', { env: true }, { tier: true }),
+    ];
+    const left = [
+      tagged('another', { env: 'test' }),
+      tagged('none', {}),
+      tagged('no text', { env: ['prod'] }),
+      tagged('null', null),
+      tagged('a list', ['env', 'prod']),
+      tagged('a text', 'prod'),
+      tagged('other tier', { env: 'prod' }, { tier: 'b' }),
+      event(one, 'flat', '2024-01-31T23:30:00Z', { 'tags.env': 'prod', env: 'prod', tier: 'a' }),
+    ];
+    const events = [...taken, ...left];
+    await fixture.append(events);
+    await relay.plan(group, epoch);
+    const [range] = await due();
+    if (range === undefined) throw new Error('there is one range');
+    expect(range.sums).toEqual(await sumsOfFold(range, events));
+    const sum = range.sums?.find(({ m }) => m === 'in production');
+    expect(sum).toMatchObject({ n: 3, d: digestOf(taken.map(({ contentHash }) => contentHash)) });
   });
 
   test('what does not add up is told of by count and digest; levels by what changes them; events by what they stand for', async () => {

@@ -55,10 +55,13 @@ export function backfillNotFound(backfillId: string): DomainFailure {
 
 /** What was read, as an event of the backfill; refused when it lies outside. */
 export function placedIn(backfill: TargetBackfill, result: ReadResult): ReadResult {
-  if (isRefused(result)) return result;
+  const { backfillId } = backfill;
+  if (isRefused(result)) {
+    return result.event === undefined ? result : { ...result, event: { ...result.event, backfillId } };
+  }
   const outside = outsideOf(backfill, result);
   if (outside !== null) return { malformed: false, issues: [outside] };
-  return { ...result, backfillId: backfill.backfillId };
+  return { ...result, backfillId };
 }
 
 function outsideOf(

@@ -1,8 +1,8 @@
 /** The notations in which an event may come. */
 import type { ExactJson } from './exact-json.js';
-import { isObject } from './event-shape.js';
+import { isObject, isSchemaVersion, type JsonObject } from './event-shape.js';
 import { ingestLimits } from './limits.js';
-import { readCloudEvent } from './read-cloud-event.js';
+import { readCloudEvent, schemaVersionNamed } from './read-cloud-event.js';
 import { readEvent, type ReadContext, type ReadResult } from './read-event.js';
 import { isStorable } from './read-metadata.js';
 
@@ -26,6 +26,9 @@ export interface EventFormat {
   readonly read: (item: EventItem, context: ReadContext) => ReadResult;
   readonly eventIdKey: string;
   readonly customerIdKey: string;
+  readonly eventTypeKey: string;
+  /** The version of its type's schema that an item names, of whatever shape it is otherwise. */
+  readonly schemaVersionOf: (item: JsonObject) => number | undefined;
 }
 
 /** docs/reference/API.md, section Event. */
@@ -33,6 +36,8 @@ export const ownFormat: EventFormat = {
   read: (item, context) => (item instanceof UnreadableLine ? refusedLine(item) : readEvent(item, context)),
   eventIdKey: 'event_id',
   customerIdKey: 'customer_id',
+  eventTypeKey: 'event_type',
+  schemaVersionOf: ({ schema_version: version }) => (isSchemaVersion(version) ? version : undefined),
 };
 
 /** CloudEvents 1.0.2, JSON format. */
@@ -40,6 +45,8 @@ export const cloudEventFormat: EventFormat = {
   read: (item, context) => (item instanceof UnreadableLine ? refusedLine(item) : readCloudEvent(item, context)),
   eventIdKey: 'id',
   customerIdKey: 'subject',
+  eventTypeKey: 'type',
+  schemaVersionOf: schemaVersionNamed,
 };
 
 /** In which of the formats an item is that was kept, a dead letter for instance. */

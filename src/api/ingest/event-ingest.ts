@@ -4,19 +4,21 @@
  */
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
-import type { AppendOutcome } from '../../storage/types.js';
+import type { AppendOutcome, NewDeadLetter, UsageLedger } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
 import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
 import { customersNamed } from './event-format.js';
-import type { CommitJob, GroupCommit, NewDeadLetter } from './group-commit.js';
+import type { CommitJob, GroupCommit } from './group-commit.js';
 import type { KnownCustomers } from './known-customers.js';
 import type { KnownMeters } from './known-meters.js';
+import type { KnownSchemas } from './known-schemas.js';
+import type { KnownTags } from './known-tags.js';
 import { ingestLimits } from './limits.js';
 import { boundedText, itemText, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
 import { mayHoldUnstorableText } from './read-metadata.js';
-import { readRequest, type EventResult, type ReadRequest } from './read-request.js';
+import { readRequest, withDuplicates, type EventResult, type ReadRequest } from './read-request.js';
 
 /** The answer to POST /events (docs/reference/API.md). `results` lists, by index, what was not newly accepted. */
 export interface IngestAnswer {
@@ -33,8 +35,11 @@ export interface IngestObserver {
 
 export interface IngestDependencies {
   readonly groupCommit: GroupCommit;
+  readonly ledger: Pick<UsageLedger, 'duplicatesAmong'>;
   readonly customers: KnownCustomers;
   readonly meters: KnownMeters;
+  readonly schemas: KnownSchemas;
+  readonly tags: KnownTags;
   readonly backfills: KnownBackfills;
   readonly flood: DuplicateFlood;
   readonly observer: IngestObserver;
@@ -90,11 +95,12 @@ export class EventIngest {
    * @throws as `ingest`
    */
   async retry(parsed: EventsBody, sent: SentFor): Promise<IngestAnswer> {
-    const request = readRequest(parsed, await this.contextFor(parsed, sent));
+    const request = await this.read(parsed, await this.contextFor(parsed, sent));
     const { events } = request;
     const job = { events, deadLetters: [], bytes: parsed.text.length };
     const answer = answerOf(request, await this.deps.groupCommit.submitPatiently(job));
-    this.deps.observer.ingested(answer);
+    // What is refused again is a dead letter already, and was counted when it became one.
+    this.deps.observer.ingested({ ...answer, rejected: 0, results: [] });
     return answer;
   }
 
@@ -105,7 +111,15 @@ export class EventIngest {
   async prepare(parsed: EventsBody, sent: SentFor = {}): Promise<PreparedEvents> {
     this.deps.flood.check(parsed.items, parsed.format);
     const context = await this.contextFor(parsed, sent);
-    return { parsed, request: readRequest(parsed, context), backfillId: context.backfill?.backfillId ?? null };
+    return { parsed, request: await this.read(parsed, context), backfillId: context.backfill?.backfillId ?? null };
+  }
+
+  private async read(parsed: EventsBody, context: ReadContext): Promise<ReadRequest> {
+    const request = readRequest(parsed, context);
+    if (request.perhapsTaken.size === 0) return request;
+    const events = [...request.perhapsTaken.values()];
+    const taken = await this.deps.ledger.duplicatesAmong(events);
+    return taken.size === 0 ? request : withDuplicates(request, (event) => taken.has(event));
   }
 
   private async commit(
@@ -133,17 +147,21 @@ export class EventIngest {
   }
 
   private async contextFor(parsed: EventsBody, sent: SentFor): Promise<ReadContext> {
-    const { backfills, customers, meters, clock, futureToleranceMs } = this.deps;
+    const { backfills, customers, meters, schemas, tags, clock, futureToleranceMs } = this.deps;
     const backfillId = backfillNamed(parsed, sent);
-    const [backfill, isKnownCustomer, valueNeeds] = await Promise.all([
+    const [backfill, isKnownCustomer, valueNeeds, requestSchemas, tagRules] = await Promise.all([
       backfillId === undefined ? undefined : backfills.requireOpen(backfillId),
       customers.among(customersNamed(parsed.items, parsed.format)),
       meters.valueNeeds(),
+      schemas.among(parsed.items, parsed.format),
+      tags.rules(),
     ]);
     return {
       latestEventTime: msToInstant(clock() + futureToleranceMs),
       isKnownCustomer,
       valueNeeds,
+      schemas: requestSchemas,
+      tagRules,
       doubtfulText: mayHoldUnstorableText(parsed.text),
       ...(backfill !== undefined && { backfill }),
     };
@@ -181,24 +199,20 @@ function backfillNamed(parsed: EventsBody, sent: SentFor): string | undefined {
 
 function answerOf(request: ReadRequest, outcomes: readonly AppendOutcome[]): IngestAnswer {
   const results: EventResult[] = [...request.refused];
-  let duplicates = 0;
+  let accepted = 0;
   for (let at = 0; at < outcomes.length; at += 1) {
     const outcome = outcomes[at];
-    if (outcome === 'accepted') continue;
+    if (outcome === 'accepted') {
+      accepted += 1;
+      continue;
+    }
     const entry = { index: request.indices[at] ?? 0, event_id: request.events[at]?.eventId ?? null };
     const refusal = outcome === undefined ? undefined : refusalsOfCommit[outcome];
-    if (refusal !== undefined) results.push({ ...entry, status: 'rejected', ...refusal });
-    else {
-      duplicates += 1;
-      results.push({ ...entry, status: 'duplicate' });
-    }
+    results.push(
+      refusal === undefined ? { ...entry, status: 'duplicate' } : { ...entry, status: 'rejected', ...refusal },
+    );
   }
   results.sort((a, b) => a.index - b.index);
-  const rejected = results.length - duplicates;
-  return {
-    accepted: outcomes.length - duplicates - (rejected - request.refused.length),
-    duplicates,
-    rejected,
-    results,
-  };
+  const duplicates = results.filter(({ status }) => status === 'duplicate').length;
+  return { accepted, duplicates, rejected: results.length - duplicates, results };
 }

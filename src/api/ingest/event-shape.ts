@@ -1,5 +1,6 @@
 /** The shape of an event: its properties and their types, before anything is read from them. */
 import type { FailureCode } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import type { ProblemIssue } from '../problem.js';
 import { NumberText, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
@@ -14,6 +15,8 @@ export interface EventShape {
   readonly event_time: ExactJson;
   readonly source?: string;
   readonly metadata?: Metadata;
+  /** The version of the event type's schema that the metadata is to match. */
+  readonly schema_version?: number;
   readonly request_id?: string;
   readonly user_id?: string;
   readonly trace_id?: string;
@@ -30,7 +33,18 @@ export function isObject(value: unknown): value is JsonObject {
  * key; what is wrong is found out, slowly, by `shapeProblems`.
  */
 export function isEventShape(item: JsonObject): item is JsonObject & EventShape {
-  const { event_id, customer_id, event_type, event_time, source, metadata, request_id, user_id, trace_id } = item;
+  const {
+    event_id,
+    customer_id,
+    event_type,
+    event_time,
+    source,
+    metadata,
+    request_id,
+    user_id,
+    trace_id,
+    schema_version,
+  } = item;
   let known = 4;
   if (!isId(event_id) || !isId(customer_id) || !isId(event_type) || event_time === undefined) return false;
   if (metadata !== undefined) {
@@ -40,6 +54,10 @@ export function isEventShape(item: JsonObject): item is JsonObject & EventShape 
   if (source !== undefined) {
     known += 1;
     if (!isText(source, ingestLimits.sourceLength)) return false;
+  }
+  if (schema_version !== undefined) {
+    known += 1;
+    if (!isSchemaVersion(schema_version)) return false;
   }
   if (request_id !== undefined || user_id !== undefined || trace_id !== undefined) {
     for (const value of [request_id, user_id, trace_id]) {
@@ -51,6 +69,12 @@ export function isEventShape(item: JsonObject): item is JsonObject & EventShape 
   let properties = 0;
   for (const _key in item) properties += 1;
   return properties === known;
+}
+
+const schemaVersionMax = 2_147_483_647;
+
+export function isSchemaVersion(value: ExactJson | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= schemaVersionMax;
 }
 
 function isId(value: ExactJson | undefined): boolean {
@@ -74,7 +98,7 @@ const textProperties: ReadonlyMap<string, { readonly min: number; readonly max: 
   ['trace_id', { min: 0, max: provenanceLength }],
 ]);
 const required = ['event_id', 'customer_id', 'event_type', 'event_time'] as const;
-const known = [...required, 'metadata', 'source', 'request_id', 'user_id', 'trace_id'];
+const known = [...required, 'metadata', 'source', 'request_id', 'user_id', 'trace_id', 'schema_version'];
 
 /** Everything wrong with the item's shape, in the order of its properties, missing ones last. */
 export function shapeProblems(item: JsonObject): readonly ProblemIssue[] {
@@ -87,6 +111,10 @@ export function shapeProblems(item: JsonObject): readonly ProblemIssue[] {
 function propertyProblem(key: string, value: ExactJson): ProblemIssue | null {
   if (!known.includes(key)) return unknownProperty(key);
   const limits = textProperties.get(key);
+  if (key === 'schema_version' && !isSchemaVersion(value)) {
+    const detail = '"schema_version" must be a whole number from 1 on: a version of the schema of the event type.';
+    return problem('/schema_version', 'VALIDATION_FAILED', detail);
+  }
   if (limits === undefined) {
     if (key !== 'metadata' || isObject(value)) return null;
     return problem('/metadata', 'VALIDATION_FAILED', '"metadata" must be a JSON object.');
@@ -117,7 +145,7 @@ function unknownProperty(key: string): ProblemIssue {
 
 /** JSON pointer (RFC 6901) to a property of the event. */
 export function pointerTo(key: string): string {
-  return `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return `/${escapedToken(key)}`;
 }
 
 function problem(pointer: string, code: FailureCode, detail: string): ProblemIssue {

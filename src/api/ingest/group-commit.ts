@@ -6,9 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DomainFailure } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
 import { StorageUnavailable } from '../../storage/errors.js';
-import type { AppendOutcome, DeadLetter, UsageLedger } from '../../storage/types.js';
-
-export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
+import type { AppendOutcome, NewDeadLetter, UsageLedger } from '../../storage/types.js';
 
 /** What one request wants committed. */
 export interface CommitJob {

@@ -3,31 +3,23 @@
  * its events are stored all the same, and a value it cannot read holds the invoice (RULES 10).
  */
 import type { ReferenceStore } from '../../storage/types.js';
+import { Remembered } from './remembered.js';
 import { compileValueNeeds, type ValueNeeds } from './value-needs.js';
 
-const rememberedMs = 1_000;
-
 export class KnownMeters {
-  private cached: { readonly at: number; readonly needs: Promise<ReadonlyMap<string, readonly ValueNeeds[]>> } | null =
-    null;
+  private readonly needs: Remembered<ReadonlyMap<string, readonly ValueNeeds[]>>;
 
-  constructor(private readonly reference: Pick<ReferenceStore, 'meterVersions'>) {}
+  constructor(reference: Pick<ReferenceStore, 'meterVersions'>) {
+    this.needs = new Remembered(async () => compileValueNeeds(await reference.meterVersions()));
+  }
 
   /** @throws StorageUnavailable */
   valueNeeds(): Promise<ReadonlyMap<string, readonly ValueNeeds[]>> {
-    const now = performance.now();
-    if (this.cached !== null && now - this.cached.at < rememberedMs) return this.cached.needs;
-    const needs = this.reference.meterVersions().then(compileValueNeeds);
-    const entry = { at: now, needs };
-    this.cached = entry;
-    needs.catch(() => {
-      if (this.cached === entry) this.cached = null;
-    });
-    return needs;
+    return this.needs.get();
   }
 
   /** To be called after this process created a meter. */
   forget(): void {
-    this.cached = null;
+    this.needs.forget();
   }
 }

@@ -118,9 +118,15 @@ function* splitLines(bytes: Buffer): Generator<Buffer> {
   }
 }
 
+/** Said of bytes that are no text: most often they are a compressed body that does not say so. */
+export function notUtf8(what: 'body' | 'line', bytes: Buffer): string {
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return `The ${what} is not valid UTF-8${isGzip ? '; it looks like gzip: send Content-Encoding: gzip' : ''}.`;
+}
+
 function decodedLine(bytes: Buffer): Line {
   const text = bytes.toString('utf8');
   // First, because one that is too long may have been cut within a character.
   if (bytes.length > ingestLimits.lineBytes) return UnreadableLine.tooLong(text);
-  return isUtf8(bytes) ? text : new UnreadableLine(text, 'The line is not valid UTF-8.', 'INVALID_JSON');
+  return isUtf8(bytes) ? text : new UnreadableLine(text, notUtf8('line', bytes), 'INVALID_JSON');
 }

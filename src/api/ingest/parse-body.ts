@@ -1,10 +1,11 @@
 /** From the bytes of a request to the items in it. */
 import { isUtf8 } from 'node:buffer';
 import { DomainFailure } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import { cloudEventFormat, ownFormat, UnreadableLine, type EventFormat, type EventItem } from './event-format.js';
 import { NumberText, parseExactJson, stringifyExactJson, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
-import type { Line } from './line-batches.js';
+import { notUtf8, type Line } from './line-batches.js';
 import { fromBinaryMode } from './read-cloud-event.js';
 
 export interface EventsBody {
@@ -88,7 +89,7 @@ function batchOf(items: readonly ExactJson[], more: Pick<EventsBody, 'format' | 
 function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: string } {
   if (body.length === 0)
     throw new DomainFailure('INVALID_JSON', 'The body is empty. Send one event, or a list of them.');
-  if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', 'The body is not valid UTF-8.');
+  if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', notUtf8('body', body));
   const text = body.toString('utf8');
   try {
     return { value: parseExactJson(text), text };
@@ -114,11 +115,7 @@ function itemsOf(value: ExactJson): { readonly items: readonly ExactJson[]; read
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     const detail = `"${unknown.slice(0, 100)}" cannot stand beside "events".`;
-    throw new DomainFailure(
-      'UNKNOWN_PROPERTY',
-      detail,
-      `/${unknown.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`,
-    );
+    throw new DomainFailure('UNKNOWN_PROPERTY', detail, `/${escapedToken(unknown.slice(0, 100))}`);
   }
   if (!Array.isArray(events))
     throw new DomainFailure('VALIDATION_FAILED', '"events" must be a list of events.', '/events');

@@ -50,6 +50,7 @@ const ownToCloud: ReadonlyMap<string, string> = new Map([
   ['event_type', 'type'],
   ['event_time', 'time'],
   ['metadata', 'data'],
+  ['schema_version', 'dataschema'],
 ]);
 
 /** As `readEvent`, with pointers into the CloudEvent. */
@@ -114,7 +115,28 @@ function toShape(event: JsonObject): EventShape {
     ...(event['traceparent'] !== undefined && { trace_id: traceIdOf(text('traceparent')) }),
     ...(event['requestid'] !== undefined && { request_id: text('requestid') }),
     ...(event['userid'] !== undefined && { user_id: text('userid') }),
+    ...schemaOf(event),
   };
+}
+
+function schemaOf(event: JsonObject): Pick<EventShape, 'schema_version'> {
+  const version = schemaVersionNamed(event);
+  return version === undefined ? {} : { schema_version: version };
+}
+
+/** What `dataschema` names, when it is a schema of ours and of the event's own type: …/event-schemas/{type}/{version}. */
+export function schemaVersionNamed({ dataschema, type }: JsonObject): number | undefined {
+  if (typeof dataschema !== 'string') return undefined;
+  const [, encodedType = '', version = ''] = /\/event-schemas\/([^/?#]+)\/([1-9]\d{0,8})$/.exec(dataschema) ?? [];
+  return version !== '' && decoded(encodedType) === type ? Number(version) : undefined;
+}
+
+function decoded(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
 }
 
 /** The trace's id of a W3C `traceparent`; of one in another form, the whole of it: provenance never costs an event. */

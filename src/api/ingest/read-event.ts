@@ -4,6 +4,7 @@
  */
 import { DomainFailure } from '../../domain/failure.js';
 import type { Provenance, UsageEvent } from '../../domain/metering/event.js';
+import { tagProblem, type TagRules } from '../../domain/metering/tags.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import { contentHashOf } from '../../storage/content-hash.js';
@@ -11,6 +12,7 @@ import type { ProblemIssue } from '../problem.js';
 import type { TargetBackfill } from './backfilled.js';
 import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
+import { noSuchSchema, type RequestSchemas, type SchemaInUse, type UnknownSchema } from './known-schemas.js';
 import { metadataToJson, type Metadata } from './read-metadata.js';
 import { valueProblem, type ValueNeeds } from './value-needs.js';
 
@@ -21,6 +23,10 @@ export interface ReadContext {
   readonly isKnownCustomer: (customerId: string) => boolean;
   /** By event type, what its meters need of the metadata. */
   readonly valueNeeds: ReadonlyMap<string, readonly ValueNeeds[]>;
+  /** null: no event of the request needs a schema. */
+  readonly schemas: RequestSchemas | null;
+  /** null: no tag is registered, so tags are not looked at. */
+  readonly tagRules: TagRules | null;
   /** The body may hold texts that Postgres cannot store. */
   readonly doubtfulText: boolean;
   /** The request sends its events for a backfill. */
@@ -32,6 +38,11 @@ export interface RefusedEvent {
   /** The item does not have an event's shape (as against: a well-formed event that cannot be taken). */
   readonly malformed: boolean;
   readonly issues: readonly [ProblemIssue, ...ProblemIssue[]];
+  /**
+   * The event, where it is refused by what may change while the ledger goes on: schemas, meters, tags. It may have been taken
+   * before the change, and is then the duplicate that it was.
+   */
+  readonly event?: UsageEvent;
 }
 
 export type ReadResult = UsageEvent | RefusedEvent;
@@ -43,7 +54,10 @@ export function isRefused(result: ReadResult): result is RefusedEvent {
 const noMetadata: Metadata = {};
 const noProvenance: Provenance = { requestId: null, userId: null, traceId: null };
 
-/** Precedence: shape, then event time, then metadata, then whether it lies in the future, the customer, the values. */
+/**
+ * Precedence: shape, event time, metadata, whether it lies in the future, the customer, the schema, the values, the tags. Behind
+ * them come the customers and range of a backfill (`placedIn`), and reuse of the id (the commit).
+ */
 export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
   if (!isObject(item))
     return malformed({ pointer: '', code: 'VALIDATION_FAILED', detail: 'An event is a JSON object.' });
@@ -65,10 +79,11 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
   } catch (error) {
     return malformed(issueOf(error));
   }
+  const schema = context.schemas === null ? null : context.schemas.of(shape.event_type, shape.schema_version);
   const refusal = refusalOf(shape, eventTime, context);
   if (refusal !== null) return { malformed: false, issues: [refusal] };
   const { customer_id: customerId, event_id: eventId, event_type: eventType, source = '' } = shape;
-  return {
+  const event = {
     customerId,
     source,
     eventId,
@@ -78,6 +93,9 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
     contentHash: contentHashOf({ customerId, source, eventId, eventType, eventTime, metadata }),
     provenance: provenanceOf(shape),
   };
+  const mismatch = mismatchOf(shape, schema, context);
+  if (mismatch !== null) return { malformed: false, issues: [mismatch], event };
+  return schema === null || 'latest' in schema ? event : { ...event, schemaVersion: schema.version };
 }
 
 function provenanceOf({ request_id, user_id, trace_id }: EventShape): Provenance {
@@ -85,7 +103,7 @@ function provenanceOf({ request_id, user_id, trace_id }: EventShape): Provenance
   return { requestId: request_id ?? null, userId: user_id ?? null, traceId: trace_id ?? null };
 }
 
-/** Why a well-formed event cannot be taken; null when it can. */
+/** Why a well-formed event cannot be taken, whatever it holds; null when it can. */
 function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext): ProblemIssue | null {
   if (eventTime > context.latestEventTime) {
     const detail = `The event time ${eventTime} lies in the future; events up to ${context.latestEventTime} are taken now.`;
@@ -95,8 +113,35 @@ function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext):
     const detail = `There is no customer "${shape.customer_id}". Create it with PUT /customers/{customer_id}, then send the event again.`;
     return { pointer: '/customer_id', code: 'UNKNOWN_CUSTOMER', detail };
   }
-  const needs = context.valueNeeds.get(shape.event_type);
-  return needs === undefined ? null : valueProblem(shape.metadata ?? noMetadata, needs);
+  return null;
+}
+
+/** What is wrong with its metadata by the schema, the meters, the tags of now; null when nothing is. */
+function mismatchOf(
+  shape: EventShape,
+  schema: SchemaInUse | UnknownSchema | null,
+  context: ReadContext,
+): ProblemIssue | null {
+  const { event_type: eventType, metadata = noMetadata } = shape;
+  const mismatch = schema === null ? null : schemaProblem(shape, schema);
+  if (mismatch !== null) return mismatch;
+  const needs = context.valueNeeds.get(eventType);
+  const unread = needs === undefined ? null : valueProblem(metadata, needs);
+  if (unread !== null || context.tagRules === null) return unread;
+  return tagProblem(metadata, eventType, context.tagRules);
+}
+
+function schemaProblem(shape: EventShape, schema: SchemaInUse | UnknownSchema): ProblemIssue | null {
+  const { event_type: eventType, schema_version: named = 0, metadata = noMetadata } = shape;
+  if ('latest' in schema) {
+    const detail = `${noSuchSchema(eventType, named, schema.latest)} POST /event-schemas adds one.`;
+    return { pointer: '/schema_version', code: 'UNKNOWN_SCHEMA_VERSION', detail };
+  }
+  const mismatch = schema.validate(metadata);
+  if (mismatch === null) return null;
+  const pointer = `/metadata${mismatch.pointer}`;
+  const detail = `By version ${schema.version} of the schema of "${eventType}", ${pointer} ${mismatch.detail}.`;
+  return { pointer, code: 'EVENT_SCHEMA_MISMATCH', detail };
 }
 
 function issueOf(error: unknown): ProblemIssue {

@@ -1,6 +1,7 @@
 /** Metadata of an event: bounded, storable as jsonb, its numbers exact. */
 import { numberTextToDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import { NumberText, stringifyExactJson, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
 
@@ -67,7 +68,7 @@ function checkedTree(value: ExactJson, place: Place, check: MetadataCheck): Exac
     throw refused(`"metadata" is nested deeper than ${ingestLimits.metadataDepth} levels.`);
   }
   const below = (token: string | number): Place => ({
-    pointer: `${pointer}/${escaped(String(token))}`,
+    pointer: `${pointer}/${escapedToken(String(token))}`,
     depth: depth + 1,
   });
   if (isList(value)) return value.map((item, index) => checkedTree(item, below(index), check));
@@ -103,7 +104,6 @@ function storable(text: string, pointer: string, check: MetadataCheck): string {
 }
 
 const isList = (value: ExactJson): value is readonly ExactJson[] => Array.isArray(value);
-const escaped = (token: string): string => token.replaceAll('~', '~0').replaceAll('/', '~1');
 
 function refused(detail: string, pointer = '/metadata'): DomainFailure {
   return new DomainFailure('VALIDATION_FAILED', detail, pointer);

@@ -1,9 +1,9 @@
 /** From the items of a request to what is committed for it and what it is told about what is refused. */
 import type { FailureCode } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
+import type { NewDeadLetter } from '../../storage/types.js';
 import { placedIn } from './backfilled.js';
 import { identifierOf } from './event-format.js';
-import type { NewDeadLetter } from './group-commit.js';
 import { itemText, type EventsBody } from './parse-body.js';
 import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
 
@@ -25,6 +25,8 @@ export interface ReadRequest {
   readonly deadLetters: readonly NewDeadLetter[];
   /** Why the body is refused as a whole: it is one event and not well-formed. */
   readonly malformedSingle: RefusedEvent | null;
+  /** Refused events that may be in the ledger already, by their place in `refused` (and in `deadLetters`). */
+  readonly perhapsTaken: ReadonlyMap<number, UsageEvent>;
 }
 
 export function readRequest(body: EventsBody, context: ReadContext): ReadRequest {
@@ -32,6 +34,7 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
   const indices: number[] = [];
   const refused: EventResult[] = [];
   const deadLetters: NewDeadLetter[] = [];
+  const perhapsTaken = new Map<number, UsageEvent>();
   let malformedSingle: RefusedEvent | null = null;
   const { read, eventIdKey, customerIdKey } = body.format;
   const { backfill } = context;
@@ -44,6 +47,7 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
       continue;
     }
     const [{ code, detail }] = result.issues;
+    if (result.event !== undefined) perhapsTaken.set(refused.length, result.event);
     const eventId = identifierOf(item, eventIdKey);
     refused.push({ index, event_id: eventId, status: 'rejected', code, detail });
     deadLetters.push({
@@ -56,5 +60,17 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
     });
     if (body.form === 'single' && result.malformed) malformedSingle = result;
   }
-  return { events, indices, refused, deadLetters, malformedSingle };
+  return { events, indices, refused, deadLetters, malformedSingle, perhapsTaken };
+}
+
+/** The request when those of `perhapsTaken` for which `isTaken` says so are duplicates. */
+export function withDuplicates(request: ReadRequest, isTaken: (event: UsageEvent) => boolean): ReadRequest {
+  const taken = new Set([...request.perhapsTaken].filter(([, event]) => isTaken(event)).map(([place]) => place));
+  return {
+    ...request,
+    refused: request.refused.map((result, place) =>
+      taken.has(place) ? { index: result.index, event_id: result.event_id, status: 'duplicate' } : result,
+    ),
+    deadLetters: request.deadLetters.filter((_, place) => !taken.has(place)),
+  };
 }

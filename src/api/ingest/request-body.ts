@@ -20,15 +20,30 @@ export interface BodyStream {
   readonly encoding: string | undefined;
 }
 
-interface Coding {
-  readonly whole: (bytes: Buffer, options: ZlibOptions) => Promise<Buffer>;
-  readonly stream: () => Transform;
+/** What zlib has read of what it was given: it stops, without a word, where what was compressed ends. */
+interface Consumed {
+  readonly bytesWritten: number;
 }
 
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: Consumed;
+}
+
+interface Coding {
+  readonly whole: (bytes: Buffer, options: ZlibOptions) => Promise<Inflated>;
+  readonly stream: () => Transform & Consumed;
+}
+
+/** With the option `info` zlib calls back with more than its types say. */
+const whole = (inflating: typeof gunzip): Coding['whole'] =>
+  promisify(inflating as unknown as (bytes: Buffer, options: ZlibOptions, done: InflateDone) => void);
+type InflateDone = (error: Error | null, result: Inflated) => void;
+
 const codings: ReadonlyMap<string, Coding> = new Map([
-  ['gzip', { whole: promisify<Buffer, ZlibOptions, Buffer>(gunzip), stream: createGunzip }],
-  ['deflate', { whole: promisify<Buffer, ZlibOptions, Buffer>(inflate), stream: createInflate }],
-  ['br', { whole: promisify<Buffer, ZlibOptions, Buffer>(brotliDecompress), stream: createBrotliDecompress }],
+  ['gzip', { whole: whole(gunzip), stream: createGunzip }],
+  ['deflate', { whole: whole(inflate), stream: createInflate }],
+  ['br', { whole: whole(brotliDecompress), stream: createBrotliDecompress }],
 ]);
 
 /** For the header `Accept-Encoding` of a refusal (RFC 9110, 15.5.16). */
@@ -79,7 +94,7 @@ export function readWhole(
       if (size > ingestLimits.bodyBytes) throw tooLarge();
       lease.resize(size);
     } catch (error) {
-      payload.on('error', () => undefined).resume(); // thrown away, so that its sender gets to read the answer
+      throwAway(payload);
       end(error as Error);
       return;
     }
@@ -88,8 +103,15 @@ export function readWhole(
     pause ??= endWhenPausing(payload);
     pause.refresh();
   };
-  if (declared > ingestLimits.bodyBytes && length !== undefined) end(tooLarge());
-  else payload.on('data', take).on('end', finish).on('error', end);
+  if (declared > ingestLimits.bodyBytes && length !== undefined) {
+    throwAway(payload);
+    end(tooLarge());
+  } else payload.on('data', take).on('end', finish).on('error', end);
+}
+
+/** Reads the rest for nothing, so that its sender gets to read the answer. */
+function throwAway(payload: Readable): void {
+  payload.on('error', () => undefined).resume();
 }
 
 /**
@@ -99,11 +121,14 @@ export function readWhole(
 export async function inflateWhole(bytes: Buffer, encoding: string): Promise<Buffer> {
   const coding = codingOf(encoding);
   if (coding === null) return bytes;
+  let inflated: Inflated;
   try {
-    return await coding.whole(bytes, { maxOutputLength: ingestLimits.bodyBytes });
+    inflated = await coding.whole(bytes, { maxOutputLength: ingestLimits.bodyBytes, info: true });
   } catch (error) {
     throw refusalOfInflate(error);
   }
+  requireAllRead(inflated.engine, bytes.length);
+  return inflated.buffer;
 }
 
 /**
@@ -115,9 +140,13 @@ export async function* readChunks({ payload, encoding }: BodyStream): AsyncGener
   const coding = codingOf(encoding);
   const inflating = coding === null ? null : coding.stream();
   const source = inflating ?? payload;
+  let received = 0;
   let pause = endWhenPausing(payload);
   try {
     if (inflating !== null) {
+      payload.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+      });
       payload.on('error', (error) => inflating.destroy(error));
       payload.pipe(inflating);
     }
@@ -126,6 +155,7 @@ export async function* readChunks({ payload, encoding }: BodyStream): AsyncGener
       yield chunk as Buffer;
       pause = endWhenPausing(payload);
     }
+    if (inflating !== null) requireAllRead(inflating, received);
   } catch (error) {
     throw refusalOfInflate(error);
   } finally {
@@ -133,6 +163,13 @@ export async function* readChunks({ payload, encoding }: BodyStream): AsyncGener
     if (inflating !== null) payload.unpipe(inflating);
     payload.resume();
   }
+}
+
+/** What follows would be lost in silence. (gzip goes on with a further member by itself.) */
+function requireAllRead({ bytesWritten }: Consumed, received: number): void {
+  if (bytesWritten >= received) return;
+  const detail = `What was compressed ends after ${bytesWritten} of ${received} bytes. Send one compressed text a request, and nothing behind it.`;
+  throw new DomainFailure('INVALID_JSON', detail);
 }
 
 /** Ends the connection of a sender that begins a body and does not go on: it would hold its place for ever. */

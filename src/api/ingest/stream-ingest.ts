@@ -118,7 +118,10 @@ class Tally {
 
 function interrupted(error: unknown, progress: StreamAnswer): unknown {
   const { lines, accepted, duplicates, rejected } = progress;
-  const committed = `The first ${lines} lines are committed; go on behind them, or send all of it again: nothing is counted twice.`;
+  const committed =
+    lines === 0
+      ? 'Send all of it again: nothing is counted twice.'
+      : `The first ${lines} lines are committed; go on behind them, or send all of it again: nothing is counted twice.`;
   const because = { progress: { lines, accepted, duplicates, rejected }, cause: error };
   if (error instanceof DomainFailure) {
     const { code, detail } = error;

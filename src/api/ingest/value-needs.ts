@@ -1,7 +1,8 @@
 /** What meters need of an event's metadata (RULES 10), compiled once for all the events of a type. */
 import { parseDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
-import { readScalar, type Metadata } from '../../domain/metering/metadata.js';
+import { escapedToken } from '../../domain/json-pointer.js';
+import { readDimension, type Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { readingOf } from '../../domain/metering/reading.js';
 import type { ProblemIssue } from '../problem.js';
@@ -50,14 +51,14 @@ function isUnread(metadata: Metadata, need: ValueNeeds): boolean {
 
 function isTaken(metadata: Metadata, { filters }: ValueNeeds): boolean {
   for (const [property, allowed] of filters) {
-    const scalar = readScalar(metadata, property);
+    const scalar = readDimension(metadata, property);
     if (scalar === null || !allowed.has(scalar.text)) return false;
   }
   return true;
 }
 
 function problemOf(metadata: Metadata, { meter, property, aggregation }: ValueNeeds): ProblemIssue {
-  const pointer = `/metadata/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = `/metadata/${escapedToken(property)}`;
   if (!Object.hasOwn(metadata, property)) {
     const detail = `The meter "${meter}" takes its value from metadata property "${property}", which this event lacks.`;
     return { pointer, code: 'VALUE_PROPERTY_MISSING', detail };

@@ -1,4 +1,7 @@
 /** One place that turns whatever went wrong into a problem (RFC 9457). Nothing of an unexpected error is shown. */
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainFailure, type FailureCode } from '../../domain/failure.js';
 import { StorageUnavailable } from '../../storage/errors.js';
@@ -33,6 +36,38 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, failur
   // As text: a problem must never fail for a route's response schema.
   return reply.code(problem.status).type(problemMediaType).serializer(asIs).send(JSON.stringify(problem));
 }
+
+/**
+ * Answers what is no request at all, so that no route sees it, and closes the connection: where the next request would begin is
+ * not known. (Node: `clientError`.)
+ */
+export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (socket.writable) {
+    const { status, detail } = brokenRequests[error.code ?? ''] ?? brokenRequest;
+    const id = randomUUID();
+    const body = JSON.stringify({ ...problemOf(new DomainFailure('INVALID_JSON', detail), id), status });
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+      `Content-Type: ${problemMediaType}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `X-Request-Id: ${id}`,
+      'Connection: close',
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  }
+  socket.destroy(error);
+}
+
+const brokenRequest = {
+  status: 400,
+  detail:
+    'This is no HTTP request that can be read: its framing (chunks, Content-Length, Transfer-Encoding) or its headers are wrong. Nothing after the fault was read.',
+} as const;
+const brokenRequests: Readonly<Record<string, { readonly status: number; readonly detail: string }>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'The request was not sent to its end in time. Send it again.' },
+  HPE_HEADER_OVERFLOW: { status: 431, detail: 'The headers of the request are too large.' },
+};
 
 const asIs = (payload: unknown): string => payload as string;
 

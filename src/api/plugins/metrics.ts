@@ -1,5 +1,6 @@
 /** Prometheus metrics of the API. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { FailureCode } from '../../domain/failure.js';
 import type { CommitObserver } from '../ingest/group-commit.js';
 import type { Admission } from '../ingest/admission.js';
 import type { DuplicateFlood } from '../ingest/duplicate-flood.js';
@@ -83,6 +84,9 @@ function gauge(registry: Registry, name: string, { help, read }: { help: string;
   });
 }
 
+/** Told of from the start, so that an alert on a missing tag can be made before the first one is missing. */
+const tagCodes: readonly FailureCode[] = ['TAG_NOT_REGISTERED', 'TAG_VALUE_NOT_ALLOWED', 'TAG_REQUIRED'];
+
 /** Counts events by what became of them: one more look only at what was not newly accepted. */
 function eventCounter(registry: Registry): (answer: IngestAnswer) => void {
   const registers = [registry];
@@ -98,6 +102,7 @@ function eventCounter(registry: Registry): (answer: IngestAnswer) => void {
     labelNames: ['code'] as const,
     registers,
   });
+  for (const code of tagCodes) rejections.inc({ code }, 0);
   for (const outcome of ['accepted', 'duplicate', 'conflict', 'rejected'] as const) events.inc({ outcome }, 0);
   return ({ accepted, duplicates, rejected, results }) => {
     if (accepted > 0) events.inc({ outcome: 'accepted' }, accepted);

@@ -1,7 +1,8 @@
 /** zod as Fastify's validator and serialiser. Nothing is coerced, and what is unknown is refused. */
 import { createSerializerCompiler } from 'fastify-type-provider-zod';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { FailureCode } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import type { ProblemIssue } from '../problem.js';
 import type { Api } from '../types.js';
 
@@ -25,8 +26,15 @@ export function registerSchemas(app: Api): void {
       return { error: new SchemaRefused(parsed.error.issues.flatMap(toProblemIssues)) };
     };
   });
+  // A parameter that nobody reads is refused everywhere: whoever filters by it must not take all for what was asked for.
+  app.addHook('onRoute', (route) => {
+    if (route.schema === undefined || route.schema.hide === true || route.schema.querystring !== undefined) return;
+    route.schema = { ...route.schema, querystring: noParameters };
+  });
   app.setSerializerCompiler(createSerializerCompiler());
 }
+
+const noParameters = z.strictObject({});
 
 function isEmptyObject(data: unknown): boolean {
   for (const _key in data as object) return false;
@@ -40,7 +48,7 @@ export function bodyIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
       return { pointer, code: 'UNKNOWN_PROPERTY', detail: `"${key.slice(0, 100)}" is not known here.` };
     });
   }
-  return [{ pointer: pointerTo(issue.path), code: codeOf(issue), detail: sentenceOf(issue) }];
+  return [{ pointer: pointerTo(issue.path), code: codeOf(issue), detail: bodySentenceOf(issue) }];
 }
 
 /** Path and query have no place in the body to point to; the sentence names the parameter instead. */
@@ -60,9 +68,22 @@ function parameterIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
   ];
 }
 
+/** The problem's own detail is that of its first issue, without the pointer: so the sentence names the property. */
+function bodySentenceOf(issue: z.core.$ZodIssue): string {
+  const property = issue.path.map(String).join('.').slice(0, 100);
+  // A parser of the domain quotes the text that it refuses.
+  if (property === '' || codeOf(issue) !== 'VALIDATION_FAILED') return sentenceOf(issue);
+  return isMissing(issue)
+    ? `"${property}" is missing; expected: ${issue.expected}.`
+    : `"${property}": ${sentenceOf(issue)}`;
+}
+
+function isMissing(issue: z.core.$ZodIssue): issue is z.core.$ZodIssueInvalidType {
+  return issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+}
+
 function sentenceOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
-    return `It is missing; expected: ${issue.expected}.`;
+  if (isMissing(issue)) return `It is missing; expected: ${issue.expected}.`;
   return issue.message.endsWith('.') ? issue.message : `${issue.message}.`;
 }
 
@@ -74,5 +95,5 @@ function codeOf(issue: z.core.$ZodIssue): FailureCode {
 
 /** RFC 6901. */
 function pointerTo(path: readonly PropertyKey[]): string {
-  return path.map((token) => `/${String(token).slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return path.map((token) => `/${escapedToken(String(token).slice(0, 100))}`).join('');
 }

@@ -48,6 +48,10 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
             'NUMBER_TOO_LONG',
             'VALUE_PROPERTY_MISSING',
             'VALUE_PROPERTY_NOT_DECIMAL',
+            'EVENT_SCHEMA_MISMATCH',
+            'TAG_NOT_REGISTERED',
+            'TAG_VALUE_NOT_ALLOWED',
+            'TAG_REQUIRED',
           ],
           body: true,
           idempotent: true,
@@ -81,30 +85,48 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
   );
 }
 
-/** For a scope whose bodies carry an event: its numbers may be billed, and are read from the text. */
-export function parseExactBody(app: Api): void {
+/** For a scope whose bodies carry numbers that are read from the text, because they may be billed, or are what numbers are held against. */
+export function parseExactBody(app: Api, limit = bodyLimit): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (_request, body: Buffer, done) => {
-    try {
-      done(null, parseBody(body));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: limit },
+    (_request, body: Buffer, done) => {
+      try {
+        done(null, parseBody(body));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
 }
 
 /** @throws DomainFailure INVALID_JSON */
 function parseBody(body: Buffer): unknown {
   if (body.length === 0) throw new DomainFailure('INVALID_JSON', 'The body is empty; it must be a JSON object.');
   if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', 'The body is not valid UTF-8.');
+  const text = body.toString('utf8');
+  if (depthOf(text) > depthMax) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
   try {
-    return parseExactJson(body.toString('utf8'));
+    return parseExactJson(text);
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new DomainFailure('INVALID_JSON', `The body is not JSON: ${error.message}.`);
     if (error instanceof RangeError) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
     throw error;
   }
+}
+
+/** Far beyond what any body here may nest, and far below what whoever walks through it has room for. */
+const depthMax = 200;
+
+function depthOf(json: string): number {
+  let [depth, deepest] = [0, 0];
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
+    if (token === '[' || token === '{') deepest = Math.max(deepest, (depth += 1));
+    else if (token === ']' || token === '}') depth -= 1;
+  }
+  return deepest;
 }
 
 /** @throws SchemaRefused, DomainFailure UNKNOWN_PROPERTY */

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { answers, eventPaging, idempotencyHeaders, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { billingPeriod, charge, closeBody } from '../schemas/billing.js';
-import { eventPage } from '../schemas/events.js';
+import { chargeEventPage } from '../schemas/events.js';
 import { explainCharge } from '../services/charge-explanation.js';
 import { requireCustomer } from '../services/customers.js';
 import type { BillingPeriodStatus } from '../../storage/types.js';
 import type { Api } from '../types.js';
-import { toApiBillingPeriod, toApiEvent, toApiPage } from '../wire/to-api.js';
+import { toApiBillingPeriod, toApiChargeEvent, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { sendExact } from './events.js';
 import { pageRequest } from './paging.js';
@@ -121,7 +121,9 @@ export async function chargeRoutes(app: Api, { storage }: RouteContext): Promise
         params,
         querystring: z.strictObject(eventPaging),
         response: answers({
-          success: { 200: { description: 'In order of event time, then source and event id.', schema: eventPage } },
+          success: {
+            200: { description: 'In order of event time, then source and event id.', schema: chargeEventPage },
+          },
           refusals: ['CHARGE_NOT_FOUND', 'INVALID_CURSOR'],
         }),
       },
@@ -132,7 +134,7 @@ export async function chargeRoutes(app: Api, { storage }: RouteContext): Promise
         throw new DomainFailure('CHARGE_NOT_FOUND', `There is no charge "${id}".`);
       return sendExact(
         reply,
-        toApiPage(await storage.billing.chargeEvents(id, pageRequest(request.query)), toApiEvent),
+        toApiPage(await storage.billing.chargeEvents(id, pageRequest(request.query)), toApiChargeEvent),
       );
     },
   );

@@ -1,11 +1,13 @@
 import type { EventIngest } from '../ingest/event-ingest.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
+import type { KnownTags } from '../ingest/known-tags.js';
 import type { EventReceiver } from '../ingest/receive-events.js';
 import type { ApiMetrics } from '../plugins/metrics.js';
 import type { AdjustmentService } from '../services/adjustments.js';
 import type { BackfillService } from '../services/backfills.js';
 import type { CustomerService } from '../services/customers.js';
 import type { DeadLetterService } from '../services/dead-letters.js';
+import type { EventSchemaService } from '../services/event-schemas.js';
 import type { PeriodService } from '../services/periods.js';
 import type { PriceEvaluationService } from '../services/price-evaluations.js';
 import type { ReRatingService } from '../services/re-ratings.js';
@@ -17,6 +19,8 @@ export interface RouteContext extends ApiDependencies {
   readonly ingest: EventIngest;
   readonly receiver: EventReceiver;
   readonly knownMeters: KnownMeters;
+  readonly eventSchemas: EventSchemaService;
+  readonly knownTags: KnownTags;
   readonly metrics: ApiMetrics;
   readonly customers: CustomerService;
   readonly periods: PeriodService;

@@ -123,7 +123,10 @@ export async function usageRoutes(app: Api, { periods, storage }: RouteContext):
   );
 }
 
-function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, cost, total }: PeriodUsage): object {
+function toApiUsage(
+  period: BillingPeriod,
+  { asOf, finality, currency, meters, lines, problems, total }: PeriodUsage,
+): object {
   return {
     customer_id: period.customerId,
     period: { period: period.period, from: period.from, to: period.to },
@@ -139,7 +142,7 @@ function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, c
     })),
     cost: {
       total,
-      lines: cost.lines.map((line) => ({
+      lines: lines.map((line) => ({
         description: line.meter === null ? (line.name ?? '') : describeLine(line.meter, line.group),
         meter: line.meter,
         group: line.group,
@@ -148,7 +151,7 @@ function toApiUsage(period: BillingPeriod, { asOf, finality, currency, meters, c
         formula: line.formula,
         calculations: line.charges.map(({ calculation }) => calculation),
       })),
-      problems: cost.problems,
+      problems,
     },
   };
 }

@@ -5,10 +5,10 @@ import { DomainFailure } from '../../domain/failure.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { IngestAnswer } from '../ingest/event-ingest.js';
 import { stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
-import { ingestLimits } from '../ingest/limits.js';
 import { eventMediaTypes, linesMediaType, wholeMediaTypes, type WholeBody } from '../ingest/receive-events.js';
 import { acceptedEncodings } from '../ingest/request-body.js';
 import { answers, eventPaging, identifier } from '../schemas/common.js';
+import { sourceName } from '../schemas/corrections.js';
 import { eventBodies, eventFilter, eventPage, eventsBackfillId, eventTrace, ingestAnswer } from '../schemas/events.js';
 import { traceEvent, type EventTrace } from '../services/event-trace.js';
 import type { Api } from '../types.js';
@@ -126,7 +126,7 @@ export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<
         operationId: 'getEvent',
         summary: 'An event, what it counts as now, and what became of it: window, charge, invoice line',
         params: z.object({ customer_id: identifier, event_id: identifier }),
-        querystring: z.strictObject({ source: z.string().max(ingestLimits.sourceLength).optional() }),
+        querystring: z.strictObject({ source: sourceName.optional() }),
         response: answers({
           success: { 200: { description: 'The event.', schema: eventTrace } },
           refusals: ['EVENT_NOT_FOUND'],

@@ -139,7 +139,9 @@ export const billingPeriod = z
 
 export const closeBody = z
   .strictObject({
-    force: z.boolean().default(false).meta({ description: 'Close before the period has ended; needs a reason.' }),
+    force: z.boolean().default(false).meta({
+      description: 'Close before the period has ended, or while an open backfill covers a part of it; needs a reason.',
+    }),
     reason: z.string().min(1).max(1_000).optional(),
   })
   .nullable()
@@ -229,7 +231,15 @@ export const charge = z
     cutoff_position: z.string(),
     calculation: calculation.extend({
       windows: z.array(usageWindow.extend({ revision: z.int() })),
-      source_events: z.object({ count: z.int(), digest: z.string(), first: z.array(z.string()), href: z.string() }),
+      source_events: z.object({
+        count: z.int(),
+        stands_for: decimalOut
+          .nullable()
+          .meta({ description: 'How many events the source events stand for (`count_property`); null: not a count.' }),
+        digest: z.string(),
+        first: z.array(z.string()),
+        href: z.string(),
+      }),
     }),
     invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
   })

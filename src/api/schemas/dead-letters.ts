@@ -37,8 +37,10 @@ export const deadLetter = z
   .meta({ id: 'DeadLetter' });
 export const deadLetterPage = pageOf(deadLetter);
 
+const refusalCode = z.enum(failureCodes, 'is no code of a refusal; GET /dead-letters shows which there are').optional();
+
 export const deadLetterQuery = z.strictObject({
-  code: identifier.optional(),
+  code: refusalCode,
   customer_id: identifier.optional(),
   since: instant.optional().meta({ description: 'Received at or after this instant.' }),
   status: z.enum([...deadLetterStatuses, 'all']).default('open'),
@@ -65,7 +67,7 @@ export const replayAnswer = deadLetter.extend({
 
 export const replaysMax = 1_000;
 export const bulkReplayBody = z.strictObject({
-  code: identifier.optional(),
+  code: refusalCode,
   customer_id: identifier.optional(),
   since: instant.optional(),
   limit: z.int().min(1).max(replaysMax).default(100),

@@ -16,6 +16,9 @@ const event = z
     request_id: z.string().max(ingestLimits.provenanceLength).optional(),
     user_id: z.string().max(ingestLimits.provenanceLength).optional(),
     trace_id: z.string().max(ingestLimits.provenanceLength).optional(),
+    schema_version: z.int().min(1).max(2_147_483_647).optional().meta({
+      description: 'The version of the schema of the event type that the metadata is to match; default: the latest.',
+    }),
   })
   .meta({
     description: 'Identity is customer, source and event id. Numbers are read from the text, never through a float.',
@@ -37,7 +40,7 @@ const cloudEvent = z
     time: z.string().meta({ format: 'date-time', description: 'event_time' }),
     data: z.record(z.string(), z.unknown()).nullish().meta({ description: 'metadata' }),
     datacontenttype: z.string().nullish(),
-    dataschema: z.string().nullish(),
+    dataschema: z.string().nullish().meta({ description: '…/event-schemas/{type}/{version} is schema_version.' }),
     traceparent: z.string().nullish().meta({ description: 'Its trace id becomes trace_id.' }),
     requestid: z.string().nullish().meta({ description: 'request_id' }),
     userid: z.string().nullish().meta({ description: 'user_id' }),
@@ -97,9 +100,24 @@ const storedEventShape = z.object({
   ingestion_time: instantOut,
   position: z.string().meta({ description: 'Place in the usage ledger.' }),
   backfill_id: z.string().nullable().meta({ description: 'It counts while this backfill is closed and not reverted.' }),
+  schema_version: z
+    .int()
+    .nullable()
+    .meta({ description: 'The version of its type’s schema that it matched when it came; null: there was none.' }),
 });
 
 export const eventPage = pageOf(storedEventShape.meta({ id: 'Event' }));
+
+export const chargeEventPage = pageOf(
+  storedEventShape
+    .extend({
+      stands_for: z.string().nullable().meta({
+        description:
+          "How many events it stands for (`count_property`); null: the charge's meter does not count events.",
+      }),
+    })
+    .meta({ id: 'ChargeEvent' }),
+);
 
 export const eventTrace = storedEventShape
   .extend({

@@ -1,5 +1,6 @@
 /** POST /event-adjustments: a replacement is read exactly as an event is at ingest. */
 import { DomainFailure } from '../../domain/failure.js';
+import { escapedToken } from '../../domain/json-pointer.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import type {
   AdjustmentStore,
@@ -11,6 +12,8 @@ import type {
 import { isObject } from '../ingest/event-shape.js';
 import type { ExactJson } from '../ingest/exact-json.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
+import type { KnownSchemas, RequestSchemas } from '../ingest/known-schemas.js';
+import type { KnownTags } from '../ingest/known-tags.js';
 import { isRefused, readEvent, type ReadContext } from '../ingest/read-event.js';
 import { RequestRefused, type ProblemIssue } from '../problem.js';
 import type { AdjustmentShape } from '../schemas/corrections.js';
@@ -18,6 +21,8 @@ import type { AdjustmentShape } from '../schemas/corrections.js';
 export interface AdjustmentServiceDependencies {
   readonly storage: Pick<Storage, 'reference' | 'ledger' | 'adjustments'>;
   readonly meters: KnownMeters;
+  readonly schemas: KnownSchemas;
+  readonly tags: KnownTags;
   readonly clock: () => number;
   readonly futureToleranceMs: number;
 }
@@ -35,7 +40,7 @@ export class AdjustmentService {
    */
   async adjust(body: AdjustmentShape): ReturnType<AdjustmentStore['adjust']> {
     const identity = { customerId: body.customer_id, source: body.source, eventId: body.event_id };
-    const context = await this.contextFor(body.customer_id);
+    const context = await this.contextFor(body);
     const replacement = replacementOf(body, identity, context);
     if (!context.isKnownCustomer(body.customer_id)) throw unknownCustomer(body.customer_id);
     const adjustment = { ...identity, type: body.type, replacement, reason: body.reason };
@@ -59,18 +64,40 @@ export class AdjustmentService {
     return adjustments.ofEvent(customerId, source, eventId);
   }
 
-  private async contextFor(customerId: string): Promise<ReadContext> {
-    const { storage, meters, clock, futureToleranceMs } = this.deps;
-    const [known, valueNeeds] = await Promise.all([
-      storage.reference.knownCustomers([customerId]),
+  private async contextFor(body: AdjustmentShape): Promise<ReadContext> {
+    const { storage, meters, tags, clock, futureToleranceMs } = this.deps;
+    const [known, valueNeeds, schemas, tagRules] = await Promise.all([
+      storage.reference.knownCustomers([body.customer_id]),
       meters.valueNeeds(),
+      this.schemasFor(body),
+      tags.rules(),
     ]);
     return {
       latestEventTime: msToInstant(clock() + futureToleranceMs),
       isKnownCustomer: (id) => known.has(id),
       valueNeeds,
+      schemas,
+      tagRules,
       doubtfulText: true,
     };
+  }
+
+  /**
+   * A replacement is held against the version that the event was: an event of before its type had a schema against none. One of
+   * another type is like a new event of that type.
+   */
+  private async schemasFor(body: AdjustmentShape): Promise<RequestSchemas | null> {
+    const { replacement } = body;
+    const eventType = isObject(replacement) ? replacement['event_type'] : undefined;
+    if (body.type !== 'amend' || typeof eventType !== 'string') return null;
+    const { schemas, storage } = this.deps;
+    const event = await storage.ledger.findEvent(body.customer_id, body.source, body.event_id);
+    if (event === null) return null;
+    if (event.eventType !== eventType) return schemas.forOne({ eventType, named: undefined });
+    const { schemaVersion } = event;
+    if (schemaVersion === null) return null;
+    const found = await schemas.forOne({ eventType, named: schemaVersion });
+    return { of: () => found.of(eventType, schemaVersion) };
   }
 }
 
@@ -114,7 +141,7 @@ function placed(issue: ProblemIssue): ProblemIssue {
 
 function unknownProperty(key: string): ProblemIssue {
   const shown = key.slice(0, 100);
-  const pointer = `/replacement/${shown.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = `/replacement/${escapedToken(shown)}`;
   const detail = `"${shown}" is not a property of a replacement; known are: ${replacementProperties.join(', ')}.`;
   return { pointer, code: 'UNKNOWN_PROPERTY', detail };
 }

@@ -6,7 +6,7 @@ const firstEvents = 5;
 
 /** @throws DomainFailure CHARGE_NOT_FOUND */
 export async function explainCharge(
-  storage: Pick<Storage, 'billing' | 'periods' | 'usage'>,
+  storage: Pick<Storage, 'billing' | 'periods' | 'reference' | 'usage'>,
   chargeId: string,
 ): Promise<object> {
   const charge = await storage.billing.findCharge(chargeId);
@@ -14,10 +14,11 @@ export async function explainCharge(
   const period = await storage.periods.periodNamed(charge.customerId, charge.period);
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
-  const [windows, events, lines] = await Promise.all([
+  const [windows, events, lines, meters] = await Promise.all([
     meter === null ? [] : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
     storage.billing.linesOfCharge(chargeId),
+    storage.reference.meters(),
   ]);
   return {
     charge_id: charge.chargeId,
@@ -42,6 +43,8 @@ export async function explainCharge(
       })),
       source_events: {
         count: charge.eventCount,
+        // The quantity of a meter that counts events is what they stand for.
+        stands_for: meters.find(({ code }) => code === meter)?.aggregation === 'count' ? charge.quantity : null,
         digest: charge.digest,
         first: events.data.map(({ eventId }) => eventId),
         href: `/charges/${charge.chargeId}/events`,

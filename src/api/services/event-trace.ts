@@ -3,7 +3,7 @@ import { startOfLocalDay } from '../../calendar/time-zones.js';
 import type { Invoice, InvoiceLineItem } from '../../domain/invoicing/invoice.js';
 import { takesAt } from '../../domain/metering/fold.js';
 import { groupOf, quantityOf } from '../../domain/metering/reading.js';
-import { metersInForce } from '../../domain/metering/meter-versions.js';
+import { metersInForce, type MeterInForce } from '../../domain/metering/meter-versions.js';
 import { groupKeyText, projectGroup } from '../../domain/metering/group-key.js';
 import type { Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
@@ -103,13 +103,25 @@ async function meteringOf(
   period: BillingPeriod,
 ): Promise<readonly MeteringOfEvent[]> {
   const metadata = parseExactJson(facts.metadataJson) as Metadata;
-  const startOfDay = (date: LocalDate): Instant => startOfLocalDay(date, period.timeZone);
-  const meters = metersInForce(await storage.reference.meterVersions(), period, startOfDay).filter((meter) =>
-    takesAt(meter, { ...facts, metadata }),
-  );
-  if (meters.length === 0) return [];
   const chain = await storage.proof.chain(period);
+  const meters = (await metersOf(storage, period, chain)).filter((meter) => takesAt(meter, { ...facts, metadata }));
   return Promise.all(meters.map((meter) => meteringBy(storage, meter, { facts, metadata, period, chain })));
+}
+
+/** An invoiced period is metered by the versions that its chain pins, whatever has come into force since. */
+async function metersOf(
+  { reference }: TraceStorage,
+  period: BillingPeriod,
+  { documents, rating }: PeriodChain,
+): Promise<readonly MeterInForce[]> {
+  const versions = await reference.meterVersions();
+  const pinned = documents.length === 0 || rating === null ? null : new Set(rating.pinnedVersions.meter_ids);
+  const startOfDay = (date: LocalDate): Instant => startOfLocalDay(date, period.timeZone);
+  return metersInForce(
+    versions.filter(({ meterId }) => pinned === null || pinned.has(meterId)),
+    period,
+    startOfDay,
+  );
 }
 
 interface TraceInput {

@@ -1,12 +1,21 @@
 /** POST /meters: from the wire to a meter. */
 import { DomainFailure } from '../../domain/failure.js';
 import { aggregations, readPropertyOf, type Aggregation, type Meter } from '../../domain/metering/meter.js';
+import { tagPrefix } from '../../domain/metering/metadata.js';
 import { parseEffectiveFrom } from '../../domain/time/effective-from.js';
 import type { MeterBody } from '../schemas/reference.js';
 
 /** @throws DomainFailure UNKNOWN_AGGREGATION, VALIDATION_FAILED, EFFECTIVE_FROM_NOT_ALIGNED, INVALID_INSTANT, INVALID_DATE */
 export function meterOf(body: MeterBody): Omit<Meter, 'meterId' | 'version'> {
   const aggregation = aggregationOf(body.aggregation);
+  requireNoTag('value_property', body.value_property);
+  requireNoTag('count_property', body.count_property);
+  requirePossible('/value_property', body.value_property);
+  requirePossible('/count_property', body.count_property);
+  body.group_by.forEach((name, index) => {
+    requirePossible(`/group_by/${index}`, name);
+  });
+  for (const name of Object.keys(body.filters)) requirePossible('/filters', name);
   return {
     code: body.code,
     eventType: body.event_type,
@@ -31,6 +40,20 @@ function aggregationOf(text: string): Aggregation {
   if (known !== undefined) return known;
   const detail = `"${text.slice(0, 64)}" is not an aggregation; known are: ${aggregations.join(', ')}.`;
   throw new DomainFailure('UNKNOWN_AGGREGATION', detail, '/aggregation');
+}
+
+/** A tag is a label: what is counted would otherwise change with how costs are allocated. */
+function requireNoTag(name: string, property: string | null | undefined): void {
+  if (property?.startsWith(tagPrefix) !== true) return;
+  const detail = `"${property}" is a tag, which "group_by" and "filters" can name. A value stands in a metadata property.`;
+  throw new DomainFailure('VALIDATION_FAILED', detail, `/${name}`);
+}
+
+/** No event can have such a property (nor can a body name it as a filter). */
+function requirePossible(pointer: string, property: string | null | undefined): void {
+  if (property !== '__proto__' && property !== `${tagPrefix}__proto__`) return;
+  const detail = '"__proto__" is not accepted as a name of a property.';
+  throw new DomainFailure('VALIDATION_FAILED', detail, pointer);
 }
 
 function uniqueOf(groupBy: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 /** What was used in a period, and what it would cost. Quantities and amounts come from the domain; this reads its inputs. */
 import { pinnedPriceFacts, priceFactsOf, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
+import { unreadableDetail } from '../../billing/unreadable-values.js';
 import { longWindowBounds, windowBoundsOf } from '../../calendar/time-zones.js';
 import { addDecimals } from '../../domain/decimal.js';
 import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fold.js';
@@ -9,9 +10,9 @@ import { addsUp, type Meter, type MeterPool, type WindowUsage } from '../../doma
 import type { MeterInForce } from '../../domain/metering/meter-versions.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { pricedPools } from '../../domain/rating/pools.js';
-import type { PriceSegment, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
+import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
 import type { Instant } from '../../domain/values.js';
-import type { BillingPeriod, LiveUsage, Storage, UsageSpan } from '../../storage/types.js';
+import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
 
 type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'usage' | 'periods' | 'proof'>;
 
@@ -28,8 +29,15 @@ export interface PeriodUsage {
   readonly currency: string;
   /** By meter and group. */
   readonly meters: readonly UsageOfMeter[];
-  readonly cost: RatingResult;
+  readonly lines: RatingResult['lines'];
+  /** What would hold the invoice. */
+  readonly problems: readonly UsageProblem[];
   readonly total: string;
+}
+
+/** One that is about a meter as a whole has no group. */
+export interface UsageProblem extends Pick<RatingProblem, 'meter' | 'group' | 'detail'> {
+  readonly code: RatingProblem['code'] | 'UNREADABLE_VALUE';
 }
 
 /** Live usage from the ledger, rated by the one rating function; an invoiced period with the versions of its chain. */
@@ -56,9 +64,14 @@ export async function usageOf(storage: UsageStorage, period: BillingPeriod): Pro
     finality: isFinal ? 'final' : 'estimated',
     currency,
     meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period })),
-    cost,
+    lines: cost.lines,
+    problems: [...live.unreadable.map(unreadableProblem), ...cost.problems],
     total: formatAmount(addDecimals(cost.lines.map(({ amount }) => amount)), currency),
   };
+}
+
+function unreadableProblem(values: UnreadableValues[number]): UsageProblem {
+  return { code: 'UNREADABLE_VALUE', meter: values.meter, group: {}, detail: unreadableDetail(values) };
 }
 
 /** What a span is asked for. */

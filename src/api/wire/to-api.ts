@@ -7,6 +7,7 @@ import type { JournalEntry } from '../../domain/ledger/journal.js';
 import type { Instant } from '../../domain/values.js';
 import type {
   BillingPeriodStatus,
+  ChargeEvent,
   Customer,
   Finding,
   Page,
@@ -80,7 +81,13 @@ export function toApiEvent(event: StoredEvent): Readonly<Record<string, ExactJso
     ingestion_time: event.ingestionTime,
     position: event.position,
     backfill_id: event.backfillId,
+    schema_version: event.schemaVersion,
   };
+}
+
+/** As `toApiEvent`. */
+export function toApiChargeEvent(event: ChargeEvent): Readonly<Record<string, ExactJson>> {
+  return { ...toApiEvent(event), stands_for: event.standsFor };
 }
 
 /** @param corrections ids of the corrections that count, in order */

@@ -38,12 +38,19 @@ function explainCharge(charge: JsonObject): string {
       'Price',
       `${String(read('price_book'))} ${String(read('price_book_version'))}, in force from ${String(read('effective_date'))}`,
     ],
-    ['Events', `${String(read('source_events.count') ?? '')}, digest ${String(read('source_events.digest') ?? '')}`],
+    ['Events', `${sourceEvents(read)}, digest ${String(read('source_events.digest') ?? '')}`],
     ['See', read('source_events.href')],
   ]);
   return [facts, tierTable(rows(read('tiers'))), windowTable(rows(read('windows')))]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+/** Events that stand for many say for how many. */
+function sourceEvents(read: (path: string) => unknown): string {
+  const count = String(read('source_events.count') ?? '');
+  const many = read('source_events.stands_for');
+  return typeof many === 'string' && many !== count ? `${count}, standing for ${many}` : count;
 }
 
 function rows(value: unknown): readonly JsonObject[] {

@@ -25,6 +25,7 @@ interface Options {
   readonly metadata: Readonly<Record<string, string>>;
   readonly eventId: string;
   readonly source?: string;
+  readonly schemaVersion?: number;
   readonly backfill?: string;
   readonly format?: string;
   readonly delimiter: string;
@@ -66,10 +67,15 @@ export function addImportCommand(program: Command, dependencies: CliDependencies
     .requiredOption('--time <column>', 'when it happened: RFC 3339, or YYYY-MM-DD HH:MM:SS.fffffff')
     .option('--time-zone <offset>', 'what times without an offset mean: UTC, or such as +01:00')
     .option('--assume-utc', 'the same as --time-zone UTC')
-    .addOption(pairs('--value <name=column>', 'metadata property from a column; repeatable'))
-    .addOption(pairs('--metadata <name=template>', 'metadata property; repeatable'))
+    .addOption(pairs('--value <name=column>', 'metadata property (tags.KEY: a tag) from a column; repeatable'))
+    .addOption(pairs('--metadata <name=template>', 'metadata property (tags.KEY: a tag); repeatable'))
     .option('--event-id <template>', 'what identifies a row', defaultEventId)
     .option('--source <template>', "the events' source")
+    .option(
+      '--schema-version <number>',
+      "version of the event type's schema that the rows are to match",
+      positiveInteger,
+    )
     .option('--backfill <id>', 'send the rows for this open backfill: they count when it is closed')
     .option('--format <csv|ndjson>', "default: by the file's name")
     .option('--delimiter <character>', 'between the fields of a CSV file', ',')
@@ -111,6 +117,7 @@ async function readOptions(file: string, options: Options, context: CliContext):
       metadata: options.metadata,
       eventId: options.eventId,
       source: options.source ?? null,
+      ...(options.schemaVersion !== undefined && { schemaVersion: options.schemaVersion }),
     },
     batchSize: options.batchSize,
     concurrency: options.concurrency,

@@ -1,9 +1,10 @@
 /** Customers, meters and price books. */
 import type { Command } from 'commander';
-import { newIdempotencyKey } from '../api-client.js';
+import { isObject, newIdempotencyKey } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
 import { contextOf, objectsInFile, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderObject, renderTable } from '../output.js';
+import { column, printable, renderObject, renderTable } from '../output.js';
 import { UsageError } from '../terminal.js';
 
 interface CustomerOptions {
@@ -24,7 +25,7 @@ export function addReferenceCommands(program: Command, dependencies: CliDependen
   const meters = program.command('meters').description('what is counted, and how');
   meters
     .command('list')
-    .description('all meters')
+    .description('all meters, each with its versions')
     .action(async (_options: unknown, command: Command) => listMeters(contextOf(command, dependencies)));
   meters
     .command('create')
@@ -106,9 +107,12 @@ async function listMeters(context: CliContext): Promise<void> {
     renderTable(
       [
         column('Code', 'code'),
+        column('Version', 'version', 'right'),
+        { header: 'Effective from', value: ({ effective_from: from }) => from ?? 'always' },
         column('Event type', 'event_type'),
         column('Aggregation', 'aggregation'),
-        column('Value', 'value_property'),
+        { header: 'Value', value: valueText },
+        { header: 'Filters', value: ({ filters }) => filtersText(filters) },
         { header: 'Group by', value: ({ group_by: names }) => (Array.isArray(names) ? names.join(', ') : '') },
         column('Window', 'window'),
         column('Allowed lateness', 'allowed_lateness'),
@@ -116,6 +120,19 @@ async function listMeters(context: CliContext): Promise<void> {
       rowsOf(answer),
     ),
   );
+}
+
+/** What the meter reads of an event; a count says that it is one, because events then stand for many. */
+function valueText({ value_property: value, count_property: count }: JsonObject): unknown {
+  return count === null || count === undefined ? value : `${printable(count)} (count_property)`;
+}
+
+/** `region=eu|us tags.env=prod` */
+function filtersText(filters: unknown): string {
+  if (!isObject(filters)) return '';
+  return Object.entries(filters)
+    .map(([name, texts]) => `${name}=${Array.isArray(texts) ? texts.join('|') : ''}`)
+    .join(' ');
 }
 
 async function createAll(path: string, file: string, context: CliContext): Promise<void> {

@@ -12,12 +12,14 @@ export interface MappingOptions {
   readonly time: string;
   /** What a time without offset means; null: such a time is refused. */
   readonly offset: string | null;
-  /** Metadata properties that are a column's text, by name; left out where the column is empty. */
+  /** Metadata properties that are a column's text, by name (`tags.KEY`: a tag); left out where the column is empty. */
   readonly values: Readonly<Record<string, string>>;
-  /** Metadata properties that are templates, by name. */
+  /** Metadata properties that are templates, by name (`tags.KEY`: a tag). */
   readonly metadata: Readonly<Record<string, string>>;
   readonly eventId: string;
   readonly source: string | null;
+  /** Of the event type's schema; without it the latest. */
+  readonly schemaVersion?: number;
 }
 
 /** An id that a repeated import of the same file gives each row again. */
@@ -56,7 +58,8 @@ export function compileMapping(options: MappingOptions, scope: TemplateScope): (
       customer_id: customer(row),
       event_type: eventType(row),
       event_time: toRfc3339(time(row), options.offset),
-      metadata: { ...texts(metadata, row), ...presentTexts(values, row) },
+      ...(options.schemaVersion === undefined ? {} : { schema_version: options.schemaVersion }),
+      metadata: withTags({ ...texts(metadata, row), ...presentTexts(values, row) }),
     });
 
   return (row) => {
@@ -87,6 +90,21 @@ function compileCustomer(text: string, scope: TemplateScope): Template {
 
 function texts(templates: readonly (readonly [string, Template])[], row: SourceRow): Record<string, string> {
   return Object.fromEntries(templates.map(([name, template]) => [name, template(row)]));
+}
+
+const tagPrefix = 'tags.';
+
+/** `tags.team` is the tag `team`, as in meters. An empty text is no tag: a required one is then missing, and told of. */
+function withTags(metadata: Readonly<Record<string, string>>): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(metadata);
+  const isTag = ([name]: readonly [string, string]): boolean => name.startsWith(tagPrefix);
+  const tags = entries.filter((entry) => isTag(entry) && entry[1] !== '');
+  return {
+    ...Object.fromEntries(entries.filter((entry) => !isTag(entry))),
+    ...(tags.length > 0 && {
+      tags: Object.fromEntries(tags.map(([name, text]) => [name.slice(tagPrefix.length), text])),
+    }),
+  };
 }
 
 /** An empty cell says nothing: the property is left out, and a meter that needs it has the event rejected. */

@@ -2,6 +2,7 @@
  * Aggregation as a pure function: what the SQL of storage must equal. Order, repetition and splitting of the events do
  * not matter (DESIGN 2, invariants 2 and 3).
  */
+import { compareText } from '../compare-text.js';
 import { D, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { isWithin } from '../time/instant.js';
@@ -226,8 +227,4 @@ export function compareUsage(a: WindowUsage, b: WindowUsage): number {
 
 export function compareUnreadable(a: UnreadableValue, b: UnreadableValue): number {
   return compareText(a.meter, b.meter) || compareText(a.source, b.source) || compareText(a.eventId, b.eventId);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

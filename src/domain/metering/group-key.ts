@@ -1,4 +1,5 @@
 /** What usage is grouped by, and its text: the identity of a group in line keys, sorting and comparison. */
+import { compareText } from '../compare-text.js';
 import type { GroupKey } from '../values.js';
 
 export const noGroup: GroupKey = Object.freeze({});
@@ -25,6 +26,5 @@ export function projectGroup(group: GroupKey, priceBy: readonly string[] | null)
 
 /** Total order by canonical text; negative, zero or positive. */
 export function compareGroups(a: GroupKey, b: GroupKey): -1 | 0 | 1 {
-  const [textA, textB] = [groupKeyText(a), groupKeyText(b)];
-  return textA < textB ? -1 : textA > textB ? 1 : 0;
+  return compareText(groupKeyText(a), groupKeyText(b));
 }

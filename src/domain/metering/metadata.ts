@@ -27,7 +27,7 @@ export function numberTextOf(value: object): string | null {
 }
 
 /**
- * A property as filters, groups and value properties see it: strings as they are, numbers by value (`1.50` is `1.5`, so that
+ * A property as filters, groups and unique counts see it: strings as they are, numbers by value (`1.50` is `1.5`, so that
  * two spellings of one content group alike), true and false as words. Missing properties, null, and what is no scalar
  * (lists, objects) have no text: null.
  */
@@ -37,6 +37,30 @@ export function readScalar(metadata: Metadata, property: string): MetadataScalar
   if (typeof value === 'boolean') return { kind: 'boolean', text: String(value) };
   const text = numberValue(value);
   return text === null ? null : { kind: 'number', text };
+}
+
+/** A dimension whose name begins so is a tag: the rest of the name is its key in `metadata.tags`. */
+export const tagPrefix = 'tags.';
+
+/**
+ * What groups and filters read: a property of the metadata, or of its `tags` where the name says so. `tags` that is no JSON
+ * object has no tags.
+ */
+export function readDimension(metadata: Metadata, dimension: string): MetadataScalar | null {
+  if (!dimension.startsWith(tagPrefix)) return readScalar(metadata, dimension);
+  const tags = asJsonObject(tagsOf(metadata));
+  return tags === null ? null : readScalar(tags, dimension.slice(tagPrefix.length));
+}
+
+/** `metadata.tags` as it was sent; undefined where there is none. */
+export function tagsOf(metadata: Metadata): MetadataValue | undefined {
+  return Object.hasOwn(metadata, 'tags') ? metadata['tags'] : undefined;
+}
+
+/** null for anything else, the objects that carry a number among them. */
+export function asJsonObject(value: MetadataValue | undefined): Metadata | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || numberTextOf(value) !== null) return null;
+  return value as Metadata;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Which version of a meter holds when: by event time, as prices do (RULES 19, 31). */
+import { compareText } from '../compare-text.js';
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { isLocalDate } from '../time/effective-from.js';
 import { addsUp, type Meter } from './meter.js';
@@ -39,7 +40,7 @@ function versionsInForce(
   const started = versions
     .map((meter) => ({ meter, from: startOf(meter, startOfDay) }))
     .filter(({ from }) => from < period.to)
-    .sort((a, b) => compare(a.from, b.from) || a.meter.version - b.meter.version);
+    .sort((a, b) => compareText(a.from, b.from) || a.meter.version - b.meter.version);
   return started
     .map(({ meter, from }, index) => {
       const next = started[index + 1]?.from ?? null;
@@ -65,8 +66,6 @@ function startOf({ effectiveFrom }: Meter, startOfDay: (date: LocalDate) => Inst
   if (effectiveFrom === null) return '';
   return isLocalDate(effectiveFrom) ? startOfDay(effectiveFrom) : effectiveFrom;
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Whether the version takes any event of the period. */
 export function holdsAtAll({ inForce }: MeterInForce): boolean {

@@ -1,21 +1,21 @@
 /** What one event says to a meter: whether it is taken, its group, and what is read of it. */
 import { decimal } from '../decimal.js';
 import type { DecimalString, GroupKey } from '../values.js';
-import { type Metadata, readScalar, readValue } from './metadata.js';
+import { type Metadata, readDimension, readScalar, readValue } from './metadata.js';
 import type { Meter } from './meter.js';
 
 /** Whether the meter counts such an event: its type, and every filtered property has one of the allowed texts. */
 export function takes(meter: Pick<Meter, 'eventType' | 'filters'>, eventType: string, metadata: Metadata): boolean {
   if (meter.eventType !== eventType) return false;
   return Object.entries(meter.filters).every(([property, allowed]) => {
-    const scalar = readScalar(metadata, property);
+    const scalar = readDimension(metadata, property);
     return scalar !== null && allowed.includes(scalar.text);
   });
 }
 
 /** The meter's group of such an event; a property without a text is null (RULES 17). */
 export function groupOf({ groupBy }: Pick<Meter, 'groupBy'>, metadata: Metadata): GroupKey {
-  return Object.fromEntries(groupBy.map((property) => [property, readScalar(metadata, property)?.text ?? null]));
+  return Object.fromEntries(groupBy.map((property) => [property, readDimension(metadata, property)?.text ?? null]));
 }
 
 type Reads = Pick<Meter, 'aggregation' | 'valueProperty'>;
@@ -43,6 +43,11 @@ function countOf(metadata: Metadata, property: string): DecimalString | null {
 export function quantityOf(meter: Reads, metadata: Metadata): DecimalString | null {
   const reading = readingOf(meter, metadata);
   return reading !== null && meter.aggregation === 'unique_count' ? ('1' as DecimalString) : (reading as DecimalString);
+}
+
+/** How many events one event stands for to a meter that counts them (RULES 32); null: the meter does not count events. */
+export function standsFor(meter: Reads, metadata: Metadata): DecimalString | null {
+  return meter.aggregation === 'count' ? quantityOf(meter, metadata) : null;
 }
 
 /** Properties of an event type that are compared by value where a retry is held against its original (RULES 6). */

@@ -1,3 +1,4 @@
+import { compareText } from '../compare-text.js';
 import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
 import { rateMeters, withFees } from './rate.js';
@@ -32,11 +33,9 @@ export function rateParts(facts: RatedParts, parts: readonly PricedMeters[]): Ra
     return { lines: lines.filter(isOwn), problems: problems.filter(isOwn) };
   });
   const lines = results.flatMap((result) => result.lines);
-  lines.sort((a, b) => compare(a.meter ?? '', b.meter ?? '') || compare(a.lineKey, b.lineKey));
+  lines.sort((a, b) => compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey));
   const [first] = parts;
   const rated = { lines, problems: results.flatMap(({ problems }) => problems) };
   const usage = parts.flatMap((part) => part.usage);
   return first === undefined ? rated : withFees({ ...facts, ...first, usage }, rated);
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,3 +1,4 @@
+import { compareText } from '../compare-text.js';
 import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { groupKeyText } from '../metering/group-key.js';
@@ -63,8 +64,6 @@ export function rateMeters(input: RatingInput): RatingResult {
   return { lines, problems };
 }
 
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
 /** Rows without events say nothing and are passed over, but for a level that is carried (RULES 3). */
 function groupByMeter(
   usage: readonly SegmentUsage[],
@@ -92,9 +91,13 @@ function unpricedUsage(plan: MeterPlan, usage: readonly SegmentUsage[]): readonl
     if (plan.planOf(group)?.isPriced(segment) === true) continue;
     const wasPriced = plan.wasPriced(group, segment);
     const code = wasPriced ? 'METER_DROPPED_FROM_PRICE_BOOK' : 'UNPRICED_METER';
+    const used =
+      Object.keys(group).length === 0
+        ? `"${meter}" has usage`
+        : `"${meter}" has usage of the group ${groupKeyText(group)}`;
     const detail = wasPriced
-      ? `"${meter}" has usage after the price book version that no longer has a price for it came into force.`
-      : `"${meter}" has usage that no price book version in force has a price for.`;
+      ? `${used} after the price book version that no longer has a price for it came into force.`
+      : `${used} that no price book version in force has a price for.`;
     problems.set(code + lineKeyOf(meter, group), { code, meter, group, detail });
   }
   return [...problems.entries()].sort(([a], [b]) => compareText(a, b)).map(([, problem]) => problem);

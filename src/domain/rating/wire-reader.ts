@@ -1,5 +1,6 @@
 import { DomainFailure } from '../failure.js';
 import type { FailureCode } from '../failure.js';
+import { escapedToken } from '../json-pointer.js';
 
 /** A JSON object that nobody has looked at yet. */
 export type WireObject = Readonly<Record<string, unknown>>;
@@ -9,8 +10,7 @@ const refuse = (code: FailureCode, detail: string, pointer: string): never => {
 };
 
 /** RFC 6901: `~` and `/` inside a property name are escaped. */
-export const pointerTo = (parent: string, token: string | number): string =>
-  `${parent}/${String(token).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+export const pointerTo = (parent: string, token: string | number): string => `${parent}/${escapedToken(String(token))}`;
 
 export function readObject(value: unknown, pointer: string): WireObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -3,6 +3,7 @@
  * them needs no parsing. Reading them is on the way of every event, so characters are read in place, without regular
  * expressions and Date objects: 2.6 million texts a second in UTC and 1.1 million with another offset, on 2 shared cores.
  */
+import { compareText } from '../compare-text.js';
 import { DomainFailure, invariant } from '../failure.js';
 import type { Instant } from '../values.js';
 import { civilFromDays, daysInMonth, daysSinceEpoch } from './civil.js';
@@ -192,7 +193,7 @@ export function startOfHour(instant: Instant): Instant {
 
 /** Negative, zero or positive, for sorting. `<` and `>` on two instants say the same. */
 export function compareInstants(a: Instant, b: Instant): -1 | 0 | 1 {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a, b);
 }
 
 export function isWithin(instant: Instant, interval: { readonly from: Instant; readonly to: Instant }): boolean {

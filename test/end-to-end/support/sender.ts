@@ -14,7 +14,11 @@ export class Sender {
   /** Events that were accepted as new, over all answers that arrived. */
   accepted = 0;
 
-  constructor(private readonly apiUrl: string) {}
+  /** @param path with the backfill that the events are for, if there is one */
+  constructor(
+    private readonly apiUrl: string,
+    private readonly path = '/events',
+  ) {}
 
   /** @param options events a request, and requests at the same time */
   async send(events: readonly Usage[], options: { readonly batch: number; readonly lanes?: number }): Promise<void> {
@@ -32,7 +36,7 @@ export class Sender {
 
   private async sendOne(body: readonly Usage[]): Promise<void> {
     const answer = await until(
-      () => call<Answer>(`${this.apiUrl}/events`, { body }),
+      () => call<Answer>(`${this.apiUrl}${this.path}`, { body }),
       () => true,
     );
     if (answer.rejected > 0) throw new Error(`events were rejected: ${JSON.stringify(answer)}`);

@@ -3,7 +3,7 @@ import pg from 'pg';
 
 /** When something was written, not what: two runs never agree on it. What a caller's clock gave (`issued_at`) stays. */
 const clock =
-  /^(at|(created|learned|planned|delivered|updated|ingestion|requested|rated|compared|decided|resolved|reconciled|evaluated|received|found|started|finished)_(at|time))$/;
+  /^(at|(created|defined|learned|planned|delivered|updated|ingestion|requested|rated|compared|decided|resolved|reconciled|evaluated|received|found|started|finished)_(at|time))$/;
 /** Identity columns: an insert that finds its row there uses a number up all the same. */
 const order = /_order$/;
 /** Ids that somebody made up for want of a name. */
@@ -47,4 +47,53 @@ function textOf(row: Readonly<Record<string, unknown>>, leftOut: readonly string
     .filter(([column]) => !order.test(column) && !leftOut.includes(column))
     .map(([column, value]) => [column, clock.test(column) && value !== null ? 'set' : value] as const);
   return JSON.stringify(Object.fromEntries(kept)).replaceAll(randomId, 'random');
+}
+
+/**
+ * A database as it lies there, for comparing it with its restored copy: by table a hash of all rows to the last digit, with their
+ * number; by sequence its state; by name what stands guard over the tables.
+ */
+export async function imageOf(url: string): Promise<Readonly<Record<string, string>>> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+    const image: Record<string, string> = {};
+    const { rows: relations } = await client.query<{ name: string; isTable: boolean }>(
+      `SELECT relname AS name, relkind = 'r' AS "isTable" FROM pg_class
+       WHERE relkind IN ('r', 'S') AND relnamespace = 'public'::regnamespace ORDER BY relname`,
+    );
+    for (const { name, isTable } of relations) {
+      const { rows } = await client.query<{ text: string }>(
+        isTable
+          ? `SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') AS text FROM "${name}" t`
+          : `SELECT last_value || ' ' || is_called AS text FROM "${name}"`,
+      );
+      image[name] = rows[0]?.text ?? '';
+    }
+    const { rows: guards } = await client.query<{ name: string; text: string }>(guardsSql);
+    for (const { name, text } of guards) image[name] = text;
+    await client.query('COMMIT');
+    return image;
+  } finally {
+    await client.end();
+  }
+}
+
+const guardsSql = `
+  SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname AS name, tgenabled::text AS text FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL
+  SELECT 'constraint ' || conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint
+  WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+  UNION ALL
+  SELECT 'index ' || indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON oid = indrelid
+  WHERE relnamespace = 'public'::regnamespace
+  UNION ALL
+  SELECT 'function ' || oid::regprocedure, md5(prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+  ORDER BY 1`;
+
+/** The tables without any row; of a partitioned table only all its partitions together count. */
+export async function emptyTables(url: string): Promise<readonly string[]> {
+  const content = await contentOf(url);
+  return Object.keys(content).filter((name) => content[name]?.length === 0);
 }

@@ -4,10 +4,11 @@ import { documentsOfPeriod } from '../../../src/billing/documents-of-period.js';
 import { reconcilePeriod } from '../../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../../src/billing/verify-invoice.js';
 import type { Invoice } from '../../../src/domain/invoicing/invoice.js';
-import { isUnavailable } from '../../../src/storage/errors.js';
+import { isUnavailable, sqlState } from '../../../src/storage/errors.js';
 import type { LocalDate } from '../../../src/domain/values.js';
-import type { BillingPeriod, UsageRange } from '../../../src/storage/types.js';
-import { costOf, eventOf, longAfter, periodNameOf } from './joint-scene.js';
+import type { BackfillMode, BackfillStatus, BillingPeriod, UsageRange } from '../../../src/storage/types.js';
+import { at, costOf, eventOf, longAfter, periodNameOf } from './joint-scene.js';
+import { rangeComplaints } from './joint-ranges.js';
 import type { Call, JointScene, OpenIngest } from './joint-scene.js';
 
 const limit = 100;
@@ -15,6 +16,16 @@ const limit = 100;
 const attemptsMax = 50;
 /** Re-ratings and repeated comparisons of one period at the end, far more than there can be. */
 const roundsMax = 100;
+
+/** One a customer. Its range is half-open. */
+interface BooksBackfill {
+  readonly backfillId: string;
+  readonly mode: BackfillMode;
+  readonly from: string;
+  readonly to: string;
+  readonly filled: Set<string>;
+  status: BackfillStatus;
+}
 
 interface OpenReRating {
   readonly reRatingId: string;
@@ -44,6 +55,7 @@ export class JointBooks {
   private readonly reRatings = new Map<LocalDate, readonly OpenReRating[]>();
   private readonly invoiced = new Set<LocalDate>();
   private ranges: readonly UsageRange[] = [];
+  private backfill: BooksBackfill | null = null;
 
   constructor(
     private readonly scene: JointScene,
@@ -97,6 +109,56 @@ export class JointBooks {
 
   drawVoid(name: string, eventId: string): Promise<void> {
     return this.begin(name, this.scene.beginVoid(this.customerId, eventId), () => this.adjust(eventId, null));
+  }
+
+  // Backfills ----------------------------------------------------------------------------------------------------------
+
+  async openBackfill(mode: BackfillMode, from: string, to: string): Promise<void> {
+    const backfillId = randomUUID();
+    const range = { from: at(from), to: at(to) };
+    const asked = { backfillId, customerIds: [this.customerId], range, mode, reason: null, createdBy: 'ann' };
+    await this.scene.storage.backfills.create(asked);
+    this.backfill = { backfillId, mode, from, to, filled: new Set(), status: 'open' };
+  }
+
+  /** Draws the position of an event of the backfill; one that is decided takes none. */
+  drawFill(name: string, call: Call): Promise<void> {
+    const { backfillId, filled } = this.requireBackfill();
+    const ingest = this.scene.beginFill(this.customerId, backfillId, call).catch((error: unknown) => {
+      if (sqlState(error) !== 'RK001') throw error;
+      return { commit: () => Promise.resolve(), rollBack: () => Promise.resolve() };
+    });
+    return this.begin(name, ingest, async () => {
+      const event = { ...eventOf(this.customerId, call), backfillId };
+      const [outcome] = await persistently(() => this.scene.storage.ledger.append([event], []));
+      if (outcome === 'backfill_closed' && !(await this.isStored(call.eventId))) return;
+      this.facts.set(call.eventId, call);
+      this.sent.set(call.eventId, call);
+      filled.add(call.eventId);
+    });
+  }
+
+  async decide(decision: 'closed' | 'reverted'): Promise<void> {
+    const backfill = this.requireBackfill();
+    const taken = { decision, decidedBy: 'ann', reason: null } as const;
+    await persistently(() => this.scene.storage.backfills.decide(backfill.backfillId, taken));
+    backfill.status = decision;
+  }
+
+  private requireBackfill(): BooksBackfill {
+    if (this.backfill === null) throw new Error('the customer has no backfill');
+    return this.backfill;
+  }
+
+  private async isStored(eventId: string): Promise<boolean> {
+    return (await persistently(() => this.scene.storage.ledger.findEvent(this.customerId, '', eventId))) !== null;
+  }
+
+  private counts(eventId: string, { time }: Call): boolean {
+    if (this.backfill === null) return true;
+    const { mode, from, to, filled, status } = this.backfill;
+    if (filled.has(eventId)) return status === 'closed';
+    return status !== 'closed' || mode !== 'replace' || time < from || time >= to;
   }
 
   /** What waits for its positions is open already: it commits as soon as it has them, if it is asked to. */
@@ -229,6 +291,7 @@ export class JointBooks {
   /** Everything that was begun ends, and what is late is corrected, as relay and workflows would. */
   async finish(): Promise<void> {
     await this.commitAll();
+    if (this.backfill?.status === 'open') await this.decide('closed');
     await persistently(() => this.scene.plan());
     await this.scene.deliver();
     for (const period of this.periods) {
@@ -265,7 +328,7 @@ export class JointBooks {
       }
       const { result, report } = await reconcilePeriod(storage, period);
       if (result !== 'equal') complaints.push(report);
-      complaints.push(...(await this.rangeComplaints(period)));
+      complaints.push(...(await rangeComplaints(this.scene.admin, period, this.ranges)));
     }
     const { rows } = await this.scene.admin.query<{ event_id: string }>(
       'SELECT event_id FROM telemetry_events WHERE customer_id = $1 ORDER BY event_id',
@@ -276,35 +339,12 @@ export class JointBooks {
 
   /** What `state` must be. */
   expected(): JointState {
-    const calls = [...this.facts.values()].filter((call) => call !== null);
+    const calls = [...this.facts].flatMap(([id, call]) => (call !== null && this.counts(id, call) ? [call] : []));
     return {
       stored: [...this.facts.keys()].sort(),
       invoiced: this.periods.map(({ period }) => costOf(calls.filter(({ time }) => periodNameOf(time) === period))),
       complaints: [],
     };
-  }
-
-  /** Ranges of a period are contiguous from 0, hold every fact once, and their sums are those of the ledger. */
-  private async rangeComplaints(period: BillingPeriod): Promise<readonly string[]> {
-    const ranges = this.ranges
-      .filter((range) => range.period === period.period)
-      .sort((a, b) => (BigInt(a.to) < BigInt(b.to) ? -1 : 1));
-    const gaps = ranges.filter(({ from }, index) => from !== (ranges[index - 1]?.to ?? '0'));
-    const complaints = gaps.map(({ from }) => `a range begins at ${from}, where none has ended`);
-    const { rows } = await this.scene.admin.query<RangeRow>(rangesSql, [
-      this.customerId,
-      period.from,
-      period.to,
-      [...ranges.map(({ to }) => to), '9223372036854775807'],
-      ['0', ...ranges.map(({ to }) => to)],
-    ]);
-    for (const [index, { events, bytes, adjustments }] of rows.entries()) {
-      const range = ranges[index];
-      const said = range?.sums === undefined ? '0 and 0' : figuresOf(range);
-      const held = range?.sums === null && adjustments > 0 ? 'null' : `${events} and ${bytes}`;
-      if (said !== held) complaints.push(`range ${range?.to ?? 'beyond'} says ${said}, the ledger ${held}`);
-    }
-    return complaints;
   }
 }
 
@@ -313,29 +353,6 @@ export interface JointState {
   /** Cents by period. */
   readonly invoiced: readonly number[];
   readonly complaints: readonly unknown[];
-}
-
-interface RangeRow {
-  readonly events: number;
-  readonly bytes: number;
-  readonly adjustments: number;
-}
-
-/** Events of the period and adjustments of the customer in each (from, to]. */
-const rangesSql = `SELECT
-    (SELECT count(*)::int FROM telemetry_events e WHERE e.customer_id = $1 AND e.event_time >= $2 AND e.event_time < $3
-      AND e.position > r.after AND e.position <= r.through) AS events,
-    (SELECT coalesce(sum((e.metadata ->> 'bytes')::int), 0)::int FROM telemetry_events e WHERE e.customer_id = $1
-      AND e.event_time >= $2 AND e.event_time < $3 AND e.position > r.after AND e.position <= r.through) AS bytes,
-    (SELECT count(*)::int FROM event_adjustments a WHERE a.customer_id = $1 AND a.position > r.after
-      AND a.position <= r.through) AS adjustments
-  FROM unnest($4::bigint[], $5::bigint[]) WITH ORDINALITY AS r (through, after, n) ORDER BY n`;
-
-function figuresOf({ sums }: UsageRange): string {
-  if (sums === null) return 'null';
-  const [calls, bytes] = ['api_calls', 'bytes'].map((meter) => sums.filter(({ m }) => m === meter));
-  const counted = calls?.reduce((sum, { n }) => sum + n, 0) ?? 0;
-  return `${counted} and ${bytes?.reduce((sum, { q }) => sum + Number(q), 0) ?? 0}`;
 }
 
 /** Minor units of an amount in USD. */

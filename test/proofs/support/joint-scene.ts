@@ -171,6 +171,15 @@ export class JointScene {
     return this.begin(async (client) => void (await insertEvents(client, batch)));
   }
 
+  /** The same for a backfill. @throws (RK001) when it is not open any more */
+  beginFill(customerId: string, backfillId: string, call: Call): Promise<OpenIngest> {
+    const batch = sortBatch([{ ...eventOf(customerId, call), backfillId }], [backfillId]);
+    return this.begin(async (client) => {
+      await client.query(`SELECT require_open_backfills('{${backfillId}}')`);
+      await insertEvents(client, batch);
+    });
+  }
+
   beginVoid(customerId: string, eventId: string): Promise<OpenIngest> {
     return this.begin(
       async (client) =>

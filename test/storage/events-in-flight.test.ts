@@ -1,0 +1,81 @@
+import type { UsageEvent } from '../../src/domain/metering/event.js';
+import { EventsInFlight } from '../../src/storage/events-in-flight.js';
+
+const event = (eventId: string, content = ''): UsageEvent =>
+  ({ customerId: 'c', source: '', eventId, contentHash: eventId + content }) as UsageEvent;
+const eventsOf = (...ids: readonly string[]): readonly UsageEvent[] => ids.map((id) => event(id));
+
+/** Stores whose calls end when they are told to. */
+class Stores {
+  readonly calls: string[] = [];
+  private readonly ends: (() => void)[] = [];
+
+  readonly store = (events: readonly UsageEvent[], call = 0): Promise<readonly string[]> => {
+    this.calls.push(`${call}:${events.map(({ contentHash }) => contentHash).join('')}`);
+    return new Promise((resolve) => {
+      this.ends.push(() => resolve(events.map(({ contentHash }) => `${contentHash}${call}`)));
+    });
+  };
+
+  async end(index: number): Promise<void> {
+    this.ends[index]?.();
+    await turns();
+  }
+}
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+
+test('an event that is being stored waits until it is; those that it came with go on', async () => {
+  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  const one = inFlight.each(eventsOf('a', 'b'), stores.store);
+  const two = inFlight.each(eventsOf('c', 'b', 'd'), stores.store);
+  await turns();
+  expect(stores.calls).toEqual(['0:ab', '0:cd']);
+  await stores.end(0);
+  await expect(one).resolves.toEqual(['a0', 'b0']);
+  expect(stores.calls).toHaveLength(2);
+  await stores.end(1);
+  expect(stores.calls[2]).toBe('1:b');
+  await stores.end(2);
+  await expect(two).resolves.toEqual(['c0', 'b1', 'd0']);
+});
+
+test('of one identity nothing overtakes: the lower index is stored first', async () => {
+  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  void inFlight.each([event('a')], stores.store);
+  void inFlight.each([event('a'), event('a', '!'), event('b')], stores.store);
+  await turns();
+  expect(stores.calls).toEqual(['0:a', '0:b']);
+  await stores.end(0);
+  await stores.end(1);
+  expect(stores.calls[2]).toBe('1:aa!');
+});
+
+test('three that overlap in a ring all end', async () => {
+  const inFlight = new EventsInFlight();
+  const stored: string[] = [];
+  const store = async (events: readonly UsageEvent[]): Promise<readonly string[]> => {
+    await turns();
+    stored.push(...events.map(({ eventId }) => eventId));
+    return events.map(({ eventId }) => eventId);
+  };
+  const answers = await Promise.all(['ab', 'bc', 'ca'].map((ids) => inFlight.each(eventsOf(...ids), store)));
+  expect(answers).toEqual([
+    ['a', 'b'],
+    ['b', 'c'],
+    ['c', 'a'],
+  ]);
+  expect(stored.sort()).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
+});
+
+test('a failure lets the next one in, and a call without a free event still comes', async () => {
+  const inFlight = new EventsInFlight();
+  await expect(inFlight.each(eventsOf('a'), () => Promise.reject(new Error('away')))).rejects.toThrow('away');
+  const stores = new Stores();
+  void inFlight.each(eventsOf('a'), stores.store);
+  void inFlight.each(eventsOf('a'), stores.store);
+  await turns();
+  expect(stores.calls).toEqual(['0:a', '0:']);
+});
