@@ -117,7 +117,9 @@ test('closing waits until the invoice is there, and shows it in the case’s own
       formula: '1 × 0.10',
       charges: [{ price_book_version: 'v1', quantity: '1', formula: '1 × 0.10', more: true }],
     };
-    const line = { meter: `${own}.calls`, group: {}, quantity: '1', amount: '0.10', calculation, charge_ids: [] };
+    const meter = `${own}.calls`;
+    const amounts = { quantity: '1', amount: '0.10', calculation, charge_ids: [] };
+    const line = { description: meter, meter, group: {}, ...amounts };
     return [
       200,
       {
