@@ -2,7 +2,13 @@
 import { digestOf } from '../../src/domain/metering/digest.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { DecimalString, Position } from '../../src/domain/values.js';
-import type { AccumulatedWindow, BillingPeriod, UsageStore } from '../../src/storage/types.js';
+import type {
+  AccumulatedWindow,
+  BillingPeriod,
+  LiveUsageQuery,
+  UsageSpan,
+  UsageStore,
+} from '../../src/storage/types.js';
 import { usageSql } from '../../src/storage/aggregation-sql.js';
 import { SqlParameters } from '../../src/storage/aggregation-sql-fragments.js';
 import { createUsageStore } from '../../src/storage/usage.js';
@@ -188,6 +194,29 @@ test('live usage sees everything committed, before any window is closed', async 
     ['bytes', '10', 1],
     ['calls', '2', 2],
   ]);
+});
+
+test('live usage at a cutoff: what came later is in no window and in no span, nor is it said to be unreadable', async () => {
+  await fixture.append([event('a', '2024-01-10T10:00:00Z'), event('bad', '2024-01-10T10:00:01Z', { bytes: 'x' })]);
+  const cutoff = await fixture.horizon();
+  await fixture.append([event('b', '2024-01-10T10:00:02Z'), event('worse', '2024-01-10T10:00:03Z', { bytes: 'y' })]);
+  const spans: readonly UsageSpan[] = [{ pools: [{ meter: bytes, by: [] }], bounds: [period.from, period.to] }];
+  const read = async (query: LiveUsageQuery): Promise<unknown> => {
+    const live = await usage.liveUsage(period, { spans, ...query });
+    const quantities = [live.windows, ...live.spans].map((found) => found.map((w) => [w.meter, w.quantity]));
+    return { quantities, unreadable: live.unreadable };
+  };
+  expect(await read({ cutoff })).toEqual({
+    quantities: [
+      [
+        ['bytes', '10'],
+        ['calls', '2'],
+      ],
+      [['bytes', '10']],
+    ],
+    unreadable: [{ meter: 'bytes', count: 1, example: 'bad' }],
+  });
+  expect(await read({})).toMatchObject({ unreadable: [{ meter: 'bytes', count: 2, example: 'bad' }] });
 });
 
 test('the windows of a charge: its pricing group, its segment, its cutoff', async () => {
