@@ -11,6 +11,8 @@ import { createActivities } from '../../src/activities/index.js';
 import type { Activities } from '../../src/activities/index.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { reconciliationActor } from '../../src/activities/re-rating/compare-period.js';
+import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
+import { priceBookToWire } from '../../src/domain/rating/price-book-to-wire.js';
 import { uuidOf } from '../../src/storage/identifiers.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
@@ -170,7 +172,35 @@ async function tell(run: Run): Promise<void> {
   const { data: reRatings } = await fixture.storage.reRatings.list({ customerId: 'acme' }, { limit: 100 });
   const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
   await correct(run, repair?.reRatingId ?? '', null);
+  await evaluate(run);
 }
+
+async function evaluate(run: Run): Promise<void> {
+  const { evaluations, ledger } = run.fixture.storage;
+  const evaluationId = uuidOf('test-evaluation');
+  await evaluations.request({
+    evaluationId,
+    workflowId: `evaluation/${evaluationId}`,
+    priceBook: idea,
+    scope: { customerIds: ['acme', 'asks'], from: null, to: null },
+    cutoff: await ledger.safeHorizon(),
+    requestedBy: 'ann',
+  });
+  await run.do('evaluateChunk', { evaluationId, limit: 100 });
+  await run.do('finishEvaluation', { evaluationId });
+  const { data: results } = await evaluations.results(evaluationId, { result: 'compared' }, { limit: 100 });
+  expect(new Set(results.map(({ customerId }) => customerId)).size).toBe(2);
+}
+
+const idea = priceBookToWire(
+  parsePriceBook({
+    code: 'idea',
+    version: 'draft',
+    currency: 'USD',
+    effective_from: '2024-01-01T00:00:00Z',
+    prices: [{ meter: 'api_calls', model: 'flat', unit_price: '0.05' }],
+  }),
+);
 
 interface Told {
   readonly content: Readonly<Record<string, readonly string[]>>;
@@ -228,6 +258,8 @@ test('every commit and every message to Temporal of every activity is acknowledg
   expect(new Set(lost.map((point) => point.split(' ').at(-2)))).toEqual(
     new Set([
       'billing.atGate',
+      'evaluations.finish',
+      'evaluations.storeResult',
       'findings.store',
       'periods.periodAt',
       'periods.periodNamed',
