@@ -43,7 +43,7 @@ type InflateDone = (error: Error | null, result: Inflated) => void;
 const codings: ReadonlyMap<string, Coding> = new Map([
   ['gzip', { whole: whole(gunzip), stream: createGunzip }],
   ['deflate', { whole: whole(inflate), stream: createInflate }],
-  ['br', { whole: whole(brotliDecompress as typeof gunzip), stream: createBrotliDecompress }],
+  ['br', { whole: whole(brotliDecompress), stream: createBrotliDecompress }],
 ]);
 
 /** For the header `Accept-Encoding` of a refusal (RFC 9110, 15.5.16). */
