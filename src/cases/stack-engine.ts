@@ -85,6 +85,7 @@ export function stackEngine(url: string): StartEngine {
 class StackEngine implements CaseEngine {
   private facts: Readonly<Record<string, unknown>> = {};
   private firstPeriod = '';
+  private hasLevels = false;
   /** By period's name. */
   private readonly lastCorrections = new Map<string, readonly CaseDocument[]>();
 
@@ -112,6 +113,7 @@ class StackEngine implements CaseEngine {
       late_usage_quiet_time: 'manual',
     };
     this.firstPeriod = earliestPeriod(steps);
+    this.hasLevels = meters.some(({ aggregation }) => aggregation === 'weighted_sum');
     await this.http.request('PUT', `/customers/${this.run}`, this.facts);
   }
 
@@ -174,9 +176,13 @@ class StackEngine implements CaseEngine {
       await this.http.request('POST', path, {});
     } catch (error) {
       if (!(error instanceof StepRefusal) || error.code !== 'UNKNOWN_PERIOD') throw error;
-      await this.http.request('PUT', `/customers/${this.run}`, { ...this.facts, billing_from: this.firstPeriod });
+      await this.billFromFirstPeriod();
       await this.http.request('POST', path, {});
     }
+  }
+
+  private async billFromFirstPeriod(): Promise<void> {
+    await this.http.request('PUT', `/customers/${this.run}`, { ...this.facts, billing_from: this.firstPeriod });
   }
 
   async reRate({ period, reason }: CaseReRating): Promise<void> {
@@ -192,8 +198,14 @@ class StackEngine implements CaseEngine {
 
   async windows(period: string, meter: string): Promise<readonly CaseWindow[]> {
     const query = new URLSearchParams({ period: parsePeriodName(period) });
+    const path = `/customers/${this.run}/usage?${query.toString()}`;
+    let answer = await this.http.find(path);
+    if (answer === null && this.hasLevels) {
+      // Without an event there is usage all the same: the level that is carried into the period.
+      await this.billFromFirstPeriod();
+      answer = await this.http.find(path);
+    }
     // A period that does not exist (before billing_from, without usage) has no windows.
-    const answer = await this.http.find(`/customers/${this.run}/usage?${query.toString()}`);
     if (answer === null) return [];
     const usage = usageAnswer.parse(answer);
     return usage.meters

@@ -224,21 +224,29 @@ const earlierThanThisSql = `${earlierSql}
  * Which events of the batch, repeats included, were in the ledger before the transaction, which has inserted the others. By
  * index. A statement of its own, so that its snapshot has the rows of those whose commit the insert waited for.
  */
-export function findEarlier(client: pg.ClientBase, batch: SortedBatch): Promise<EarlierEvents> {
-  return earlierOf(client, batch, { name: 'ledger-earlier-than-this', text: earlierThanThisSql });
+export function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Promise<EarlierEvents> {
+  return earlierOf(client, events.map(keyedBy), { name: 'ledger-earlier-than-this', text: earlierThanThisSql });
 }
 
-/** Which events of the batch, repeats included, are in the ledger now. By index. */
-export function lookUpEarlier(pool: pg.Pool, batch: SortedBatch): Promise<EarlierEvents> {
-  return earlierOf(pool, batch, { name: 'ledger-earlier', text: earlierSql });
+/** Which events of the batch, repeats included, are in the ledger now, as far as `which` says to ask. By index. */
+export async function lookUpEarlier(
+  pool: pg.Pool,
+  { events }: SortedBatch,
+  which: (event: UsageEvent) => boolean,
+): Promise<EarlierEvents> {
+  const keys: string[] = [];
+  for (const [index, event] of events.entries()) if (which(event)) keys.push(keyedBy(event, index));
+  if (keys.length === 0) return new Map();
+  return earlierOf(pool, keys, { name: 'ledger-earlier', text: earlierSql });
 }
+
+const keyedBy = (event: UsageEvent, index: number): string => `[${keyOf(event)},${index},${event.contentHash}]`;
 
 async function earlierOf(
   client: pg.ClientBase | pg.Pool,
-  { events }: SortedBatch,
+  keys: readonly string[],
   sql: { readonly name: string; readonly text: string },
 ): Promise<EarlierEvents> {
-  const keys = events.map((event, index) => `[${keyOf(event)},${index},${event.contentHash}]`);
   const { rows } = await client.query<EarlierEvent>({ ...sql, values: [`[${keys.join(',')}]`] });
   return new Map(rows.map((row) => [row.index, row]));
 }

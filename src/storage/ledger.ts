@@ -21,6 +21,7 @@ import {
   type SortedBatch,
 } from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { RecentEvents } from './recent-events.js';
 import { safeHorizon } from './safe-horizon.js';
 import type { AppendOutcome, NewDeadLetter, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
@@ -43,28 +44,35 @@ interface Batch {
 type Meters = () => Promise<readonly Meter[]>;
 
 /**
- * Nearly every batch is all new, and one that is not has its like behind it (an import repeated, an outbox sent again). So
- * batches are copied as they are until one holds an event that is there already; then they are looked up first, and only what
- * is new is copied, until a batch is all new again. What is stored by somebody else between look and copy, or before a copy
- * without a look, is told by the copy's failure; such a batch is inserted.
+ * Nearly every batch is all new, and most of what is not was stored a moment ago. So batches are copied, but for what is likely
+ * to be there already: that is looked up first. A copy fails when there was more; then the batch is inserted, and as it has its
+ * like behind it (an import repeated, an outbox sent again) the following ones are looked up as a whole, while that finds
+ * what was not likely.
  */
 function appender(db: Database, meters: Meters): UsageLedger['append'] {
   const inFlight = new EventsInFlight();
+  const recent = new RecentEvents();
   let repeating = false;
+  const isUnlikely = ({ events }: SortedBatch, earlier: EarlierEvents): boolean =>
+    [...earlier.keys()].some((index) => events[index] !== undefined && !recent.has(events[index]));
   const copied = async (sorted: SortedBatch): Promise<EarlierEvents | null> => {
-    const earlier = repeating ? await lookUpEarlier(db.pool, sorted) : nothingEarlier;
+    const whole = repeating;
+    const earlier = await lookUpEarlier(db.pool, sorted, (event) => whole || recent.has(event));
+    if (whole) repeating = isUnlikely(sorted, earlier);
     const fresh = earlier.size === 0 ? sorted.winners : sorted.winners.filter((index) => !earlier.has(index));
     if (fresh.length > 0 && !(await copyEvents(db, { ...sorted, winners: fresh }))) return null;
     return earlier;
   };
-  const appendPart = async (
-    { sorted, deadLetters }: Batch,
-    replacing: ReadonlySet<string>,
-  ): Promise<readonly AppendOutcome[]> => {
+  const inserted = async (batch: Batch): Promise<EarlierEvents> => {
+    const earlier = await insertBatch(db, batch);
+    repeating ||= isUnlikely(batch.sorted, earlier);
+    return earlier;
+  };
+  const appendPart = async (batch: Batch, replacing: ReadonlySet<string>): Promise<readonly AppendOutcome[]> => {
+    const { sorted, deadLetters } = batch;
     if (sorted.events.length === 0 && deadLetters.length === 0) return [];
-    const earlier =
-      (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await insertBatch(db, { sorted, deadLetters }));
-    if (sorted.events.length > 0) repeating = earlier.size > 0;
+    const earlier = (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await inserted(batch));
+    recent.add(sorted.events);
     return outcomes(sorted, earlier, { meters, replacing });
   };
   return (events, deadLetters) => {
@@ -83,7 +91,6 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
 }
 
 const noBackfills: ReadonlySet<string> = new Set();
-const nothingEarlier: EarlierEvents = new Map();
 
 /** Asks for the meters after the commit: that may take a connection, and the one of the commit should not be held meanwhile. */
 async function outcomes(
@@ -104,7 +111,7 @@ async function duplicatesAmong(
   meters: Meters,
 ): Promise<ReadonlySet<UsageEvent>> {
   const sorted = sortBatch(events);
-  const earlier = await lookUpEarlier(db.pool, sorted);
+  const earlier = await lookUpEarlier(db.pool, sorted, () => true);
   const became = await outcomes(sorted, earlier, { meters, replacing: noBackfills });
   return new Set(events.filter((_, index) => earlier.has(index) && became[index] === 'duplicate'));
 }

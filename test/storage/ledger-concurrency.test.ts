@@ -48,6 +48,40 @@ function shuffled<T>(items: readonly T[], next: () => number): readonly T[] {
     .map(({ item }) => item);
 }
 
+describe('what is there already is looked up first, so that nothing is stored in vain', () => {
+  /** Positions drawn: a row that is stored in vain draws one as well. */
+  const drawn = async (work: () => Promise<unknown>): Promise<number> => {
+    const last = async (): Promise<number> => {
+      const { rows } = await fixture.db.pool.query<{ last_value: string }>('SELECT last_value FROM ledger_position');
+      return Number(rows[0]?.last_value);
+    };
+    const before = await last();
+    await work();
+    return (await last()) - before;
+  };
+  const batch = (prefix: string): readonly UsageEvent[] =>
+    Array.from({ length: 20 }, (_, index) => event(`${prefix}${index}`));
+
+  test('of what was stored a moment ago, by this ledger', async () => {
+    await append(...batch('a'));
+    expect(await drawn(() => append(...batch('a').slice(0, 5), ...batch('b')))).toBe(20);
+    expect(await drawn(() => append(...batch('b')))).toBe(0);
+    expect(await drawn(() => append(...batch('c')))).toBe(20);
+  });
+
+  test('of what another one has stored, from the second batch on', async () => {
+    const other = createUsageLedger(fixture.db, () => Promise.resolve([]));
+    await other.append([...batch('x'), ...batch('y')], []);
+    expect(await drawn(() => append(...batch('x'), event('x-new')))).toBeGreaterThan(1);
+    expect(await drawn(() => append(...batch('y'), event('y-new')))).toBe(1);
+  });
+
+  test('of what is being stored, once it is', async () => {
+    const both = (): Promise<unknown> => Promise.all([append(...batch('p')), append(...batch('p'), ...batch('q'))]);
+    expect(await drawn(both)).toBe(40);
+  });
+});
+
 describe('concurrent batches with overlapping keys in any order: each event once, every answer true', () => {
   const payloads = ['one', 'two', 'three'];
 
