@@ -1,8 +1,9 @@
 /** The versions of customer, meters and prices that a period is rated with (DESIGN 4, pins), and rating with them. */
+import { metersOfPeriod } from '../calendar/meters-of-period.js';
 import { startOfLocalDay } from '../calendar/time-zones.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
-import { type MeterInForce, holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
+import { type MeterInForce, holdsAtAll } from '../domain/metering/meter-versions.js';
 import { EventTotals } from '../domain/rating/event-totals.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
@@ -37,7 +38,7 @@ export async function priceFactsOf(
 ): Promise<PriceFacts & { readonly customer: Customer }> {
   const { reference } = storage;
   const customer = await customerOf(storage, period.customerId);
-  const meters = metersOf(await reference.meterVersions(), period);
+  const meters = metersOfPeriod(await reference.meterVersions(), period).filter(holdsAtAll);
   const assignments = await reference.assignments(period.customerId);
   const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
   const versions = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
@@ -86,10 +87,6 @@ async function nextPeriodOf(
 export const billsInAdvance = ({ fees }: PriceBookVersion): boolean =>
   fees.some(({ billed }) => billed === 'in_advance');
 
-function metersOf(versions: Parameters<typeof metersInForce>[0], period: BillingPeriod): readonly MeterInForce[] {
-  return metersInForce(versions, period, (date) => startOfLocalDay(date, period.timeZone)).filter(holdsAtAll);
-}
-
 /** What a document of the period was rated with: of the versions of meters those that it pinned, and no later one. */
 export async function pinnedPriceFacts(
   { reference }: Reference,
@@ -98,7 +95,7 @@ export async function pinnedPriceFacts(
 ): Promise<PriceFacts> {
   const pinned = new Set(pins.meter_ids);
   const versions = (await reference.meterVersions()).filter(({ meterId }) => pinned.has(meterId));
-  const meters = metersOf(versions, period);
+  const meters = metersOfPeriod(versions, period).filter(holdsAtAll);
   const byMeter = Object.entries(pins.meter_price_segments ?? {});
   const { next_period: next } = pins;
   const all = [pins.price_segments, next?.price_segments ?? [], ...byMeter.map(([, segments]) => segments)].flat();

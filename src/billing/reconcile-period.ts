@@ -1,6 +1,6 @@
-import { startOfLocalDay } from '../calendar/time-zones.js';
+import { metersOfPeriod } from '../calendar/meters-of-period.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
-import { holdsAtAll, metersInForce } from '../domain/metering/meter-versions.js';
+import { holdsAtAll } from '../domain/metering/meter-versions.js';
 import { pricedPools } from '../domain/rating/pools.js';
 import { lineRounding } from '../domain/rating/plan-meter.js';
 import { feeRounding, quantityOnlyMeters } from '../domain/rating/rate-fees.js';
@@ -203,8 +203,7 @@ async function openReport(
   const versions = await storage.reference.meterVersions();
   const meterIds = versions.map(({ meterId }) => meterId);
   const events = await proof.rawUsage(period, meterIds, cutoff);
-  const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
-  const pools = metersInForce(versions, period, startOfDay)
+  const pools = metersOfPeriod(versions, period)
     .filter((meter) => holdsAtAll(meter) && !addsUp(meter))
     .map((meter) => ({ meter, by: meter.groupBy }));
   return reconcileOpen({

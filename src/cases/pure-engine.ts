@@ -2,6 +2,7 @@
  * Runs cases in memory, on the domain and the calendar alone: no server, no database, thousands of cases a second. It
  * decides nothing about money itself; what it does beyond calling the domain is to remember what was issued and pinned.
  */
+import { metersOfPeriod } from '../calendar/meters-of-period.js';
 import { cutsOf, parseTimeZone, startOfLocalDay, windowBoundsOf } from '../calendar/time-zones.js';
 import { periodContaining, periodNamed } from '../calendar/calendar.js';
 import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
@@ -15,7 +16,7 @@ import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { aggregate, sumWindows, usageBySegment, valuedEvents } from '../domain/metering/fold.js';
 import type { MeteredEvent } from '../domain/metering/fold.js';
 import { addsUp, maxGroupsDefault, type Meter, readPropertyOf, type WindowUsage } from '../domain/metering/meter.js';
-import { holdsAtAll, type MeterInForce, metersInForce } from '../domain/metering/meter-versions.js';
+import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
 import { asSegmentUsage, usageBetween, usageOfPeriod } from '../domain/metering/period-usage.js';
 import { pricedPools } from '../domain/rating/pools.js';
 import { findCurrency } from '../domain/money/currency.js';
@@ -204,7 +205,7 @@ export class PureEngine implements CaseEngine {
   }
 
   private metersIn(period: CalendarPeriod): readonly MeterInForce[] {
-    return metersInForce(this.meters, period, (date) => startOfLocalDay(date, period.timeZone)).filter(holdsAtAll);
+    return metersOfPeriod(this.meters, period).filter(holdsAtAll);
   }
 
   private smallWindows(period: CalendarPeriod): readonly WindowUsage[] {

@@ -1,9 +1,9 @@
 /** What aggregation needs to know of a customer before its SQL can be written. */
 import type pg from 'pg';
-import { startOfLocalDay } from '../calendar/time-zones.js';
+import { metersOfPeriod } from '../calendar/meters-of-period.js';
 import { invariant } from '../domain/failure.js';
 import type { Meter } from '../domain/metering/meter.js';
-import { type MeterInForce, metersInForce } from '../domain/metering/meter-versions.js';
+import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import { parseInstant } from '../domain/time/instant.js';
 import type { Interval, LocalDate } from '../domain/values.js';
 import { isAdjustedSql } from './backfills-sql.js';
@@ -65,11 +65,7 @@ export async function readMeteringContext(
 }
 
 export function meteringContextFromDb({ meters, adjusted }: MeteringRow, period: ZonedPeriod): MeteringContext {
-  return { meters: inForceIn(period, (meters ?? []).map(meterFromDb)), adjusted };
-}
-
-function inForceIn(period: ZonedPeriod, meters: readonly Meter[]): readonly MeterInForce[] {
-  return metersInForce(meters, period, (date) => startOfLocalDay(date, period.timeZone));
+  return { meters: metersOfPeriod((meters ?? []).map(meterFromDb), period), adjusted };
 }
 
 /** These versions as they share the period among themselves: what a document pinned, whatever was learned since. */
@@ -84,9 +80,9 @@ export async function readMeters(
     values: [meterIds],
   });
   invariant(rows.length === new Set(meterIds).size, 'meters are never deleted');
-  return inForceIn(
-    period,
+  return metersOfPeriod(
     rows.map(({ meter }) => meterFromDb(meter)),
+    period,
   );
 }
 

@@ -4,21 +4,13 @@ import { invariant } from '../domain/failure.js';
 import { emptyDigest } from '../domain/metering/digest.js';
 import type { AggregatedMeter } from '../domain/metering/fold.js';
 import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
-import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
+import type { DecimalString, Digest, GroupKey, Position } from '../domain/values.js';
 import { nameBasedIdSql, type RevisionResult, statementName } from './aggregation-revisions.js';
-import { type EventScope, setsBetweenSql, type UsageSql, withSql } from './aggregation-sql.js';
+import { setsBetweenSql, type UsageSql, withSql } from './aggregation-sql.js';
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
-import { levelsBetweenSql } from './aggregation-sql-levels.js';
+import { type BoundsQuery, levelsBetweenSql } from './aggregation-sql-levels.js';
 import { planForValues } from './gate-lock.js';
 import type { BillingPeriod } from './types.js';
-
-export interface BoundsQuery {
-  readonly pools: readonly MeterPool<AggregatedMeter>[];
-  readonly bounds: readonly [Instant, Instant, ...Instant[]];
-  readonly scope: Omit<EventScope, 'ranges'>;
-  /** Ends the names of its CTEs. */
-  readonly name: string;
-}
 
 /** Usage between bounds for meters of any aggregation: the columns of `usageSql`, closing_level and pool_number. */
 export function betweenSql(params: SqlParameters, { pools, bounds, scope, name }: BoundsQuery): UsageSql {
@@ -124,6 +116,15 @@ function appendSql({ period, pools, adjusted, cutoff, final }: PeriodRevisionReq
       SELECT code AS meter, sum(unreadable)::int AS count, min(unreadable_example) AS example
       FROM fresh WHERE unreadable > 0 GROUP BY code ORDER BY code) AS x) AS unreadable`;
   return { text, values: params.values };
+}
+
+/**
+ * Most meters are not of a customer's event types, and each costs one more reading of the period.
+ * @param used codes of the meters that have something in their windows
+ * @returns whether more can be found: a level may have come from an earlier period (RULES 3)
+ */
+export function mayHaveUsage({ meter }: MeterPool, used: ReadonlySet<string>): boolean {
+  return meter.aggregation === 'weighted_sum' || used.has(meter.code);
 }
 
 /** Codes of the meters with revisions of the period, by window or as a whole; of zero too, because they may have to change. */

@@ -22,7 +22,8 @@ import {
   valueSql,
 } from './aggregation-sql-fragments.js';
 
-export interface LevelQuery {
+/** Of usage between bounds. */
+export interface BoundsQuery {
   readonly pools: readonly MeterPool<AggregatedMeter>[];
   readonly bounds: readonly [Instant, Instant, ...Instant[]];
   readonly scope: Omit<EventScope, 'ranges'>;
@@ -35,7 +36,7 @@ export interface LevelQuery {
  * `usageSql` and closing_level. Reads every event of the customer before the last bound, because what came before the
  * first one makes up the level that it begins with; unreadable ones among them are told of with the first window.
  */
-export function levelsBetweenSql(params: SqlParameters, { pools, bounds, scope, name }: LevelQuery): UsageSql {
+export function levelsBetweenSql(params: SqlParameters, { pools, bounds, scope, name }: BoundsQuery): UsageSql {
   const range = { from: firstInstant, to: bounds.at(-1) ?? firstInstant };
   const { ctes, from } = effectiveEvents(params, { ...scope, ranges: [range] }, name);
   const cuts = params.add(bounds, 'timestamptz[]');

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import { countedSql } from './backfills-sql.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
@@ -67,7 +68,7 @@ interface DecisionRow {
 /** Follows a FROM with `backfills b`. Positions as text: JSON numbers would pass through a float. */
 const decisionsSql = `(SELECT jsonb_agg(jsonb_build_object('decision', d.decision, 'position', d.position::text,
     'decided_by', d.decided_by, 'reason', d.reason, 'decided_at',
-    to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.position)
+    ${instantSql('d.decided_at')}) ORDER BY d.position)
   FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)`;
 const backfillSql = `SELECT b.*, ${decisionsSql} AS decisions FROM backfills b`;
 

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { DomainFailure } from '../domain/failure.js';
 import type { Instant } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { uuidOf } from './identifiers.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
@@ -152,7 +153,7 @@ const columns = `l.dead_letter_id AS "deadLetterId", l.code, l.detail, l.custome
 const stateColumns = `${columns}, l.received_order AS "order", ${lastSettlingSql} AS settled_by,
   (SELECT jsonb_agg(jsonb_build_object('decision', d.decision, 'outcome', d.outcome, 'code', d.code, 'detail', d.detail,
     'payload', d.payload, 'decidedBy', d.decided_by, 'reason', d.reason, 'decidedAt',
-    to_char(d.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.sequence)
+    ${instantSql('d.decided_at')}) ORDER BY d.sequence)
    FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id) AS decisions`;
 
 function stateOf({ order: _, settled_by, decisions, ...letter }: DeadLetterRow): DeadLetterState {

@@ -16,7 +16,7 @@ import {
   type MeteringRow,
   readMeters,
 } from './aggregation-meters.js';
-import { appendPeriodRevisions, metersWithUsage, readPeriodUsage } from './aggregation-periods.js';
+import { appendPeriodRevisions, mayHaveUsage, metersWithUsage, readPeriodUsage } from './aggregation-periods.js';
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
@@ -187,12 +187,12 @@ class Gate implements GateTransaction {
     }
   }
 
-  /** Those of meters that have usage: nothing else is there to be aggregated, but for a level, which is carried (RULES 3). */
+  /** Those of meters that may have usage: nothing else is there to be aggregated. */
   private async bringPools(pools: readonly MeterPool<MeterInForce>[]): Promise<void> {
     if (pools.length === 0) return;
     const used = await metersWithUsage(this.client, this.facts.period);
     for (const pool of pools) {
-      if (pool.meter.aggregation === 'weighted_sum' || used.has(pool.meter.code)) await this.bringPool(pool);
+      if (mayHaveUsage(pool, used)) await this.bringPool(pool);
     }
   }
 

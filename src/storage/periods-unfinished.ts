@@ -2,6 +2,7 @@
 import { type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
 import { startOfLocalDay } from '../calendar/time-zones.js';
 import type { Instant, LocalDate } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
@@ -28,7 +29,7 @@ const customersSql = `
    CROSS JOIN LATERAL (
      SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
             jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', to_char(calendar_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+              'calendarFrom', ${instantSql('calendar_from')},
               'customerVersionId', customer_version_id) ORDER BY version) AS versions
        FROM customer_versions WHERE customer_id = c.customer_id) AS v
    WHERE v.versions IS NOT NULL

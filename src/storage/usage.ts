@@ -5,10 +5,11 @@ import { groupKeyText } from '../domain/metering/group-key.js';
 import type { WindowUsage } from '../domain/metering/meter.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
 import { type MeteringContext, readMeteringContext } from './aggregation-meters.js';
-import { betweenSql, type BoundsQuery, isUsageSql } from './aggregation-periods.js';
+import { betweenSql, isUsageSql, mayHaveUsage } from './aggregation-periods.js';
 import { appendRevisions } from './aggregation-revisions.js';
 import { usageSql, type UsageSql, withSql } from './aggregation-sql.js';
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
+import type { BoundsQuery } from './aggregation-sql-levels.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { withPeriodLocked } from './gate-lock.js';
@@ -105,9 +106,7 @@ interface LiveQuery extends MeteringContext {
 }
 
 /**
- * The smallest windows of all meters in one reading of the events; then the spans, but only for meters that have windows:
- * most meters are not of this customer's event types, and each span aggregates the period once more. A level may have come
- * from an earlier period, so it is always looked for.
+ * The smallest windows of all meters in one reading of the events; then the spans, but only for meters that may have usage.
  */
 async function readLiveUsage(
   client: pg.PoolClient,
@@ -125,14 +124,13 @@ async function readLiveUsage(
   const { rows: clock } = await client.query<{ readonly as_of: Instant }>('SELECT now() AS as_of');
   const [now] = clock;
   invariant(now !== undefined, 'the clock has one row');
-  const mayHaveUsage = ({ pools }: UsageSpan): boolean =>
-    pools.some(({ meter }) => meter.aggregation === 'weighted_sum' || used.has(meter.code));
+  const isAskedFor = ({ pools }: UsageSpan): boolean => pools.some((pool) => mayHaveUsage(pool, used));
   return {
     asOf: now.as_of,
     windows: rows.filter((row) => row.is_usage).map(usageFromDb),
     spans: await readSpans(
       client,
-      spans.map((span) => (mayHaveUsage(span) ? span : null)),
+      spans.map((span) => (isAskedFor(span) ? span : null)),
       scope,
     ),
     unreadable: unreadableByMeter(rows),

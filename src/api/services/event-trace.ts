@@ -1,9 +1,9 @@
 /** GET /events/{customer_id}/{event_id}: an event, what it counts as now, and what became of it. */
-import { startOfLocalDay } from '../../calendar/time-zones.js';
+import { metersOfPeriod } from '../../calendar/meters-of-period.js';
 import type { Invoice, InvoiceLineItem } from '../../domain/invoicing/invoice.js';
 import { takesAt } from '../../domain/metering/fold.js';
 import { groupOf, quantityOf } from '../../domain/metering/reading.js';
-import { metersInForce, type MeterInForce } from '../../domain/metering/meter-versions.js';
+import type { MeterInForce } from '../../domain/metering/meter-versions.js';
 import { groupKeyText, projectGroup } from '../../domain/metering/group-key.js';
 import type { Metadata } from '../../domain/metering/metadata.js';
 import type { Meter } from '../../domain/metering/meter.js';
@@ -11,7 +11,7 @@ import { windowOf } from '../../domain/metering/window.js';
 import { isWithin } from '../../domain/time/instant.js';
 import { matches } from '../../domain/rating/match.js';
 import type { Calculation } from '../../domain/rating/rating.js';
-import type { DecimalString, GroupKey, Instant, Interval, LocalDate, Position } from '../../domain/values.js';
+import type { DecimalString, GroupKey, Instant, Interval, Position } from '../../domain/values.js';
 import type {
   BillingPeriod,
   BillingPeriodStage,
@@ -116,11 +116,9 @@ async function metersOf(
 ): Promise<readonly MeterInForce[]> {
   const versions = await reference.meterVersions();
   const pinned = documents.length === 0 || rating === null ? null : new Set(rating.pinnedVersions.meter_ids);
-  const startOfDay = (date: LocalDate): Instant => startOfLocalDay(date, period.timeZone);
-  return metersInForce(
+  return metersOfPeriod(
     versions.filter(({ meterId }) => pinned === null || pinned.has(meterId)),
     period,
-    startOfDay,
   );
 }
 

@@ -23,7 +23,7 @@ const sendersMax = 3;
 export interface Billed {
   /** Everything that must not depend on the order. */
   readonly text: string;
-  /** What may. */
+  /** What may, and does where the orders differ: places in the ledger. */
   readonly marks: string;
 }
 
@@ -135,8 +135,9 @@ async function issue(fixture: ActivityFixture): Promise<Billed> {
   const { data } = await fixture.storage.billing.listInvoices({ customerId }, { limit: 10 });
   const [invoice] = data;
   if (invoice === undefined || data.length > 1) throw new Error(`${data.length} documents instead of one`);
+  const events = await fixture.storage.ledger.listEvents({ customerId }, { limit: 10 });
   return {
     text: canonicalJson({ ...invoiceHashInput(invoice), document_hash: invoice.documentHash }),
-    marks: invoice.cutoffPosition,
+    marks: events.data.map(({ eventId, position }) => `${eventId} at ${position}`).join(),
   };
 }
