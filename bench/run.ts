@@ -22,6 +22,7 @@ import { gates } from './rows/gates.js';
 import { batchesOf100, batchesOf1000, singleEvents } from './rows/ingest.js';
 import { memory, stream } from './rows/memory.js';
 import { rating } from './rows/rating.js';
+import { ratingStored } from './rows/rating-stored.js';
 import { reconciliation } from './rows/reconciliation.js';
 import { relay } from './rows/relay.js';
 import type { Row } from './rows/row.js';
@@ -36,6 +37,7 @@ const rows: readonly Row[] = [
   tableSize,
   stream,
   rating,
+  ratingStored,
   closing,
   closingOutside,
   relay,

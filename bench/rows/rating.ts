@@ -1,5 +1,5 @@
 import { Decimal } from 'decimal.js';
-import { ratePeriod } from '../../src/domain/rating/rate.js';
+import type { ratePeriod } from '../../src/domain/rating/rate.js';
 import type { RatingInput } from '../../src/domain/rating/rating.js';
 import type { DecimalString, Digest, Instant } from '../../src/domain/values.js';
 import { compare } from '../lib/measure.js';
@@ -50,9 +50,16 @@ function ratingInputs(): readonly RatingInput[] {
   }));
 }
 
-function rateAll(inputs: readonly RatingInput[]): number {
+interface Rating {
+  readonly ratePeriod: typeof ratePeriod;
+}
+
+/** As it runs in production: what runs the bench gives every closure its name again, which takes a tenth of rating's time. */
+const compiled = new URL('../../dist/domain/rating/rate.js', import.meta.url).href;
+
+function rateAll(engine: Rating, inputs: readonly RatingInput[]): number {
   let lines = 0;
-  for (const input of inputs) lines += ratePeriod(input).lines.length;
+  for (const input of inputs) lines += engine.ratePeriod(input).lines.length;
   if (lines < inputs.length) throw new Error('something was not rated');
   return inputs.length;
 }
@@ -62,13 +69,14 @@ export const rating: Row = {
   name: 'rating',
   measure: async ({ rounds }) => {
     const inputs = ratingInputs().filter(({ usage }) => usage[0]?.quantity !== '0');
+    const engine = (await import(compiled)) as Rating;
     const result = await compare({
       row: `rating with explanation, ${benchTiers.length} tiers`,
       unit: 'charges',
-      ours: { name: 'ratePeriod', prepare: async () => async () => rateAll(inputs) },
+      ours: { name: 'ratePeriod', prepare: async () => async () => rateAll(engine, inputs) },
       limit: { name: 'bare decimal.js tier loop', prepare: async () => async () => bareTierLoop() },
       rounds,
-      target: { atLeast: 0.4 },
+      target: { atLeast: 0.5 },
     });
     return [result];
   },

@@ -131,7 +131,8 @@ export function decimal(text: DecimalString): D {
 
 /** Plain notation, never an exponent, no trailing zeros after the point, `0` and never `-0`. */
 export function toDecimalString(value: D): DecimalString {
-  invariant(value.isFinite(), `a decimal is finite, got ${value.toString()}`);
+  // The text of the message would cost as much as the result.
+  if (!value.isFinite()) invariant(false, `a decimal is finite, got ${value.toString()}`);
   return (value.isZero() ? '0' : value.toFixed()) as DecimalString;
 }
 

@@ -1,4 +1,4 @@
-import { D, decimalRounding, toDecimalString } from '../decimal.js';
+import { D, decimal, decimalRounding, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import type { RoundingMode } from '../rating/price-book.js';
 import type { DecimalString } from '../values.js';
@@ -11,7 +11,8 @@ import { minorUnits } from './currency.js';
  * @throws DomainFailure UNKNOWN_CURRENCY
  */
 export function roundMoney(amount: DecimalString | D, currency: string, mode: RoundingMode): DecimalString {
-  return toDecimalString(new D(amount).toDecimalPlaces(minorUnits(currency), decimalRounding[mode]));
+  const exact = typeof amount === 'string' ? decimal(amount) : amount;
+  return toDecimalString(exact.toDecimalPlaces(minorUnits(currency), decimalRounding[mode]));
 }
 
 /**

@@ -39,16 +39,22 @@ export function quantityOnlyMeters(
   segments: readonly PriceSegment[],
   next: NextPeriod | undefined,
 ): ReadonlySet<string> {
+  const all = next === undefined ? segments : [...segments, ...next.segments];
+  if (!all.some(countsForFees)) return noMeters;
   const counted = new Set<string>();
-  for (const { priceBook } of next === undefined ? segments : [...segments, ...next.segments]) {
+  for (const { priceBook } of all) {
     if (priceBook !== null) for (const meter of indexOf(priceBook).countedForFees) counted.add(meter);
   }
-  if (counted.size === 0) return counted;
   for (const { priceBook } of segments) {
     if (priceBook !== null) for (const meter of indexOf(priceBook).byMeter.keys()) counted.delete(meter);
   }
   return counted;
 }
+
+const noMeters: ReadonlySet<string> = new Set();
+
+const countsForFees = ({ priceBook }: PriceSegment): boolean =>
+  priceBook !== null && indexOf(priceBook).countedForFees.length > 0;
 
 /** How the line of a fee or a commitment is rounded; null: no version bills it. */
 export function feeRounding(

@@ -53,7 +53,7 @@ export function rateLine(plan: PricePlan, line: LineUsage): RatedLine | RatingPr
     if (own === undefined || (share.eventCount === 0 && share.quantity.isZero() && own.amount.isZero())) continue;
     amount = add(amount, own.amount);
     formula = joinFormulas(formula, own.formula);
-    charges.push(chargeOf(line, share, { priced: own, periodQuantity, minorDigits }));
+    charges.push(chargeOf(line, share, { priced: own, total, periodQuantity, minorDigits }));
   }
   if (charges.length === 0) return null;
   return {
@@ -89,13 +89,22 @@ function withinLimits(
   return priced.map((own, index) => (shares[index]?.planned === last ? withLimit(own, limit, minorDigits) : own));
 }
 
+interface ChargeContext {
+  readonly priced: PricedShare;
+  /** Of the line. */
+  readonly total: D;
+  readonly periodQuantity: DecimalString;
+  readonly minorDigits: number;
+}
+
 function chargeOf(
   line: LineUsage,
   share: VersionShare,
-  { priced, periodQuantity, minorDigits }: { priced: PricedShare; periodQuantity: DecimalString; minorDigits: number },
+  { priced, total, periodQuantity, minorDigits }: ChargeContext,
 ): RatedCharge {
   const { version, price, inForce } = share.planned;
-  const quantity = toDecimalString(share.quantity);
+  // A line of one version is all of it: the same number need not be written twice.
+  const quantity = share.quantity === total ? periodQuantity : toDecimalString(share.quantity);
   const [onlyDigest] = share.digests;
   const calculation: Calculation = {
     model: price.model,

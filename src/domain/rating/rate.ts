@@ -100,6 +100,7 @@ function unpricedUsage(plan: MeterPlan, usage: readonly SegmentUsage[]): readonl
       : `${used} that no price book version in force has a price for.`;
     problems.set(code + lineKeyOf(meter, group), { code, meter, group, detail });
   }
+  if (problems.size === 0) return [];
   return [...problems.entries()].sort(([a], [b]) => compareText(a, b)).map(([, problem]) => problem);
 }
 

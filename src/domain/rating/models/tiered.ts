@@ -31,6 +31,14 @@ export function priceTiered(
   let formula = '';
   for (const tier of tiers) {
     const { units, fees } = shareOfTier(tier, steps);
+    if (fees === 0 && units === tier.width) {
+      // Most quantities fill all tiers but their last; what a full tier says is the same for everybody.
+      const full = fullTier(tier, minorDigits);
+      amount = add(amount, full.amount);
+      formula = appendTerm(formula, full.formula, false);
+      used.push(full.calculation);
+      continue;
+    }
     if (units.isZero() && fees === 0) continue;
     const fee = fees === 0 ? ZERO : tier.flatFee.times(fees);
     const tierAmount = add(units.times(tier.unitPrice), fee);
@@ -52,6 +60,33 @@ export function priceTiered(
   const [first] = tiers;
   if (formula === '' && first !== undefined) formula = `0 × ${first.tier.unitPrice}`;
   return { amount, formula, unitPrice: null, tiers: used };
+}
+
+interface FullTier {
+  readonly minorDigits: number;
+  readonly amount: D;
+  readonly formula: string;
+  readonly calculation: TierCalculation;
+}
+
+/** Compiled tiers never change, and a price book has one currency. */
+const fullTiers = new WeakMap<CompiledTier, FullTier>();
+
+function fullTier(tier: CompiledTier, minorDigits: number): FullTier {
+  const known = fullTiers.get(tier);
+  if (known?.minorDigits === minorDigits) return known;
+  const units = tier.width ?? ZERO;
+  const amount = units.times(tier.unitPrice);
+  const { upTo, unitPrice } = tier.tier;
+  const quantity = toDecimalString(units);
+  const full = {
+    minorDigits,
+    amount,
+    formula: `${quantity} × ${unitPrice}`,
+    calculation: { up_to: upTo, quantity, unit_price: unitPrice, amount: amountText(amount, minorDigits) },
+  };
+  fullTiers.set(tier, full);
+  return full;
 }
 
 /** Units that fall into the tier, and how many times its flat fee becomes due (negative: is given back). */
