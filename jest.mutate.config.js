@@ -1,11 +1,17 @@
-/** The tests of rating alone, for `npm run mutate`: one project, because Stryker runs it in its own workers. */
+/** The tests of rating alone, for `npm run mutate`: Stryker runs them once a mutant, so nothing else may be looked at. */
+import { createRequire } from 'node:module';
 import config from './jest.config.js';
 
 const unit = config.projects.find(({ displayName }) => displayName === 'unit');
+const roots = ['src/domain', 'test/domain', 'test/support'];
 
 export default {
   ...unit,
-  rootDir: '.',
-  testTimeout: config.testTimeout,
-  testMatch: ['<rootDir>/test/domain/rating-*.test.ts', '<rootDir>/test/cases/cases.test.ts'],
+  moduleNameMapper: {
+    ...unit.moduleNameMapper,
+    '^fast-check$': '<rootDir>/scripts/mutate/fast-check.cjs',
+    '^unlimited-fast-check$': createRequire(import.meta.url).resolve('fast-check'),
+  },
+  roots: roots.map((root) => `<rootDir>/${root}`),
+  testMatch: ['<rootDir>/test/domain/rating-*.test.ts'],
 };
