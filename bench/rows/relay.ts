@@ -1,5 +1,5 @@
 import { messageOf } from '../../src/relay/deliver.js';
-import { runRelayLoop } from '../../src/relay/relay-loop.js';
+import { rangesPerStep, runRelayLoop } from '../../src/relay/relay-loop.js';
 import { inParallel } from '../../src/relay/in-parallel.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { createStorage } from '../../src/storage/index.js';
@@ -16,7 +16,6 @@ import type { Row } from './row.js';
 const eventsPerRound = 100_000;
 const eventsAtOnce = 300_000;
 const group = 'all';
-const rangesPerStep = 500;
 const load = { batch: 1_000, connections: 8 };
 /** What comes at full rate is of the last minutes: it falls into one hour. */
 const spanMs = 600_000;

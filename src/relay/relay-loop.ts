@@ -32,8 +32,12 @@ export interface RelayOptions {
 /** `fenced`: another relay of the group has taken over, and the database refused this one's plan. */
 export type RelayEnd = 'stopped' | 'fenced';
 
-/** Ranges delivered before the next plan, and signals under way at a time. */
-const rangesPerStep = 500;
+/**
+ * Ranges delivered before the next plan. What is due is found among all that waits, so many small steps would look through
+ * it as many times; at a millisecond a signal the next plan waits two seconds at most.
+ */
+export const rangesPerStep = 2_000;
+/** Signals under way at a time. */
 const signalsInFlight = 16;
 const backoffMs = { first: 250, max: 10_000 };
 
