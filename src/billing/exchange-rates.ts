@@ -3,20 +3,12 @@ import { localDateAt } from '../calendar/time-zones.js';
 import { compareText } from '../domain/compare-text.js';
 import { missingRateDetail, rateOn } from '../domain/money/conversion.js';
 import type { AppliedRate } from '../domain/money/conversion.js';
-import type { ConversionRates, RateFound } from '../domain/rating/invoice-currency.js';
-import type { PriceSegment } from '../domain/rating/rating.js';
+import { foreignCurrencies } from '../domain/rating/invoice-currency.js';
+import type { ConversionRates, PricedIn, RateFound } from '../domain/rating/invoice-currency.js';
 import { addDays } from '../domain/time/local-date.js';
 import { addMs, msToInstant } from '../domain/time/instant.js';
 import type { LocalDate } from '../domain/values.js';
 import type { BillingPeriod, CurrencyConversion, Storage } from '../storage/types.js';
-
-/** What a period is priced and invoiced in. */
-export interface PricedIn {
-  readonly currency: string;
-  readonly segments: readonly PriceSegment[];
-  readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
-  readonly next: { readonly segments: readonly PriceSegment[] } | null;
-}
 
 /**
  * The currencies of all price books of the period, with their rates. A currency that is pinned keeps its rate for ever; of
@@ -58,12 +50,6 @@ export function pinnedRates(rates: ConversionRates): readonly AppliedRate[] {
 
 export const ratesOfPins = (pinned: readonly AppliedRate[] = []): ConversionRates =>
   new Map(pinned.map((rate) => [rate.from, rate]));
-
-function foreignCurrencies({ currency, segments, meterSegments, next }: PricedIn): readonly string[] {
-  const all = [...segments, ...[...meterSegments.values()].flat(), ...(next?.segments ?? [])];
-  const currencies = new Set(all.flatMap(({ priceBook }) => priceBook?.currency ?? []));
-  return [...currencies].filter((own) => own !== currency).sort(compareText);
-}
 
 /** The period's last local day; of one that goes on today: a rate of a day to come is not published. */
 function rateDay({ to, timeZone }: Pick<BillingPeriod, 'to' | 'timeZone'>): LocalDate {

@@ -1,4 +1,5 @@
 /** From the currency of prices to the currency of the invoice: each charge by itself, before its line is rounded (RULES 23, 39). */
+import { compareText } from '../compare-text.js';
 import { decimal } from '../decimal.js';
 import type { D } from '../decimal.js';
 import { convert } from '../money/conversion.js';
@@ -7,7 +8,7 @@ import { minorUnits } from '../money/currency.js';
 import { roundMoney } from '../money/rounding.js';
 import { add, amountText, appendTerm, ZERO } from './models/tiers.js';
 import type { PriceBookVersion, RoundingMode } from './price-book.js';
-import type { RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
+import type { PriceSegment, RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 
 export type Billing = Pick<RatingInput, 'currency' | 'rates'>;
 
@@ -18,6 +19,21 @@ export type RateFound = AppliedRate | { readonly missing: string };
 export type ConversionRates = ReadonlyMap<string, RateFound>;
 
 type Currencied = Pick<PriceBookVersion, 'code' | 'version' | 'currency'>;
+
+/** What a period is priced and invoiced in. */
+export interface PricedIn {
+  readonly currency: string;
+  readonly segments: readonly PriceSegment[];
+  readonly meterSegments?: ReadonlyMap<string, readonly PriceSegment[]>;
+  readonly next: { readonly segments: readonly PriceSegment[] } | null;
+}
+
+/** The currencies of its price books that are not the invoice's. */
+export function foreignCurrencies({ currency, segments, meterSegments, next }: PricedIn): readonly string[] {
+  const all = [...segments, ...[...(meterSegments?.values() ?? [])].flat(), ...(next?.segments ?? [])];
+  const currencies = new Set(all.flatMap(({ priceBook }) => priceBook?.currency ?? []));
+  return [...currencies].filter((own) => own !== currency).sort(compareText);
+}
 
 /** Why prices of these versions cannot stand on the invoice; null: they can. */
 export function currencyProblem(
