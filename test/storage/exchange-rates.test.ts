@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { ExchangeRate } from '../../src/domain/money/conversion.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { createStorage } from '../../src/storage/index.js';
@@ -92,9 +93,12 @@ test('two imports at once append each rate once; of two that disagree one holds'
     ['2.1', '2.2', '2.1', '2.2'].map((text) => add(rate('USD', '2024-03-01', text))),
   );
   const appended = disagreeing.reduce((sum, { added, changed }) => sum + added + changed, 0);
-  const { rows } = await database.query<{ rate: string }>(
+  const client = new pg.Client(database.url);
+  await client.connect();
+  const { rows } = await client.query<{ rate: string }>(
     `SELECT rate::text FROM exchange_rates WHERE rate_date = '2024-03-01' ORDER BY learned_order`,
   );
+  await client.end();
   expect(rows).toHaveLength(appended);
   // Neighbours differ: what was known already was not appended again.
   expect(rows.every(({ rate: text }, index) => text !== rows[index + 1]?.rate)).toBe(true);
