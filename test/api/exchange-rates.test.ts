@@ -188,6 +188,18 @@ describe('a customer who is invoiced in another currency', () => {
     await api.refused('EXCHANGE_RATE_MISSING', 422, 'POST', '/re-ratings', named('yen'));
   });
 
+  test('an invoice at a wrong rate is voided, and closing again takes the one that is known now', async () => {
+    await api.expect(202, 'POST', '/events', calls(100));
+    await close();
+    await publish(row('USD', '2'));
+    await api.expect(202, 'POST', '/re-ratings', { reason: 'manual', scope: { customer_ids: ['cust_2'] } });
+    const { invoice_id: wrong } = await invoiceOf();
+    await api.expect(200, 'POST', `/invoices/${String(wrong)}/void`, { reason: 'a wrong rate' });
+    await close();
+    expect(await invoiceOf()).toMatchObject({ total: '5.00', replaces_invoice_id: wrong });
+    expect(await documents()).toHaveLength(2);
+  });
+
   test('what if: another currency is converted in the same way, or said not to be comparable', async () => {
     await api.expect(202, 'POST', '/events', calls(100));
     const idea = (currency: string): Json => ({
