@@ -3,13 +3,13 @@
 -- As published: one unit of base_currency is rate units of quote_currency. Of one source, pair and day the rate learned last holds,
 -- for documents that are not issued; the others pin what they were converted at.
 CREATE TABLE exchange_rates (
-  learned_order   bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   source          text NOT NULL,
   base_currency   text NOT NULL CHECK (base_currency ~ '^[A-Z]{3}$'),
   quote_currency  text NOT NULL CHECK (quote_currency ~ '^[A-Z]{3}$'),
   rate_date       date NOT NULL,
   rate            numeric NOT NULL CHECK (rate > 0),
   imported_by     text NOT NULL,
+  learned_order   bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   learned_at      timestamptz NOT NULL DEFAULT now(),
   CHECK (base_currency <> quote_currency)
 );
