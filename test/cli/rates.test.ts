@@ -190,4 +190,10 @@ test('a charge in another currency shows rate, day and source', async () => {
   const { out } = await run('charges', 'show', 'c');
   expect(out).toMatch(/Converted +94\.976 EUR, at 0\.8 EUR for 1 USD/);
   expect(out).toMatch(/Exchange rate +1 EUR = 1\.25 USD, published on 2024-01-31 \(ecb\)/);
+  const converted = { ...conversion, price: '200.00', rounding: 'half_even' };
+  const calculation = { commitment: { minimum: '160.00', lines: '94.98', converted } };
+  api.answer(() => ({ body: { charge_id: 'c', amount: '65.02', currency: 'EUR', calculation } }));
+  const commitment = await run('charges', 'show', 'c');
+  expect(commitment.out).toMatch(/Commitment +200\.00 USD, at 0\.8 EUR for 1 USD/);
+  expect(commitment.out).not.toContain('Converted');
 });

@@ -34,6 +34,7 @@ function explainCharge(charge: JsonObject): string {
     ],
     ['Formula', `${String(read('formula'))} = ${String(charge['amount'])}`],
     ...conversion(read('conversion')),
+    ...conversion(read('commitment.converted'), 'Commitment'),
     ['Quantity', read('quantity')],
     [
       'Price',
@@ -48,14 +49,17 @@ function explainCharge(charge: JsonObject): string {
 }
 
 /** Of prices in another currency: what the amount is on the invoice, and why. */
-function conversion(applied: unknown): readonly (readonly [string, unknown])[] {
+function conversion(applied: unknown, what = 'Converted'): readonly (readonly [string, unknown])[] {
   if (!isObject(applied)) return [];
-  const { from, to, rate, rate_date: date, source, amount, inputs } = applied;
+  const { from, to, rate, rate_date: date, source, price, inputs } = applied;
+  // Of a commitment it is its own amount that is converted, of any other charge the charge's.
+  const amount =
+    price === undefined ? `${String(applied['amount'])} ${String(to)}` : `${String(price)} ${String(from)}`;
   const published = rows(inputs).map(
     ({ base, quote, rate: own }) => `1 ${String(base)} = ${String(own)} ${String(quote)}`,
   );
   return [
-    ['Converted', `${String(amount)} ${String(to)}, at ${String(rate)} ${String(to)} for 1 ${String(from)}`],
+    [what, `${amount}, at ${String(rate)} ${String(to)} for 1 ${String(from)}`],
     ['Exchange rate', `${published.join(', ')}, published on ${String(date)} (${String(source)})`],
   ];
 }

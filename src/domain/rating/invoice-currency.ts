@@ -2,6 +2,7 @@
 import { compareText } from '../compare-text.js';
 import { decimal } from '../decimal.js';
 import type { D } from '../decimal.js';
+import { invariant } from '../failure.js';
 import { convert } from '../money/conversion.js';
 import type { AppliedRate } from '../money/conversion.js';
 import { minorUnits } from '../money/currency.js';
@@ -55,7 +56,9 @@ export function currencyProblem(
 export function rateFor({ currency, rates }: Billing, own: string): AppliedRate | null {
   if (currency === undefined || own === currency) return null;
   const found = rates?.get(own);
-  return found === undefined || 'missing' in found ? null : found;
+  if (found === undefined || 'missing' in found) return null;
+  invariant(found.to === currency, `a rate from ${own} to ${found.to} converts nothing to ${currency}`);
+  return found;
 }
 
 /**
