@@ -37,6 +37,7 @@ const customerFacts: CustomerFacts = {
   lateUsageQuietTime: 'PT1H',
   skipEmptyInvoices: false,
   approvalThreshold: null,
+  currencyConversion: null,
   tags: {},
   buyer: { address: '1 Bench Street' },
 };

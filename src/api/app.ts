@@ -31,6 +31,7 @@ import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
 import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
+import { exchangeRateRoutes } from './routes/exchange-rates.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
@@ -90,6 +91,7 @@ const allRoutes = [
   eventSchemaReadRoutes,
   tagRoutes,
   priceBookRoutes,
+  exchangeRateRoutes,
   priceEvaluationRoutes,
   priceEvaluationRunRoutes,
   billingPeriodRoutes,

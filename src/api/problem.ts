@@ -61,6 +61,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   UNKNOWN_CURRENCY: { status: 422, title: 'Unknown currency' },
   UNKNOWN_TIME_ZONE: { status: 422, title: 'Unknown time zone' },
   CURRENCY_MISMATCH: { status: 422, title: 'Currencies differ' },
+  EXCHANGE_RATE_MISSING: { status: 422, title: 'Exchange rate missing' },
   CURRENCY_LOCKED: { status: 409, title: 'The currency cannot change now' },
   UNKNOWN_METER: { status: 404, title: 'Unknown meter' },
   METER_IMMUTABLE: { status: 409, title: 'A meter never changes' },

@@ -6,7 +6,7 @@ import { keepingOverrides } from '../domain/rating/overrides.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { BillingPeriod, Storage } from '../storage/types.js';
-import { pinnedPriceFacts, priceFactsOf, rateWith } from './price-facts.js';
+import { pinnedPriceFacts, priceFactsOf, rateWith, withCurrentRates } from './price-facts.js';
 import type { PriceFacts } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
 
@@ -43,18 +43,19 @@ export async function evaluatePeriod(
  */
 async function evaluatedFacts(
   storage: Pick<Storage, 'reference'>,
-  { customerId, from, to }: BillingPeriod,
+  period: BillingPeriod,
   { facts, version: priceBook }: { readonly facts: PriceFacts; readonly version: PriceBookVersion },
 ): Promise<PriceFacts> {
+  const { customerId, from, to } = period;
   const isForNext = priceBook.fees.some(({ billed }) => billed === 'in_advance');
   const next = isForNext ? await periodFrom(storage, customerId, to) : null;
   const segments = [{ from, to, priceBook }];
-  return {
+  return withCurrentRates(storage, period, {
     ...facts,
     segments,
     meterSegments: keepingOverrides(segments, facts.meterSegments),
     next: next === null ? null : { ...next, segments: [{ ...next, priceBook }] },
-  };
+  });
 }
 
 /** Computed, not looked up: a stored period would stay as it is when the customer's calendar changes (RULES 22). */

@@ -7,6 +7,7 @@ import { type MeterInForce, holdsAtAll } from '../domain/metering/meter-versions
 import { EventTotals } from '../domain/rating/event-totals.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import type { ConversionRates } from '../domain/rating/invoice-currency.js';
 import { overrideCode, withOverrides } from '../domain/rating/overrides.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
@@ -14,6 +15,7 @@ import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUs
 import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
+import { conversionRates, pinnedRates, ratesOfPins } from './exchange-rates.js';
 import type { BillingPeriod, Customer, Storage } from '../storage/types.js';
 
 type Reference = Pick<Storage, 'reference'>;
@@ -29,6 +31,8 @@ export interface PriceFacts {
   readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
   /** The period after this one, where a fee is billed in advance for it. */
   readonly next: NextPeriod | null;
+  /** What prices in other currencies are converted at; what is missing in it has no conversion set up. */
+  readonly rates: ConversionRates;
 }
 
 /** What is known now: of two versions for the same time the one learned last holds (RULES 21). @throws UNKNOWN_CUSTOMER */
@@ -45,15 +49,15 @@ export async function priceFactsOf(
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
   const schedule = { assignments, versions, startOfDay };
   const segments = priceSegments(period, schedule);
-  return {
-    customer,
+  const priced = {
     currency: customer.currency,
-    customerVersionId: customer.customerVersionId,
-    meters,
     segments,
     meterSegments: await overridden(reference, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
   };
+  const { currencyConversion: conversion, customerVersionId } = customer;
+  const rates = await conversionRates(storage, period, { priced, conversion });
+  return { ...priced, customer, customerVersionId, meters, rates };
 }
 
 /** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
@@ -110,6 +114,7 @@ export async function pinnedPriceFacts(
       next === undefined
         ? null
         : { from: next.from, to: next.to, segments: next.price_segments.map((segment) => unpinned(segment, books)) },
+    rates: ratesOfPins(pins.exchange_rates),
     meterSegments: new Map(
       byMeter.map(([meter, segments]) => [meter, segments.map((segment) => unpinned(segment, books))]),
     ),
@@ -125,7 +130,15 @@ function unpinned(
   return { from, to, priceBook };
 }
 
-export function pinsOf({ customerVersionId, meters, segments, meterSegments, next }: PriceFacts): PinnedVersions {
+export function pinsOf({
+  customerVersionId,
+  meters,
+  segments,
+  meterSegments,
+  next,
+  rates,
+}: PriceFacts): PinnedVersions {
+  const exchangeRates = pinnedRates(rates);
   return {
     customer_version_id: customerVersionId,
     meter_ids: meters.map(({ meterId }) => meterId).sort(),
@@ -138,6 +151,7 @@ export function pinsOf({ customerVersionId, meters, segments, meterSegments, nex
         [...meterSegments].sort(([a], [b]) => (a < b ? -1 : 1)).map(([meter, own]) => [meter, own.map(pinned)]),
       ),
     }),
+    ...(exchangeRates.length > 0 && { exchange_rates: exchangeRates }),
   };
 }
 
@@ -146,6 +160,22 @@ const pinned = ({ from, to, priceBook }: PriceSegment): PinnedSegment => ({
   to,
   price_book_id: priceBook?.priceBookId ?? null,
 });
+
+/**
+ * The same with rates for the currencies that no document of the period has pinned one for, as the customer has its prices
+ * converted now (RULES 39).
+ */
+export async function withCurrentRates(
+  storage: Reference,
+  period: BillingPeriod,
+  facts: PriceFacts,
+): Promise<PriceFacts> {
+  const { currencyConversion: conversion } = await customerOf(storage, period.customerId);
+  return {
+    ...facts,
+    rates: await conversionRates(storage, period, { priced: facts, conversion, pinned: facts.rates }),
+  };
+}
 
 /** Usage of these meters by these segments; rows of other meters do no harm. */
 export type UsageOf = (
@@ -178,8 +208,8 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, source:
     const part = { meters, segments, usage: all.filter(({ meter }) => ids.has(meter)) };
     parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
-  const { currency, segments, next } = facts;
-  const result = rateParts({ period, currency, ...(next !== null && { next }) }, parts);
+  const { currency, rates, segments, next } = facts;
+  const result = rateParts({ period, currency, rates, ...(next !== null && { next }) }, parts);
   const isCounted = isCountedForFees(segments, next);
   return { ...result, usage: parts.flatMap(({ usage }) => usage.filter(({ meter }) => !isCounted(meter))) };
 }

@@ -1,6 +1,6 @@
 /** What a billing case may ask of the program, whether it runs in memory or behind the HTTP API. */
 import type { GroupKey } from '../domain/values.js';
-import type { BillingCase, CaseAdjustment, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from './format.js';
 
 /** A single event, repetitions and shorthand already written out. */
 export interface PlainEvent {
@@ -45,6 +45,7 @@ export interface CaseCharge {
   readonly price_book_version: string;
   readonly quantity: string;
   readonly formula: string;
+  readonly conversion?: { readonly rate: string; readonly rate_date: string; readonly amount: string } | undefined;
 }
 
 /** A step was not carried out, or not wholly, for a reason with a code: the API's, or that of the finding that holds an invoice. */
@@ -68,6 +69,7 @@ export interface CaseEngine {
   /** Sends the events in one request; refused ones do not keep the others away. */
   sendEvents(events: readonly PlainEvent[]): Awaitable<void>;
   learnPriceBook(version: Readonly<Record<string, unknown>>): Awaitable<void>;
+  learnExchangeRates(rates: readonly CaseExchangeRate[]): Awaitable<void>;
   adjustEvent(adjustment: CaseAdjustment): Awaitable<void>;
   closePeriod(period: string): Awaitable<void>;
   reRate(reRating: CaseReRating): Awaitable<void>;

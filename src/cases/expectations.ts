@@ -2,10 +2,11 @@
 import { addDecimals, compareDecimals } from '../domain/decimal.js';
 import { parseInstant } from '../domain/time/instant.js';
 import type { DecimalString, GroupKey } from '../domain/values.js';
-import type { CaseDocument, CaseDocumentLine, CaseWindow } from './engine.js';
+import type { CaseCharge, CaseDocument, CaseDocumentLine, CaseWindow } from './engine.js';
 import type { ExpectedCorrection, ExpectedInvoice, ExpectedLine, ExpectedUsage, ExpectedWindows } from './format.js';
 
 type Differences = readonly string[];
+type ExpectedConversion = NonNullable<ExpectedLine['charges']>[number]['conversion'];
 
 const sameDecimal = (a: string, b: string): boolean => compareDecimals(a as DecimalString, b as DecimalString) === 0;
 const sumOf = (quantities: readonly string[]): string => addDecimals(quantities as readonly DecimalString[]);
@@ -99,8 +100,23 @@ function differencesInCharges(name: string, expected: ExpectedLine, line: CaseDo
         ...textDifference(`price book version of ${place}`, charge.price_book_version, found.price_book_version),
         ...decimalDifference(`quantity of ${place}`, charge.quantity, found.quantity),
         ...textDifference(`formula of ${place}`, charge.formula, found.formula),
+        ...differencesInConversion(place, charge.conversion, found.conversion),
       ];
     }),
+  ];
+}
+
+function differencesInConversion(
+  place: string,
+  expected: ExpectedConversion,
+  found: CaseCharge['conversion'],
+): Differences {
+  if (expected === undefined) return [];
+  if (found === undefined) return [`expected that ${place} is converted, and it is not`];
+  return [
+    ...decimalDifference(`rate of ${place}`, expected.rate, found.rate),
+    ...textDifference(`day of the rate of ${place}`, expected.rate_date, found.rate_date),
+    ...decimalDifference(`converted amount of ${place}`, expected.amount, found.amount),
   ];
 }
 

@@ -28,7 +28,21 @@ const customer = z.strictObject({
   time_zone: z.string().optional().describe('IANA; UTC when not given'),
   billing_anchor_day: z.int().min(1).max(31).optional(),
   skip_empty_invoices: z.boolean().optional(),
+  currency_conversion: z
+    .strictObject({ source: text, max_age_days: z.int().min(0).optional() })
+    .optional()
+    .describe('Whose exchange rates convert prices in another currency'),
 });
+
+const exchangeRate = z
+  .strictObject({
+    source: text.optional().describe('ecb when not given'),
+    base: text,
+    quote: text,
+    date: z.string(),
+    rate: z.string(),
+  })
+  .describe('One unit of base is so many of quote; published on that day');
 
 const meter = z.strictObject({
   code: text,
@@ -80,6 +94,7 @@ const actions = {
   events: z.array(event).min(1).optional(),
   usage: z.array(usage).min(1).optional(),
   price_book: priceBook.optional().describe('A version that becomes known only now'),
+  exchange_rates: z.array(exchangeRate).min(1).optional().describe('Rates that become known only now'),
   adjust_event: adjustment.optional(),
   close_period: period.optional(),
   re_rate: reRating.optional(),
@@ -89,6 +104,10 @@ const expectedCharge = z.strictObject({
   price_book_version: z.string(),
   quantity: decimalText.optional(),
   formula: z.string().optional(),
+  conversion: z
+    .strictObject({ rate: decimalText.optional(), rate_date: z.string().optional(), amount: decimalText.optional() })
+    .optional()
+    .describe('Of a price in another currency: the rate, its day, and the amount in the invoice’s currency'),
 });
 const expectedLine = z.strictObject({
   meter: text.optional(),
@@ -148,6 +167,7 @@ const billingCase = z
     customer,
     meters: z.array(meter).min(1),
     price_books: z.array(priceBook).min(1).describe('The customer is assigned the first one from its beginning'),
+    exchange_rates: z.array(exchangeRate).optional(),
     steps: z.array(step).min(1),
   })
   .describe('A billing case: facts, steps, and what must come out');
@@ -164,6 +184,7 @@ export type CaseMeter = z.infer<typeof meter>;
 export type CaseEvent = z.infer<typeof event>;
 export type CaseUsage = z.infer<typeof usage>;
 export type CaseAdjustment = z.infer<typeof adjustment>;
+export type CaseExchangeRate = z.infer<typeof exchangeRate>;
 export type CaseReRating = z.infer<typeof reRating>;
 export type CaseAction = z.infer<typeof action>;
 export type CaseStep = z.infer<typeof step>;

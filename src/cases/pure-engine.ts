@@ -21,6 +21,7 @@ import { asSegmentUsage, usageBetween, usageOfPeriod } from '../domain/metering/
 import { pricedPools } from '../domain/rating/pools.js';
 import { findCurrency } from '../domain/money/currency.js';
 import { formatAmount } from '../domain/money/rounding.js';
+import type { ConversionRates } from '../domain/rating/invoice-currency.js';
 import { EventTotals } from '../domain/rating/event-totals.js';
 import { parsePriceBook, requireMetersOf } from '../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
@@ -34,12 +35,14 @@ import { parsePeriodName } from '../domain/time/local-date.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import { StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from './engine.js';
-import type { BillingCase, CaseAdjustment, CaseMeter, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseMeter, CaseReRating } from './format.js';
 import { PureLedger } from './pure-ledger.js';
+import { PureRates } from './pure-rates.js';
 
 interface PinnedPrices {
   readonly segments: readonly PriceSegment[];
   readonly next: NextPeriod;
+  readonly rates: ConversionRates;
 }
 
 /** What was issued for a period, and the versions that its later documents for late usage use (RULES 21). */
@@ -55,6 +58,7 @@ export class PureEngine implements CaseEngine {
   private readonly calendar: readonly CalendarSegment[];
   private readonly ledger: PureLedger;
   private readonly currency: string;
+  private readonly rates: PureRates;
   private readonly skipEmptyInvoices: boolean;
   private readonly assignedPriceBook: string;
   private readonly priceBooks: PriceBookVersion[] = [];
@@ -63,7 +67,7 @@ export class PureEngine implements CaseEngine {
   private readonly aggregated = new Map<string, { events: readonly MeteredEvent[]; windows: readonly WindowUsage[] }>();
 
   /** @throws DomainFailure when a fact of the case (not a step) is refused */
-  constructor({ customer, meters, price_books }: BillingCase) {
+  constructor({ customer, meters, price_books, exchange_rates = [] }: BillingCase) {
     this.currency = findCurrency(customer.currency, '/customer/currency').code;
     this.skipEmptyInvoices = customer.skip_empty_invoices ?? false;
     const timeZone = parseTimeZone(customer.time_zone ?? 'UTC', '/customer/time_zone');
@@ -75,12 +79,9 @@ export class PureEngine implements CaseEngine {
     for (const version of price_books) this.learn(version);
     const [first] = this.priceBooks;
     if (first === undefined) throw new DomainFailure('UNKNOWN_PRICE_BOOK', 'The case has no price book.');
-    if (first.currency !== this.currency) {
-      throw new DomainFailure(
-        'CURRENCY_MISMATCH',
-        `The price book is in ${first.currency}, the customer in ${this.currency}.`,
-      );
-    }
+    this.rates = new PureRates(customer.currency_conversion);
+    this.rates.learn(exchange_rates);
+    this.rates.requireConvertible(first.currency, this.currency);
     this.assignedPriceBook = first.code;
   }
 
@@ -102,6 +103,10 @@ export class PureEngine implements CaseEngine {
     this.learn(version);
   }
 
+  learnExchangeRates(rates: readonly CaseExchangeRate[]): void {
+    this.rates.learn(rates);
+  }
+
   adjustEvent(adjustment: CaseAdjustment): void {
     this.ledger.adjust(adjustment);
   }
@@ -114,7 +119,7 @@ export class PureEngine implements CaseEngine {
     if (this.chains.has(period.name)) {
       throw new DomainFailure('PERIOD_ALREADY_INVOICED', `The period ${period.name} is invoiced; re-rate it instead.`);
     }
-    const pinned = this.currentPrices(period);
+    const pinned = this.currentPrices(period, new Map());
     const lines = this.rate(period, pinned);
     if (lines.length === 0 && this.skipEmptyInvoices) return;
     this.chains.set(period.name, {
@@ -130,7 +135,7 @@ export class PureEngine implements CaseEngine {
     const chain = this.chains.get(period.name);
     if (chain === undefined)
       throw new DomainFailure('PERIOD_NOT_INVOICED', `The period ${period.name} has no invoice yet.`);
-    const prices = keepsPins(reason) ? chain.pinned : this.currentPrices(period);
+    const prices = keepsPins(reason) ? chain.pinned : this.currentPrices(period, chain.pinned.rates);
     const correction = compareWithInvoiced(chain.invoiced, this.rate(period, prices));
     chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
     // The price that was named is a fact of the period from now on, also where it makes no difference yet (RULES 21).
@@ -190,9 +195,11 @@ export class PureEngine implements CaseEngine {
     return period;
   }
 
-  private currentPrices(period: CalendarPeriod): PinnedPrices {
+  /** @param pinned the rates of the period's documents, which stay (RULES 39) */
+  private currentPrices(period: CalendarPeriod, pinned: ConversionRates): PinnedPrices {
     const { from, to } = periodContaining(this.calendar, period.to);
-    return { segments: this.segmentsOf(period), next: { from, to, segments: this.segmentsOf({ from, to }) } };
+    const prices = { segments: this.segmentsOf(period), next: { from, to, segments: this.segmentsOf({ from, to }) } };
+    return { ...prices, rates: this.rates.ofPeriod(period, { ...prices, currency: this.currency }, pinned) };
   }
 
   private segmentsOf(stretch: Interval): readonly PriceSegment[] {
@@ -219,7 +226,7 @@ export class PureEngine implements CaseEngine {
   }
 
   /** @throws StepRefusal with the code of the first finding that would hold the invoice */
-  private rate(period: CalendarPeriod, { segments, next }: PinnedPrices): readonly RatedLine[] {
+  private rate(period: CalendarPeriod, { segments, next, rates }: PinnedPrices): readonly RatedLine[] {
     const meters = this.metersIn(period);
     const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
     const windows = this.smallWindows(period).filter(({ meter }) => adding.has(meter));
@@ -230,6 +237,7 @@ export class PureEngine implements CaseEngine {
     const { lines, problems } = ratePeriod({
       period,
       currency: this.currency,
+      rates,
       meters,
       segments,
       usage,

@@ -83,6 +83,7 @@ async function act(engine: CaseEngine, action: CaseAction, { billingCase, number
   if (action.events !== undefined) await engine.sendEvents(expandEvents(action.events));
   if (action.usage !== undefined) await engine.sendEvents(expandUsage(action.usage, billingCase.meters, number));
   if (action.price_book !== undefined) await engine.learnPriceBook(action.price_book);
+  if (action.exchange_rates !== undefined) await engine.learnExchangeRates(action.exchange_rates);
   if (action.adjust_event !== undefined) await engine.adjustEvent(action.adjust_event);
   if (action.close_period !== undefined) await engine.closePeriod(action.close_period);
   if (action.re_rate !== undefined) await engine.reRate(action.re_rate);

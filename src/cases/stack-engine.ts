@@ -9,7 +9,7 @@ import { parseInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
 import { StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent, StartEngine } from './engine.js';
-import type { BillingCase, CaseAdjustment, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from './format.js';
 import { HttpClient } from './http-client.js';
 
 const eventsPerRequest = 1000;
@@ -23,6 +23,7 @@ const holdingCodes: readonly string[] = [
   'METER_DROPPED_FROM_PRICE_BOOK',
   'TOO_MANY_GROUPS',
   'CURRENCY_MISMATCH',
+  'EXCHANGE_RATE_MISSING',
   'UNREADABLE_VALUE',
 ];
 
@@ -66,7 +67,14 @@ const invoiceAnswer = z.object({
       corrected_amount: z.string().optional(),
       calculation: z.object({
         formula: z.string(),
-        charges: z.array(z.object({ price_book_version: z.string(), quantity: z.string(), formula: z.string() })),
+        charges: z.array(
+          z.object({
+            price_book_version: z.string(),
+            quantity: z.string(),
+            formula: z.string(),
+            conversion: z.object({ rate: z.string(), rate_date: z.string(), amount: z.string() }).optional(),
+          }),
+        ),
       }),
     }),
   ),
@@ -95,7 +103,7 @@ class StackEngine implements CaseEngine {
     private readonly run: string,
   ) {}
 
-  async create({ customer, meters, price_books, steps, name }: BillingCase): Promise<void> {
+  async create({ customer, meters, price_books, exchange_rates = [], steps, name }: BillingCase): Promise<void> {
     for (const meter of meters) {
       await this.http.request('POST', '/meters', {
         ...meter,
@@ -104,9 +112,12 @@ class StackEngine implements CaseEngine {
       });
     }
     for (const version of price_books) await this.learnPriceBook(version);
+    await this.learnExchangeRates(exchange_rates);
+    const { currency_conversion: conversion } = customer;
     this.facts = {
       name: name.slice(0, 128),
       ...customer,
+      ...(conversion !== undefined && { currency_conversion: { ...conversion, source: this.own(conversion.source) } }),
       price_book: this.own(String(price_books[0]?.['code'])),
       // Nothing is invoiced or corrected but by the steps of the case.
       invoice_delay: 'P365D',
@@ -138,6 +149,12 @@ class StackEngine implements CaseEngine {
       ...(typeof code === 'string' ? { code: this.own(code) } : {}),
       ...(Array.isArray(prices) ? { prices: prices.map((price: unknown) => this.ownPrice(price)) } : {}),
     });
+  }
+
+  async learnExchangeRates(rates: readonly CaseExchangeRate[]): Promise<void> {
+    for (const { source = 'ecb', ...rate } of rates) {
+      await this.http.request('POST', '/exchange-rates', { source: this.own(source), rates: [rate] });
+    }
   }
 
   async adjustEvent({ event_id, source, type, replacement }: CaseAdjustment): Promise<void> {

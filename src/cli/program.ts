@@ -11,6 +11,7 @@ import { addImportCommand } from './commands/import.js';
 import { addInvoiceCommands } from './commands/invoices.js';
 import { addOperationCommands } from './commands/operations.js';
 import { addPeriodCommands } from './commands/periods.js';
+import { addRateCommands } from './commands/rates.js';
 import { addReconciliationCommands } from './commands/reconciliations.js';
 import { addReferenceCommands } from './commands/reference.js';
 import { addReRatingCommands } from './commands/re-ratings.js';
@@ -67,6 +68,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addFindingCommands(program, dependencies);
   addDeadLetterCommands(program, dependencies);
   addReferenceCommands(program, dependencies);
+  addRateCommands(program, dependencies);
   addSchemaCommands(program, dependencies);
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);

@@ -196,11 +196,22 @@ function groupParagraphs(group: GroupKey): Paragraph[] {
 /** One formula; or, after a change of price within the period, one for each price with the days it was in force. */
 function calculation(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
   const { formula, charges } = line.calculation;
-  if (charges.length < 2) return [muted(inTerms(formula))];
-  return charges.map((charge) => {
+  const rates = conversions(line).map(muted);
+  if (charges.length < 2) return [muted(inTerms(formula)), ...rates];
+  const formulas = charges.map((charge) => {
     const days = charge.in_force.map(({ from, to }) => formatPeriod(from, to, invoice.timeZone));
     return muted(`${days.join(', ')}: ${inTerms(charge.formula)}`);
   });
+  return [...formulas, ...rates];
+}
+
+/** Of prices in another currency: at which rate of which day they were converted. */
+function conversions({ calculation: { charges } }: InvoiceLineItem): readonly string[] {
+  const applied = charges.flatMap(({ conversion, commitment }) => conversion ?? commitment?.converted ?? []);
+  const texts = applied.map(
+    ({ from, to, rate, rate_date: date, source }) => `1 ${from} = ${rate} ${to} (${source}, ${formatDay(date)})`,
+  );
+  return [...new Set(texts)];
 }
 
 /** A formula that is broken over lines only before a sign that joins terms: `1000 × 0.10` stays together. */
@@ -229,9 +240,14 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
       heading: 'About this document',
       text:
         `All amounts are in ${invoice.currency}. Days and the service period are those of the time zone ` +
-        `${invoice.timeZone}. Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
+        `${invoice.timeZone}. ${aboutPrices(invoice)}Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
     },
   ];
+}
+
+function aboutPrices({ lines, currency }: Invoice): string {
+  if (lines.every((line) => conversions(line).length === 0)) return '';
+  return `Prices in another currency are converted to ${currency} at the exchange rate shown with the line. `;
 }
 
 function aboutCorrection(invoice: Invoice, { correctedInvoice }: InvoiceDocumentOptions): string {

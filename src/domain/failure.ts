@@ -89,6 +89,7 @@ export const failureCodes = [
   'PRICE_BOOK_VERSION_SUPERSEDED',
   'NOTHING_TO_EVALUATE',
   'PRICE_EVALUATION_NOT_FOUND',
+  'EXCHANGE_RATE_MISSING',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -273,8 +273,8 @@ const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
  */
 export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>> {
   const charge = await readCharge(db, chargeId);
-  // A fee is made from no event.
-  if (charge === null || charge.meter_id === null) return { data: [], nextCursor: null };
+  // A fee is made from no event, and a charge that was retired stands for none any more.
+  if (charge === null || charge.meter_id === null || charge.event_count === '0') return { data: [], nextCursor: null };
   const meters = await metersOfCharge(db, charge);
   const { text, values } = chargeEventsSql(charge, meters, page);
   const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);

@@ -198,6 +198,7 @@ function factsOf(facts: CustomerFacts): CustomerFacts {
     lateUsageQuietTime: facts.lateUsageQuietTime,
     skipEmptyInvoices: facts.skipEmptyInvoices,
     approvalThreshold: facts.approvalThreshold === null ? null : plainText(new Prisma.Decimal(facts.approvalThreshold)),
+    currencyConversion: facts.currencyConversion,
     tags: facts.tags,
     buyer: facts.buyer,
   };
@@ -211,8 +212,11 @@ function versionRow(
   { customerId, facts }: PutCustomer,
   { version, calendarFrom }: { readonly version: number; readonly calendarFrom: Instant | null },
 ): Prisma.CustomerVersionUncheckedCreateInput {
+  const { currencyConversion, ...columns } = facts;
   return {
-    ...facts,
+    ...columns,
+    conversionSource: currencyConversion?.source ?? null,
+    conversionMaxAgeDays: currencyConversion?.maxAgeDays ?? null,
     customerVersionId: uuidOf('customer-version', customerId, version),
     customerId,
     version,
@@ -236,11 +240,19 @@ function customerOf(row: CustomerVersion): Customer {
     lateUsageQuietTime: row.lateUsageQuietTime,
     skipEmptyInvoices: row.skipEmptyInvoices,
     approvalThreshold: row.approvalThreshold === null ? null : plainText(row.approvalThreshold),
+    currencyConversion: conversionOf(row),
     tags: row.tags as Readonly<Record<string, string>>,
     buyer: row.buyer as Readonly<Record<string, string>>,
     calendarFrom: row.calendarFrom === null ? null : instantOf(row.calendarFrom),
     learnedAt: instantOf(row.learnedAt),
   };
+}
+
+function conversionOf({
+  conversionSource: source,
+  conversionMaxAgeDays: maxAgeDays,
+}: Pick<CustomerVersion, 'conversionSource' | 'conversionMaxAgeDays'>): Customer['currencyConversion'] {
+  return source === null || maxAgeDays === null ? null : { source, maxAgeDays };
 }
 
 function assignmentOf(row: AssignmentRow): PriceBookAssignment {

@@ -1,8 +1,17 @@
 /** Reference facts: customers, meters, price books, assignments. Part of types.ts. */
 import type { Meter } from '../domain/metering/meter.js';
+import type { ExchangeRate, QuotedPair } from '../domain/money/conversion.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { DecimalString, Instant, Interval, LocalDate } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
+
+/** How prices in another currency come onto a customer's invoices (RULES 39). */
+export interface CurrencyConversion {
+  /** Whose exchange rates. */
+  readonly source: string;
+  /** How old a rate may be on a period's last day. */
+  readonly maxAgeDays: number;
+}
 
 export interface CustomerFacts {
   readonly name: string;
@@ -15,6 +24,8 @@ export interface CustomerFacts {
   readonly lateUsageQuietTime: string;
   readonly skipEmptyInvoices: boolean;
   readonly approvalThreshold: DecimalString | null;
+  /** null: prices in another currency are refused. */
+  readonly currencyConversion: CurrencyConversion | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly buyer: Readonly<Record<string, string>>;
 }
@@ -37,6 +48,26 @@ export interface PriceBookAssignment {
   readonly learnedOrder: number;
   readonly decidedBy: string;
   readonly learnedAt: Instant;
+}
+
+export interface StoredExchangeRate extends ExchangeRate {
+  readonly importedBy: string;
+  readonly learnedAt: Instant;
+}
+
+/** What came of an import: rates that were new, that replaced another one, and that were known already. */
+export interface ImportedRates {
+  readonly added: number;
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+export interface ExchangeRateFilter {
+  readonly source?: string | undefined;
+  readonly base?: string | undefined;
+  readonly quote?: string | undefined;
+  /** Of each source and pair the one published last on or before that day. */
+  readonly on?: LocalDate | undefined;
 }
 
 export interface PriceBookCorrection {
@@ -63,6 +94,12 @@ export interface BillingPeriod extends Interval {
   readonly customerVersionId: string;
   readonly timeZone: string;
   readonly cuts: readonly Instant[];
+}
+
+/** Both days belong to it. */
+export interface RateDays {
+  readonly from: LocalDate;
+  readonly to: LocalDate;
 }
 
 export interface ReferenceStore {
@@ -127,4 +164,16 @@ export interface ReferenceStore {
   ): Promise<{ override: PriceOverride; created: boolean }>;
   /** All versions, oldest first. */
   priceOverrides(customerId: string): Promise<readonly PriceOverride[]>;
+
+  /**
+   * Appends, all or nothing, every rate that differs from the one that holds for its source, pair and day.
+   * @param rates a source, pair and day at most once
+   */
+  addExchangeRates(rates: readonly ExchangeRate[], importedBy: string): Promise<ImportedRates>;
+  /** Those that hold, of the days from `from` to `to`, with any of the currencies on either side. */
+  exchangeRates(source: string, currencies: readonly string[], days: RateDays): Promise<readonly ExchangeRate[]>;
+  /** What a source quotes at all. */
+  quotedPairs(source: string): Promise<readonly QuotedPair[]>;
+  /** Those that hold, the newest day first, then by source and pair. */
+  listExchangeRates(filter: ExchangeRateFilter, page: PageRequest): Promise<Page<StoredExchangeRate>>;
 }

@@ -15,8 +15,9 @@ import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { StepRefusal } from '../../src/cases/engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from '../../src/cases/engine.js';
-import type { BillingCase, CaseAdjustment, CaseReRating } from '../../src/cases/format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from '../../src/cases/format.js';
 import { invoiceToWire } from '../../src/domain/invoicing/invoice-to-wire.js';
+import { parseRates } from '../../src/domain/money/parse-rates.js';
 import { parsePriceBook, requireMetersOf } from '../../src/domain/rating/parse-price-book.js';
 import { parseInstant } from '../../src/domain/time/instant.js';
 import { parsePeriodName } from '../../src/domain/time/local-date.js';
@@ -45,7 +46,7 @@ export class ActivityCaseEngine implements CaseEngine {
     this.activities = createActivities({ storage, client, settings, now: () => now });
   }
 
-  static async start({ customer, meters, price_books }: BillingCase): Promise<ActivityCaseEngine> {
+  static async start({ customer, meters, price_books, exchange_rates = [] }: BillingCase): Promise<ActivityCaseEngine> {
     const database = await createTestDatabase();
     const storage = createStorage(database.url);
     const engine = new ActivityCaseEngine(storage, async () => {
@@ -54,6 +55,8 @@ export class ActivityCaseEngine implements CaseEngine {
     });
     for (const meter of meters) await storage.reference.createMeter(meterOf(meterBody.parse(meter)));
     for (const version of price_books) await engine.learnPriceBook(version);
+    await engine.learnExchangeRates(exchange_rates);
+    const { currency_conversion: conversion } = customer;
     const priceBook = String(price_books[0]?.['code']);
     const facts = {
       ...acme,
@@ -62,6 +65,8 @@ export class ActivityCaseEngine implements CaseEngine {
       billingAnchorDay: customer.billing_anchor_day ?? 1,
       skipEmptyInvoices: customer.skip_empty_invoices ?? false,
       priceBook,
+      currencyConversion:
+        conversion === undefined ? null : { source: conversion.source, maxAgeDays: conversion.max_age_days ?? 7 },
     };
     await storage.reference.putCustomer(customerId, facts, null);
     await storage.reference.assignPriceBook(customerId, priceBook, null);
@@ -91,6 +96,12 @@ export class ActivityCaseEngine implements CaseEngine {
     const content = parsePriceBook(version);
     requireMetersOf(content, await this.storage.reference.meters());
     await this.storage.reference.createPriceBook(content);
+  }
+
+  async learnExchangeRates(rates: readonly CaseExchangeRate[]): Promise<void> {
+    for (const { source = 'ecb', ...rate } of rates) {
+      await this.storage.reference.addExchangeRates(parseRates(source, [rate]), 'ann');
+    }
   }
 
   async adjustEvent({ event_id: eventId, source = '', type, replacement }: CaseAdjustment): Promise<void> {

@@ -35,6 +35,7 @@ const facts: CustomerFacts = {
   lateUsageQuietTime: 'PT1H',
   skipEmptyInvoices: false,
   approvalThreshold: null,
+  currencyConversion: null,
   tags: {},
   buyer: { address: 'Road 2' },
 };

@@ -190,7 +190,8 @@ describe('an override', () => {
       'VALIDATION_FAILED',
       '/prices',
     ],
-    ['with a currency', override('1', { currency: 'EUR' }), 'UNKNOWN_PROPERTY', '/currency'],
+    ['in a currency that is not converted', override('1', { currency: 'EUR' }), 'CURRENCY_MISMATCH', '/currency'],
+    ['in no currency', override('1', { currency: 'EUX' }), 'UNKNOWN_CURRENCY', '/currency'],
   ])('%s is refused', async (_name, body, code, pointer) => {
     const problem = await api.refused(code, 422, 'PUT', overrides(), body);
     expect(problem['errors']).toMatchObject([{ pointer }]);

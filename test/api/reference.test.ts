@@ -35,6 +35,7 @@ describe('PUT /customers', () => {
       late_usage_quiet_time: 'PT1H',
       skip_empty_invoices: false,
       approval_threshold: null,
+      currency_conversion: null,
       tags: {},
       buyer: {},
       version: 1,

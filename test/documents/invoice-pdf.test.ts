@@ -1,5 +1,5 @@
 import { renderInvoicePdf } from '../../src/documents/invoice-pdf.js';
-import type { Invoice } from '../../src/domain/invoicing/invoice.js';
+import type { Invoice, InvoiceLineItem } from '../../src/domain/invoicing/invoice.js';
 import { decimal, instant, sampleInvoice, sampleLine } from './invoices.js';
 import { pageText, readPdf } from './pdf-text.js';
 import type { TextItem } from './pdf-text.js';
@@ -83,6 +83,26 @@ describe('an invoice as a PDF', () => {
       expect(all).toContain(`${((index + 1) * 1_234_567).toLocaleString('en-US')}.25`);
     }
     expect(all.filter((text) => text === 'tier: (none)')).toHaveLength(60);
+  });
+
+  it('shows the rate, its day and source under a line whose prices are in another currency', async () => {
+    const applied = { from: 'EUR', to: 'USD', rate: '1.0837', rate_date: '2024-01-31', source: 'ecb', inputs: [] };
+    const charge = { formula: '1000 × 0.10', in_force: [], conversion: { ...applied, amount: '108.37' } };
+    const line = sampleLine({
+      amount: decimal('108.37'),
+      calculation: {
+        formula: '[1000 × 0.10] × 1.0837',
+        charges: [charge] as unknown as InvoiceLineItem['calculation']['charges'],
+      },
+    });
+    const text = (await pagesOf(sampleInvoice({ lines: [line, sampleLine()] }))).map(pageText).join(' ');
+    const words = text.replace(/\s+/g, ' ');
+    expect(words).toContain('1 EUR = 1.0837 USD (ecb, 31 January 2024)');
+    expect(words).toContain(
+      'Prices in another currency are converted to USD at the exchange rate shown with the line.',
+    );
+    const plain = (await pagesOf(sampleInvoice())).map(pageText).join(' ').replace(/\s+/g, ' ');
+    expect(plain).not.toContain('exchange rate');
   });
 
   it('keeps everything on the paper, however long the words', async () => {

@@ -82,8 +82,11 @@ function intlDigits(currency: string): number | undefined {
 test.each([
   ['USD', 2],
   ['JPY', 0],
+  ['KRW', 0],
   ['KWD', 3],
+  ['BHD', 3],
   ['CLF', 4],
+  ['UYW', 4],
   ['HUF', 2],
   ['SLE', 2],
   ['VED', 2],

@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import { EventTotals } from '../../src/domain/rating/event-totals.js';
 import { ratePeriod } from '../../src/domain/rating/rate.js';
 import type { RatedLine, RatingInput } from '../../src/domain/rating/rating.js';
-import type { DecimalString } from '../../src/domain/values.js';
+import { rateOn } from '../../src/domain/money/conversion.js';
+import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { boundOf, meter, ratingInput, used, version } from '../support/rating-input.js';
 import { oracleLine } from '../support/rational-models.js';
 import type { OracleEvents, OracleLinePrice, OracleModel, OracleTerms } from '../support/rational-models.js';
-import { compare, minus, rational, roundHalfEven, sum, valueOfFormula } from '../support/rational-rating.js';
-import { recompute } from '../support/recompute.js';
+import { compare, minus, rational, roundHalfEven, sum, times, valueOfFormula } from '../support/rational-rating.js';
+import { recompute, recomputeInvoiced, recomputeRate } from '../support/recompute.js';
 
 const cents = (max: number): fc.Arbitrary<string> =>
   fc.nat(max).map((n) => `${Math.floor(n / 100)}.${String(n % 100).padStart(2, '0')}`);
@@ -202,6 +203,48 @@ test('the explanation alone is enough to recompute every amount, and its formula
         const stored = JSON.parse(JSON.stringify(calculation)) as typeof calculation;
         expect(compare(recompute(stored), rational(amount))).toBe(0);
         expect(compare(valueOfFormula(stored.formula), rational(amount))).toBe(0);
+      }
+    }),
+    { numRuns: 600 },
+  );
+});
+
+const published: fc.Arbitrary<DecimalString> = fc
+  .integer({ min: 1, max: 99_999_999 })
+  .map((n) => `${Math.floor(n / 10_000)}.${String(n % 10_000).padStart(4, '0')}` as DecimalString);
+const to = fc.constantFrom(
+  ...([
+    ['JPY', 0],
+    ['EUR', 2],
+    ['KWD', 3],
+    ['CLF', 4],
+  ] as const),
+);
+
+test('in another currency: the amounts of prices at the rate, rounded once to its digits; the explanation is enough', () => {
+  fc.assert(
+    fc.property(monthOf(...allNames), published, fc.boolean(), to, (month, text, isInverse, [currency, digits]) => {
+      const pair = isInverse ? { base: currency, quote: 'USD' } : { base: 'USD', quote: currency };
+      const date = '2024-01-31' as LocalDate;
+      const asked = { from: 'USD', to: currency, on: date, maxAgeDays: 0 };
+      const rate = rateOn([{ source: 'test', ...pair, date, rate: text }], asked);
+      if (rate === null) throw new Error('the pair is quoted');
+      const input = { ...inputOf(month), currency, rates: new Map([['USD', rate]]) };
+      const { lines, problems } = ratePeriod(input);
+      const own = rateMonth(month);
+      expect(problems).toEqual([]);
+      expect(lines.length).toBe(own === undefined ? 0 : 1);
+      for (const line of lines) {
+        expect(line.currency).toBe(currency);
+        const expected = times(oracleOf(month), recomputeRate(rate));
+        const total = rational(line.amount);
+        expect(total.n * 10n ** BigInt(digits)).toBe(roundHalfEven(expected, digits) * total.d);
+        expect(compare(valueOfFormula(line.formula), expected)).toBe(0);
+        expect(line.charges.map(({ amount }) => amount)).toEqual(own?.charges.map(({ amount }) => amount));
+        for (const { calculation } of line.charges) {
+          const stored = JSON.parse(JSON.stringify(calculation)) as typeof calculation;
+          expect(compare(recomputeInvoiced(stored), rational(stored.conversion?.amount ?? 'none'))).toBe(0);
+        }
       }
     }),
     { numRuns: 600 },

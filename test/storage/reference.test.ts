@@ -30,6 +30,7 @@ const acme: CustomerFacts = {
   lateUsageQuietTime: 'PT1H',
   skipEmptyInvoices: false,
   approvalThreshold: '1000.50' as DecimalString,
+  currencyConversion: null,
   tags: { tier: 'gold', region: 'eu' },
   buyer: { address: '1 Main St', tax_id: 'DE1' },
 };

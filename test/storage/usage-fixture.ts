@@ -64,6 +64,7 @@ export const acme: CustomerFacts = {
   lateUsageQuietTime: 'PT1H',
   skipEmptyInvoices: false,
   approvalThreshold: null,
+  currencyConversion: null,
   tags: {},
   buyer: {},
 };

@@ -118,9 +118,18 @@ function priceOf(prices: Readonly<Record<string, OraclePrice>>, version: string)
 
 /**
  * The value of an explanation such as `1000 × 0.10 + 5 − 10 % × 20.00 (a note)`, read from left to right; notes in brackets
- * say why and count nothing.
+ * say why and count nothing. Square brackets hold a formula in another currency, and a rate follows: `[1000 × 0.10] × 0.92`.
  */
 export function valueOfFormula(formula: string): Rational {
+  const converted = /(^|[+−] )\[([^\]]*)\] × ([0-9.]+)/.exec(formula);
+  if (converted === null) return valueOfTerms(formula);
+  const [text, sign = '', inner = '', rate = ''] = converted;
+  const value = times(valueOfFormula(inner), rational(rate));
+  const rest = formula.replace(text, `${sign}0`);
+  return plus(valueOfFormula(rest), sign === '− ' ? minus(zero, value) : value);
+}
+
+function valueOfTerms(formula: string): Rational {
   const terms = formula
     .replace(/ \([^)]*\)/g, '')
     .replace(/^−/, '0 − ')

@@ -3,7 +3,7 @@
  * what a reader of `GET /charges/{id}` can do with pencil and paper.
  */
 import type { Calculation } from '../../src/domain/rating/rating.js';
-import { minus, plus, rational, roundHalfEven, sum, times, zero } from './rational-rating.js';
+import { compare, minus, plus, rational, roundHalfEven, sum, times, zero } from './rational-rating.js';
 import type { Rational } from './rational-rating.js';
 
 const product = (a: string, b: string): Rational => times(rational(a), rational(b));
@@ -43,11 +43,42 @@ function ofModel(calculation: Calculation): Rational {
     case 'fixed':
       return ofFixed(calculation);
     case 'minimum_commitment':
-      return minus(
-        rational(calculation.commitment?.minimum ?? 'none'),
-        rational(calculation.commitment?.lines ?? 'none'),
-      );
+      return ofCommitment(calculation);
   }
+}
+
+type Applied = NonNullable<Calculation['conversion']>;
+
+/** The amount in the invoice's currency, not rounded: that in the currency of the price at the rate that is recorded. */
+export function recomputeInvoiced(calculation: Calculation): Rational {
+  const amount = recompute(calculation);
+  const { conversion } = calculation;
+  return conversion === undefined ? amount : times(amount, recomputeRate(conversion));
+}
+
+/** The rate, made again of what was published: `from` into `to`, a leg an input; 15 digits where it was divided for. */
+export function recomputeRate({ from, to, inputs }: Omit<Applied, 'amount'>): Rational {
+  let [at, value, divided] = [from, { n: 1n, d: 1n }, inputs.length > 1];
+  for (const { base, quote, rate } of inputs) {
+    const published = rational(rate);
+    const isInverse = quote === at;
+    if (!isInverse && base !== at) throw new Error(`${base}/${quote} does not lead on from ${at}`);
+    value = times(value, isInverse ? { n: published.d, d: published.n } : published);
+    divided ||= isInverse;
+    at = isInverse ? base : quote;
+  }
+  if (at !== to) throw new Error(`the inputs lead to ${at} and not to ${to}`);
+  return divided ? toSignificantDigits(value, 15) : value;
+}
+
+function toSignificantDigits(value: Rational, digits: number): Rational {
+  const power = (places: number): Rational =>
+    places < 0 ? { n: 1n, d: 10n ** BigInt(-places) } : { n: 10n ** BigInt(places), d: 1n };
+  let exponent = 0;
+  while (compare(value, power(exponent + 1)) >= 0) exponent += 1;
+  while (compare(value, power(exponent)) < 0) exponent -= 1;
+  const places = digits - 1 - exponent;
+  return times({ n: roundHalfEven(times(value, power(places)), 0), d: 1n }, power(-places));
 }
 
 /** A prorated fee has 12 digits after the point, half-even. */
@@ -58,6 +89,20 @@ function ofFixed({ fixed, quantity }: Calculation): Rational {
   const [part, all] = [rational(fixed.elapsed_seconds), rational(fixed.period_seconds)];
   const share = times(whole, { n: part.n * all.d, d: part.d * all.n });
   return { n: roundHalfEven(share, 12), d: 10n ** 12n };
+}
+
+/** In another currency it is converted and rounded first. Which digits the invoice's currency has, its text shows. */
+function ofCommitment({ commitment }: Calculation): Rational {
+  if (commitment === undefined) throw new Error('a commitment is not explained');
+  const { converted, lines } = commitment;
+  let minimum = rational(commitment.minimum);
+  if (converted !== undefined) {
+    if (converted.rounding !== 'half_even') throw new Error('only half-even is worked out here');
+    const places = commitment.minimum.split('.')[1]?.length ?? 0;
+    const due = times(rational(converted.price), recomputeRate(converted));
+    minimum = { n: roundHalfEven(due, places), d: 10n ** BigInt(places) };
+  }
+  return minus(minimum, rational(lines));
 }
 
 function packagesIn(quantity: Rational, size: Rational): Rational {

@@ -3,7 +3,7 @@ import { keepsPins } from '../../domain/correction/reasons.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
 import { segmentsWithNamed } from '../../domain/rating/named-version.js';
-import { pinnedPriceFacts, priceFactsOf } from '../../billing/price-facts.js';
+import { pinnedPriceFacts, priceFactsOf, withCurrentRates } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type { BillingPeriod, ReRating, Storage } from '../../storage/types.js';
 
@@ -15,7 +15,7 @@ interface Pinned {
 /**
  * The versions that a re-rating rates a period with (RULES 21): the pins of its last rating for what was learned about usage;
  * otherwise the price book version that it names, or without one what is known now. Limited to some meters it moves
- * their prices only.
+ * their prices only. What the period's documents converted at stays; only for another currency a rate is looked up (RULES 39).
  * @throws DomainFailure PRICE_BOOK_NOT_IN_FORCE when the named version is never valid in the period
  */
 export async function newPriceFacts(
@@ -24,13 +24,14 @@ export async function newPriceFacts(
   { reRating, pinned }: { readonly reRating: ReRating; readonly pinned: Pinned },
 ): Promise<PriceFacts> {
   const before = await pinnedPriceFacts(storage, period, pinned);
-  if (keepsPins(reRating.reason)) return before;
+  if (keepsPins(reRating.reason)) return withCurrentRates(storage, period, before);
   const after =
     reRating.priceBookId === null
       ? await priceFactsOf(storage, period)
       : await named(storage, period, { before, priceBookId: reRating.priceBookId });
   const { meters } = reRating.scope;
-  return meters === null ? after : limitedTo(meters, before, after);
+  const moved = meters === null ? after : limitedTo(meters, before, after);
+  return withCurrentRates(storage, period, { ...moved, rates: before.rates });
 }
 
 async function named(

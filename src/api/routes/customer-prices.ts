@@ -62,6 +62,9 @@ export async function customerPriceRoutes(app: Api, { storage, clock }: RouteCon
           refusals: [
             'UNKNOWN_CUSTOMER',
             'UNKNOWN_METER',
+            'UNKNOWN_CURRENCY',
+            'CURRENCY_MISMATCH',
+            'EXCHANGE_RATE_MISSING',
             'UNKNOWN_PRICE_MODEL',
             'INVALID_DECIMAL',
             'NUMBER_TOO_LONG',

@@ -43,6 +43,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
             'NUMBER_TOO_LONG',
             'UNKNOWN_PRICE_BOOK',
             'CURRENCY_MISMATCH',
+            'EXCHANGE_RATE_MISSING',
             'CURRENCY_LOCKED',
             'EFFECTIVE_FROM_NOT_ALIGNED',
           ],

@@ -1,6 +1,8 @@
 /** Usage, billing periods, invoices, charges, journal. */
 import { z } from 'zod';
+import { roundingModes } from '../../domain/rating/price-book.js';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
+import { appliedRate } from './exchange-rates.js';
 
 const tier = z.object({
   up_to: decimalOut.nullable(),
@@ -63,7 +65,20 @@ const calculation = z.object({
       period_seconds: decimalOut.optional(),
     })
     .optional(),
-  commitment: z.object({ minimum: decimalOut, lines: decimalOut }).optional(),
+  commitment: z
+    .object({
+      minimum: decimalOut,
+      lines: decimalOut,
+      converted: appliedRate
+        .extend({ price: decimalOut, rounding: z.enum(roundingModes) })
+        .optional()
+        .meta({ description: 'Of a commitment in another currency: `minimum` is its `price` at the rate, rounded.' }),
+    })
+    .optional(),
+  conversion: appliedRate.extend({ amount: decimalOut }).optional().meta({
+    description:
+      'Of prices in another currency, in which all other figures are: `amount` is that of the charge in the currency of the invoice, not rounded.',
+  }),
   discount: z.object({ percent: decimalOut, of: decimalOut }).optional(),
   limit: z
     .object({
@@ -227,7 +242,9 @@ export const charge = z
     meter: z.string().nullable().meta({ description: 'null: a fee.' }),
     group: groupOut,
     amount: decimalOut.meta({ description: 'Not rounded: rounding happens once, at the invoice line.' }),
-    currency: z.string(),
+    currency: z
+      .string()
+      .meta({ description: 'Of the price; `calculation.conversion` says what it is in the invoice’s.' }),
     cutoff_position: z.string(),
     calculation: calculation.extend({
       windows: z.array(usageWindow.extend({ revision: z.int() })),

@@ -12,6 +12,10 @@ const pricesOut = z.array(z.record(z.string(), z.unknown()));
 export const overrideBody = z.strictObject({
   effective_from: z.string().max(64),
   effective_until: z.string().max(64).nullable().optional(),
+  currency: z.string().max(64).optional().meta({
+    description:
+      'Default: the customer’s. Amounts in another one are converted as the customer’s currency_conversion says.',
+  }),
   rounding: z
     .string()
     .max(64)

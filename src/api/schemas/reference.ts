@@ -1,6 +1,7 @@
 /** Customers, meters, price books. */
 import { z } from 'zod';
 import { parseTimeZone } from '../../calendar/time-zones.js';
+import { maxAgeDaysDefault } from '../../domain/money/conversion.js';
 import { findCurrency } from '../../domain/money/currency.js';
 import { aggregations, maxGroupsDefault, windowSizes } from '../../domain/metering/meter.js';
 import { roundingModes } from '../../domain/rating/price-book.js';
@@ -8,6 +9,7 @@ import { parseDuration } from '../../domain/time/duration.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate } from '../../domain/time/local-date.js';
 import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
+import { rateSource } from './exchange-rates.js';
 
 const text = (max: number) => z.string().min(1).max(max);
 const duration = textAccepted((value) => parseDuration(value)).meta({ format: 'duration', examples: ['PT1H'] });
@@ -37,6 +39,16 @@ export const customerBody = z.strictObject({
     .refine((text) => !text.startsWith('-'), 'must not be negative')
     .nullable()
     .default(null),
+  currency_conversion: z
+    .strictObject({
+      source: rateSource,
+      max_age_days: z.int().min(0).max(366).default(maxAgeDaysDefault).meta({
+        description: 'How old a rate may be on the last day of a period.',
+      }),
+    })
+    .nullable()
+    .default(null)
+    .meta({ description: 'Whose exchange rates convert prices in another currency; null: such prices are refused.' }),
   tags: z.record(text(128), z.string().max(256)).default({}),
   buyer: z
     .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
@@ -59,6 +71,7 @@ export const customer = z
     late_usage_quiet_time: z.string(),
     skip_empty_invoices: z.boolean(),
     approval_threshold: decimalOut.nullable(),
+    currency_conversion: z.object({ source: z.string(), max_age_days: z.int() }).nullable(),
     tags: z.record(z.string(), z.string()),
     buyer: z.record(z.string(), z.string()),
     version: z.int(),

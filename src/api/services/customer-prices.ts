@@ -10,23 +10,26 @@ import { versionInForce } from '../../domain/rating/segments.js';
 import type { Instant } from '../../domain/values.js';
 import type { PriceOverride, Storage } from '../../storage/types.js';
 import type { OverrideBody } from '../schemas/customer-prices.js';
+import { requireConvertible } from './convertible.js';
 import { requireCustomer } from './customers.js';
 
 type PriceStorage = Pick<Storage, 'reference'>;
 
 /**
- * @throws DomainFailure UNKNOWN_CUSTOMER, UNKNOWN_METER, VALIDATION_FAILED for a fee, and the refusals of a price book
+ * @throws DomainFailure UNKNOWN_CUSTOMER, UNKNOWN_METER, CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, VALIDATION_FAILED for a fee, and the refusals of a price book
  */
 export async function putOverride(
   storage: PriceStorage,
   customerId: string,
   { body, actor }: { readonly body: OverrideBody; readonly actor: string },
 ): Promise<{ readonly override: PriceOverride; readonly created: boolean }> {
-  const { currency } = await requireCustomer(storage, customerId);
-  const { reason, ...terms } = body;
+  const customer = await requireCustomer(storage, customerId);
+  const { reason, currency = customer.currency, ...terms } = body;
   const wire = { ...terms, code: 'override', version: '1', currency };
   const { code: _code, version: _version, ...content } = parsePriceBook(wire);
   refuseFees(content);
+  const [what, who] = ['The override', `the customer "${customerId}"`];
+  await requireConvertible(storage, customer, { currency, what, who, pointer: '/currency' });
   requireMetersOf({ ...content, code: 'override', version: '1' }, await storage.reference.meters(), wire);
   return storage.reference.putPriceOverride(customerId, content, { reason, decidedBy: actor });
 }

@@ -16,6 +16,7 @@ import type {
 import type { CustomerBody } from '../schemas/reference.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
 import { calendarFromOf, calendarOf } from './calendar-of.js';
+import { requireConvertible } from './convertible.js';
 
 /** Workflows of past periods that one PUT starts; the daily sweep starts those beyond. */
 const pastPeriodsMax = 36;
@@ -38,7 +39,7 @@ export class CustomerService {
   constructor(private readonly deps: CustomerServiceDependencies) {}
 
   /**
-   * @throws DomainFailure UNKNOWN_PRICE_BOOK, CURRENCY_MISMATCH, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
+   * @throws DomainFailure UNKNOWN_PRICE_BOOK, CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
    */
   async put(
     customerId: string,
@@ -99,8 +100,10 @@ export class CustomerService {
     }
     const other = versions.find(({ currency }) => currency !== body.currency);
     if (other === undefined) return;
-    const detail = `The price book "${body.price_book}" is in ${other.currency}, the customer is billed in ${body.currency}.`;
-    throw new DomainFailure('CURRENCY_MISMATCH', detail, '/currency');
+    const customer = { currency: body.currency, currencyConversion: conversionOf(body) };
+    const [what, who] = [`The price book "${body.price_book}"`, 'the customer'];
+    const pointer = customer.currencyConversion === null ? '/currency' : '/currency_conversion';
+    await requireConvertible(this.deps.storage, customer, { currency: other.currency, what, who, pointer });
   }
 
   /** RULES 22: the currency cannot change while a period is open. */
@@ -238,6 +241,10 @@ function billingFromOf(
   return periodContaining([{ timeZone, anchorDay: billingAnchorDay, from: null }], now).name;
 }
 
+function conversionOf({ currency_conversion: conversion }: CustomerBody): Customer['currencyConversion'] {
+  return conversion === null ? null : { source: conversion.source, maxAgeDays: conversion.max_age_days };
+}
+
 function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: LocalDate }): CustomerFacts {
   return {
     ...place,
@@ -248,6 +255,7 @@ function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: Loca
     lateUsageQuietTime: body.late_usage_quiet_time,
     skipEmptyInvoices: body.skip_empty_invoices,
     approvalThreshold: body.approval_threshold as DecimalString | null,
+    currencyConversion: conversionOf(body),
     tags: body.tags,
     buyer: Object.fromEntries(
       Object.entries(body.buyer).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),

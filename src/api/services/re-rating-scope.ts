@@ -7,6 +7,7 @@ import { startOfVersion } from '../../domain/rating/segments.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { PeriodKeyOf, ReRatingScope, ResolvedScope, Storage } from '../../storage/types.js';
+import { requireConvertible } from './convertible.js';
 import { parseReason, type ReRatingBody } from '../schemas/corrections.js';
 
 type ScopeStorage = Pick<Storage, 'reference' | 'periods' | 'reRatings'>;
@@ -24,7 +25,7 @@ const named = 3;
 
 /**
  * @throws DomainFailure EMPTY_RE_RATING_SCOPE, VALIDATION_FAILED, UNKNOWN_CUSTOMER, UNKNOWN_METER, UNKNOWN_PRICE_BOOK,
- *   CURRENCY_MISMATCH, PRICE_BOOK_NOT_IN_FORCE, PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE; in this precedence
+ *   CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, PRICE_BOOK_NOT_IN_FORCE, PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE; in this precedence
  */
 export async function resolveReRating(storage: ScopeStorage, body: ReRatingBody): Promise<Resolved> {
   const scope = scopeOf(body.scope);
@@ -129,15 +130,15 @@ async function requireVersion(
 }
 
 async function requireCurrency(
-  { reference }: ScopeStorage,
+  storage: ScopeStorage,
   { code, currency }: PriceBookVersion,
   { customerIds }: ReRatingScope,
 ): Promise<void> {
   for (const customerId of customerIds ?? []) {
-    const customer = await reference.findCustomer(customerId);
-    if (customer === null || customer.currency === currency) continue;
-    const detail = `The price book "${code}" is in ${currency}, the customer "${customerId}" is billed in ${customer.currency}.`;
-    throw new DomainFailure('CURRENCY_MISMATCH', detail, '/price_book/code');
+    const customer = await storage.reference.findCustomer(customerId);
+    if (customer === null) continue;
+    const [what, who] = [`The price book "${code}"`, `the customer "${customerId}"`];
+    await requireConvertible(storage, customer, { currency, what, who, pointer: '/price_book/code' });
   }
 }
 

@@ -37,6 +37,10 @@ export function toApiCustomer(customer: Customer, assignment: PriceBookAssignmen
     late_usage_quiet_time: customer.lateUsageQuietTime,
     skip_empty_invoices: customer.skipEmptyInvoices,
     approval_threshold: customer.approvalThreshold,
+    currency_conversion:
+      customer.currencyConversion === null
+        ? null
+        : { source: customer.currencyConversion.source, max_age_days: customer.currencyConversion.maxAgeDays },
     tags: { ...customer.tags },
     buyer: { ...customer.buyer },
     version: customer.version,

@@ -33,6 +33,8 @@ function explainCharge(charge: JsonObject): string {
       `${String(charge['amount'])} ${String(charge['currency'])} (not rounded: that happens at the invoice line)`,
     ],
     ['Formula', `${String(read('formula'))} = ${String(charge['amount'])}`],
+    ...conversion(read('conversion')),
+    ...conversion(read('commitment.converted'), 'Commitment'),
     ['Quantity', read('quantity')],
     [
       'Price',
@@ -44,6 +46,22 @@ function explainCharge(charge: JsonObject): string {
   return [facts, tierTable(rows(read('tiers'))), windowTable(rows(read('windows')))]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+/** Of prices in another currency: what the amount is on the invoice, and why. */
+function conversion(applied: unknown, what = 'Converted'): readonly (readonly [string, unknown])[] {
+  if (!isObject(applied)) return [];
+  const { from, to, rate, rate_date: date, source, price, inputs } = applied;
+  // Of a commitment it is its own amount that is converted, of any other charge the charge's.
+  const amount =
+    price === undefined ? `${String(applied['amount'])} ${String(to)}` : `${String(price)} ${String(from)}`;
+  const published = rows(inputs).map(
+    ({ base, quote, rate: own }) => `1 ${String(base)} = ${String(own)} ${String(quote)}`,
+  );
+  return [
+    [what, `${amount}, at ${String(rate)} ${String(to)} for 1 ${String(from)}`],
+    ['Exchange rate', `${published.join(', ')}, published on ${String(date)} (${String(source)})`],
+  ];
 }
 
 /** Events that stand for many say for how many. */

@@ -44,6 +44,7 @@ function withoutDetails(calculation: Calculation): Calculation {
     fixed: true,
     commitment: true,
     limit: true,
+    conversion: true,
   };
   const kept = Object.entries(calculation).filter(([name]) => !Object.hasOwn(details, name));
   return Object.fromEntries(kept) as unknown as Calculation;

@@ -1,5 +1,6 @@
 import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../values.js';
 import type { Calculation } from '../rating/rating.js';
+import type { AppliedRate } from '../money/conversion.js';
 
 export type InvoiceType = 'invoice' | 'correction' | 'credit_note';
 export type InvoiceStatus = 'draft' | 'held' | 'issued' | 'partly_paid' | 'paid' | 'overdue' | 'void';
@@ -32,6 +33,8 @@ export interface PinnedVersions {
   };
   /** By meter code: where an override, or a re-rating limited to some meters, has moved their prices and nobody else's. */
   readonly meter_price_segments?: Readonly<Record<string, readonly PinnedSegment[]>>;
+  /** Where prices are in another currency: what the period's amounts are converted at, in all of its documents (RULES 39). */
+  readonly exchange_rates?: readonly AppliedRate[];
 }
 
 export interface InvoiceLineItem {

@@ -3,8 +3,12 @@
  * Vendored, because Intl follows CLDR, which differs from ISO in some fifteen live currencies. Left out are the codes
  * whose minor unit ISO gives as "N.A." (metals, bond units, XDR, XTS, XXX): no invoice can be rounded to one.
  *
- * Against the last published list it was generated from (2024-06-25): ANG became XCG (amendment 176), XAD is new (179),
- * BGN gave way to EUR (180), and CUC is withdrawn. A currency that issued documents carry must not be removed.
+ * Held entry by entry against the list that the maintenance agency published on 2026-01-01 (`table.xml` of the Python package
+ * iso4217 1.16.20260101). Against the list of 2024-06-25 that the npm package currency-codes carries: ANG became XCG
+ * (amendment 176), XAD is new (179), BGN gave way to EUR (180), and CUC is withdrawn; a test names just these.
+ *
+ * To refresh it: take the newest list one (a newer version of either package carries it), add and change what it says, and bring
+ * the differences in test/domain/money.test.ts up to date. A currency that issued documents carry must not be removed.
  */
 export const currencyTable: readonly (readonly [code: string, numeric: string, minorUnits: number, name: string])[] = [
   ['AED', '784', 2, 'UAE Dirham'],

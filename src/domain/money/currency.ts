@@ -25,6 +25,9 @@ export function findCurrency(code: string, pointer?: string): Currency {
   return currency;
 }
 
+/** Whether it is the code of a current currency. */
+export const isCurrency = (code: string): boolean => currencies.has(code);
+
 /**
  * Digits after the point to which amounts of a currency are rounded.
  *

@@ -1,30 +1,38 @@
 /** A price book's minimum commitment: tops up everything else on the invoice with a line of its own (RULES 15). */
 import { addDecimals, decimal, toDecimalString } from '../decimal.js';
 import { emptyDigest } from '../metering/digest.js';
+import { convert } from '../money/conversion.js';
 import { minorUnits } from '../money/currency.js';
 import { roundMoney } from '../money/rounding.js';
 import type { DecimalString } from '../values.js';
+import { currencyProblem, rateFor } from './invoice-currency.js';
+import type { Billing } from './invoice-currency.js';
 import { commitmentLineKey } from './line-key.js';
 import { amountText } from './models/tiers.js';
-import type { RatedCharge, RatedLine, RatingInput } from './rating.js';
+import type { RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 
 const one = '1' as DecimalString;
 const nothing = '0' as DecimalString;
+const commitmentName = 'Minimum commitment';
 
 /**
  * Of the version in force at the period's end, not prorated; null: none is in force then, it says none, or the other lines
- * come to as much. Before credits and tax.
+ * come to as much. Before credits and tax. In the invoice's currency, as the lines are: a commitment in another one is converted
+ * and rounded first, so that the invoice comes to just that.
  * @param lines all others, rounded
  */
 export function rateCommitment(
-  { segments, currency: expected }: Pick<RatingInput, 'segments' | 'currency'>,
+  { segments, ...billing }: Billing & Pick<RatingInput, 'segments'>,
   lines: readonly RatedLine[],
-): RatedLine | null {
+): RatedLine | RatingProblem | null {
   const version = segments.at(-1)?.priceBook ?? null;
   if (version === null || version.minimumCommitment === null) return null;
-  const { currency, rounding } = version;
-  if (expected !== undefined && expected !== currency) return null;
-  const minimum = roundMoney(decimal(version.minimumCommitment), currency, rounding);
+  const mismatch = currencyProblem(billing, [version]);
+  if (mismatch !== null) return { ...mismatch, meter: commitmentName, group: {} };
+  const { rounding, minimumCommitment: price } = version;
+  const rate = rateFor(billing, version.currency);
+  const currency = billing.currency ?? version.currency;
+  const minimum = roundMoney(rate === null ? decimal(price) : convert(price, rate), currency, rounding);
   const others = addDecimals(lines.map(({ amount }) => amount));
   const missing = decimal(minimum).minus(decimal(others));
   if (missing.isZero() || missing.isNegative()) return null;
@@ -32,6 +40,7 @@ export function rateCommitment(
   const commitment = {
     minimum: amountText(decimal(minimum), minorUnits(currency)),
     lines: amountText(decimal(others), minorUnits(currency)),
+    ...(rate !== null && { converted: { ...rate, price, rounding } }),
   };
   const isCredit = others.startsWith('-');
   const formula = isCredit
@@ -66,7 +75,7 @@ export function rateCommitment(
   return {
     lineKey: commitmentLineKey,
     meter: null,
-    name: 'Minimum commitment',
+    name: commitmentName,
     group: {},
     currency,
     quantity: one,

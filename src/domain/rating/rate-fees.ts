@@ -2,16 +2,16 @@
 import { D, decimal, toDecimalString } from '../decimal.js';
 import { emptyDigest } from '../metering/digest.js';
 import { minorUnits } from '../money/currency.js';
-import { roundMoney } from '../money/rounding.js';
 import type { Interval } from '../values.js';
 import { indexOf } from './book-index.js';
+import { currencyProblem, inInvoiceCurrency } from './invoice-currency.js';
 import { commitmentLineKey, feeLineKey } from './line-key.js';
 import { priceFixed } from './models/fixed.js';
 import { add, amountText, ZERO } from './models/tiers.js';
 import type { FixedFee, PriceBookVersion, RoundingMode } from './price-book.js';
 import type { NextPeriod, PriceSegment, RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 
-type FeesInput = Pick<RatingInput, 'period' | 'currency' | 'segments' | 'usage' | 'next'>;
+type FeesInput = Pick<RatingInput, 'period' | 'currency' | 'rates' | 'segments' | 'usage' | 'next'>;
 
 /** In arrears for the period itself, in advance for the next one as far as it is known. */
 export function rateFees(input: FeesInput): {
@@ -114,13 +114,12 @@ function holding(versions: readonly VersionFee[], last: VersionFee): readonly Ve
 
 function rateFee({ period, versions, last }: DueFee, input: FeesInput): RatedLine | RatingProblem | null {
   const { name } = last.fee;
-  const { currency, rounding } = last.version;
-  const expected = input.currency ?? currency;
-  const other = versions.find(({ version }) => version.currency !== expected)?.version;
-  if (other !== undefined) {
-    const detail = `The fee "${name}" of the price book ${other.code} ${other.version} is in ${other.currency}, the invoice in ${expected}.`;
-    return { code: 'CURRENCY_MISMATCH', meter: name, group: {}, detail };
-  }
+  const mismatch = currencyProblem(
+    input,
+    versions.map(({ version }) => version),
+  );
+  if (mismatch !== null)
+    return { ...mismatch, meter: name, group: {}, detail: `The fee "${name}": ${mismatch.detail}` };
   const quantity = quantityOf(last.fee, input);
   if (quantity.isZero()) return null;
   if (quantity.isNegative()) {
@@ -129,18 +128,15 @@ function rateFee({ period, versions, last }: DueFee, input: FeesInput): RatedLin
   }
   const lineKey = feeLineKey(last.fee);
   const charges = versions.map((own) => feeCharge(own, { lineKey, quantity, period }));
-  const amount = charges.reduce((sum, charge) => add(sum, decimal(charge.amount)), ZERO);
+  const formula = charges.map(({ calculation }) => calculation.formula).join(' + ');
   return {
     lineKey,
     meter: null,
     name,
     group: {},
     ...serviceOf({ period, versions, last }, input.period),
-    currency,
     quantity: toDecimalString(quantity),
-    amount: roundMoney(amount, currency, rounding),
-    formula: charges.map(({ calculation }) => calculation.formula).join(' + '),
-    charges,
+    ...inInvoiceCurrency({ charges, formula }, last.version, input),
   };
 }
 

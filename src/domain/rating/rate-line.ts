@@ -2,8 +2,9 @@ import { toDecimalString } from '../decimal.js';
 import type { D } from '../decimal.js';
 import { addDigests } from '../metering/digest.js';
 import { minorUnits } from '../money/currency.js';
-import { roundMoney } from '../money/rounding.js';
 import type { DecimalString, GroupKey } from '../values.js';
+import { inInvoiceCurrency } from './invoice-currency.js';
+import type { Billing } from './invoice-currency.js';
 import { specificity } from './match.js';
 import { limitAdjustment, withLimit } from './models/line-terms.js';
 import type { PercentageTotals } from './models/percentage.js';
@@ -33,40 +34,38 @@ export interface LineUsage {
  * One line with a charge for each version in it, rounded once (RULES 20, 24). null: nothing was used and nothing is due.
  * A total below zero is a problem, unless the meter allows it (RULES 8).
  */
-export function rateLine(plan: PricePlan, line: LineUsage): RatedLine | RatingProblem | null {
+export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): RatedLine | RatingProblem | null {
   const { shares, total } = sharesByVersion(plan, line.segments);
   if (total.isNegative() && !total.isZero() && !line.allowNegative) return negativeTotal(line, total);
 
   const { version } = plan.last;
-  const minorDigits = minorUnits(version.currency);
   const periodQuantity = toDecimalString(total);
   const priced = withinLimits(
     plan,
     shares,
-    shares.map((share) => priceShare(share, { plan, total, minorDigits, eventTotals: line.eventTotals })),
+    shares.map((share) =>
+      priceShare(share, { plan, total, minorDigits: minorDigitsOf(share), eventTotals: line.eventTotals }),
+    ),
   );
   const charges: RatedCharge[] = [];
-  let amount = ZERO;
   let formula = '';
   for (const [index, share] of shares.entries()) {
     const own = priced[index];
     if (own === undefined || (share.eventCount === 0 && share.quantity.isZero() && own.amount.isZero())) continue;
-    amount = add(amount, own.amount);
     formula = joinFormulas(formula, own.formula);
-    charges.push(chargeOf(line, share, { priced: own, total, periodQuantity, minorDigits }));
+    charges.push(chargeOf(line, share, { priced: own, total, periodQuantity, minorDigits: minorDigitsOf(share) }));
   }
   if (charges.length === 0) return null;
   return {
     lineKey: line.lineKey,
     meter: line.meter,
     group: line.group,
-    currency: version.currency,
     quantity: periodQuantity,
-    amount: roundMoney(amount, version.currency, version.rounding),
-    formula,
-    charges,
+    ...inInvoiceCurrency({ charges, formula }, version, billing),
   };
 }
+
+const minorDigitsOf = ({ planned }: VersionShare): number => minorUnits(planned.version.currency);
 
 function negativeTotal({ meter, group }: LineUsage, total: D): RatingProblem {
   const detail = `The usage of "${meter}" adds up to ${toDecimalString(total)}; only a meter with "allow_negative" may go below zero.`;

@@ -1,6 +1,7 @@
 import { compareText } from '../compare-text.js';
 import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
+import type { ConversionRates } from './invoice-currency.js';
 import { rateMeters, withFees } from './rate.js';
 import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from './rating.js';
 
@@ -16,6 +17,7 @@ export interface PricedMeters {
 export interface RatedParts {
   readonly period: Interval;
   readonly currency: string;
+  readonly rates?: ConversionRates;
   readonly next?: NextPeriod;
 }
 

@@ -3,6 +3,7 @@ import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { groupKeyText } from '../metering/group-key.js';
 import { type Meter, maxGroupsDefault } from '../metering/meter.js';
+import { currencyProblem } from './invoice-currency.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
 import { metersDueWithoutUsage, planMeter } from './plan-meter.js';
@@ -30,7 +31,11 @@ export function withFees(input: RatingInput, { lines, problems }: RatingResult):
   const fees = rateFees(input);
   const all = [...lines, ...fees.lines];
   const commitment = rateCommitment(input, all);
-  return { lines: commitment === null ? all : [...all, commitment], problems: [...problems, ...fees.problems] };
+  const found = { lines: all, problems: [...problems, ...fees.problems] };
+  if (commitment === null) return found;
+  return 'lineKey' in commitment
+    ? { ...found, lines: [...all, commitment] }
+    : { ...found, problems: [...found.problems, commitment] };
 }
 
 /** The lines of meters alone. */
@@ -48,13 +53,13 @@ export function rateMeters(input: RatingInput): RatingResult {
     const plan = planMeter({ code: meter, groupBy, aggregation }, input.segments, groups);
     problems.push(...unpricedUsage(plan, usage), ...tooManyGroups(usage, maxGroups));
     const own = linesOf(plan, { meter, allowNegative, usage }, input);
-    const mismatch = currencyProblem(input, meter, own);
+    const mismatch = problemOfCurrency(input, meter, own);
     if (mismatch !== null) {
       problems.push(mismatch);
       continue;
     }
     for (const line of own) {
-      const rated = rateLine(line.plan, line);
+      const rated = rateLine(line.plan, line, input);
       if (rated === null) continue;
       if ('lineKey' in rated) lines.push(rated);
       else problems.push(rated);
@@ -114,13 +119,15 @@ function tooManyGroups(usage: readonly SegmentUsage[], maxGroups: number): reado
   return [{ code: 'TOO_MANY_GROUPS', meter: first.meter, group: {}, detail }];
 }
 
-function currencyProblem(input: RatingInput, meter: string, lines: readonly PlannedUsage[]): RatingProblem | null {
-  const plans = new Set(lines.map(({ plan }) => plan));
-  for (const { last, versions } of plans) {
-    const expected = input.currency ?? last.version.currency;
-    const other = versions.find(({ version }) => version.currency !== expected)?.version;
-    if (other === undefined) continue;
-    const detail = `The price book ${other.code} ${other.version} is in ${other.currency}, the invoice in ${expected}.`;
+function problemOfCurrency(input: RatingInput, meter: string, lines: readonly PlannedUsage[]): RatingProblem | null {
+  for (const { last, versions } of new Set(lines.map(({ plan }) => plan))) {
+    const booked = [...versions.map(({ version }) => version), last.version];
+    const problem = currencyProblem(input, booked);
+    if (problem !== null) return { ...problem, meter, group: {} };
+    const { price, version } = last;
+    const other = booked.find(({ currency }) => currency !== version.currency);
+    if (other === undefined || (price.maximum === null && price.minimum === null)) continue;
+    const detail = `The minimum or maximum of the price book ${version.code} ${version.version} is in ${version.currency}, and ${other.code} ${other.version} prices a part of the same line in ${other.currency}; let the change take effect at a boundary of billing periods.`;
     return { code: 'CURRENCY_MISMATCH', meter, group: {}, detail };
   }
   return null;

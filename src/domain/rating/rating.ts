@@ -1,7 +1,9 @@
 import type { Meter } from '../metering/meter.js';
+import type { AppliedRate } from '../money/conversion.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate } from '../values.js';
+import type { ConversionRates } from './invoice-currency.js';
 import type { PercentageTotals } from './models/percentage.js';
-import type { FixedFee, Match, Price, PriceBookVersion } from './price-book.js';
+import type { FixedFee, Match, Price, PriceBookVersion, RoundingMode } from './price-book.js';
 
 /** A stretch of the period in which one price book version is in force; the segments of a period tile it, in order. */
 export interface PriceSegment extends Interval {
@@ -25,8 +27,10 @@ export interface SegmentUsage {
 
 export interface RatingInput {
   readonly period: Interval;
-  /** The currency the period is invoiced in; a price in another one is a problem (RULES 23). Left out: not checked. */
+  /** The currency the period is invoiced in (RULES 23). Left out: that of the prices, and nothing is checked. */
   readonly currency?: string;
+  /** What prices in other currencies are converted at; without its rate a price is a problem. */
+  readonly rates?: ConversionRates;
   readonly meters: readonly Meter[];
   readonly segments: readonly PriceSegment[];
   readonly usage: readonly SegmentUsage[];
@@ -90,8 +94,13 @@ export interface CalculationDetails {
     readonly elapsed_seconds?: DecimalString;
     readonly period_seconds?: DecimalString;
   };
-  /** All other lines of the invoice. */
-  readonly commitment?: { readonly minimum: DecimalString; readonly lines: DecimalString };
+  /** All other lines of the invoice, and what they must come to. */
+  readonly commitment?: {
+    readonly minimum: DecimalString;
+    readonly lines: DecimalString;
+    /** Where the price book says `price` in another currency: `minimum` is what that is at the rate, rounded so. */
+    readonly converted?: AppliedRate & { readonly price: DecimalString; readonly rounding: RoundingMode };
+  };
   /** What keeps the line, which would come to `line_amount`, within its price's limit. */
   readonly limit?: {
     readonly kind: 'minimum' | 'maximum';
@@ -99,6 +108,8 @@ export interface CalculationDetails {
     readonly line_amount: DecimalString;
     readonly adjustment: DecimalString;
   };
+  /** Everything else is in the currency of the price; `amount` is the charge's in the currency of the invoice, not rounded. */
+  readonly conversion?: AppliedRate & { readonly amount: DecimalString };
 }
 
 /** The explanation of a charge (API.md), complete enough to recompute the amount. Stored as it stands. */
@@ -131,6 +142,7 @@ export interface RatedCharge {
   readonly lineKey?: string;
   readonly group: GroupKey;
   readonly priceBookId: string;
+  /** Of the price, as all of its amounts. */
   readonly currency: string;
   readonly quantity: DecimalString;
   /** Not rounded. */
@@ -150,6 +162,7 @@ export interface RatedLine {
   /** What the line is for, where that is not the invoice's period. */
   readonly service?: Interval;
   readonly group: GroupKey;
+  /** Of the invoice. */
   readonly currency: string;
   readonly quantity: DecimalString;
   /** Rounded once, to the currency's minor unit. */
@@ -161,7 +174,12 @@ export interface RatedLine {
 /** Why a period cannot be invoiced as it stands; each becomes a finding that holds the invoice. */
 export interface RatingProblem {
   readonly code:
-    'UNPRICED_METER' | 'NEGATIVE_TOTAL' | 'METER_DROPPED_FROM_PRICE_BOOK' | 'CURRENCY_MISMATCH' | 'TOO_MANY_GROUPS';
+    | 'UNPRICED_METER'
+    | 'NEGATIVE_TOTAL'
+    | 'METER_DROPPED_FROM_PRICE_BOOK'
+    | 'CURRENCY_MISMATCH'
+    | 'EXCHANGE_RATE_MISSING'
+    | 'TOO_MANY_GROUPS';
   readonly meter: string;
   readonly group: GroupKey;
   readonly detail: string;

@@ -1,4 +1,5 @@
-import { addDecimals, decimal, zero } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
+import { invoicedAmount } from '../rating/invoice-currency.js';
 import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine } from '../rating/rating.js';
 import { amountDifference, classOfGap, usageDifferences } from './difference.js';
@@ -47,7 +48,7 @@ function lineDifferences(
   return [...new Set([...byLine.keys(), ...billed.keys()])].sort().flatMap((lineKey) => {
     const own = byLine.get(lineKey) ?? [];
     const line = billed.get(lineKey);
-    const expected = addDecimals(own.map(({ amount }) => amount));
+    const expected = addDecimals(own.map((charge) => toDecimalString(invoicedAmount(charge))));
     const place = { stage: 'charges→lines', meter: line?.meter ?? own[0]?.meter ?? null, line_key: lineKey } as const;
     if (line === undefined) {
       // What a re-rating has retired stands for nothing, and has no line.

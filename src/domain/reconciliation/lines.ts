@@ -3,6 +3,7 @@ import { invoicedLines } from '../correction/invoiced.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import { minorUnits } from '../money/currency.js';
 import { roundMoney } from '../money/rounding.js';
+import { invoicedAmount } from '../rating/invoice-currency.js';
 import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RoundingMode } from '../rating/price-book.js';
 import type { RatedCharge } from '../rating/rating.js';
@@ -14,7 +15,7 @@ import type { DifferenceClass, DifferencePlace, ReconciliationDifference } from 
 export interface LineStages {
   readonly line_key: string;
   readonly meter: string | null;
-  /** Not rounded. */
+  /** In the invoice's currency, not rounded. */
   readonly charged: DecimalString;
   readonly invoiced: DecimalString;
   /** What rounding added: invoiced − charged. */
@@ -36,7 +37,7 @@ export type RoundingOf = (line: {
 interface LineInput {
   readonly currency: string;
   /** The period's current charges. */
-  readonly charges: readonly Pick<RatedCharge, 'meter' | 'lineKey' | 'group' | 'amount'>[];
+  readonly charges: readonly Pick<RatedCharge, 'meter' | 'lineKey' | 'group' | 'amount' | 'calculation'>[];
   /** Those that count. */
   readonly documents: readonly Pick<Invoice, 'lines'>[];
   readonly roundingOf: RoundingOf;
@@ -52,7 +53,8 @@ export function compareLines({ currency, charges, documents, roundingOf }: LineI
     { readonly meter: string | null; readonly group: GroupKey; readonly amounts: DecimalString[] }
   >();
   for (const charge of charges) {
-    const { meter, group, amount } = charge;
+    const { meter, group } = charge;
+    const amount = toDecimalString(invoicedAmount(charge));
     const key = lineKeyOfCharge(charge);
     const known = charged.get(key);
     if (known === undefined) charged.set(key, { meter, group, amounts: [amount] });

@@ -26,7 +26,7 @@ export interface SettledStages {
   /** The current charges of that rating. */
   readonly charges: readonly Pick<
     RatedCharge,
-    'meter' | 'lineKey' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest'
+    'meter' | 'lineKey' | 'group' | 'quantity' | 'amount' | 'eventCount' | 'digest' | 'calculation'
   >[];
   /** Those that count: the original and its corrections. */
   readonly documents: readonly Pick<Invoice, 'invoiceId' | 'lines'>[];

@@ -10,3 +10,14 @@ export function codeOf(action: () => unknown): FailureCode {
   }
   throw new Error('expected a refusal');
 }
+
+/** The place that the refusal names. */
+export function pointerOf(action: () => unknown): string | undefined {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof DomainFailure) return error.pointer;
+    throw error;
+  }
+  throw new Error('expected a refusal');
+}

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
-import type { Instant } from '../../../src/domain/values.js';
+import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -36,6 +36,9 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   await run(activities.finishReconciliation, { runId: request.runId });
 
   await fillPriceTables(fixture);
+  const dollar = { source: 'ecb', base: 'EUR', quote: 'USD', date: '2024-01-31' as LocalDate };
+  for (const rate of ['1.0846', '1.0837'])
+    await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
 }
 
 const pricesOf = (version: string, unitPrice: string): Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'> =>

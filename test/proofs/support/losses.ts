@@ -13,6 +13,7 @@ const writes: ReadonlySet<string> = new Set([
   'reference.createMeter',
   'reference.createPriceBook',
   'reference.putPriceOverride',
+  'reference.addExchangeRates',
   'ledger.append',
   'adjustments.adjust',
   'backfills.create',

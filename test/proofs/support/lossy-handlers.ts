@@ -95,6 +95,7 @@ const oneDeadLetter =
   };
 
 const finding = { code: 'LATE_USAGE', customerId: null, period: null, subject: { test: 1 }, detail: 'of a test' };
+const dollar = (rate: string, date = '2024-01-31'): Json => ({ base: 'EUR', quote: 'USD', date, rate });
 const none = (): Promise<void> => Promise.resolve();
 
 export const handlers: Readonly<Record<string, Handler>> = {
@@ -129,6 +130,12 @@ export const handlers: Readonly<Record<string, Handler>> = {
         reason: 'a contract',
       },
     }),
+  },
+  'POST /exchange-rates': {
+    keyed: true,
+    writes: ['reference.addExchangeRates'],
+    before: (api) => api.ok(post('/exchange-rates', { source: 'ecb', rates: [dollar('1.0846')] })),
+    request: () => post('/exchange-rates', { source: 'ecb', rates: [dollar('1.0837'), dollar('1.1', '2024-01-30')] }),
   },
   'POST /price-books/evaluate': {
     keyed: true,
