@@ -25,7 +25,7 @@ export interface Inclusion {
 }
 
 export interface Membership {
-  /** By whatever stage first; null: the customer is not included. */
+  /** By the first stage that includes the customer; null: none does. */
   readonly included: Inclusion | null;
   /** From then on it holds for everybody, as any version does; null: not decided. */
   readonly everybody: Inclusion | null;
@@ -63,7 +63,11 @@ export function membershipOf(
     if (from === null || (until !== null && until <= from)) return [];
     return [{ from, kind: stage.kind, sequence: stage.sequence }];
   });
-  return { included: earliest(inclusions), everybody: inclusions.find(({ kind }) => kind === 'all') ?? null, until };
+  // In order of decision: a later stage never moves the beginning of an earlier one, in whatever zone.
+  const [included = null] = inclusions;
+  const all = inclusions.find(({ kind }) => kind === 'all');
+  const everybody = all === undefined ? null : { ...all, from: later(all.from, included?.from ?? null) };
+  return { included, everybody, until };
 }
 
 function includes(stage: RolloutStage, customer: RolloutCustomer | null): boolean {
@@ -113,10 +117,3 @@ function becameKnownIn(halt: Halt, { kind }: RolloutStage, customer: RolloutCust
 }
 
 const later = (at: Instant, other: Instant | null): Instant => (other !== null && other > at ? other : at);
-
-function earliest(inclusions: readonly Inclusion[]): Inclusion | null {
-  return inclusions.reduce<Inclusion | null>(
-    (first, each) => (first === null || each.from < first.from ? each : first),
-    null,
-  );
-}

@@ -41,9 +41,9 @@ export function requireStart(
   }
   const start = startOfRollout(candidate, first);
   const known = beginningsOf(versions, others);
-  const later = known.find(({ from }) => from >= start);
+  const later = known.find(({ from }) => from > start);
   if (later !== undefined) {
-    const detail = `Version "${later.version}" of the price book "${code}" begins at ${later.from}, not before this rollout would: whoever is included later than that would have another price. Begin after it.`;
+    const detail = `Version "${later.version}" of the price book "${code}" begins at ${later.from}, after this rollout would: whoever is included later than that would have another price. Begin with it, or after it.`;
     throw new DomainFailure('ROLLOUT_CONFLICT', detail, '/effective_from');
   }
   if (known.length > 0) return;

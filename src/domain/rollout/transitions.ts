@@ -1,5 +1,6 @@
 /** The life of a rollout: its state is never stored, it is what the stages so far come to. */
 import { DomainFailure, invariant } from '../failure.js';
+import { addMs, msPerHour } from '../time/instant.js';
 import type { Instant, LocalDate } from '../values.js';
 import { isWidening } from './rollout.js';
 import type { RolloutStage, StageKind, WideningKind } from './rollout.js';
@@ -95,14 +96,31 @@ function requireOrder(stages: readonly RolloutStage[], planned: PlannedStage, no
   const refused = (detail: string): DomainFailure => new DomainFailure('VALIDATION_FAILED', detail, '/effective_from');
   if (planned.kind === 'rollback') return;
   if (planned.kind === 'halt') {
-    const begun = stages.filter((stage) => isWidening(stage) && orderOf(stage.effectiveFrom) <= now);
-    const last = begun.find(({ effectiveFrom }) => orderOf(effectiveFrom) >= at);
-    if (last === undefined) return;
+    const begun = stages.find(
+      (stage) => isWidening(stage) && hasBegunWithin(stage.effectiveFrom, { from: at, to: now }),
+    );
+    if (begun === undefined) return;
     throw refused(
-      `Stage ${last.sequence} began at ${last.effectiveFrom}; a halt takes nobody out, so it must begin later.`,
+      `Stage ${begun.sequence} began at ${begun.effectiveFrom}; a halt takes nobody out, so it must begin later.`,
     );
   }
   const before = stages.find((stage) => orderOf(stage.effectiveFrom) > at);
   if (before === undefined) return;
   throw refused(`Stage ${before.sequence} begins at ${before.effectiveFrom}; what follows it must not begin earlier.`);
+}
+
+/** Local midnights lie up to so long before and after that of UTC. */
+const eastMostMs = 14 * msPerHour;
+const westMostMs = 12 * msPerHour;
+
+/** Whether it began for any customer within [from, to]. */
+function hasBegunWithin(
+  effectiveFrom: Instant | LocalDate,
+  { from, to }: { readonly from: string; readonly to: Instant },
+): boolean {
+  const order = orderOf(effectiveFrom) as Instant;
+  const isDate = order !== effectiveFrom;
+  const first = isDate ? addMs(order, -eastMostMs) : order;
+  const last = isDate ? addMs(order, westMostMs) : order;
+  return from <= to && first <= to && last >= from;
 }
