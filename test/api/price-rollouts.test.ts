@@ -119,7 +119,7 @@ describe('a candidate', () => {
     const issued = await api.expect(200, 'GET', path);
     await rollBack(id, january);
     expect(await api.expect(200, 'GET', path)).toEqual(issued);
-    expect(await api.expect(200, 'GET', `${path}/verification`)).toMatchObject({ verified: true });
+    expect(await api.expect(200, 'GET', `${path}/verify`)).toMatchObject({ verified: true });
     // What comes late is corrected by the versions of the invoice.
     const late = { ...exampleCalls(1)[0], event_id: 'late', event_time: '2024-01-20T10:00:00Z' };
     await api.expect(202, 'POST', '/events', [late]);

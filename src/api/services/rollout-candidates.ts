@@ -1,15 +1,7 @@
-/** Price book versions that are created for a rollout. */
+/** Corrections and rollouts do not mix. */
 import { DomainFailure } from '../../domain/failure.js';
 import type { PriceBookContent } from '../../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
-
-/** Takes `"rollout"` out of a body of `POST /price-books`; the rest is read by the domain. */
-export function withoutRollout(body: unknown): { readonly content: unknown; readonly isCandidate: boolean } {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { content: body, isCandidate: false };
-  const { rollout = false, ...content } = body as Readonly<Record<string, unknown>>;
-  if (typeof rollout === 'boolean') return { content, isCandidate: rollout };
-  throw new DomainFailure('VALIDATION_FAILED', '"rollout" is true or false.', '/rollout');
-}
 
 /**
  * A correction acts wherever the corrected version does, from one moment on; a candidate begins for each customer by itself.
