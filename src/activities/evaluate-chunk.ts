@@ -37,7 +37,8 @@ export function evaluateChunk({ storage }: Pick<ActivityDependencies, 'storage'>
     const evaluation = await storage.evaluations.find(evaluationId);
     if (evaluation === null)
       throw new DomainFailure('PRICE_EVALUATION_NOT_FOUND', `There is no evaluation "${evaluationId}".`);
-    const asked = { version: storedEvaluatedVersion(evaluation.priceBook), cutoff: evaluation.cutoff };
+    const { cutoff, candidateId: without } = evaluation;
+    const asked = { version: storedEvaluatedVersion(evaluation.priceBook), cutoff, without };
     const pending = await storage.evaluations.pending(evaluationId, limit);
     await heartbeating(
       () => ({ ...progress }),
@@ -59,7 +60,7 @@ export function evaluateChunk({ storage }: Pick<ActivityDependencies, 'storage'>
 async function evaluate(
   storage: Storage,
   period: BillingPeriod,
-  asked: { readonly version: PriceBookVersion; readonly cutoff: Position },
+  asked: { readonly version: PriceBookVersion; readonly cutoff: Position; readonly without: string | null },
 ): Promise<EvaluationResult> {
   const { customerId, period: name } = period;
   try {

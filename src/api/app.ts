@@ -18,6 +18,7 @@ import { registerDeadLetterMetrics } from './plugins/dead-letter-metrics.js';
 import { answerBrokenRequest, registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
+import { registerRolloutMetrics } from './plugins/rollout-metrics.js';
 import { registerMetrics } from './plugins/metrics.js';
 import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
@@ -37,6 +38,7 @@ import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { operationRoutes } from './routes/operations.js';
 import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
+import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoutes } from './routes/price-rollouts.js';
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
@@ -48,6 +50,7 @@ import { DeadLetterService } from './services/dead-letters.js';
 import { EventSchemaService } from './services/event-schemas.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
+import { PriceRolloutService } from './services/price-rollouts.js';
 import { ReRatingService } from './services/re-ratings.js';
 import { ReconciliationService } from './services/reconciliations.js';
 import type { Api, ApiDependencies } from './types.js';
@@ -94,6 +97,9 @@ const allRoutes = [
   exchangeRateRoutes,
   priceEvaluationRoutes,
   priceEvaluationRunRoutes,
+  priceRolloutRoutes,
+  priceRolloutMemberRoutes,
+  priceRolloutDecisionRoutes,
   billingPeriodRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
@@ -172,6 +178,8 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });
+  const rollouts = new PriceRolloutService({ storage, evaluations, clock });
+  registerRolloutMetrics(metrics.registry, storage.rollouts);
   app.addHook('onClose', async () => {
     await groupCommit.close();
     await customers.settled();
@@ -192,5 +200,6 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     reRatings,
     reconciliations,
     evaluations,
+    rollouts,
   };
 }

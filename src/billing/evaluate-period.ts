@@ -2,6 +2,7 @@
 import { calendarSegments, periodContaining } from '../calendar/calendar.js';
 import { comparePrices } from '../domain/evaluation/compare-prices.js';
 import type { PriceComparison } from '../domain/evaluation/compare-prices.js';
+import type { PinnedVersions } from '../domain/invoicing/invoice.js';
 import { keepingOverrides } from '../domain/rating/overrides.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
@@ -15,26 +16,51 @@ export interface PeriodEvaluation extends PriceComparison {
   readonly currency: string;
 }
 
+type EvaluatedFrom = Pick<Storage, 'periods' | 'proof' | 'reference' | 'rollouts'>;
+
+interface Asked {
+  readonly version: PriceBookVersion;
+  readonly cutoff: Position;
+  /** The price book id of a candidate that the other side is to be rated without (RULES 42); left out: with what it has. */
+  readonly without?: string | null;
+}
+
 /**
  * Rates the period's usage at the cutoff twice: with the versions that it has (of an invoiced period those that its documents
  * pin), and with the evaluated version for the whole of it, whenever that is said to begin.
  * @throws DomainFailure UNKNOWN_CUSTOMER
  */
 export async function evaluatePeriod(
-  storage: Pick<Storage, 'periods' | 'proof' | 'reference'>,
+  storage: EvaluatedFrom,
   period: BillingPeriod,
-  { version, cutoff }: { readonly version: PriceBookVersion; readonly cutoff: Position },
+  { version, cutoff, without = null }: Asked,
 ): Promise<PeriodEvaluation> {
   const { documents, rating } = await storage.proof.chain(period);
   const [original] = documents;
   const facts =
     original === undefined || rating === null
-      ? await priceFactsOf(storage, period)
-      : await pinnedPriceFacts(storage, period, { pins: rating.pinnedVersions, currency: original.currency });
+      ? await priceFactsOf(storage, period, { without })
+      : await invoicedFacts(storage, period, { pins: rating.pinnedVersions, currency: original.currency, without });
   const usage = await rawUsageAt(storage, period, { meters: facts.meters, cutoff });
   const current = await rateWith(facts, period, usage);
   const evaluated = await rateWith(await evaluatedFacts(storage, period, { facts, version }), period, usage);
   return { ...comparePrices(current, evaluated, documents), currency: facts.currency };
+}
+
+/** What its documents pin; unless that is the version which it is to be rated without. */
+async function invoicedFacts(
+  storage: EvaluatedFrom,
+  period: BillingPeriod,
+  {
+    pins,
+    currency,
+    without,
+  }: { readonly pins: PinnedVersions; readonly currency: string; readonly without: string | null },
+): Promise<PriceFacts> {
+  const pinned = await pinnedPriceFacts(storage, period, { pins, currency });
+  const segments = [pinned.segments, pinned.next?.segments ?? [], ...pinned.meterSegments.values()].flat();
+  if (!segments.some(({ priceBook }) => priceBook !== null && priceBook.priceBookId === without)) return pinned;
+  return { ...(await priceFactsOf(storage, period, { without })), currency };
 }
 
 /**

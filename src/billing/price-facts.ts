@@ -17,8 +17,11 @@ import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
 import { conversionRates, pinnedRates, ratesOfPins } from './exchange-rates.js';
 import type { BillingPeriod, Customer, Storage } from '../storage/types.js';
+import { membershipsOf } from './price-rollouts.js';
 
 type Reference = Pick<Storage, 'reference'>;
+/** What the price versions of a customer are read from. */
+export type PriceSource = Pick<Storage, 'reference' | 'rollouts' | 'periods'>;
 
 export interface PriceFacts {
   readonly currency: string;
@@ -35,19 +38,28 @@ export interface PriceFacts {
   readonly rates: ConversionRates;
 }
 
-/** What is known now: of two versions for the same time the one learned last holds (RULES 21). @throws UNKNOWN_CUSTOMER */
+/**
+ * What is known now: of two versions for the same time the one learned last holds (RULES 21), and a candidate where its rollout
+ * includes the customer (RULES 41).
+ * @param without the price book id of a version that is to be passed over: what would hold if there were no such version
+ * @throws DomainFailure UNKNOWN_CUSTOMER
+ */
 export async function priceFactsOf(
-  storage: Reference & Pick<Storage, 'periods'>,
+  storage: PriceSource,
   period: BillingPeriod,
+  { without = null }: { readonly without?: string | null } = {},
 ): Promise<PriceFacts & { readonly customer: Customer }> {
   const { reference } = storage;
   const customer = await customerOf(storage, period.customerId);
   const meters = metersOfPeriod(await reference.meterVersions(), period).filter(holdsAtAll);
   const assignments = await reference.assignments(period.customerId);
   const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
-  const versions = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
+  const known = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
+  const versions = known.filter(({ priceBookId }) => priceBookId !== without);
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
-  const schedule = { assignments, versions, startOfDay };
+  const { customerId, timeZone } = period;
+  const memberships = await membershipsOf(storage, versions, { customerId, timeZone, assignments });
+  const schedule = { assignments, versions, startOfDay, memberships };
   const segments = priceSegments(period, schedule);
   const priced = {
     currency: customer.currency,

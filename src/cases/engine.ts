@@ -1,6 +1,9 @@
 /** What a billing case may ask of the program, whether it runs in memory or behind the HTTP API. */
 import type { GroupKey } from '../domain/values.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating, CaseRolloutStage } from './format.js';
+
+/** How a case names its customer; any other name is of another one, whom nothing is asked about. */
+export const caseCustomer = 'case';
 
 /** A single event, repetitions and shorthand already written out. */
 export interface PlainEvent {
@@ -73,6 +76,7 @@ export interface CaseEngine {
   adjustEvent(adjustment: CaseAdjustment): Awaitable<void>;
   closePeriod(period: string): Awaitable<void>;
   reRate(reRating: CaseReRating): Awaitable<void>;
+  rollOut(stage: CaseRolloutStage): Awaitable<void>;
 
   /** Non-empty windows of a meter in its window size, by start and group. */
   windows(period: string, meter: string): Awaitable<readonly CaseWindow[]>;

@@ -90,6 +90,18 @@ const adjustment = z.strictObject({
 
 const reRating = z.strictObject({ period, reason: z.enum(reRatingReasons) });
 
+const rolloutStage = z
+  .strictObject({
+    price_book: z.strictObject({ code: text, version: text }),
+    kind: z.enum(['canary', 'all', 'halt', 'resume', 'rollback']),
+    effective_from: z.string().describe('A full hour of UTC, or a local date'),
+    customers: z
+      .array(text)
+      .optional()
+      .describe('With canary: "case" is the customer of the case, any other name another'),
+  })
+  .describe('A decision of the rollout of a version with "rollout": true; the first one is its canaries');
+
 const actions = {
   events: z.array(event).min(1).optional(),
   usage: z.array(usage).min(1).optional(),
@@ -98,6 +110,7 @@ const actions = {
   adjust_event: adjustment.optional(),
   close_period: period.optional(),
   re_rate: reRating.optional(),
+  price_rollout: rolloutStage.optional(),
 };
 
 const expectedCharge = z.strictObject({
@@ -168,6 +181,10 @@ const billingCase = z
     meters: z.array(meter).min(1),
     price_books: z.array(priceBook).min(1).describe('The customer is assigned the first one from its beginning'),
     exchange_rates: z.array(exchangeRate).optional(),
+    price_rollouts: z
+      .array(rolloutStage)
+      .optional()
+      .describe('Decisions that were taken before the first step, in order'),
     steps: z.array(step).min(1),
   })
   .describe('A billing case: facts, steps, and what must come out');
@@ -186,6 +203,7 @@ export type CaseUsage = z.infer<typeof usage>;
 export type CaseAdjustment = z.infer<typeof adjustment>;
 export type CaseExchangeRate = z.infer<typeof exchangeRate>;
 export type CaseReRating = z.infer<typeof reRating>;
+export type CaseRolloutStage = z.infer<typeof rolloutStage>;
 export type CaseAction = z.infer<typeof action>;
 export type CaseStep = z.infer<typeof step>;
 export type ExpectedInvoice = z.infer<typeof expectedInvoice>;

@@ -28,16 +28,25 @@ import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import { ratePeriod } from '../domain/rating/rate.js';
 import type { NextPeriod, PriceSegment, RatedLine } from '../domain/rating/rating.js';
 import { priceSegments } from '../domain/rating/segments.js';
+import { withoutRollout } from '../domain/rollout/candidate.js';
 import { parseDuration } from '../domain/time/duration.js';
 import { parseEffectiveFrom } from '../domain/time/effective-from.js';
 import { msToInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
-import type { Instant, Interval, Position } from '../domain/values.js';
+import type { Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import { StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from './engine.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseMeter, CaseReRating } from './format.js';
+import type {
+  BillingCase,
+  CaseAdjustment,
+  CaseExchangeRate,
+  CaseMeter,
+  CaseReRating,
+  CaseRolloutStage,
+} from './format.js';
 import { PureLedger } from './pure-ledger.js';
 import { PureRates } from './pure-rates.js';
+import { PureRollouts } from './pure-rollouts.js';
 
 interface PinnedPrices {
   readonly segments: readonly PriceSegment[];
@@ -62,6 +71,7 @@ export class PureEngine implements CaseEngine {
   private readonly skipEmptyInvoices: boolean;
   private readonly assignedPriceBook: string;
   private readonly priceBooks: PriceBookVersion[] = [];
+  private readonly rollouts = new PureRollouts(this.priceBooks);
   private readonly chains = new Map<string, Chain>();
   /** By period, for as long as the events are the same. */
   private readonly aggregated = new Map<string, { events: readonly MeteredEvent[]; windows: readonly WindowUsage[] }>();
@@ -144,6 +154,10 @@ export class PureEngine implements CaseEngine {
     chain.invoiced = invoicedAfter(chain.invoiced, correction);
   }
 
+  rollOut(stage: CaseRolloutStage): void {
+    this.rollouts.decide(stage);
+  }
+
   windows(name: string, code: string): readonly CaseWindow[] {
     const period = this.period(name);
     const meter = this.metersIn(period).findLast((candidate) => candidate.code === code);
@@ -176,8 +190,9 @@ export class PureEngine implements CaseEngine {
   }
 
   private learn(version: Readonly<Record<string, unknown>>): void {
-    const content = parsePriceBook(version);
-    requireMetersOf(content, this.meters, version);
+    const { content: wire, isCandidate } = withoutRollout(version);
+    const content = { ...parsePriceBook(wire), ...(isCandidate && { isCandidate }) };
+    requireMetersOf(content, this.meters, wire);
     if (this.priceBooks.some((known) => known.code === content.code && known.version === content.version)) {
       throw new DomainFailure(
         'PRICE_BOOK_VERSION_IMMUTABLE',
@@ -185,7 +200,9 @@ export class PureEngine implements CaseEngine {
       );
     }
     const learnedOrder = this.priceBooks.length + 1;
-    this.priceBooks.push({ ...content, priceBookId: `${content.code}/${content.version}`, learnedOrder });
+    const learned = { ...content, priceBookId: `${content.code}/${content.version}`, learnedOrder };
+    this.rollouts.allow(learned);
+    this.priceBooks.push(learned);
   }
 
   private period(name: string): CalendarPeriod {
@@ -204,10 +221,12 @@ export class PureEngine implements CaseEngine {
 
   private segmentsOf(stretch: Interval): readonly PriceSegment[] {
     const { timeZone } = periodContaining(this.calendar, stretch.from);
+    const startOfDay = (date: LocalDate): Instant => startOfLocalDay(date, timeZone);
     return priceSegments(stretch, {
       assignments: [{ priceBook: this.assignedPriceBook, effectiveFrom: null, learnedOrder: 1 }],
       versions: this.priceBooks,
-      startOfDay: (date) => startOfLocalDay(date, timeZone),
+      startOfDay,
+      memberships: this.rollouts.memberships(startOfDay),
     });
   }
 

@@ -25,6 +25,7 @@ export async function runCase(billingCase: BillingCase, start: StartEngine): Pro
   let at: Pick<CaseFailure, 'step' | 'what'> = { step: null, what: 'facts of the case' };
   try {
     const engine = await start(billingCase);
+    for (const stage of billingCase.price_rollouts ?? []) await engine.rollOut(stage);
     for (const [index, step] of billingCase.steps.entries()) {
       at = { step: index + 1, what: nameOf(step) };
       const differences = await runStep(engine, step, { billingCase, number: index + 1 });
@@ -87,6 +88,7 @@ async function act(engine: CaseEngine, action: CaseAction, { billingCase, number
   if (action.adjust_event !== undefined) await engine.adjustEvent(action.adjust_event);
   if (action.close_period !== undefined) await engine.closePeriod(action.close_period);
   if (action.re_rate !== undefined) await engine.reRate(action.re_rate);
+  if (action.price_rollout !== undefined) await engine.rollOut(action.price_rollout);
 }
 
 function refusalOf(error: unknown): StepRefusal | DomainFailure | null {

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { parseInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
-import { StepRefusal } from './engine.js';
+import { caseCustomer, StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent, StartEngine } from './engine.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating, CaseRolloutStage } from './format.js';
 import { HttpClient } from './http-client.js';
 
 const eventsPerRequest = 1000;
@@ -40,6 +40,7 @@ const reRatingAnswer = z.object({
   corrections: z.array(z.string()).default([]),
   held: z.array(z.unknown()).default([]),
 });
+const rolloutAnswer = z.object({ rollout_id: z.string() });
 const findingsAnswer = z.object({ data: z.array(z.object({ code: z.string(), detail: z.string() })) });
 const usageAnswer = z.object({
   meters: z.array(
@@ -94,6 +95,8 @@ class StackEngine implements CaseEngine {
   private facts: Readonly<Record<string, unknown>> = {};
   private firstPeriod = '';
   private hasLevels = false;
+  /** By code and version of the candidate. */
+  private readonly rollouts = new Map<string, string>();
   /** By period's name. */
   private readonly lastCorrections = new Map<string, readonly CaseDocument[]>();
 
@@ -211,6 +214,31 @@ class StackEngine implements CaseEngine {
     if (held.length > 0) throw await this.refusalOfHeld(name);
     const documents = await Promise.all(corrections.map((id) => this.document(id)));
     this.lastCorrections.set(name, documents);
+  }
+
+  async rollOut({ price_book: { code, version }, kind, customers, effective_from }: CaseRolloutStage): Promise<void> {
+    const reason = 'a case';
+    const named = customers === undefined ? {} : { customers: await this.customersNamed(customers) };
+    const key = `${code}@${version}`;
+    const rolloutId = this.rollouts.get(key);
+    const decision = { ...named, effective_from, reason };
+    if (rolloutId === undefined) {
+      const priceBook = { code: this.own(code), version };
+      const body = { price_book: priceBook, ...decision };
+      const started = rolloutAnswer.parse(await this.http.request('POST', '/price-rollouts', body));
+      this.rollouts.set(key, started.rollout_id);
+      return;
+    }
+    const isWidening = kind === 'canary' || kind === 'all';
+    const body = isWidening ? { ...decision, kind, ...(kind === 'all' && { override: true }) } : decision;
+    await this.http.request('POST', `/price-rollouts/${rolloutId}/${isWidening ? 'stages' : kind}`, body);
+  }
+
+  /** Others than the customer of the case come into being when they are named. */
+  private async customersNamed(names: readonly string[]): Promise<readonly string[]> {
+    const ids = names.map((name) => (name === caseCustomer ? this.run : this.own(name)));
+    for (const id of ids) if (id !== this.run) await this.http.request('PUT', `/customers/${id}`, this.facts);
+    return ids;
   }
 
   async windows(period: string, meter: string): Promise<readonly CaseWindow[]> {

@@ -90,6 +90,15 @@ export const failureCodes = [
   'NOTHING_TO_EVALUATE',
   'PRICE_EVALUATION_NOT_FOUND',
   'EXCHANGE_RATE_MISSING',
+  'ROLLOUT_NOT_FOUND',
+  'ROLLOUT_OPEN',
+  'ROLLOUT_CONFLICT',
+  'ROLLOUT_TRANSITION_REFUSED',
+  'ROLLOUT_NOT_WIDER',
+  'ROLLOUT_NOT_COMPARED',
+  'ROLLOUT_CHANGED',
+  'NOT_A_CANDIDATE',
+  'CANARY_NOT_ON_PRICE_BOOK',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -88,7 +88,7 @@ const targetsSql = `
         AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))`;
 
 async function store(db: Database, request: EvaluationRequest): Promise<void> {
-  const { evaluationId, workflowId, priceBook, scope, cutoff, requestedBy } = request;
+  const { evaluationId, workflowId, priceBook, scope, cutoff, requestedBy, comparisonOf } = request;
   await db.transaction(async (client) => {
     const { rowCount } = await client.query(
       `INSERT INTO price_evaluations (evaluation_id, workflow_id, price_book, scope, cutoff_position, requested_by)
@@ -101,12 +101,18 @@ async function store(db: Database, request: EvaluationRequest): Promise<void> {
       const detail = 'No customer of the scope has a billing period in it.';
       throw new DomainFailure('NOTHING_TO_EVALUATE', detail, '/customers');
     }
+    if (comparisonOf === undefined) return;
+    await client.query(
+      'INSERT INTO price_rollout_comparisons (evaluation_id, rollout_id, sequence) VALUES ($1, $2, $3)',
+      [evaluationId, comparisonOf.rolloutId, comparisonOf.sequence],
+    );
   });
 }
 
 interface EvaluationRow {
   readonly evaluation_id: string;
   readonly workflow_id: string;
+  readonly candidate_id: string | null;
   readonly price_book: PriceBookWire;
   readonly scope: EvaluationScope;
   readonly cutoff_position: Position;
@@ -118,6 +124,8 @@ interface EvaluationRow {
 }
 
 const evaluationSql = `SELECT e.*, r.finished_at,
+    (SELECT price_book_id FROM price_rollout_comparisons JOIN price_rollouts USING (rollout_id)
+      WHERE evaluation_id = e.evaluation_id) AS candidate_id,
     (SELECT count(*) FROM price_evaluation_targets WHERE evaluation_id = e.evaluation_id) AS targets,
     (SELECT count(*) FROM price_evaluation_results WHERE evaluation_id = e.evaluation_id) AS periods
   FROM price_evaluations e LEFT JOIN price_evaluation_reports r USING (evaluation_id)`;
@@ -132,6 +140,7 @@ function evaluationFromDb(row: EvaluationRow): PriceEvaluation {
     requestedBy: row.requested_by,
     requestedAt: row.requested_at,
     finishedAt: row.finished_at,
+    candidateId: row.candidate_id,
     targets: Number(row.targets),
     periods: Number(row.periods),
   };

@@ -18,6 +18,7 @@ import { createProofStore } from './proof.js';
 import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
+import { createRolloutStore } from './rollouts.js';
 import { createTagStore } from './tags.js';
 import type { Storage } from './types.js';
 import { createUsageStore } from './usage.js';
@@ -49,6 +50,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),
     reRatings: guarded(createReRatingStore(db)),
+    rollouts: guarded(createRolloutStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   return { ...stores, ready: () => control.ready(), close: () => control.close() };

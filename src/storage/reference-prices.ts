@@ -1,12 +1,20 @@
 /** Meters and price book versions: created once, never changed. */
 import { createHash } from 'node:crypto';
-import type { Meter as MeterRow, PriceBook as PriceBookRow, Prisma } from '@prisma/client';
+import type {
+  Meter as MeterRow,
+  PriceBook as PriceBookRow,
+  PriceRolloutStage as StageRow,
+  Prisma,
+} from '@prisma/client';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Aggregation, Meter, WindowSize } from '../domain/metering/meter.js';
 import { parsePrices } from '../domain/rating/parse-price-book.js';
 import type { PriceBookContent } from '../domain/rating/parse-price-book.js';
 import type { PriceBookVersion, RoundingMode } from '../domain/rating/price-book.js';
 import { priceBookToWire } from '../domain/rating/price-book-to-wire.js';
+import type { RolloutStage, StageKind } from '../domain/rollout/rollout.js';
+import { requireNoRollout } from '../domain/rollout/start.js';
+import type { RolloutOf } from '../domain/rollout/start.js';
 import { isLocalDate } from '../domain/time/effective-from.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
@@ -161,11 +169,13 @@ async function createPriceBook(
   const row = priceBookRow(content);
   const { priceBookId } = row;
   return db.prisma.$transaction(async (tx) => {
+    await lockPriceBook(tx, content.code);
     const { count } = await tx.priceBook.createMany({ data: [row], skipDuplicates: true });
     const stored = await tx.priceBook.findUnique({ where: { priceBookId }, include: { corrects: true } });
     invariant(stored !== null, 'a price book version that was inserted, or was there, is there');
     const isSame =
       stored.contentHash === row.contentHash &&
+      stored.rollout === row.rollout &&
       (count > 0 || (stored.corrects?.supersedesId ?? null) === (correction?.supersedesId ?? null));
     if (!isSame) {
       throw new DomainFailure(
@@ -173,9 +183,42 @@ async function createPriceBook(
         `Version "${content.version}" of the price book "${content.code}" exists with other content. Create a new version instead.`,
       );
     }
+    if (count > 0 && !row.rollout) requireNoRollout(priceBookOf(stored), await rolloutsBeside(tx, content.code));
     if (count > 0 && correction !== null) await correct(tx, { ...correction, priceBookId });
     return { priceBook: priceBookOf(stored), created: count > 0 };
   });
+}
+
+/** Until the transaction ends: a version that is learned and a rollout that begins see each other. */
+export async function lockPriceBook(tx: Prisma.TransactionClient, code: string): Promise<void> {
+  const hex = createHash('sha256')
+    .update(JSON.stringify(['price-book', code]))
+    .digest('hex');
+  // 64 bits of a hash: two price books that share a lock would only wait for each other.
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`))}::bigint)`;
+}
+
+/** Almost always there is none. */
+export async function rolloutsBeside(tx: Prisma.TransactionClient, code: string): Promise<readonly RolloutOf[]> {
+  const rows = await tx.priceRollout.findMany({
+    where: { priceBook: { code } },
+    include: { priceBook: true, stages: { orderBy: { sequence: 'asc' } } },
+  });
+  return rows.map(({ rolloutId, priceBookId, priceBook, stages }) => ({
+    rollout: { rolloutId, priceBookId, stages: stages.map(stageOf) },
+    candidate: priceBookOf(priceBook),
+  }));
+}
+
+function stageOf(row: StageRow): RolloutStage {
+  return {
+    sequence: row.sequence,
+    kind: row.kind as StageKind,
+    effectiveFrom: effectiveFromOf(row),
+    customerIds: row.customerIds,
+    percentage: row.percentage,
+    decidedAt: instantOf(row.decidedAt),
+  };
 }
 
 /** @throws DomainFailure PRICE_BOOK_VERSION_SUPERSEDED */
@@ -195,7 +238,7 @@ async function correct(
 }
 
 /** Prices are kept in the names of the HTTP contract, which outlive those of this program's types. */
-export function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInput {
+export function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateManyInput & { rollout: boolean } {
   const wire = priceBookToWire(content);
   const { effectiveFrom, effectiveUntil } = content;
   return {
@@ -210,6 +253,7 @@ export function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateM
     prices: wire.prices as unknown as Prisma.InputJsonArray,
     minimumCommitment: content.minimumCommitment,
     contentHash: createHash('sha256').update(canonicalJson(wire)).digest('hex'),
+    rollout: content.isCandidate === true,
   };
 }
 
@@ -225,11 +269,12 @@ export function priceBookOf(row: PriceBookRow): PriceBookVersion {
     ...parsePrices(row.prices),
     minimumCommitment: row.minimumCommitment as DecimalString | null,
     learnedOrder: Number(row.learnedOrder),
+    ...(row.rollout && { isCandidate: true }),
   };
 }
 
-function effectiveFromOf(row: PriceBookRow): Instant | LocalDate {
+function effectiveFromOf(row: Pick<PriceBookRow, 'effectiveFrom' | 'effectiveFromDate'>): Instant | LocalDate {
   if (row.effectiveFrom !== null) return instantOf(row.effectiveFrom);
-  invariant(row.effectiveFromDate !== null, 'a price book version has a start');
+  invariant(row.effectiveFromDate !== null, 'a price book version, or a stage of its rollout, has a start');
   return localDateOf(row.effectiveFromDate);
 }

@@ -21,10 +21,14 @@ export interface EvaluationRequest {
   /** Usage is read as it was at this position, by every step of the run. */
   readonly cutoff: Position;
   readonly requestedBy: string;
+  /** The stage of a rollout whose members it compares; left out: none. */
+  readonly comparisonOf?: { readonly rolloutId: string; readonly sequence: number };
 }
 
-export interface PriceEvaluation extends EvaluationRequest {
+export interface PriceEvaluation extends Omit<EvaluationRequest, 'comparisonOf'> {
   readonly requestedAt: Instant;
+  /** Of a comparison of a rollout: the candidate, which the other side is rated without; null: any other evaluation. */
+  readonly candidateId: string | null;
   /** null while it runs. */
   readonly finishedAt: Instant | null;
   /** How many there are to evaluate, and how many are. */

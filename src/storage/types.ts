@@ -18,6 +18,7 @@ import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
+import type { RolloutStore } from './types-rollouts.js';
 import type { TagStore } from './types-tags.js';
 import type { OpenWindow, UnreadableValues, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
@@ -34,6 +35,7 @@ export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
 export type * from './types-reference.js';
+export type * from './types-rollouts.js';
 export type * from './types-tags.js';
 export type * from './types-usage.js';
 
@@ -378,6 +380,7 @@ export interface Storage {
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;
   readonly evaluations: EvaluationStore;
+  readonly rollouts: RolloutStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

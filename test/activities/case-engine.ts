@@ -15,10 +15,19 @@ import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { StepRefusal } from '../../src/cases/engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from '../../src/cases/engine.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating } from '../../src/cases/format.js';
+import type {
+  BillingCase,
+  CaseAdjustment,
+  CaseExchangeRate,
+  CaseReRating,
+  CaseRolloutStage,
+} from '../../src/cases/format.js';
 import { invoiceToWire } from '../../src/domain/invoicing/invoice-to-wire.js';
 import { parseRates } from '../../src/domain/money/parse-rates.js';
 import { parsePriceBook, requireMetersOf } from '../../src/domain/rating/parse-price-book.js';
+import { withoutRollout } from '../../src/domain/rollout/candidate.js';
+import { requireStage } from '../../src/domain/rollout/transitions.js';
+import { parseEffectiveFrom } from '../../src/domain/time/effective-from.js';
 import { parseInstant } from '../../src/domain/time/instant.js';
 import { parsePeriodName } from '../../src/domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
@@ -93,7 +102,8 @@ export class ActivityCaseEngine implements CaseEngine {
   }
 
   async learnPriceBook(version: Readonly<Record<string, unknown>>): Promise<void> {
-    const content = parsePriceBook(version);
+    const { content: wire, isCandidate } = withoutRollout(version);
+    const content = { ...parsePriceBook(wire), ...(isCandidate && { isCandidate }) };
     requireMetersOf(content, await this.storage.reference.meters());
     await this.storage.reference.createPriceBook(content);
   }
@@ -160,6 +170,30 @@ export class ActivityCaseEngine implements CaseEngine {
     await this.prove(period);
   }
 
+  async rollOut({ price_book: named, kind, customers = [], effective_from }: CaseRolloutStage): Promise<void> {
+    const { rollouts, reference } = this.storage;
+    const { code, version } = named;
+    const candidate = (await reference.priceBookVersions(code)).find((each) => each.version === version);
+    const priceBookId = candidate?.priceBookId ?? '';
+    const effectiveFrom = parseEffectiveFrom(effective_from, '/effective_from');
+    const planned = { kind, effectiveFrom, customerIds: customers, percentage: null };
+    const decision = {
+      stageId: randomUUID(),
+      evaluationId: null,
+      override: kind === 'all',
+      reason: 'a case',
+      decidedBy: 'ann',
+    };
+    const [known] = await rollouts.ofCandidates([priceBookId]);
+    if (known === undefined) {
+      const rollout = { rolloutId: randomUUID(), priceBookId, code, startedBy: 'ann' };
+      await rollouts.start(rollout, { ...planned, ...decision });
+      return;
+    }
+    requireStage(known.stages, planned, now);
+    await rollouts.decide(known.rolloutId, known.stages.length + 1, { ...planned, ...decision });
+  }
+
   async windows(name: string, code: string): Promise<readonly CaseWindow[]> {
     const { meters } = await usageOf(this.storage, await this.period(name));
     return meters.flatMap(({ total, windows }) =>
@@ -192,6 +226,8 @@ export class ActivityCaseEngine implements CaseEngine {
   /** Its source events are as many as it says. */
   private async proveCharge(chargeId: string): Promise<void> {
     const charge = await this.storage.billing.findCharge(chargeId);
+    // One that another version took the place of says so with nothing counted.
+    if (charge?.eventCount === 0) return;
     const { data } = await this.storage.billing.chargeEvents(chargeId, { limit: 10_000 });
     expect(data).toHaveLength(charge?.eventCount ?? -1);
   }

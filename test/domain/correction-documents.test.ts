@@ -101,6 +101,7 @@ describe('segmentsWithNamed', () => {
     { from: at('15'), to: january.to, priceBook: v2 },
   ];
   const startOfDay = (date: LocalDate): Instant => instant(`${date}T00:00:00.000000Z`);
+  const dates = { startOfDay, rolledBack: new Set<string>() };
   const inShort = (segments: readonly PriceSegment[] | null): unknown =>
     segments?.map((segment) => [segment.from.slice(8, 10), segment.priceBook?.version ?? null]) ?? null;
 
@@ -166,7 +167,7 @@ describe('segmentsWithNamed', () => {
       ],
     ],
   ])('%s', (_name, named, expected) => {
-    expect(inShort(segmentsWithNamed(pinned, named, startOfDay))).toEqual(expected);
+    expect(inShort(segmentsWithNamed(pinned, named, dates))).toEqual(expected);
   });
 
   test('also where no version was in force', () => {
@@ -174,7 +175,7 @@ describe('segmentsWithNamed', () => {
       { from: january.from, to: at('15'), priceBook: null },
       { from: at('15'), to: january.to, priceBook: v2 },
     ];
-    expect(inShort(segmentsWithNamed(gap, v1, startOfDay))).toEqual([
+    expect(inShort(segmentsWithNamed(gap, v1, dates))).toEqual([
       ['01', 'v1'],
       ['15', 'v2'],
     ]);

@@ -76,9 +76,9 @@ describe('overrides', () => {
     const kept = keepingOverrides(whole(other), meters);
     expect([...kept.keys()]).toEqual(['calls']);
     expect(names(kept.get('calls'))).toEqual([[from, to, 'own/1']]);
-    const startOfDay = (): Instant => from;
-    expect(segmentsWithNamed(whole(own), other, startOfDay)).toBeNull();
-    expect(names(segmentsWithNamed(whole(book), other, startOfDay) ?? [])).toEqual([[from, to, 'standard/v9']]);
+    const dates = { startOfDay: (): Instant => from, rolledBack: new Set<string>() };
+    expect(segmentsWithNamed(whole(own), other, dates)).toBeNull();
+    expect(names(segmentsWithNamed(whole(book), other, dates) ?? [])).toEqual([[from, to, 'standard/v9']]);
   });
 });
 

@@ -166,6 +166,6 @@ describe('versionInForce', () => {
     [day(14, 19), 'v2'],
     [day(20), 'v1'],
   ])('at %s', (at, expected) => {
-    expect(versionInForce(versions, at, startOfDay)?.version).toBe(expected);
+    expect(versionInForce(versions, at, { startOfDay })?.version).toBe(expected);
   });
 });

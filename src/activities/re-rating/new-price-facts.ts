@@ -4,6 +4,7 @@ import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
 import { segmentsWithNamed } from '../../domain/rating/named-version.js';
 import { pinnedPriceFacts, priceFactsOf, withCurrentRates } from '../../billing/price-facts.js';
+import { stateOf } from '../../domain/rollout/transitions.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type { BillingPeriod, ReRating, Storage } from '../../storage/types.js';
 
@@ -35,16 +36,17 @@ export async function newPriceFacts(
 }
 
 async function named(
-  { reference }: Storage,
+  { reference, rollouts }: Storage,
   period: BillingPeriod,
   { before, priceBookId }: { readonly before: PriceFacts; readonly priceBookId: string },
 ): Promise<PriceFacts> {
   const [version] = await reference.priceBooksById([priceBookId]);
   invariant(version !== undefined, 'a re-rating names a price book version that exists');
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
-  const segments = segmentsWithNamed(before.segments, version, startOfDay);
+  const dates = { startOfDay, rolledBack: await rolledBackAmong(rollouts, before) };
+  const segments = segmentsWithNamed(before.segments, version, dates);
   const own = [...before.meterSegments].map(
-    ([meter, pinned]) => [meter, segmentsWithNamed(pinned, version, startOfDay) ?? pinned] as const,
+    ([meter, pinned]) => [meter, segmentsWithNamed(pinned, version, dates) ?? pinned] as const,
   );
   if (segments === null) {
     throw new DomainFailure(
@@ -53,13 +55,25 @@ async function named(
     );
   }
   const next = before.next;
-  const nextSegments = next === null ? null : segmentsWithNamed(next.segments, version, startOfDay);
+  const nextSegments = next === null ? null : segmentsWithNamed(next.segments, version, dates);
   return {
     ...before,
     segments,
     meterSegments: new Map(own),
     next: next === null || nextSegments === null ? next : { ...next, segments: nextSegments },
   };
+}
+
+/** Candidates that the period was rated with and that were taken back since: a re-rating that names a version undoes them. */
+async function rolledBackAmong(
+  rollouts: Storage['rollouts'],
+  { segments, meterSegments, next }: PriceFacts,
+): Promise<ReadonlySet<string>> {
+  const books = [segments, next?.segments ?? [], ...meterSegments.values()].flat().map(({ priceBook }) => priceBook);
+  const candidates = books.flatMap((book) => (book?.isCandidate === true ? [book.priceBookId] : []));
+  if (candidates.length === 0) return new Set();
+  const found = await rollouts.ofCandidates([...new Set(candidates)]);
+  return new Set(found.filter(({ stages }) => stateOf(stages) === 'rolled_back').map(({ priceBookId }) => priceBookId));
 }
 
 function limitedTo(codes: readonly string[], before: PriceFacts, after: PriceFacts): PriceFacts {

@@ -10,6 +10,7 @@ import type { DeadLetterService } from '../services/dead-letters.js';
 import type { EventSchemaService } from '../services/event-schemas.js';
 import type { PeriodService } from '../services/periods.js';
 import type { PriceEvaluationService } from '../services/price-evaluations.js';
+import type { PriceRolloutService } from '../services/price-rollouts.js';
 import type { ReRatingService } from '../services/re-ratings.js';
 import type { ReconciliationService } from '../services/reconciliations.js';
 import type { ApiDependencies } from '../types.js';
@@ -30,4 +31,5 @@ export interface RouteContext extends ApiDependencies {
   readonly reRatings: ReRatingService;
   readonly reconciliations: ReconciliationService;
   readonly evaluations: PriceEvaluationService;
+  readonly rollouts: PriceRolloutService;
 }

@@ -1,15 +1,18 @@
 /** Meters and price books. */
 import { z } from 'zod';
+import { membershipsOfAll } from '../../billing/price-rollouts.js';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { parsePriceBook, requireMetersOf } from '../../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { versionInForce } from '../../domain/rating/segments.js';
+import { withoutRollout } from '../../domain/rollout/candidate.js';
 import { msToInstant, parseInstant } from '../../domain/time/instant.js';
 import { actingHeaders, answers, documented, idempotencyHeaders, identifier, instant } from '../schemas/common.js';
 import { meter, meterBody, priceBook, priceBookBody } from '../schemas/reference.js';
 import { meterOf } from '../services/meters.js';
+import { refuseCandidates } from '../services/rollout-candidates.js';
 import { offerReRating, supersededBy, toApiOffer, withoutSupersedes } from '../services/price-corrections.js';
 import type { Api } from '../types.js';
 import { toApiMeter, toApiPriceBook } from '../wire/to-api.js';
@@ -76,7 +79,7 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
         operationId: 'createPriceBookVersion',
         summary: 'Add a version of a price book; it never changes',
         description:
-          'With "supersedes" it corrects a version of the same effective date. What is issued stays as it is: the answer, and a finding, offer the re-rating that would correct it.',
+          'With "rollout": true it is a candidate: it holds for nobody until POST /price-rollouts includes customers. With "supersedes" it corrects a version of the same effective date. What is issued stays as it is: the answer, and a finding, offer the re-rating that would correct it.',
         headers: actingHeaders,
         body: documented(priceBookBody),
         response: answers({
@@ -102,6 +105,8 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
             'PRICE_BOOK_VERSION_IMMUTABLE',
             'PRICE_BOOK_VERSION_SUPERSEDED',
             'UNKNOWN_PRICE_BOOK',
+            'ROLLOUT_OPEN',
+            'ROLLOUT_CONFLICT',
           ],
           body: true,
           idempotent: true,
@@ -109,14 +114,16 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
       },
     },
     async (request, reply) => {
-      const { content: body, supersedes } = withoutSupersedes(request.body);
-      const content = parsePriceBook(body);
+      const { content: rest, supersedes } = withoutSupersedes(request.body);
+      const { content: body, isCandidate } = withoutRollout(rest);
+      const content = { ...parsePriceBook(body), ...(isCandidate && { isCandidate }) };
       requirePrices(content);
       refuseOverrideCode(content.code);
       requireMetersOf(content, await storage.reference.meters(), body);
       const versions = await storage.reference.priceBookVersions(content.code);
       requireOneCurrency(content, versions);
       const superseded = supersedes === null ? null : supersededBy(content, supersedes, versions);
+      if (superseded !== null) refuseCandidates(content, superseded);
       const correction =
         superseded === null ? null : { supersedesId: superseded.priceBookId, correctedBy: request.actor };
       const { priceBook: stored, created } = await storage.reference.createPriceBook(content, correction);
@@ -146,7 +153,8 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
     async (request) => {
       const at = request.query.at === undefined ? msToInstant(clock()) : parseInstant(request.query.at);
       const versions = await storage.reference.priceBookVersions(request.params.code);
-      const version = versionInForce(versions, at, (day) => startOfLocalDay(day, 'UTC'));
+      const memberships = await membershipsOfAll(storage, versions);
+      const version = versionInForce(versions, at, { startOfDay: (day) => startOfLocalDay(day, 'UTC'), memberships });
       if (version !== null) return toApiPriceBook(version);
       const detail =
         versions.length === 0

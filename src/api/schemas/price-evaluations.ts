@@ -126,7 +126,7 @@ const evaluationShape = evaluationStarted.extend({
 export const evaluationPage = pageOf(evaluationShape.meta({ id: 'PriceEvaluationSummary' }));
 
 const top = z.array(z.object({ customer_id: z.string(), difference: decimalOut }));
-const totals = z
+export const evaluationTotals = z
   .object({
     currency: z.string(),
     customers: z.int(),
@@ -165,7 +165,7 @@ const evaluatedCustomer = z
 export const evaluatedCustomerPage = pageOf(evaluatedCustomer);
 
 export const evaluation = evaluationShape
-  .extend({ totals: z.array(totals).meta({ description: 'By currency.' }), customers: evaluatedCustomerPage })
+  .extend({ totals: z.array(evaluationTotals).meta({ description: 'By currency.' }), customers: evaluatedCustomerPage })
   .meta({ id: 'PriceEvaluation' });
 
 export const evaluationResults = ['compared', 'not_comparable'] as const;

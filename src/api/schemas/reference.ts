@@ -198,11 +198,14 @@ export const priceBookBody = z.strictObject({
   supersedes: identifier.optional().meta({
     description: 'The version that this one corrects; both begin at the same time.',
   }),
+  rollout: z.boolean().optional().meta({
+    description: 'true: a candidate, which holds for nobody until a rollout includes customers.',
+  }),
   prices: z.array(price).min(1),
   minimum_commitment: decimalOut.optional().meta({ description: 'What an invoice comes to at least.' }),
 });
 
-const reRatingOffer = z
+export const reRatingOffer = z
   .object({
     periods: z.int().meta({ description: 'Issued periods that the superseded version prices.' }),
     examples: z.array(z.object({ customer_id: z.string(), period: dateOut })).meta({ description: 'The first 100.' }),
@@ -230,6 +233,7 @@ export const priceBook = z
     prices: z.array(z.record(z.string(), z.unknown())),
     minimum_commitment: decimalOut.optional(),
     supersedes: z.string().optional(),
+    rollout: z.boolean().optional().meta({ description: 'A candidate; without it the version holds for everybody.' }),
     re_rating_offer: reRatingOffer.optional(),
   })
   .meta({ id: 'PriceBook' });

@@ -1,4 +1,5 @@
 /** Which prices a customer has when: assignments of price books, and prices of the customer's own beside them. */
+import { membershipsOf } from '../../billing/price-rollouts.js';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { assignmentAt, currentAssignments, holdsUntil } from '../../domain/rating/assignments.js';
@@ -13,7 +14,7 @@ import type { OverrideBody } from '../schemas/customer-prices.js';
 import { requireConvertible } from './convertible.js';
 import { requireCustomer } from './customers.js';
 
-type PriceStorage = Pick<Storage, 'reference'>;
+type PriceStorage = Pick<Storage, 'reference' | 'rollouts'>;
 
 /**
  * @throws DomainFailure UNKNOWN_CUSTOMER, UNKNOWN_METER, CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, VALIDATION_FAILED for a fee, and the refusals of a price book
@@ -56,14 +57,21 @@ export function toApiOverride({ customerId, priceBook, reason, decidedBy, decide
 }
 
 /** @throws DomainFailure UNKNOWN_CUSTOMER */
-export async function priceBooksAt({ reference }: PriceStorage, customerId: string, at: Instant): Promise<object> {
+export async function priceBooksAt(
+  { reference, rollouts }: PriceStorage,
+  customerId: string,
+  at: Instant,
+): Promise<object> {
   const { timeZone } = await requireCustomer({ reference }, customerId);
   const assignments = await reference.assignments(customerId);
   const current = currentAssignments(assignments);
   const inForce = assignmentAt(current, at);
   const versionOf = async (code: string): Promise<object | null> => {
     const versions = await reference.priceBookVersions(code);
-    return toApiVersion(versionInForce(versions, at, (day) => startOfLocalDay(day, timeZone)));
+    const memberships = await membershipsOf({ rollouts }, versions, { customerId, timeZone, assignments });
+    return toApiVersion(
+      versionInForce(versions, at, { startOfDay: (day) => startOfLocalDay(day, timeZone), memberships }),
+    );
   };
   const override = await versionOf(overrideCode(customerId));
   return {

@@ -3,6 +3,7 @@ import { offeredScopes } from '../../domain/correction/offered-scopes.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { PriceBookContent } from '../../domain/rating/parse-price-book.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
+import type { Interval } from '../../domain/values.js';
 import type { PeriodKeyOf, Storage } from '../../storage/types.js';
 
 /** Periods that one answer names; there may be as many as invoices. */
@@ -11,7 +12,7 @@ const periodsShown = 100;
 const named = 3;
 
 /** The body of a `POST /re-ratings`, as it is to be sent. */
-interface OfferedReRating {
+export interface OfferedReRating {
   readonly reason: 'price_correction';
   readonly scope: { readonly customer_ids: readonly string[]; readonly from: string; readonly to: string };
   readonly price_book: { readonly code: string; readonly version: string };
@@ -72,12 +73,8 @@ export async function offerReRating(
   const { code } = version;
   const offer = {
     periods: periods.length,
-    examples: periods.slice(0, periodsShown).map(({ customerId, period }) => ({ customerId, period })),
-    reRatings: offeredScopes(periods).map(({ customerIds, from, to }): OfferedReRating => ({
-      reason: 'price_correction',
-      scope: { customer_ids: customerIds, from, to },
-      price_book: { code, version: version.version },
-    })),
+    examples: examplesOf(periods),
+    reRatings: reRatingsTo(version, periods),
   };
   if (offer.periods > 0) {
     await findings.store({
@@ -89,6 +86,22 @@ export async function offerReRating(
     });
   }
   return offer;
+}
+
+export function examplesOf(periods: readonly PeriodKeyOf[]): readonly PeriodKeyOf[] {
+  return periods.slice(0, periodsShown).map(({ customerId, period }) => ({ customerId, period }));
+}
+
+/** That all together meet exactly these periods, by that version. */
+export function reRatingsTo(
+  { code, version }: Pick<PriceBookVersion, 'code' | 'version'>,
+  periods: readonly (PeriodKeyOf & Interval)[],
+): readonly OfferedReRating[] {
+  return offeredScopes(periods).map(({ customerIds, from, to }) => ({
+    reason: 'price_correction',
+    scope: { customer_ids: customerIds, from, to },
+    price_book: { code, version },
+  }));
 }
 
 export function toApiOffer({ periods, examples, reRatings }: ReRatingOffer): object {

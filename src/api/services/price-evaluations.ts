@@ -12,7 +12,7 @@ import { isLocalDate } from '../../domain/time/effective-from.js';
 import { addMs, msPerHour } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, Interval } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
-import type { PriceEvaluation, Storage } from '../../storage/types.js';
+import type { EvaluationRequest, PriceEvaluation, Storage } from '../../storage/types.js';
 import type { EvaluationBody } from '../schemas/price-evaluations.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
 import { toApiEvaluatedPeriod, toApiQuantities } from '../wire/evaluations-to-api.js';
@@ -22,7 +22,7 @@ import type { Asking } from './re-ratings.js';
 import { isUuid } from './uuid.js';
 
 export interface PriceEvaluationServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'ledger' | 'periods' | 'proof' | 'evaluations'>;
+  readonly storage: Pick<Storage, 'reference' | 'rollouts' | 'ledger' | 'periods' | 'proof' | 'evaluations'>;
   readonly periods: PeriodService;
   readonly temporal: TemporalGateway;
 }
@@ -93,18 +93,21 @@ export class PriceEvaluationService {
     { scope }: Extract<Asked, { kind: 'customers' }>,
     { actor, key }: Asking,
   ): Promise<PriceEvaluation> {
-    const { storage, temporal } = this.deps;
-    await requireCustomers(storage, scope.customerIds, '/customers');
+    await requireCustomers(this.deps.storage, scope.customerIds, '/customers');
     const priceBook = priceBookToWire(version);
     const content = JSON.stringify([priceBook, scope]);
     const evaluationId = key === null ? randomUUID() : uuidOf('price-evaluation', actor, key, content);
+    return this.run({ evaluationId, priceBook, scope, requestedBy: actor });
+  }
+
+  /** Stored once, then started; repeating it starts it again where Temporal was away. @throws DomainFailure NOTHING_TO_EVALUATE */
+  async run(asked: Omit<EvaluationRequest, 'workflowId' | 'cutoff'>): Promise<PriceEvaluation> {
+    const { storage, temporal } = this.deps;
+    const { evaluationId } = asked;
     await storage.evaluations.request({
-      evaluationId,
+      ...asked,
       workflowId: evaluationWorkflowId(evaluationId),
-      priceBook,
-      scope,
       cutoff: await storage.ledger.safeHorizon(),
-      requestedBy: actor,
     });
     const run = await storage.evaluations.find(evaluationId);
     invariant(run !== null, `evaluation ${evaluationId} was stored just now`);

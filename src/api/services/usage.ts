@@ -14,7 +14,7 @@ import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '..
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
 
-type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'usage' | 'periods' | 'proof'>;
+type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'rollouts' | 'usage' | 'periods' | 'proof'>;
 
 export interface UsageOfMeter {
   readonly total: WindowUsage;

@@ -67,7 +67,8 @@ export function toApiMeter(meter: Meter): MeterWire {
 }
 
 export function toApiPriceBook(version: PriceBookVersion): object {
-  return { price_book_id: version.priceBookId, ...priceBookToWire(version) };
+  const { priceBookId, isCandidate = false } = version;
+  return { price_book_id: priceBookId, ...priceBookToWire(version), ...(isCandidate && { rollout: true }) };
 }
 
 /** Contains exact numbers: to be sent with `stringifyExactJson`. */

@@ -10,6 +10,7 @@ import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, wit
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
+import { addRolloutCommands } from './price-rollouts.js';
 
 interface EvaluateOptions {
   readonly file?: string;
@@ -26,7 +27,9 @@ interface EvaluateOptions {
 const waitSeconds = 60;
 
 export function addEvaluationCommands(program: Command, dependencies: CliDependencies): void {
-  const prices = program.command('prices').description('what other prices would come to; nothing of it is billed');
+  const prices = program
+    .command('prices')
+    .description('what other prices would come to, and how a price goes to customers');
   prices
     .command('evaluate')
     .description('what quantities, or real usage, would cost under a price book version')
@@ -51,6 +54,7 @@ export function addEvaluationCommands(program: Command, dependencies: CliDepende
       const context = contextOf(command, dependencies);
       context.print(await context.api.json(`/price-book-evaluations/${segment(id)}`), describeRun);
     });
+  addRolloutCommands(prices, dependencies);
 }
 
 async function evaluate(options: EvaluateOptions, context: CliContext): Promise<void> {

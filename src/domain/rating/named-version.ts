@@ -1,21 +1,25 @@
 import type { Instant, Interval, LocalDate } from '../values.js';
+import type { Membership } from '../rollout/inclusion.js';
 import { isOverride } from './overrides.js';
 import type { PriceBookVersion } from './price-book.js';
 import type { PriceSegment } from './rating.js';
 import { priceSegments, startOfVersion } from './segments.js';
+import type { Memberships } from './segments.js';
 
 /**
  * The segments of a period once a re-rating names a price book version (RULES 21). By the usual rule, as if it had been
- * learned last: among the pinned versions of its price book it holds from its `effective_from` to the next one. Where it would
- * then never hold (it begins before the pinned ones, or is of another price book), it replaces whatever is pinned for as long
- * as it is valid. null: it is not valid at any time in the period.
+ * learned last: among the pinned versions of its price book it holds from its `effective_from` to the next one; a candidate
+ * begins where it is pinned, and one that was rolled back is passed over (RULES 41). Where it would then never hold (it begins
+ * before the pinned ones, or is of another price book), it replaces whatever is pinned for as long as it is valid. null: it is
+ * not valid at any time in the period.
+ * @param dates.rolledBack price book ids of candidates
  */
 export function segmentsWithNamed(
   pinned: readonly PriceSegment[],
   named: PriceBookVersion,
-  startOfDay: (date: LocalDate) => Instant,
+  { startOfDay, rolledBack }: NamingDates,
 ): readonly PriceSegment[] | null {
-  const byRule = merged(pinned.flatMap((segment) => ruledBy(segment, { pinned, named, startOfDay })));
+  const byRule = merged(pinned.flatMap((segment) => ruledBy(segment, { pinned, named, startOfDay, rolledBack })));
   if (holds(byRule, named)) return byRule;
   const from = startOfVersion(named, startOfDay);
   const forced = merged(pinned.flatMap((segment) => forcedInto(segment, named, { from, to: named.effectiveUntil })));
@@ -25,23 +29,47 @@ export function segmentsWithNamed(
 const holds = (segments: readonly PriceSegment[], version: PriceBookVersion): boolean =>
   segments.some(({ priceBook }) => priceBook?.priceBookId === version.priceBookId);
 
-interface Naming {
+export interface NamingDates {
+  readonly startOfDay: (date: LocalDate) => Instant;
+  readonly rolledBack: ReadonlySet<string>;
+}
+interface Naming extends NamingDates {
   readonly pinned: readonly PriceSegment[];
   readonly named: PriceBookVersion;
-  readonly startOfDay: (date: LocalDate) => Instant;
 }
 
-function ruledBy(segment: PriceSegment, { pinned, named, startOfDay }: Naming): readonly PriceSegment[] {
+/** Candidates as they are pinned: the customer was included where the first of their segments begins. */
+function pinnedMemberships(pinned: readonly PriceSegment[]): Memberships {
+  const memberships = new Map<string, Membership>();
+  for (const { from, priceBook } of pinned) {
+    if (priceBook?.isCandidate !== true || memberships.has(priceBook.priceBookId)) continue;
+    memberships.set(priceBook.priceBookId, {
+      included: null,
+      everybody: { from, kind: 'all', sequence: 1 },
+      until: null,
+    });
+  }
+  return memberships;
+}
+
+function ruledBy(segment: PriceSegment, { pinned, named, startOfDay, rolledBack }: Naming): readonly PriceSegment[] {
   if (segment.priceBook !== null && segment.priceBook.code !== named.code) return [segment];
   const versions = pinned.flatMap(({ priceBook }) =>
-    priceBook?.code === named.code && priceBook.priceBookId !== named.priceBookId ? [priceBook] : [],
+    priceBook?.code === named.code &&
+    priceBook.priceBookId !== named.priceBookId &&
+    !rolledBack.has(priceBook.priceBookId)
+      ? [priceBook]
+      : [],
   );
   const learnedLast = versions.reduce((latest, { learnedOrder }) => Math.max(latest, learnedOrder), 0) + 1;
   const assignments = [{ priceBook: named.code, effectiveFrom: null, learnedOrder: 1 }];
+  // Whoever names a candidate decides that it holds, whatever its rollout says.
+  const { isCandidate: _isCandidate, ...version } = named;
   const found = priceSegments(segment, {
     assignments,
-    versions: [...versions, { ...named, learnedOrder: learnedLast }],
+    versions: [...versions, { ...version, learnedOrder: learnedLast }],
     startOfDay,
+    memberships: pinnedMemberships(pinned),
   });
   // The rule is asked about the named version only: elsewhere the pins stay, whatever versions they are.
   return found.map((part) =>

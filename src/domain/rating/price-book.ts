@@ -98,4 +98,6 @@ export interface PriceBookVersion {
   readonly minimumCommitment: DecimalString | null;
   /** Of two versions with the same effectiveFrom the one with the greater order holds (RULES 21). */
   readonly learnedOrder: number;
+  /** A candidate: it holds for nobody but whom a stage of its rollout includes (RULES 41). */
+  readonly isCandidate?: true;
 }

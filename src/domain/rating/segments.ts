@@ -1,8 +1,12 @@
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { assignmentAt, currentAssignments } from './assignments.js';
 import type { AssignedPriceBook } from './assignments.js';
+import type { Membership } from '../rollout/inclusion.js';
 import type { PriceBookVersion } from './price-book.js';
 import type { PriceSegment } from './rating.js';
+
+/** By candidate's price book id, what its rollout says of the customer. A candidate that is missing holds for nobody. */
+export type Memberships = ReadonlyMap<string, Membership>;
 
 export interface PriceSchedule {
   readonly assignments: readonly AssignedPriceBook[];
@@ -10,11 +14,19 @@ export interface PriceSchedule {
   readonly versions: readonly PriceBookVersion[];
   /** Midnight of a local date in the customer's zone (RULES 19). */
   readonly startOfDay: (date: LocalDate) => Instant;
+  /** Left out: no candidate holds. */
+  readonly memberships?: Memberships;
 }
+
+/** What tells when each version begins and ends for a customer. */
+export type VersionDates = Pick<PriceSchedule, 'startOfDay' | 'memberships'>;
 
 interface DatedVersion {
   readonly version: PriceBookVersion;
   readonly from: Instant;
+  readonly until: Instant | null;
+  /** A stage of a rollout chose the customer: of versions that begin together this one holds, whatever is learned later. */
+  readonly isChosen: boolean;
 }
 
 /**
@@ -24,6 +36,9 @@ interface DatedVersion {
  * The assignment in force is the one with the latest `effectiveFrom` at or before an instant that has not ended; of its price
  * book the version in force is the one with the latest `effective_from` that has not reached its `effective_until` (so a version
  * with an end gives way to the one before it). Equal dates: the one learned last holds, and the other never again.
+ *
+ * A candidate begins when its rollout includes the customer, not before its own date, and ends when it is rolled back, so that
+ * the version before it holds again (RULES 41).
  */
 export function priceSegments(period: Interval, schedule: PriceSchedule): readonly PriceSegment[] {
   const versions = currentVersions(schedule);
@@ -47,24 +62,58 @@ export function priceSegments(period: Interval, schedule: PriceSchedule): readon
 export function versionInForce(
   versions: readonly PriceBookVersion[],
   at: Instant,
-  startOfDay: PriceSchedule['startOfDay'],
+  dates: VersionDates,
 ): PriceBookVersion | null {
-  return latestVersion(currentVersions({ versions, startOfDay }), at);
+  return latestVersion(currentVersions({ versions, ...dates }), at);
 }
 
-/** Dates resolved, and of those that begin together only the one learned last. */
+/** Dates resolved, and of those that begin together only the one learned last; candidates take the place of none for good. */
 function currentVersions({
   versions,
   startOfDay,
-}: Pick<PriceSchedule, 'versions' | 'startOfDay'>): readonly DatedVersion[] {
+  memberships,
+}: Omit<PriceSchedule, 'assignments'>): readonly DatedVersion[] {
   const byStart = new Map<string, DatedVersion>();
+  const rolledOut: DatedVersion[] = [];
   for (const version of versions) {
     const from = startOfVersion(version, startOfDay);
+    if (version.isCandidate === true) {
+      rolledOut.push(...datesOfCandidate(version, from, memberships?.get(version.priceBookId)));
+      continue;
+    }
     const key = JSON.stringify([version.code, from]);
     const known = byStart.get(key);
-    if (known === undefined || known.version.learnedOrder < version.learnedOrder) byStart.set(key, { version, from });
+    if (known === undefined || known.version.learnedOrder < version.learnedOrder) {
+      byStart.set(key, { version, from, until: version.effectiveUntil, isChosen: false });
+    }
   }
-  return [...byStart.values()];
+  return [...byStart.values(), ...rolledOut];
+}
+
+/** For whom a stage chose it from then on, and from the stage for all on as any version. */
+function datesOfCandidate(
+  version: PriceBookVersion,
+  start: Instant,
+  membership: Membership | undefined,
+): readonly DatedVersion[] {
+  if (membership === undefined) return [];
+  const { included, everybody } = membership;
+  const until = earlier(version.effectiveUntil, membership.until);
+  const datedFrom = (from: Instant, isChosen: boolean): DatedVersion => ({
+    version,
+    from: from > start ? from : start,
+    until,
+    isChosen,
+  });
+  return [
+    ...(included === null ? [] : [datedFrom(included.from, included.kind !== 'all')]),
+    ...(everybody === null ? [] : [datedFrom(everybody.from, false)]),
+  ];
+}
+
+function earlier(a: Instant | null, b: Instant | null): Instant | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
 }
 
 /** When a version begins for a customer: its instant, or midnight of its date in the customer's zone (RULES 19). */
@@ -88,9 +137,9 @@ function boundsWithin(
     add(effectiveFrom);
     add(effectiveUntil);
   }
-  for (const { version, from } of versions) {
+  for (const { from, until } of versions) {
     add(from);
-    add(version.effectiveUntil);
+    add(until);
   }
   return [...bounds].sort();
 }
@@ -112,9 +161,14 @@ function inForce(
 function latestVersion(versions: readonly DatedVersion[], at: Instant): PriceBookVersion | null {
   let latest: DatedVersion | null = null;
   for (const candidate of versions) {
-    const { effectiveUntil } = candidate.version;
-    if (candidate.from > at || (effectiveUntil !== null && effectiveUntil <= at)) continue;
-    if (latest === null || candidate.from > latest.from) latest = candidate;
+    if (candidate.from > at || (candidate.until !== null && candidate.until <= at)) continue;
+    if (latest === null || comesAfter(candidate, latest)) latest = candidate;
   }
   return latest?.version ?? null;
+}
+
+function comesAfter(one: DatedVersion, other: DatedVersion): boolean {
+  if (one.from !== other.from) return one.from > other.from;
+  if (one.isChosen !== other.isChosen) return one.isChosen;
+  return one.version.learnedOrder > other.version.learnedOrder;
 }

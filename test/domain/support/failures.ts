@@ -1,11 +1,11 @@
 import { DomainFailure, type FailureCode } from '../../../src/domain/failure.js';
 
-/** The code of the refusal; fails the test when there is none, or another kind of error. */
-export function codeOf(action: () => unknown): FailureCode {
+/** The refusal; fails the test when there is none, or another kind of error. */
+export function failureOf(action: () => unknown): DomainFailure {
   try {
     action();
   } catch (error) {
-    if (error instanceof DomainFailure) return error.code;
+    if (error instanceof DomainFailure) return error;
     throw error;
   }
   throw new Error('expected a refusal');
@@ -21,3 +21,5 @@ export function pointerOf(action: () => unknown): string | undefined {
   }
   throw new Error('expected a refusal');
 }
+/** The code of the refusal; fails the test when there is none, or another kind of error. */
+export const codeOf = (action: () => unknown): FailureCode => failureOf(action).code;

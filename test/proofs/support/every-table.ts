@@ -51,7 +51,8 @@ const pricesOf = (version: string, unitPrice: string): Omit<PriceBookVersion, 'p
   });
 
 /** A version that corrects another one, an override, and an evaluation that has ended: of a price book and a customer of their own. */
-async function fillPriceTables({ storage, activities, run, addCustomer }: ActivityFixture): Promise<void> {
+async function fillPriceTables(fixture: ActivityFixture): Promise<void> {
+  const { storage, activities, run, addCustomer } = fixture;
   const { priceBook } = await storage.reference.createPriceBook(pricesOf('v1', '0.05'));
   const correction = { supersedesId: priceBook.priceBookId, correctedBy: decidedBy };
   await storage.reference.createPriceBook(pricesOf('v2', '0.04'), correction);
@@ -73,4 +74,42 @@ async function fillPriceTables({ storage, activities, run, addCustomer }: Activi
   });
   await run(activities.evaluateChunk, { evaluationId, limit: 100 });
   await run(activities.finishEvaluation, { evaluationId });
+  await fillRollout(fixture);
+}
+
+/** A rollout of a price book of its own, with a comparison of its canary; taken back again. */
+async function fillRollout({ storage, activities, run, addCustomer }: ActivityFixture): Promise<void> {
+  const { reference, rollouts } = storage;
+  const code = 'rolled-out';
+  await reference.createPriceBook({ ...pricesOf('v1', '0.05'), code });
+  const { priceBook } = await reference.createPriceBook({ ...pricesOf('v2', '0.04'), code, isCandidate: true });
+  const customerId = 'canary';
+  await addCustomer(customerId);
+  const effectiveFrom = '2024-01-10T00:00:00.000000Z' as Instant;
+  await storage.periods.periodAt(customerId, effectiveFrom);
+  const decision = {
+    effectiveFrom,
+    percentage: null,
+    evaluationId: null,
+    override: false,
+    reason: 'a test',
+    decidedBy,
+  };
+  const rollout = { rolloutId: randomUUID(), priceBookId: priceBook.priceBookId, code, startedBy: decidedBy };
+  const { rolloutId } = rollout;
+  const canary = { ...decision, stageId: randomUUID(), kind: 'canary', customerIds: [customerId] } as const;
+  await rollouts.start(rollout, canary);
+  const evaluationId = randomUUID();
+  await storage.evaluations.request({
+    evaluationId,
+    workflowId: `evaluation/${evaluationId}`,
+    priceBook: priceBookToWire(priceBook),
+    scope: { customerIds: [customerId], from: null, to: null },
+    cutoff: await storage.ledger.safeHorizon(),
+    requestedBy: decidedBy,
+    comparisonOf: { rolloutId, sequence: 1 },
+  });
+  await run(activities.evaluateChunk, { evaluationId, limit: 100 });
+  await run(activities.finishEvaluation, { evaluationId });
+  await rollouts.decide(rolloutId, 2, { ...decision, stageId: randomUUID(), kind: 'rollback', customerIds: [] });
 }

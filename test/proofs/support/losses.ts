@@ -41,6 +41,8 @@ const writes: ReadonlySet<string> = new Set([
   'evaluations.request',
   'evaluations.storeResult',
   'evaluations.finish',
+  'rollouts.start',
+  'rollouts.decide',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',
