@@ -89,6 +89,8 @@ export const failureCodes = [
   'PRICE_BOOK_VERSION_SUPERSEDED',
   'NOTHING_TO_EVALUATE',
   'PRICE_EVALUATION_NOT_FOUND',
+  'CREDIT_GRANT_NOT_FOUND',
+  'CREDIT_GRANT_VOID',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];
