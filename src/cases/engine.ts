@@ -1,6 +1,6 @@
 /** What a billing case may ask of the program, whether it runs in memory or behind the HTTP API. */
 import type { GroupKey } from '../domain/values.js';
-import type { BillingCase, CaseAdjustment, CaseReRating } from './format.js';
+import type { BillingCase, CaseAdjustment, CaseCreditGrant, CaseReRating } from './format.js';
 
 /** A single event, repetitions and shorthand already written out. */
 export interface PlainEvent {
@@ -25,6 +25,9 @@ export interface CaseDocument {
   readonly status: string;
   readonly currency: string;
   readonly subtotal: string;
+  readonly credits: string;
+  /** Grants by the names that the case has given them. */
+  readonly credit_draws?: readonly { readonly grant_id: string; readonly amount: string }[];
   readonly total: string;
   readonly lines: readonly CaseDocumentLine[];
 }
@@ -71,6 +74,11 @@ export interface CaseEngine {
   adjustEvent(adjustment: CaseAdjustment): Awaitable<void>;
   closePeriod(period: string): Awaitable<void>;
   reRate(reRating: CaseReRating): Awaitable<void>;
+  grantCredit(grant: CaseCreditGrant): Awaitable<void>;
+  /** By the name that the case has given it. */
+  voidCreditGrant(name: string): Awaitable<void>;
+  /** The period's invoice with its corrections. */
+  voidInvoice(period: string): Awaitable<void>;
 
   /** Non-empty windows of a meter in its window size, by start and group. */
   windows(period: string, meter: string): Awaitable<readonly CaseWindow[]>;
