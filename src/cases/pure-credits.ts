@@ -1,7 +1,7 @@
 /** The credit grants of a case in memory: what storage does about them behind the API. A grant's name is its id. */
 import { requireValidTerms } from '../domain/credits/check-terms.js';
 import { creditPriorities } from '../domain/credits/grant.js';
-import type { CreditDraw, CreditTerms, DrawableGrant } from '../domain/credits/grant.js';
+import type { CreditTerms, DrawableGrant } from '../domain/credits/grant.js';
 import { creditsOf } from '../domain/credits/settle.js';
 import type { CreditFacts, SettledDocument } from '../domain/credits/settle.js';
 import { decimal, toDecimalString } from '../domain/decimal.js';
@@ -57,7 +57,7 @@ export class PureCredits {
     return { grants, earlier: this.chains.get(period) ?? [] };
   }
 
-  issued(period: string, document: { readonly subtotal: DecimalString; readonly creditDraws: readonly CreditDraw[] }) {
+  issued(period: string, document: SettledDocument): void {
     this.chains.set(period, [...(this.chains.get(period) ?? []), document]);
   }
 

@@ -6,13 +6,15 @@ import type { DrawableGrant } from './grant.js';
  * Whether documents of a period that ends then may draw on the grant (RULES 36): the period's end decides, never the clock, so
  * that issuing late draws the same.
  */
-export function isEligible(grant: DrawableGrant, document: { readonly currency: string; readonly periodEnd: Instant }) {
-  const { currency, periodEnd } = document;
+export function isEligible(
+  grant: DrawableGrant,
+  { currency, periodEnd }: { readonly currency: string; readonly periodEnd: Instant },
+): boolean {
   return !grant.isVoid && grant.currency === currency && holdsAt(grant, periodEnd);
 }
 
 /** From after it begins until the instant at which it expires, that one included. */
-export function holdsAt({ effectiveFrom, expiresAt }: Pick<DrawableGrant, 'effectiveFrom' | 'expiresAt'>, at: Instant) {
+function holdsAt({ effectiveFrom, expiresAt }: DrawableGrant, at: Instant): boolean {
   return effectiveFrom < at && (expiresAt === null || at <= expiresAt);
 }
 
