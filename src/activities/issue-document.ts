@@ -9,12 +9,12 @@ import { uuidOf } from '../storage/identifiers.js';
 import type { BillingPeriod, Customer, GateTransaction } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 
-/** The next document of the gate's chain: its ids, its parties as they are now, its terms. */
-export function nextDocument(
+/** The next document of the gate's chain: its ids, its parties as they are now, its terms, what it may draw on. */
+export async function nextDocument(
   gate: GateTransaction,
   { settings, now }: ActivityDependencies,
   { period, customer }: { readonly period: BillingPeriod; readonly customer: Customer },
-): Omit<DocumentFacts, 'currency' | 'cutoffPosition' | 'pinnedVersions'> {
+): Promise<Omit<DocumentFacts, 'currency' | 'cutoffPosition' | 'pinnedVersions'>> {
   const { nextPlace: chainPlace } = gate.chain;
   const invoiceId = uuidOf('invoice', period.customerId, period.period, chainPlace);
   return {
@@ -26,6 +26,7 @@ export function nextDocument(
     buyer: { name: customer.name, ...customer.buyer },
     paymentTermsDays: settings.paymentTermsDays,
     issuedAt: now(),
+    credits: { grants: await gate.creditGrants(), earlier: gate.chain.documents },
     lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
   };
 }

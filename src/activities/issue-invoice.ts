@@ -80,7 +80,7 @@ async function issue(
   const { customer } = facts;
   const chargeIds = await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   const document = buildInvoice({
-    ...nextDocument(gate, dependencies, { period, customer }),
+    ...(await nextDocument(gate, dependencies, { period, customer })),
     replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
     currency: customer.currency,
     cutoffPosition: gate.cutoff,

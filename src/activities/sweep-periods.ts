@@ -6,6 +6,7 @@ import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { endCredits } from './end-credits.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 
@@ -18,8 +19,8 @@ interface Progress {
 }
 
 /**
- * Starts the workflow of every unfinished period and re-rating; one that runs already is left alone. Resumes at the page it
- * was on.
+ * Starts the workflow of every unfinished period and re-rating; one that runs already is left alone. Then ends the credits that
+ * nothing can draw any more: by now every period that could is stored. Resumes at the page it was on.
  */
 export function sweepPeriods(dependencies: ActivityDependencies) {
   const { storage, client, now } = dependencies;
@@ -44,6 +45,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         } while (progress.cursor !== null);
         reRatings = await startReRatings(dependencies);
         await noteMovedBoundaries(dependencies);
+        await endCredits(dependencies);
       },
     );
     return { started: progress.started + reRatings };

@@ -27,6 +27,7 @@ import { adjustmentRoutes } from './routes/adjustments.js';
 import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
+import { creditGrantRoutes, creditReadRoutes } from './routes/credits.js';
 import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
@@ -88,6 +89,8 @@ const allRoutes = [
   deadLetterReplayRoute,
   customerRoutes,
   customerPriceRoutes,
+  creditGrantRoutes,
+  creditReadRoutes,
   usageRoutes,
   meterRoutes,
   eventSchemaRoutes,

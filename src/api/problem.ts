@@ -136,6 +136,8 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_NOT_REGISTERED: { status: 404, title: 'Tag not registered' },
   TAG_VALUE_NOT_ALLOWED: { status: 422, title: 'Value of a tag not allowed' },
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
+  CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
+  CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

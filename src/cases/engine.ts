@@ -1,6 +1,13 @@
 /** What a billing case may ask of the program, whether it runs in memory or behind the HTTP API. */
 import type { GroupKey } from '../domain/values.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating, CaseRolloutStage } from './format.js';
+import type {
+  BillingCase,
+  CaseAdjustment,
+  CaseCreditGrant,
+  CaseExchangeRate,
+  CaseReRating,
+  CaseRolloutStage,
+} from './format.js';
 
 /** How a case names its customer; any other name is of another one, whom nothing is asked about. */
 export const caseCustomer = 'case';
@@ -28,6 +35,9 @@ export interface CaseDocument {
   readonly status: string;
   readonly currency: string;
   readonly subtotal: string;
+  readonly credits: string;
+  /** Grants by the names that the case has given them. */
+  readonly credit_draws?: readonly { readonly grant_id: string; readonly amount: string }[];
   readonly total: string;
   readonly lines: readonly CaseDocumentLine[];
 }
@@ -77,6 +87,11 @@ export interface CaseEngine {
   closePeriod(period: string): Awaitable<void>;
   reRate(reRating: CaseReRating): Awaitable<void>;
   rollOut(stage: CaseRolloutStage): Awaitable<void>;
+  grantCredit(grant: CaseCreditGrant): Awaitable<void>;
+  /** By the name that the case has given it. */
+  voidCreditGrant(name: string): Awaitable<void>;
+  /** The period's invoice with its corrections. */
+  voidInvoice(period: string): Awaitable<void>;
 
   /** Non-empty windows of a meter in its window size, by start and group. */
   windows(period: string, meter: string): Awaitable<readonly CaseWindow[]>;

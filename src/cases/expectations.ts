@@ -47,8 +47,7 @@ export function differencesInInvoice(expected: ExpectedInvoice, found: CaseDocum
   return [
     ...textDifference('status', expected.status, found.status),
     ...textDifference('currency', expected.currency, found.currency),
-    ...decimalDifference('subtotal', expected.subtotal, found.subtotal),
-    ...decimalDifference('total', expected.total, found.total),
+    ...differencesInSums(expected, found),
     ...textDifference('number of lines', expected.line_count, found.lines.length),
     ...(expected.lines ?? []).flatMap((line) => differencesInLine(line, found.lines)),
   ];
@@ -60,9 +59,27 @@ export function differencesInCorrection(expected: ExpectedCorrection, found: rea
   if (others.length > 0) return [`expected one correction, found ${found.length}`];
   return [
     ...textDifference('type', expected.type, correction.type),
-    ...decimalDifference('total', expected.total, correction.total),
+    ...differencesInSums(expected, correction),
     ...textDifference('number of lines', expected.line_count, correction.lines.length),
     ...(expected.lines ?? []).flatMap((line) => differencesInLine(line, correction.lines)),
+  ];
+}
+
+function differencesInSums(
+  expected: Pick<ExpectedInvoice, 'subtotal' | 'credits' | 'credit_draws' | 'total'>,
+  found: CaseDocument,
+): Differences {
+  const shown = (draws: readonly (readonly [string, string])[]): string =>
+    draws.map(([grant, amount]) => `${grant} ${addDecimals([amount as DecimalString])}`).join(', ');
+  return [
+    ...decimalDifference('subtotal', expected.subtotal, found.subtotal),
+    ...decimalDifference('credits', expected.credits, found.credits),
+    ...textDifference(
+      'draws of credits',
+      expected.credit_draws && shown(expected.credit_draws.map(({ grant, amount }) => [grant, amount])),
+      shown((found.credit_draws ?? []).map(({ grant_id: grant, amount }) => [grant, amount])),
+    ),
+    ...decimalDifference('total', expected.total, found.total),
   ];
 }
 

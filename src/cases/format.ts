@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { reRatingReasons } from '../domain/correction/reasons.js';
+import { creditTypes } from '../domain/credits/grant.js';
 import { aggregations, windowSizes } from '../domain/metering/meter.js';
 
 const text = z.string().min(1).max(128);
@@ -102,6 +103,17 @@ const rolloutStage = z
   })
   .describe('A decision of the rollout of a version with "rollout": true; the first one is its canaries');
 
+const creditGrant = z.strictObject({
+  name: text.describe('By which the case names it'),
+  type: z.enum(creditTypes).optional().describe('prepaid when not given'),
+  amount: decimalText,
+  currency: z.string().optional().describe("The customer's when not given"),
+  priority: z.int().optional(),
+  effective_from: instant.optional().describe('Before everything when not given'),
+  expires_at: instant.optional(),
+  roll_over: z.strictObject({ cap: decimalText, validity: duration }).optional(),
+});
+
 const actions = {
   events: z.array(event).min(1).optional(),
   usage: z.array(usage).min(1).optional(),
@@ -111,6 +123,9 @@ const actions = {
   close_period: period.optional(),
   re_rate: reRating.optional(),
   price_rollout: rolloutStage.optional(),
+  credit_grant: creditGrant.optional().describe('A grant that is made only now'),
+  void_credit_grant: text.optional(),
+  void_invoice: period.optional().describe('With its corrections'),
 };
 
 const expectedCharge = z.strictObject({
@@ -131,12 +146,20 @@ const expectedLine = z.strictObject({
   formula: z.string().optional(),
   charges: z.array(expectedCharge).optional().describe('All charges of the line, in order of time'),
 });
+const expectedCredits = {
+  credits: decimalText.optional().describe('Positive drawn, negative given back'),
+  credit_draws: z
+    .array(z.strictObject({ grant: text, amount: decimalText }))
+    .optional()
+    .describe('All of them, in order'),
+};
 const expectedInvoice = z.strictObject({
   period,
   absent: z.literal(true).optional().describe('There is no invoice'),
   status: z.string().optional(),
   currency: z.string().optional(),
   subtotal: decimalText.optional(),
+  ...expectedCredits,
   total: decimalText.optional(),
   line_count: z.int().min(0).optional(),
   lines: z.array(expectedLine).optional(),
@@ -144,6 +167,8 @@ const expectedInvoice = z.strictObject({
 const expectedCorrection = z.strictObject({
   period,
   type: z.enum(['correction', 'credit_note']).optional(),
+  subtotal: decimalText.optional(),
+  ...expectedCredits,
   total: decimalText.optional(),
   line_count: z.int().min(0).optional(),
   lines: z
@@ -185,6 +210,7 @@ const billingCase = z
       .array(rolloutStage)
       .optional()
       .describe('Decisions that were taken before the first step, in order'),
+    credit_grants: z.array(creditGrant).optional(),
     steps: z.array(step).min(1),
   })
   .describe('A billing case: facts, steps, and what must come out');
@@ -204,6 +230,7 @@ export type CaseAdjustment = z.infer<typeof adjustment>;
 export type CaseExchangeRate = z.infer<typeof exchangeRate>;
 export type CaseReRating = z.infer<typeof reRating>;
 export type CaseRolloutStage = z.infer<typeof rolloutStage>;
+export type CaseCreditGrant = z.infer<typeof creditGrant>;
 export type CaseAction = z.infer<typeof action>;
 export type CaseStep = z.infer<typeof step>;
 export type ExpectedInvoice = z.infer<typeof expectedInvoice>;

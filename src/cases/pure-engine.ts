@@ -9,6 +9,9 @@ import type { CalendarPeriod, CalendarSegment } from '../calendar/calendar.js';
 import { compareWithInvoiced } from '../domain/correction/compare.js';
 import type { Correction, InvoicedLine } from '../domain/correction/compare.js';
 import { keepsPins } from '../domain/correction/reasons.js';
+import { creditsOf, settleCredits } from '../domain/credits/settle.js';
+import { decimal } from '../domain/decimal.js';
+import type { D } from '../domain/decimal.js';
 import { DomainFailure } from '../domain/failure.js';
 import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import { invoiceToWire } from '../domain/invoicing/invoice-to-wire.js';
@@ -39,11 +42,13 @@ import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from './engine.
 import type {
   BillingCase,
   CaseAdjustment,
+  CaseCreditGrant,
   CaseExchangeRate,
   CaseMeter,
   CaseReRating,
   CaseRolloutStage,
 } from './format.js';
+import { PureCredits } from './pure-credits.js';
 import { PureLedger } from './pure-ledger.js';
 import { PureRates } from './pure-rates.js';
 import { PureRollouts } from './pure-rollouts.js';
@@ -68,6 +73,7 @@ export class PureEngine implements CaseEngine {
   private readonly ledger: PureLedger;
   private readonly currency: string;
   private readonly rates: PureRates;
+  private readonly credits: PureCredits;
   private readonly skipEmptyInvoices: boolean;
   private readonly assignedPriceBook: string;
   private readonly priceBooks: PriceBookVersion[] = [];
@@ -77,8 +83,10 @@ export class PureEngine implements CaseEngine {
   private readonly aggregated = new Map<string, { events: readonly MeteredEvent[]; windows: readonly WindowUsage[] }>();
 
   /** @throws DomainFailure when a fact of the case (not a step) is refused */
-  constructor({ customer, meters, price_books, exchange_rates = [] }: BillingCase) {
+  constructor({ customer, meters, price_books, exchange_rates = [], credit_grants: grants = [] }: BillingCase) {
     this.currency = findCurrency(customer.currency, '/customer/currency').code;
+    this.credits = new PureCredits(this.currency);
+    for (const grant of grants) this.grantCredit(grant);
     this.skipEmptyInvoices = customer.skip_empty_invoices ?? false;
     const timeZone = parseTimeZone(customer.time_zone ?? 'UTC', '/customer/time_zone');
     this.calendar = [{ timeZone, anchorDay: customer.billing_anchor_day ?? 1, from: null }];
@@ -132,12 +140,23 @@ export class PureEngine implements CaseEngine {
     const pinned = this.currentPrices(period, new Map());
     const lines = this.rate(period, pinned);
     if (lines.length === 0 && this.skipEmptyInvoices) return;
-    this.chains.set(period.name, {
-      invoice: this.issue(period, lines),
-      pinned,
-      invoiced: lines,
-      lastCorrections: [],
-    });
+    const invoice = this.issue(period, lines);
+    this.chains.set(period.name, { invoice, pinned, invoiced: lines, lastCorrections: [] });
+  }
+
+  grantCredit(grant: CaseCreditGrant): void {
+    this.credits.grant(grant);
+  }
+
+  voidCreditGrant(name: string): void {
+    this.credits.voidGrant(name);
+  }
+
+  voidInvoice(name: string): void {
+    const period = this.period(name);
+    if (!this.chains.delete(period.name))
+      throw new DomainFailure('PERIOD_NOT_INVOICED', `The period ${period.name} has no invoice yet.`);
+    this.credits.documentsVoided(period.name);
   }
 
   reRate({ period: name, reason }: CaseReRating): void {
@@ -147,7 +166,7 @@ export class PureEngine implements CaseEngine {
       throw new DomainFailure('PERIOD_NOT_INVOICED', `The period ${period.name} has no invoice yet.`);
     const prices = keepsPins(reason) ? chain.pinned : this.currentPrices(period, chain.pinned.rates);
     const correction = compareWithInvoiced(chain.invoiced, this.rate(period, prices));
-    chain.lastCorrections = correction === null ? [] : [this.correctionDocument(correction)];
+    chain.lastCorrections = correction === null ? [] : [this.correctionDocument(period, correction)];
     // The price that was named is a fact of the period from now on, also where it makes no difference yet (RULES 21).
     chain.pinned = prices;
     if (correction === null) return;
@@ -283,6 +302,7 @@ export class PureEngine implements CaseEngine {
         paymentTermsDays: 14,
         issuedAt: period.to,
         cutoffPosition: '0' as Position,
+        credits: this.credits.factsOf(period.name),
         pinnedVersions: { customer_version_id: 'case', meter_ids: [], price_segments: [] },
         lines,
         lineItemId: (lineKey) => `line/${lineKey}`,
@@ -292,16 +312,24 @@ export class PureEngine implements CaseEngine {
       documentHash: '',
     };
     invoiceEntry(invoice, period.name);
+    this.credits.issued(period.name, invoice);
     return invoiceToWire(invoice);
   }
 
-  private correctionDocument({ type, total, lines }: Correction): CaseDocument {
-    const amount = (value: Correction['total']): string => formatAmount(value, this.currency);
+  private correctionDocument(period: CalendarPeriod, { total: subtotal, lines }: Correction): CaseDocument {
+    const amount = (value: Correction['total'] | D): string => formatAmount(value, this.currency);
+    const { currency } = this;
+    const creditDraws = settleCredits(this.credits.factsOf(period.name), { subtotal, currency, periodEnd: period.to });
+    this.credits.issued(period.name, { subtotal, creditDraws });
+    const credits = creditsOf(creditDraws);
+    const total = decimal(subtotal).minus(decimal(credits));
     return {
-      type,
+      type: total.lessThan(0) ? 'credit_note' : 'correction',
       status: 'issued',
-      currency: this.currency,
-      subtotal: amount(total),
+      currency,
+      subtotal: amount(subtotal),
+      credits: amount(credits),
+      credit_draws: creditDraws.map((draw) => ({ grant_id: draw.grantId, amount: amount(draw.amount) })),
       total: amount(total),
       lines: lines.map((line) => ({
         description: line.name ?? line.meter ?? '',

@@ -89,6 +89,9 @@ async function act(engine: CaseEngine, action: CaseAction, { billingCase, number
   if (action.close_period !== undefined) await engine.closePeriod(action.close_period);
   if (action.re_rate !== undefined) await engine.reRate(action.re_rate);
   if (action.price_rollout !== undefined) await engine.rollOut(action.price_rollout);
+  if (action.credit_grant !== undefined) await engine.grantCredit(action.credit_grant);
+  if (action.void_credit_grant !== undefined) await engine.voidCreditGrant(action.void_credit_grant);
+  if (action.void_invoice !== undefined) await engine.voidInvoice(action.void_invoice);
 }
 
 function refusalOf(error: unknown): StepRefusal | DomainFailure | null {

@@ -5,11 +5,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { parseInstant } from '../domain/time/instant.js';
+import { firstInstant, parseInstant } from '../domain/time/instant.js';
 import { parsePeriodName } from '../domain/time/local-date.js';
 import { caseCustomer, StepRefusal } from './engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent, StartEngine } from './engine.js';
-import type { BillingCase, CaseAdjustment, CaseExchangeRate, CaseReRating, CaseRolloutStage } from './format.js';
+import type {
+  BillingCase,
+  CaseAdjustment,
+  CaseCreditGrant,
+  CaseExchangeRate,
+  CaseReRating,
+  CaseRolloutStage,
+} from './format.js';
 import { HttpClient } from './http-client.js';
 
 const eventsPerRequest = 1000;
@@ -32,6 +39,7 @@ const group = z.record(z.string(), z.string().nullable());
 const ingestAnswer = z.object({
   results: z.array(z.object({ status: z.string(), code: z.string().optional(), detail: z.string().optional() })),
 });
+const grantAnswer = z.object({ grant_id: z.string() });
 const periodAnswer = z.object({ stage: z.string(), invoice_id: z.string().nullable() });
 const boundsAnswer = z.object({ from: z.string(), to: z.string() });
 const reRatingAnswer = z.object({
@@ -56,6 +64,8 @@ const invoiceAnswer = z.object({
   status: z.string(),
   currency: z.string(),
   subtotal: z.string(),
+  credits: z.string(),
+  credit_draws: z.array(z.object({ grant_id: z.string(), amount: z.string() })).default([]),
   total: z.string(),
   lines: z.array(
     z.object({
@@ -93,7 +103,10 @@ export function stackEngine(url: string): StartEngine {
 
 class StackEngine implements CaseEngine {
   private facts: Readonly<Record<string, unknown>> = {};
+  private currency = '';
   private firstPeriod = '';
+  /** Ids by the names of the case. */
+  private readonly grants = new Map<string, string>();
   private hasLevels = false;
   /** By code and version of the candidate. */
   private readonly rollouts = new Map<string, string>();
@@ -106,7 +119,15 @@ class StackEngine implements CaseEngine {
     private readonly run: string,
   ) {}
 
-  async create({ customer, meters, price_books, exchange_rates = [], steps, name }: BillingCase): Promise<void> {
+  async create({
+    customer,
+    meters,
+    price_books,
+    exchange_rates = [],
+    credit_grants: grants = [],
+    steps,
+    name,
+  }: BillingCase): Promise<void> {
     for (const meter of meters) {
       await this.http.request('POST', '/meters', {
         ...meter,
@@ -129,6 +150,23 @@ class StackEngine implements CaseEngine {
     this.firstPeriod = earliestPeriod(steps);
     this.hasLevels = meters.some(({ aggregation }) => aggregation === 'weighted_sum');
     await this.http.request('PUT', `/customers/${this.run}`, this.facts);
+    this.currency = customer.currency;
+    for (const grant of grants) await this.grantCredit(grant);
+  }
+
+  async grantCredit(grant: CaseCreditGrant): Promise<void> {
+    const body = { customer_id: this.run, currency: this.currency, effective_from: firstInstant, ...grant };
+    const { grant_id: id } = grantAnswer.parse(await this.http.request('POST', '/credit-grants', body));
+    this.grants.set(grant.name, id);
+  }
+
+  async voidCreditGrant(name: string): Promise<void> {
+    await this.http.request('POST', `/credit-grants/${this.grants.get(name) ?? name}/void`, { reason: 'a case' });
+  }
+
+  async voidInvoice(period: string): Promise<void> {
+    const { invoice_id: id } = periodAnswer.parse(await this.http.request('GET', this.periodPath(period)));
+    await this.http.request('POST', `/invoices/${id ?? 'none'}/void`, { reason: 'a case' });
   }
 
   async sendEvents(events: readonly PlainEvent[]): Promise<void> {
@@ -274,8 +312,13 @@ class StackEngine implements CaseEngine {
 
   private async document(invoiceId: string): Promise<CaseDocument> {
     const invoice = invoiceAnswer.parse(await this.http.request('GET', `/invoices/${invoiceId}`));
+    const names = new Map([...this.grants].map(([name, id]) => [id, name]));
     return {
       ...invoice,
+      credit_draws: invoice.credit_draws.map(({ grant_id: id, amount }) => ({
+        grant_id: names.get(id) ?? id,
+        amount,
+      })),
       lines: invoice.lines.map(({ original_amount, corrected_amount, ...line }) => ({
         ...line,
         ...(original_amount !== undefined && { original_amount }),

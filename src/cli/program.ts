@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { ApiProblem, ApiUnreachable } from './api-client.js';
 import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
+import { addCreditCommands } from './commands/credits.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEvaluationCommands } from './commands/evaluations.js';
 import { addEventCommands } from './commands/events.js';
@@ -72,6 +73,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addSchemaCommands(program, dependencies);
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
+  addCreditCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

@@ -222,10 +222,16 @@ function inTerms(formula: string): string {
 function totals(invoice: Invoice): InvoiceContent['totals'] {
   return [
     { label: 'Subtotal', amount: money(invoice, invoice.subtotal), strong: false },
-    { label: 'Credits', amount: money(invoice, invoice.credits), strong: false },
+    { label: 'Credits', amount: money(invoice, negated(invoice.credits)), strong: false },
     { label: 'Tax', amount: money(invoice, invoice.tax), strong: false },
     { label: `Total ${invoice.currency}`, amount: money(invoice, invoice.total), strong: true },
   ];
+}
+
+/** What is drawn lowers the total, what is given back raises it. */
+function negated(amount: DecimalString): DecimalString {
+  if (signOf(amount) === 'zero') return amount;
+  return signOf(amount) === 'negative' ? withoutSign(amount) : (`-${amount}` as DecimalString);
 }
 
 function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceContent['notes'] {

@@ -99,6 +99,8 @@ export const failureCodes = [
   'ROLLOUT_CHANGED',
   'NOT_A_CANDIDATE',
   'CANARY_NOT_ON_PRICE_BOOK',
+  'CREDIT_GRANT_NOT_FOUND',
+  'CREDIT_GRANT_VOID',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import type { PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { LocalDate, Position } from '../domain/values.js';
+import type { DrawRow } from './credits-gate.js';
 import type { FindingRow } from './gate-findings.js';
 import type { InvoiceRows } from './invoices-mapping.js';
 import type { EntryRows } from './journal-mapping.js';
@@ -41,6 +42,7 @@ export class GateWrites {
   readonly outcomes: InvoicingOutcomeRow[] = [];
   readonly findings: FindingRow[] = [];
   readonly voids: VoidRow[] = [];
+  readonly draws: DrawRow[] = [];
   readonly ratings: RatingRow[] = [];
   readonly comparisons: ComparisonRow[] = [];
   readonly reRatingOutcomes: OutcomeRow[] = [];
@@ -51,6 +53,7 @@ export class GateWrites {
       this.invoices.flatMap(({ lines }) => lines),
       this.invoices.map(({ transition }) => transition),
       this.voids,
+      this.draws,
       this.entries.map(({ entry }) => entry),
       this.entries.flatMap(({ postings }) => postings),
       this.ratings,
@@ -90,6 +93,10 @@ const destinations: readonly Destination[] = [
       status: `'void'`,
       sequence: '(SELECT max(t.sequence) + 1 FROM invoice_transitions t WHERE t.invoice_id = r.invoice_id)',
     },
+  },
+  {
+    table: 'credit_draws',
+    columns: 'invoice_id uuid, entry text, draw_number int, grant_id uuid, amount numeric',
   },
   {
     table: 'journal_entries',

@@ -20,6 +20,7 @@ import { appendPeriodRevisions, mayHaveUsage, metersWithUsage, readPeriodUsage }
 import { appendRevisions, type RevisionResult } from './aggregation-revisions.js';
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
+import { drawsToDb, GateCredits } from './credits-gate.js';
 import type { Database } from './database.js';
 import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
@@ -33,6 +34,7 @@ import { touchedWindows } from './touched-windows.js';
 import type {
   BillingPeriod,
   Comparison,
+  CreditGrant,
   GatePurpose,
   GateTransaction,
   InvoicingOutcome,
@@ -53,7 +55,7 @@ export function passGate<T>(
   work: (gate: GateTransaction) => Promise<T>,
 ): Promise<T> {
   return withPeriodLocked(db, period, async (client, cutoff) => {
-    const { rows } = await client.query<MeteringRow & { readonly invoiced: boolean; readonly small: boolean }>({
+    const { rows } = await client.query<MeteringRow & ContextRow>({
       name: 'gate-context',
       text: contextSql,
       values: [period.customerId, period.period, period.from, period.to],
@@ -62,7 +64,8 @@ export function passGate<T>(
     invariant(row !== undefined, 'a SELECT without FROM has one row');
     const chain = row.invoiced ? await readChain(client, period) : emptyChain;
     const metering = meteringContextFromDb(row, period);
-    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, small: row.small });
+    const credits = new GateCredits(client, period.customerId, row.granted);
+    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, credits, small: row.small });
     const result = await work(gate);
     await gate.flush();
     return result;
@@ -76,10 +79,17 @@ export function passGate<T>(
 const smallPeriodEvents = 10_000;
 
 const contextSql = `SELECT ${meteringColumns},
+  EXISTS (SELECT FROM credit_grants WHERE customer_id = $1) AS granted,
   EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2) AS invoiced,
   NOT EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2)
     AND (SELECT count(*) < ${smallPeriodEvents} FROM (SELECT FROM telemetry_events
       WHERE customer_id = $1 AND event_time >= $3 AND event_time < $4 LIMIT ${smallPeriodEvents}) AS e) AS small`;
+
+interface ContextRow {
+  readonly invoiced: boolean;
+  readonly small: boolean;
+  readonly granted: boolean;
+}
 
 interface GateFacts {
   readonly period: BillingPeriod;
@@ -87,6 +97,7 @@ interface GateFacts {
   readonly cutoff: Position;
   readonly chain: PeriodChain;
   readonly metering: MeteringContext;
+  readonly credits: GateCredits;
   readonly small: boolean;
 }
 
@@ -244,16 +255,22 @@ class Gate implements GateTransaction {
     return number;
   }
 
+  creditGrants(): Promise<readonly CreditGrant[]> {
+    return this.facts.credits.locked();
+  }
+
   insertInvoice(invoice: Invoice, actor: string): Promise<void> {
     this.writes.invoices.push(issuedInvoiceToDb(invoice, actor));
+    this.writes.draws.push(...drawsToDb(invoice, 'issued'));
     return Promise.resolve();
   }
 
-  voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void> {
-    const counts = this.facts.chain.documents.some((document) => document.invoiceId === invoiceId);
-    invariant(counts, `document ${invoiceId} is of another period, or was voided before`);
+  async voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void> {
+    const document = this.facts.chain.documents.find((each) => each.invoiceId === invoiceId);
+    invariant(document !== undefined, `document ${invoiceId} is of another period, or was voided before`);
+    if (document.creditDraws.length > 0) await this.facts.credits.lock();
     this.writes.voids.push({ invoice_id: invoiceId, actor, reason });
-    return Promise.resolve();
+    this.writes.draws.push(...drawsToDb(document, 'voided'));
   }
 
   postEntry(entry: JournalEntry): Promise<void> {

@@ -2,6 +2,7 @@
 import { createAdjustmentStore } from './adjustments.js';
 import { createBackfillStore } from './backfills.js';
 import { createBillingStore } from './billing.js';
+import { createCreditStore } from './credits.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
@@ -49,6 +50,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),
+    credits: guarded(createCreditStore(db)),
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
   };

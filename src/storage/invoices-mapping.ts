@@ -37,6 +37,11 @@ export interface InvoiceRow {
   readonly due_at: Instant;
 }
 
+/** A document with what it has drawn, in order. */
+export interface CreditedInvoiceRow extends InvoiceRow {
+  readonly credit_draws: readonly { readonly grant_id: string; readonly amount: DecimalString }[];
+}
+
 export interface LineRow {
   readonly line_item_id: string;
   readonly invoice_id: string;
@@ -132,7 +137,7 @@ function lineToDb(invoiceId: string, line: InvoiceLineItem): LineRow {
 
 /** @param lines of this invoice, by line number. */
 export function invoiceFromDb(
-  row: InvoiceRow & { readonly status: InvoiceStatus },
+  row: CreditedInvoiceRow & { readonly status: InvoiceStatus },
   lines: readonly LineRow[],
 ): Invoice {
   return {
@@ -151,6 +156,7 @@ export function invoiceFromDb(
     status: row.status,
     subtotal: row.subtotal,
     credits: row.credits,
+    creditDraws: row.credit_draws.map(({ grant_id: grantId, amount }) => ({ grantId, amount })),
     tax: row.tax,
     total: row.total,
     seller: row.seller,

@@ -3,15 +3,18 @@ import type pg from 'pg';
 import type { Invoice, InvoiceLineItem, InvoiceStatus } from '../domain/invoicing/invoice.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { groupRows } from './group-rows.js';
-import { type InvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
+import { type CreditedInvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import type { BillingStore, InvoiceLife, Page, PageRequest } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
-export type StatusRow = InvoiceRow & { readonly status: InvoiceStatus };
+export type StatusRow = CreditedInvoiceRow & { readonly status: InvoiceStatus };
 
 /** Documents with their status; a condition on `i` or `t` may follow. */
-export const invoiceSql = `SELECT i.*, t.status FROM invoices i CROSS JOIN LATERAL (
+export const invoiceSql = `SELECT i.*, t.status, (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('grant_id', grant_id, 'amount', amount::text) ORDER BY draw_number), '[]')
+      FROM credit_draws WHERE invoice_id = i.invoice_id AND entry = 'issued') AS credit_draws
+  FROM invoices i CROSS JOIN LATERAL (
     SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t`;
 
 /** By id, or by the number that is printed on it. */

@@ -9,6 +9,7 @@ export const requiredMigrations: readonly string[] = [
   '20261121200000_tag_definitions',
   '20261121210000_price_models',
   '20261121220000_prices_over_time',
+  '20261121230000_credits',
   '20261121231000_exchange_rates',
   '20261121232000_price_rollouts',
 ];

@@ -14,6 +14,7 @@ import type {
   ReRatingOutcome,
   ReRatingStore,
 } from './types-correction.js';
+import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
@@ -31,6 +32,7 @@ import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } fr
 export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
+export type * from './types-credits.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
@@ -241,10 +243,16 @@ export interface GateTransaction {
    * @param cutoff of the usage they were rated on; by default the gate's
    */
   storeCharges(charges: readonly RatedCharge[], cutoff?: Position): Promise<readonly string[]>;
+  /**
+   * The customer's credit grants with what each has left. Locked to the end of the transaction: nobody else draws, expires or
+   * takes back any of them. To be asked for before a number is drawn.
+   */
+  creditGrants(): Promise<readonly CreditGrant[]>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
+  /** With what it draws and restores. */
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
-  /** Appends the transition to `void`. */
+  /** Appends the transition to `void`; its credits are given back. */
   voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
   postEntry(entry: JournalEntry): Promise<void>;
   /** The rating that the period's documents stand on from now on; it gets the next sequence. */
@@ -381,6 +389,7 @@ export interface Storage {
   readonly proof: ProofStore;
   readonly evaluations: EvaluationStore;
   readonly rollouts: RolloutStore;
+  readonly credits: CreditStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -7,28 +7,33 @@ import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities/index.js';
 import { compileValueNeeds, valueProblem } from '../../src/api/ingest/value-needs.js';
+import { creditGrantBody } from '../../src/api/schemas/credits.js';
 import { meterBody } from '../../src/api/schemas/reference.js';
 import { meterOf } from '../../src/api/services/meters.js';
+import { creditTermsOf } from '../../src/api/services/credits.js';
 import { usageOf } from '../../src/api/services/usage.js';
 import { documentsOfPeriod } from '../../src/billing/documents-of-period.js';
 import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
+import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { StepRefusal } from '../../src/cases/engine.js';
 import type { CaseDocument, CaseEngine, CaseWindow, PlainEvent } from '../../src/cases/engine.js';
 import type {
   BillingCase,
   CaseAdjustment,
+  CaseCreditGrant,
   CaseExchangeRate,
   CaseReRating,
   CaseRolloutStage,
 } from '../../src/cases/format.js';
+import type { Invoice } from '../../src/domain/invoicing/invoice.js';
 import { invoiceToWire } from '../../src/domain/invoicing/invoice-to-wire.js';
 import { parseRates } from '../../src/domain/money/parse-rates.js';
 import { parsePriceBook, requireMetersOf } from '../../src/domain/rating/parse-price-book.js';
 import { withoutRollout } from '../../src/domain/rollout/candidate.js';
 import { requireStage } from '../../src/domain/rollout/transitions.js';
 import { parseEffectiveFrom } from '../../src/domain/time/effective-from.js';
-import { parseInstant } from '../../src/domain/time/instant.js';
+import { firstInstant, parseInstant } from '../../src/domain/time/instant.js';
 import { parsePeriodName } from '../../src/domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
@@ -41,9 +46,13 @@ import { settings } from './fixture.js';
 const customerId = 'case';
 const billingDay = '2030-01-01' as LocalDate;
 const now = '2030-01-01T00:00:00.000000Z' as Instant;
+const postingDate = '2030-01-01' as LocalDate;
 
 export class ActivityCaseEngine implements CaseEngine {
   private readonly lastCorrections = new Map<string, readonly CaseDocument[]>();
+  private currency = '';
+  /** Ids by the names of the case. */
+  private readonly grants = new Map<string, string>();
   private readonly activities;
 
   private constructor(
@@ -55,7 +64,13 @@ export class ActivityCaseEngine implements CaseEngine {
     this.activities = createActivities({ storage, client, settings, now: () => now });
   }
 
-  static async start({ customer, meters, price_books, exchange_rates = [] }: BillingCase): Promise<ActivityCaseEngine> {
+  static async start({
+    customer,
+    meters,
+    price_books,
+    exchange_rates = [],
+    credit_grants: grants = [],
+  }: BillingCase): Promise<ActivityCaseEngine> {
     const database = await createTestDatabase();
     const storage = createStorage(database.url);
     const engine = new ActivityCaseEngine(storage, async () => {
@@ -79,7 +94,30 @@ export class ActivityCaseEngine implements CaseEngine {
     };
     await storage.reference.putCustomer(customerId, facts, null);
     await storage.reference.assignPriceBook(customerId, priceBook, null);
+    engine.currency = customer.currency;
+    for (const grant of grants) await engine.grantCredit(grant);
     return engine;
+  }
+
+  async grantCredit({ name, ...given }: CaseCreditGrant): Promise<void> {
+    const body = creditGrantBody.parse({ customer_id: customerId, currency: this.currency, name, ...given });
+    const terms = creditTermsOf(body, { currency: body.currency, actor: 'ann', now: firstInstant });
+    const grantId = randomUUID();
+    await this.storage.credits.grant({ ...terms, grantId }, postingDate);
+    this.grants.set(name, grantId);
+  }
+
+  async voidCreditGrant(name: string): Promise<void> {
+    const decision = { reason: 'a case', voidedBy: 'ann', postingDate };
+    await this.storage.credits.voidGrant(this.grants.get(name) ?? '', decision);
+  }
+
+  async voidInvoice(name: string): Promise<void> {
+    const period = await this.period(name);
+    const [original] = (await documentsOfPeriod(this.storage, period)).filter(({ status }) => status !== 'void');
+    if (original === undefined) throw new StepRefusal('INVOICE_NOT_FOUND', name);
+    await voidInvoice(this.storage, original, { actor: 'ann', reason: 'a case', now });
+    await this.prove(period);
   }
 
   async sendEvents(events: readonly PlainEvent[]): Promise<void> {
@@ -166,7 +204,10 @@ export class ActivityCaseEngine implements CaseEngine {
     await this.run(() => this.activities.compareReRating(step));
     await this.run(() => this.activities.correctReRating(step));
     const documents = await documentsOfPeriod(this.storage, period);
-    this.lastCorrections.set(period.period, documents.slice(before.length).map(invoiceToWire));
+    this.lastCorrections.set(
+      period.period,
+      documents.slice(before.length).map((document) => this.shown(document)),
+    );
     await this.prove(period);
   }
 
@@ -206,17 +247,28 @@ export class ActivityCaseEngine implements CaseEngine {
   }
 
   async invoice(name: string): Promise<CaseDocument | null> {
-    const [original] = await documentsOfPeriod(this.storage, await this.period(name));
-    return original === undefined ? null : invoiceToWire(original);
+    const documents = await documentsOfPeriod(this.storage, await this.period(name));
+    const original = documents.findLast(({ type }) => type === 'invoice');
+    return original === undefined ? null : this.shown(original);
   }
 
   async corrections(name: string): Promise<readonly CaseDocument[]> {
     return this.lastCorrections.get(parsePeriodName(name)) ?? [];
   }
 
+  private shown(invoice: Invoice): CaseDocument {
+    const names = new Map([...this.grants].map(([name, id]) => [id, name]));
+    const { credit_draws: draws = [], ...document } = invoiceToWire(invoice);
+    return {
+      ...document,
+      credit_draws: draws.map(({ grant_id: id, amount }) => ({ grant_id: names.get(id) ?? id, amount })),
+    };
+  }
+
   private async prove(period: BillingPeriod): Promise<void> {
     const { report } = await reconcilePeriod(this.storage, period);
     expect(report.differences).toEqual([]);
+    expect(await this.storage.credits.mismatches()).toEqual([]);
     for (const document of await documentsOfPeriod(this.storage, period)) {
       expect(await verifyInvoice(this.storage, document)).toMatchObject({ verified: true });
       for (const chargeId of document.lines.flatMap((line) => line.chargeIds)) await this.proveCharge(chargeId);

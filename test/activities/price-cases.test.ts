@@ -11,7 +11,7 @@ import { ActivityCaseEngine } from './case-engine.js';
 const folder = join(__dirname, '../cases');
 /** What a price book is refused for is tested there. */
 const ofParsing = /refus|needs-a-meter|one-pooling/;
-const files = ['package', 'terms', 'match', 'percentage', 'fees', 'commitment', 'currencies', 'rollout']
+const files = ['package', 'terms', 'match', 'percentage', 'fees', 'commitment', 'currencies', 'rollout', 'credits']
   .flatMap((group) => readdirSync(join(folder, group)).map((file) => `${group}/${file}`))
   .filter((file) => !ofParsing.test(file));
 

@@ -176,6 +176,7 @@ describe('tampering', () => {
       'UPDATE invoice_line_items SET amount = amount + 0.01',
       [
         ['charges→lines', 'disagreement'],
+        ['lines→total', 'disagreement'],
         ['lines→journal', 'disagreement'],
       ],
     ],

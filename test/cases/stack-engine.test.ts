@@ -128,6 +128,7 @@ test('closing waits until the invoice is there, and shows it in the case’s own
         status: 'issued',
         currency: 'USD',
         subtotal: '0.10',
+        credits: '0.00',
         total: '0.10',
         lines: [line],
       },
@@ -256,7 +257,16 @@ test('re-rates the period of its customer, waits, and shows the corrections', as
       'GET /invoices/c1',
       ({ path }) => [
         200,
-        { type: 'correction', status: 'issued', currency: 'USD', subtotal: '0.10', total: '0.10', lines: [], path },
+        {
+          type: 'correction',
+          status: 'issued',
+          currency: 'USD',
+          subtotal: '0.10',
+          credits: '0.00',
+          total: '0.10',
+          lines: [],
+          path,
+        },
       ],
     ],
   ];

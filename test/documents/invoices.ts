@@ -46,6 +46,7 @@ export function sampleInvoice(overrides: Partial<Invoice> = {}): Invoice {
     status: 'issued',
     subtotal: decimal('118.72'),
     credits: decimal('0'),
+    creditDraws: [],
     tax: decimal('0'),
     total: decimal('118.72'),
     seller: {

@@ -57,10 +57,11 @@ describe('an invoiced period', () => {
       ...invoice,
       invoiceId: 'invoice-2',
       number: 'INV-000002',
+      subtotal: money('-0.5'),
       total: money('-0.5'),
       lines: [{ ...eu, lineItemId: 'line 2', amount: money('-0.5') }],
     };
-    const first = { ...changed('2'), total: money('2.04') };
+    const first = { ...changed('2'), subtotal: money('2.04'), total: money('2.04') };
     const report = reconcileInvoiced({
       ...honest,
       documents: [first, correction],

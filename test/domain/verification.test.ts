@@ -94,10 +94,11 @@ describe('a document verified', () => {
       type: 'correction',
       correctsInvoiceId: 'invoice-0',
       chainPlace: 2,
+      subtotal: money('0.5'),
       total: money('0.5'),
       lines: [line],
     };
-    const earlier = [{ lines: [{ ...eu, amount: money('1') }, us] }];
+    const earlier = [{ ...invoice, lines: [{ ...eu, amount: money('1') }, us] }];
     const entries = [present(invoiceEntry(correction, day))];
     expect(
       verifyDocument({ ...facts, invoice: correction, earlier, entries, charges: facts.charges.slice(0, 1) }).verified,

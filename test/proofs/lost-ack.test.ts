@@ -14,7 +14,8 @@ import { reconciliationActor } from '../../src/activities/re-rating/compare-peri
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../src/domain/rating/price-book-to-wire.js';
 import { uuidOf } from '../../src/storage/identifiers.js';
-import type { DecimalString, LocalDate } from '../../src/domain/values.js';
+import type { CreditTerms } from '../../src/domain/credits/grant.js';
+import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
 import type { ActivityFixture } from '../activities/fixture.js';
 import { contentOf } from './support/database-content.js';
@@ -146,6 +147,8 @@ async function tell(run: Run): Promise<void> {
   await fixture.addCustomer('asks', { approvalThreshold: '0' as DecimalString });
   await fixture.addCustomer('manual', { lateUsageQuietTime: 'manual' });
   const customers = ['acme', 'asks', 'manual'];
+  // Drawn by the invoice and its correction; what is left expires in the sweep, and a part of it rolls over.
+  await fixture.storage.credits.grant(creditOf('acme'), '2024-01-01' as LocalDate);
   for (const customerId of customers) await fixture.addCalls(customerId, customerId === 'acme' ? 1_010 : 30);
   await relayUntilTold(run);
   for (const customerId of customers) await invoice(run, customerId);
@@ -174,6 +177,15 @@ async function tell(run: Run): Promise<void> {
   await correct(run, repair?.reRatingId ?? '', null);
   await evaluate(run);
 }
+
+const creditOf = (customerId: string): CreditTerms => ({
+  ...{ grantId: uuidOf('test-grant', customerId), customerId, currency: 'USD', type: 'prepaid', priority: 50 },
+  amount: '150.00' as DecimalString,
+  effectiveFrom: '2024-01-01T00:00:00.000000Z' as Instant,
+  expiresAt: '2024-02-01T00:00:00.000000Z' as Instant,
+  rollOver: { cap: '20.00' as DecimalString, validity: 'P30D' },
+  ...{ name: 'a package', reason: null, rolledOverFrom: null, grantedBy: 'ann' },
+});
 
 async function evaluate(run: Run): Promise<void> {
   const { evaluations, ledger } = run.fixture.storage;
@@ -240,6 +252,10 @@ const names = Object.keys(createActivities({} as Parameters<typeof createActivit
 test('the story has every activity in it, and documents of every kind of course', () => {
   expect(reference.activities).toEqual([...names].sort());
   expect(reference.content['invoices']).toHaveLength(6);
+  // Invoice and correction have drawn; the rest has expired, and rolled over.
+  expect([...(reference.content['credit_draws'] ?? [])].map((row) => row.includes('"issued"'))).toEqual([true, true]);
+  expect(reference.content['credit_expiries']).toHaveLength(1);
+  expect(reference.content['credit_grants']).toHaveLength(2);
   expect(reference.lost).toEqual([]);
 });
 
@@ -258,6 +274,7 @@ test('every commit and every message to Temporal of every activity is acknowledg
   expect(new Set(lost.map((point) => point.split(' ').at(-2)))).toEqual(
     new Set([
       'billing.atGate',
+      'credits.end',
       'evaluations.finish',
       'evaluations.storeResult',
       'findings.store',

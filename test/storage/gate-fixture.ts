@@ -170,6 +170,7 @@ export function invoiceOf(
     status: 'issued',
     subtotal: total,
     credits: '0.00' as DecimalString,
+    creditDraws: [],
     tax: '0.00' as DecimalString,
     total,
     seller: { name: 'Seller' },

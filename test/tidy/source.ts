@@ -6,7 +6,7 @@ import ts from 'typescript';
 /** Jest runs from the project's root. */
 export const root = process.cwd();
 
-const notOurs = new Set(['node_modules', 'dist', '.data', 'coverage', '.git', '.env']);
+const notOurs = new Set(['node_modules', 'dist', '.data', 'coverage', '.git', '.env', '.stryker']);
 
 /** Paths relative to the root, with `/`. */
 export function projectFiles(folder = root): readonly string[] {

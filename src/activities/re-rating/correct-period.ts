@@ -138,7 +138,7 @@ async function issue(
   invariant(original !== undefined, 'a chain that is corrected has an original');
   const firstLines = new Map(invoicedLines(documents).map((line) => [line.lineKey, line.firstLineItemId]));
   const document = buildCorrection({
-    ...nextDocument(gate, dependencies, { period, customer }),
+    ...(await nextDocument(gate, dependencies, { period, customer })),
     correctsInvoiceId: original.invoiceId,
     currency: comparison.currency,
     cutoffPosition: comparison.cutoff,

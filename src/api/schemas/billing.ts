@@ -187,7 +187,11 @@ export const invoice = z
     buyer: party,
     payment_terms: z.string(),
     subtotal: decimalOut,
-    credits: decimalOut,
+    credits: decimalOut.meta({ description: 'Prepaid and promotional credits: total = subtotal − credits + tax.' }),
+    credit_draws: z
+      .array(z.object({ grant_id: z.string(), amount: decimalOut }))
+      .optional()
+      .meta({ description: 'Only where there are any: positive drawn, negative given back.' }),
     tax: decimalOut,
     total: decimalOut,
     cutoff_position: z.string().meta({ description: 'The ledger position through which the facts are part of it.' }),

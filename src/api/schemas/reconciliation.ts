@@ -123,7 +123,10 @@ export const verification = z
         found_quantity: decimalOut.nullable(),
       }),
     ),
-    total: z.object(compared),
+    total: z.object(compared).meta({ description: 'Lines − credits + tax.' }),
+    credits: z
+      .object(compared)
+      .meta({ description: 'What the document has drawn of credits, against what it says it has.' }),
     charges: z
       .array(
         z.object({

@@ -51,7 +51,13 @@ function describe(verification: JsonObject): string {
 }
 
 function lineTable(verification: JsonObject): string {
-  const total = { line_key: 'Total', ...(isObject(verification['total']) ? verification['total'] : {}) };
+  const sum = (name: string, label: string): JsonObject => {
+    const compared = verification[name];
+    return { line_key: label, ...(isObject(compared) ? compared : {}) };
+  };
+  const isNothing = (amount: unknown): boolean => Number(amount) === 0;
+  const { expected, found } = sum('credits', '');
+  const credits = isNothing(expected) && isNothing(found) ? [] : [sum('credits', 'Credits drawn')];
   return renderTable(
     [
       { header: 'Line', value: ({ meter, line_key: key }) => meter ?? key },
@@ -61,7 +67,7 @@ function lineTable(verification: JsonObject): string {
       column('Found', 'found', 'right'),
       column('Difference', 'difference', 'right'),
     ],
-    [...listOf(verification['lines']), total],
+    [...listOf(verification['lines']), ...credits, sum('total', 'Total')],
   );
 }
 

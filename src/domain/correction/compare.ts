@@ -30,7 +30,7 @@ export interface CorrectionLine {
 }
 
 export interface Correction {
-  readonly type: 'correction' | 'credit_note';
+  /** What the lines come to, before credits and tax: the subtotal of its document. */
   readonly total: DecimalString;
   /** Changed lines only, sorted by line key. */
   readonly lines: readonly CorrectionLine[];
@@ -39,7 +39,7 @@ export interface Correction {
 /**
  * Compares what a period should cost with what was invoiced: per line round(new cumulative) − already invoiced, so that
  * corrections never drift (RULES 26). A line that is gone is corrected to 0. null when no line changes; a total of 0
- * with changed lines is a correction all the same; a negative total is a credit note.
+ * with changed lines is a correction all the same.
  */
 export function compareWithInvoiced(invoiced: readonly InvoicedLine[], rated: readonly RatedLine[]): Correction | null {
   const before = new Map(invoiced.map((line) => [line.lineKey, line]));
@@ -68,5 +68,5 @@ export function compareWithInvoiced(invoiced: readonly InvoicedLine[], rated: re
   }
   if (lines.length === 0) return null;
   const total = addDecimals(lines.map(({ amount }) => amount));
-  return { type: decimal(total).isNegative() ? 'credit_note' : 'correction', total, lines };
+  return { total, lines };
 }

@@ -21,14 +21,14 @@ export interface CorrectionFacts extends DocumentFacts {
 
 /**
  * Makes the correction of a chain (RULES 26, 27): the changed lines only, each with what was invoiced, what is right and
- * the difference, which is its amount; the total is the sum of the differences. A negative total is a credit note.
+ * the difference, which is its amount; the subtotal is the sum of the differences.
  */
 export function buildCorrection(facts: CorrectionFacts): UnnumberedInvoice {
   invariant(facts.chainPlace > 1, 'a correction follows the document it corrects');
   const { correction, correctsInvoiceId } = facts;
-  const { type, total } = correction;
+  const { total: subtotal } = correction;
   const lines = correction.lines.map((line, index) => lineItem(facts, line, index + 1));
-  return documentOf(facts, { type, correctsInvoiceId, replacesInvoiceId: null, lines, total });
+  return documentOf(facts, { correctsInvoiceId, replacesInvoiceId: null, lines, subtotal });
 }
 
 function lineItem(facts: CorrectionFacts, line: CorrectionLine, lineNumber: number): InvoiceLineItem {

@@ -17,13 +17,13 @@ export interface InvoiceFacts extends DocumentFacts {
 
 /**
  * Makes the original invoice of a period (RULES 24, 25): one line a meter and pricing group, sorted by line key; the
- * total is the sum of the rounded lines. Without lines it is an invoice of 0.
+ * subtotal is the sum of the rounded lines. Without lines it is an invoice of 0.
  */
 export function buildInvoice(facts: InvoiceFacts): UnnumberedInvoice {
   const lines = lineItems(facts);
   const { replacesInvoiceId } = facts;
-  const total = addDecimals(lines.map(({ amount }) => amount));
-  return documentOf(facts, { type: 'invoice', correctsInvoiceId: null, replacesInvoiceId, lines, total });
+  const subtotal = addDecimals(lines.map(({ amount }) => amount));
+  return documentOf(facts, { correctsInvoiceId: null, replacesInvoiceId, lines, subtotal });
 }
 
 function lineItems(facts: InvoiceFacts): readonly InvoiceLineItem[] {

@@ -1,4 +1,6 @@
-import { zero } from '../decimal.js';
+import { creditsOf, noCredits, settleCredits } from '../credits/settle.js';
+import type { CreditFacts } from '../credits/settle.js';
+import { decimal, toDecimalString, zero } from '../decimal.js';
 import { addMs } from '../time/instant.js';
 import type { DecimalString, Instant, Interval, LocalDate, Position } from '../values.js';
 import type { Invoice, Party, PinnedVersions } from './invoice.js';
@@ -22,20 +24,30 @@ export interface DocumentFacts {
   readonly issuedAt: Instant;
   readonly cutoffPosition: Position;
   readonly pinnedVersions: PinnedVersions;
+  /** By default none: the customer has no grants. */
+  readonly credits?: CreditFacts;
   /** The id of a line item by its line key (RULES 26). */
   readonly lineItemId: (lineKey: string) => string;
 }
 
 /** What tells an original from a correction. */
-type DocumentContent = Pick<Invoice, 'type' | 'correctsInvoiceId' | 'replacesInvoiceId' | 'lines'> & {
-  readonly total: DecimalString;
+type DocumentContent = Pick<Invoice, 'correctsInvoiceId' | 'replacesInvoiceId' | 'lines'> & {
+  readonly subtotal: DecimalString;
 };
 
-/** A document around its lines. No credits and no tax in this version: the total is the sum of the lines. */
-export function documentOf(facts: DocumentFacts, { total, ...content }: DocumentContent): UnnumberedInvoice {
-  const { period } = facts;
+/**
+ * A document around its lines, whose sum is the subtotal: total = subtotal − credits + tax, and no tax in this version. A
+ * document that corrects is a credit note where its total, after credits, is below zero (RULES 26, 37).
+ */
+export function documentOf(facts: DocumentFacts, { subtotal, ...content }: DocumentContent): UnnumberedInvoice {
+  const { period, currency } = facts;
+  const creditDraws = settleCredits(facts.credits ?? noCredits, { subtotal, currency, periodEnd: period.to });
+  const credits = creditsOf(creditDraws);
+  const total = decimal(subtotal).minus(decimal(credits));
+  const correctionType = total.isNegative() && !total.isZero() ? 'credit_note' : 'correction';
   return {
     ...content,
+    type: content.correctsInvoiceId === null ? 'invoice' : correctionType,
     invoiceId: facts.invoiceId,
     customerId: facts.customerId,
     period: period.period,
@@ -43,12 +55,13 @@ export function documentOf(facts: DocumentFacts, { total, ...content }: Document
     periodEnd: period.to,
     timeZone: period.timeZone,
     chainPlace: facts.chainPlace,
-    currency: facts.currency,
+    currency,
     status: 'issued',
-    subtotal: total,
-    credits: zero,
+    subtotal,
+    credits,
+    creditDraws,
     tax: zero,
-    total,
+    total: toDecimalString(total),
     seller: facts.seller,
     buyer: facts.buyer,
     paymentTerms: paymentTermsText(facts.paymentTermsDays),

@@ -1,3 +1,4 @@
+import type { CreditDraw } from '../credits/grant.js';
 import { decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString } from '../values.js';
 import type { Invoice, InvoiceLineItem } from './invoice.js';
@@ -28,6 +29,7 @@ export function invoiceHashInput(invoice: HashedInvoice): InvoiceHashInput {
     currency: invoice.currency,
     subtotal: plain(invoice.subtotal),
     credits: plain(invoice.credits),
+    ...(invoice.creditDraws.length > 0 && { credit_draws: invoice.creditDraws.map(drawHashInput) }),
     tax: plain(invoice.tax),
     total: plain(invoice.total),
     seller: invoice.seller,
@@ -57,6 +59,11 @@ function lineHashInput(line: InvoiceLineItem): InvoiceHashInput {
     charge_ids: line.chargeIds,
     calculation: line.calculation,
   };
+}
+
+/** A document without draws says nothing of them, as those did that were issued before there were credits. */
+function drawHashInput({ grantId, amount }: CreditDraw): InvoiceHashInput {
+  return { grant_id: grantId, amount: plain(amount) };
 }
 
 const plain = (value: DecimalString): DecimalString => toDecimalString(decimal(value));

@@ -54,6 +54,8 @@ export interface InvoiceWire {
   readonly payment_terms: string;
   readonly subtotal: string;
   readonly credits: string;
+  /** Only where there are any: positive drawn, negative restored. */
+  readonly credit_draws?: readonly { readonly grant_id: string; readonly amount: string }[];
   readonly tax: string;
   readonly total: string;
   /** The ledger position through which the facts are part of it, and the versions they were rated with. */
@@ -84,6 +86,9 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
     payment_terms: invoice.paymentTerms,
     subtotal: amount(invoice.subtotal),
     credits: amount(invoice.credits),
+    ...(invoice.creditDraws.length > 0 && {
+      credit_draws: invoice.creditDraws.map((draw) => ({ grant_id: draw.grantId, amount: amount(draw.amount) })),
+    }),
     tax: amount(invoice.tax),
     total: amount(invoice.total),
     cutoff_position: invoice.cutoffPosition,

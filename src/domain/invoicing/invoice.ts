@@ -1,4 +1,5 @@
 import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../values.js';
+import type { CreditDraw } from '../credits/grant.js';
 import type { Calculation } from '../rating/rating.js';
 import type { AppliedRate } from '../money/conversion.js';
 
@@ -80,7 +81,10 @@ export interface Invoice {
   readonly currency: string;
   readonly status: InvoiceStatus;
   readonly subtotal: DecimalString;
+  /** What the draws come to: positive drawn, negative restored. */
   readonly credits: DecimalString;
+  /** In the order in which they were taken. */
+  readonly creditDraws: readonly CreditDraw[];
   readonly tax: DecimalString;
   readonly total: DecimalString;
   readonly seller: Party;

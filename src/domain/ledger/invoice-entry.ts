@@ -7,25 +7,35 @@ import type { JournalEntry, Posting } from './journal.js';
 /** What of an invoice is posted. Corrections and credit notes post in the same way, with their signs. */
 export type PostedInvoice = Pick<
   Invoice,
-  'invoiceId' | 'number' | 'type' | 'customerId' | 'currency' | 'periodStart' | 'periodEnd' | 'total' | 'lines'
+  | 'invoiceId'
+  | 'number'
+  | 'type'
+  | 'customerId'
+  | 'currency'
+  | 'periodStart'
+  | 'periodEnd'
+  | 'credits'
+  | 'total'
+  | 'lines'
 >;
 
 /**
- * The journal entry of an issued document: the receivable is debited with the total, revenue credited line by line.
- * Lines of 0 have no posting; an invoice without any posting has no entry (null).
+ * The journal entry of an issued document: the receivable is debited with the total, the customer's credit with what was
+ * drawn of it, revenue credited line by line. Lines of 0 have no posting; an invoice without any posting has no entry (null).
  *
  * `postingDate` is a day of the first open accounting month (RULES 27); the service period is the invoice's own.
  */
 export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): JournalEntry | null {
   const { currency } = invoice;
   const debit: Posting = { account: 'accounts_receivable', lineItemId: null, currency, amount: invoice.total };
-  const credits = invoice.lines.map((line): Posting => ({
+  const drawn: Posting = { account: 'customer_credit', lineItemId: null, currency, amount: invoice.credits };
+  const revenue = invoice.lines.map((line): Posting => ({
     account: 'revenue',
     lineItemId: line.lineItemId,
     currency: line.currency,
     amount: negated(line.amount),
   }));
-  const postings = [debit, ...credits].filter(({ amount }) => !decimal(amount).isZero());
+  const postings = [debit, drawn, ...revenue].filter(({ amount }) => !decimal(amount).isZero());
   if (postings.length === 0) return null;
   const entry: JournalEntry = {
     sourceDocument: `invoice/${invoice.invoiceId}`,

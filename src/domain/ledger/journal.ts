@@ -1,7 +1,8 @@
 import type { DecimalString, Instant, LocalDate } from '../values.js';
 
 export interface Posting {
-  readonly account: 'accounts_receivable' | 'revenue';
+  readonly account:
+    'accounts_receivable' | 'revenue' | 'cash' | 'customer_credit' | 'promotional_credit' | 'credit_breakage';
   readonly lineItemId: string | null;
   readonly currency: string;
   /** Debit positive, credit negative. */

@@ -8,7 +8,13 @@ export type DifferenceClass = 'rounding' | 'missing' | 'duplicate' | 'disagreeme
 
 /** Two neighbours of the chain: what the first one has, the second one must have. */
 export type ChainLink =
-  'stored→events' | 'events→aggregates' | 'aggregates→charges' | 'charges→lines' | 'lines→journal';
+  | 'stored→events'
+  | 'events→aggregates'
+  | 'aggregates→charges'
+  | 'charges→lines'
+  | 'lines→total'
+  | 'draws→credits'
+  | 'lines→journal';
 
 /** Those that the link compares. */
 export interface Figures {

@@ -6,7 +6,10 @@ import { amountDifference, classOfGap } from './difference.js';
 import type { DifferencePlace, ReconciliationDifference } from './difference.js';
 
 /** What the journal is compared with. */
-export type PostedDocument = Pick<Invoice, 'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'total' | 'lines'>;
+export type PostedDocument = Pick<
+  Invoice,
+  'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'credits' | 'total' | 'lines'
+>;
 
 /** JSON. */
 export interface DocumentStages {
@@ -15,9 +18,11 @@ export interface DocumentStages {
   readonly type: Invoice['type'];
   readonly status: Invoice['status'];
   readonly total: DecimalString;
-  /** What its entries come to; both 0 for a void document. */
+  /** What its entries come to; all 0 for a void document. */
   readonly receivable: DecimalString;
   readonly revenue: DecimalString;
+  /** Drawn of what was owed to the customer. */
+  readonly credits: DecimalString;
 }
 
 export interface JournalComparison {
@@ -28,7 +33,8 @@ export interface JournalComparison {
 }
 
 /**
- * Holds a document against its journal entries: the receivable is its total, revenue its lines, one posting each, none of 0.
+ * Holds a document against its journal entries: the receivable is its total, customer credit what it has drawn, revenue its
+ * lines, one posting each, none of 0.
  * A void document has every posting twice, with opposite signs, so that nothing is left.
  * @param entries of this document, its reversal included
  */
@@ -47,12 +53,14 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
 
   const receivable = take(({ account }) => account === 'accounts_receivable');
   differences.push(compare(place, document, { amount: document.total, postings: receivable }));
+  const drawn = take(({ account }) => account === 'customer_credit');
+  differences.push(compare(place, document, { amount: document.credits, postings: drawn }));
   for (const line of document.lines) {
     const own = take(({ account, lineItemId }) => account === 'revenue' && lineItemId === line.lineItemId);
-    const credits = own.map((posting) => ({ ...posting, amount: negated(posting.amount) }));
-    revenue.set(line.lineKey, sumOf(credits));
+    const earned = own.map((posting) => ({ ...posting, amount: negated(posting.amount) }));
+    revenue.set(line.lineKey, sumOf(earned));
     const of = { ...place, meter: line.meter, line_key: line.lineKey };
-    differences.push(compare(of, document, { amount: line.amount, postings: credits }));
+    differences.push(compare(of, document, { amount: line.amount, postings: earned }));
   }
   for (const extra of postings.filter((posting) => !taken.has(posting))) {
     differences.push(amountDifference(place, { expected: zero, found: extra.amount }, 'duplicate'));
@@ -66,6 +74,7 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
       total: document.total,
       receivable: sumOf(receivable),
       revenue: addDecimals([...revenue.values()]),
+      credits: sumOf(drawn),
     },
     revenue,
     differences: differences.filter((difference) => difference !== null),

@@ -1,5 +1,6 @@
 import { addDecimals } from '../decimal.js';
 import type { DecimalString, Instant, Position } from '../values.js';
+import { amountDifferences } from './amounts.js';
 import { countDifference, figuresOf, sortedKeys, usageDifference, usageDifferences } from './difference.js';
 import type { ReconciliationDifference, UsageFigures } from './difference.js';
 import { compareWithJournal } from './journal.js';
@@ -135,6 +136,7 @@ export function reconcileOpen(stages: OpenStages): ReconciliationReport {
     differences: [
       ...storedDifferences(stages.stored, events),
       ...windows.filter((difference) => difference !== null),
+      ...stages.posted.flatMap(({ document }) => amountDifferences(document)),
       ...journal.flatMap(({ differences }) => differences),
     ],
   };

@@ -1,6 +1,8 @@
 import type { Invoice } from '../invoicing/invoice.js';
 import type { JournalEntry } from '../ledger/journal.js';
 import type { RatedCharge } from '../rating/rating.js';
+import { amountDifferences } from './amounts.js';
+import type { SummedDocument } from './amounts.js';
 import { usageDifferences } from './difference.js';
 import type { ReconciliationDifference } from './difference.js';
 import { compareWithJournal } from './journal.js';
@@ -12,7 +14,7 @@ import type { MeterUsage, OverPeriod } from './usage.js';
 
 /** A document with the entries that were posted for it. */
 export interface DocumentWithEntries {
-  readonly document: PostedDocument;
+  readonly document: PostedDocument & SummedDocument;
   readonly entries: readonly JournalEntry[];
 }
 
@@ -44,7 +46,7 @@ export interface SettledComparison {
   readonly journal: readonly JournalComparison[];
   /** aggregates = charges */
   readonly usageDifferences: readonly ReconciliationDifference[];
-  /** charges = lines = journal */
+  /** charges = lines = totals and draws = journal */
   readonly documentDifferences: readonly ReconciliationDifference[];
 }
 
@@ -61,6 +63,10 @@ export function compareSettled(stages: SettledStages): SettledComparison {
     lines,
     journal,
     usageDifferences: usageDifferences('aggregates→charges', priced, charges),
-    documentDifferences: [...differences, ...journal.flatMap((posted) => posted.differences)],
+    documentDifferences: [
+      ...differences,
+      ...stages.posted.flatMap(({ document }) => amountDifferences(document)),
+      ...journal.flatMap((posted) => posted.differences),
+    ],
   };
 }

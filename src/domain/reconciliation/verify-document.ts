@@ -1,6 +1,7 @@
 import { compareWithInvoiced } from '../correction/compare.js';
 import type { InvoicedLine } from '../correction/compare.js';
 import { invoicedLines } from '../correction/invoiced.js';
+import { creditsOf } from '../credits/settle.js';
 import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import { describeLine } from '../invoicing/build-invoice.js';
@@ -9,6 +10,7 @@ import { emptyDigest } from '../metering/digest.js';
 import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine, RatingResult } from '../rating/rating.js';
 import type { DecimalString, Digest, GroupKey, LocalDate, Position } from '../values.js';
+import { creditProblem } from './amounts.js';
 import type { ReconciliationDifference } from './difference.js';
 import { compareWithJournal } from './journal.js';
 import type { DocumentStages } from './journal.js';
@@ -61,6 +63,12 @@ export interface InvoiceVerification {
     readonly found: DecimalString;
     readonly difference: DecimalString;
   };
+  /** What the document has drawn, against what it says. */
+  readonly credits: {
+    readonly expected: DecimalString;
+    readonly found: DecimalString;
+    readonly difference: DecimalString;
+  };
   readonly charges: readonly VerifiedCharge[];
   readonly document_hash: { readonly expected: string; readonly found: string; readonly verified: boolean };
   readonly journal: DocumentStages & {
@@ -74,7 +82,7 @@ export interface InvoiceVerification {
 export interface DocumentFacts {
   readonly invoice: Invoice;
   /** Documents of the same chain before it, from its original on. */
-  readonly earlier: readonly Pick<Invoice, 'lines'>[];
+  readonly earlier: readonly Invoice[];
   /** The whole period, from raw events. */
   readonly rated: RatingResult;
   /** Those that the document's lines name. */
@@ -93,10 +101,16 @@ export function verifyDocument(facts: DocumentFacts): InvoiceVerification {
   const lines = verifyLines(facts);
   const charges = verifyCharges(facts);
   const { document, differences } = compareWithJournal(invoice, facts.entries);
-  const total = addDecimals(lines.map(({ expected }) => expected));
+  const subtotal = addDecimals(lines.map(({ expected }) => expected));
+  const drawn = creditsOf(invoice.creditDraws);
+  const total = toDecimalString(decimal(subtotal).minus(decimal(drawn)).plus(decimal(invoice.tax)));
   const hash = { expected: documentHash, found: invoice.documentHash, verified: documentHash === invoice.documentHash };
   const journal = { ...document, differences, verified: differences.length === 0 };
-  const problems = rated.problems.map(({ detail, meter, group }) => `${describeLine(meter, group)}: ${detail}`);
+  const credit = creditProblem(invoice, facts.earlier);
+  const problems = [
+    ...rated.problems.map(({ detail, meter, group }) => `${describeLine(meter, group)}: ${detail}`),
+    ...(credit === null ? [] : [credit]),
+  ];
   return {
     invoice_id: invoice.invoiceId,
     number: invoice.number,
@@ -112,9 +126,12 @@ export function verifyDocument(facts: DocumentFacts): InvoiceVerification {
       journal.verified &&
       lines.every(isRight) &&
       charges.every((charge) => charge.verified) &&
+      equal(subtotal, invoice.subtotal) &&
+      equal(drawn, invoice.credits) &&
       equal(total, invoice.total),
     lines,
     total: { expected: total, found: invoice.total, difference: minus(invoice.total, total) },
+    credits: { expected: drawn, found: invoice.credits, difference: minus(invoice.credits, drawn) },
     charges,
     document_hash: hash,
     journal,

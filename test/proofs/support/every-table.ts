@@ -39,6 +39,43 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   const dollar = { source: 'ecb', base: 'EUR', quote: 'USD', date: '2024-01-31' as LocalDate };
   for (const rate of ['1.0846', '1.0837'])
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
+  await fillCreditTables(fixture);
+}
+
+/** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */
+async function fillCreditTables(fixture: ActivityFixture): Promise<void> {
+  const { storage, activities, run } = fixture;
+  const customerId = 'credited';
+  const fee = { name: 'Base fee', model: 'fixed', amount: '1.00', billed: 'in_arrears' };
+  const book = { code: 'fee', version: 'v1', currency: 'USD', effective_from: '2023-01-01T00:00:00Z', prices: [fee] };
+  await storage.reference.createPriceBook(parsePriceBook(book));
+  await fixture.addCustomer(customerId, { priceBook: 'fee' });
+  await storage.periods.periodAt(customerId, '2024-01-10T00:00:00.000000Z' as Instant);
+  const [, expiring] = [await grantTo(fixture, customerId), await grantTo(fixture, customerId, true)];
+  const taken = await grantTo(fixture, customerId);
+  await storage.credits.voidGrant(taken, { reason: 'a test', voidedBy: decidedBy, postingDate });
+  const request = { requestId: randomUUID(), customerId, period: '2024-01-01' as LocalDate, billingDay: postingDate };
+  await storage.periods.requestInvoicing({ ...request, forced: false, reason: null });
+  await run(activities.issueChunk, { billingDay: postingDate, limit: 1 });
+  await storage.credits.end(expiring, { now: '2031-01-01T00:00:00.000000Z' as Instant, postingDate });
+}
+
+const postingDate = '2031-01-01' as LocalDate;
+
+async function grantTo({ storage }: ActivityFixture, customerId: string, expires = false): Promise<string> {
+  const grantId = randomUUID();
+  const terms = {
+    ...{ grantId, customerId, currency: 'USD', name: 'a package', reason: null },
+    type: 'prepaid',
+    priority: expires ? 60 : 50,
+    amount: (expires ? '20.00' : '0.10') as DecimalString,
+    effectiveFrom: '2023-01-01T00:00:00.000000Z' as Instant,
+    expiresAt: expires ? ('2024-06-01T00:00:00.000000Z' as Instant) : null,
+    rollOver: expires ? { cap: '5.00' as DecimalString, validity: 'P30D' } : null,
+    ...{ rolledOverFrom: null, grantedBy: decidedBy },
+  } as const;
+  await storage.credits.grant(terms, postingDate);
+  return grantId;
 }
 
 const pricesOf = (version: string, unitPrice: string): Omit<PriceBookVersion, 'priceBookId' | 'learnedOrder'> =>

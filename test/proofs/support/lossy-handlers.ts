@@ -95,6 +95,14 @@ const oneDeadLetter =
     return post(`/dead-letters/${String(letter?.deadLetterId)}/${path}`, body);
   };
 
+const grantRequest = post('/credit-grants', {
+  customer_id: 'cust_1',
+  currency: 'USD',
+  amount: '5.00',
+  name: 'a package',
+  effective_from: '2024-01-01T00:00:00Z',
+});
+
 const finding = { code: 'LATE_USAGE', customerId: null, period: null, subject: { test: 1 }, detail: 'of a test' };
 const dollar = (rate: string, date = '2024-01-31'): Json => ({ base: 'EUR', quote: 'USD', date, rate });
 const none = (): Promise<void> => Promise.resolve();
@@ -251,6 +259,24 @@ export const handlers: Readonly<Record<string, Handler>> = {
     writes: ['deadLetters.decide'],
     before: rejected,
     request: oneDeadLetter('discard', { reason: 'a test system' }),
+  },
+  'POST /credit-grants': {
+    keyed: true,
+    writes: ['credits.grant'],
+    before: example,
+    request: () => grantRequest,
+  },
+  'POST /credit-grants/{id}/void': {
+    keyed: true,
+    writes: ['credits.voidGrant'],
+    before: async (api) => {
+      await example(api);
+      await api.send(grantRequest, 'granted');
+    },
+    request: async (api) => {
+      const { data } = await api.storage.credits.list({}, { limit: 1 });
+      return post(`/credit-grants/${String(data[0]?.grantId)}/void`, { reason: 'not paid' });
+    },
   },
   'POST /invoices/{id}/void': {
     keyed: true,
