@@ -19,6 +19,7 @@ import { answerBrokenRequest, registerErrors, sendProblem } from './plugins/erro
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
 import { registerMetrics } from './plugins/metrics.js';
+import { registerPriceMetrics } from './plugins/price-metrics.js';
 import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
@@ -167,6 +168,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const backfills = new BackfillService(storage);
   const deadLetters = new DeadLetterService({ storage, ingest });
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
+  registerPriceMetrics(metrics.registry, storage);
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });

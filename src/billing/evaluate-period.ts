@@ -21,7 +21,7 @@ export interface PeriodEvaluation extends PriceComparison {
  * @throws DomainFailure UNKNOWN_CUSTOMER
  */
 export async function evaluatePeriod(
-  storage: Pick<Storage, 'periods' | 'proof' | 'reference'>,
+  storage: Pick<Storage, 'periods' | 'proof' | 'reference' | 'priceLookup'>,
   period: BillingPeriod,
   { version, cutoff }: { readonly version: PriceBookVersion; readonly cutoff: Position },
 ): Promise<PeriodEvaluation> {

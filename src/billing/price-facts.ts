@@ -14,7 +14,7 @@ import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUs
 import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
-import type { BillingPeriod, Customer, Storage } from '../storage/types.js';
+import type { BillingPeriod, Customer, KnownPrices, Storage } from '../storage/types.js';
 
 type Reference = Pick<Storage, 'reference'>;
 
@@ -31,17 +31,23 @@ export interface PriceFacts {
   readonly next: NextPeriod | null;
 }
 
+type Lookup = Pick<Storage, 'priceLookup' | 'periods'>;
+
+export type CustomerPriceFacts = PriceFacts & { readonly customer: Customer };
+
 /** What is known now: of two versions for the same time the one learned last holds (RULES 21). @throws UNKNOWN_CUSTOMER */
-export async function priceFactsOf(
-  storage: Reference & Pick<Storage, 'periods'>,
+export async function priceFactsOf(storage: Lookup, period: BillingPeriod): Promise<CustomerPriceFacts> {
+  return factsFrom(storage, period, await storage.priceLookup.pricesOf(period.customerId));
+}
+
+/** @param prices null: there is no such customer */
+export async function factsFrom(
+  storage: Pick<Storage, 'periods'>,
   period: BillingPeriod,
-): Promise<PriceFacts & { readonly customer: Customer }> {
-  const { reference } = storage;
-  const customer = await customerOf(storage, period.customerId);
-  const meters = metersOfPeriod(await reference.meterVersions(), period).filter(holdsAtAll);
-  const assignments = await reference.assignments(period.customerId);
-  const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
-  const versions = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
+  prices: KnownPrices | null,
+): Promise<CustomerPriceFacts> {
+  if (prices === null) throw unknownCustomer(period.customerId);
+  const { customer, assignments, versions } = prices;
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
   const schedule = { assignments, versions, startOfDay };
   const segments = priceSegments(period, schedule);
@@ -49,23 +55,21 @@ export async function priceFactsOf(
     customer,
     currency: customer.currency,
     customerVersionId: customer.customerVersionId,
-    meters,
+    meters: metersOfPeriod(prices.meterVersions, period).filter(holdsAtAll),
     segments,
-    meterSegments: await overridden(reference, period, { segments, startOfDay }),
+    meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
   };
 }
 
 /** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
-async function overridden(
-  reference: Storage['reference'],
+function overridden(
+  { overrides: versions }: KnownPrices,
   period: BillingPeriod,
   { segments, startOfDay }: Pick<PriceSchedule, 'startOfDay'> & { readonly segments: readonly PriceSegment[] },
-): Promise<PriceFacts['meterSegments']> {
-  const priceBook = overrideCode(period.customerId);
-  const versions = (await reference.priceBookVersions(priceBook)).filter(({ code }) => code === priceBook);
+): PriceFacts['meterSegments'] {
   if (versions.length === 0) return new Map();
-  const assignments = [{ priceBook, effectiveFrom: null, learnedOrder: 0 }];
+  const assignments = [{ priceBook: overrideCode(period.customerId), effectiveFrom: null, learnedOrder: 0 }];
   return withOverrides(segments, priceSegments(period, { assignments, versions, startOfDay }));
 }
 
@@ -215,6 +219,9 @@ function partsOf({ meters, segments, meterSegments }: PriceFacts) {
 /** @throws DomainFailure UNKNOWN_CUSTOMER */
 export async function customerOf({ reference }: Reference, customerId: string): Promise<Customer> {
   const found = await reference.findCustomer(customerId);
-  if (found === null) throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);
+  if (found === null) throw unknownCustomer(customerId);
   return found;
 }
+
+const unknownCustomer = (customerId: string): DomainFailure =>
+  new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);

@@ -15,6 +15,8 @@ import { requireMigrations } from './migrate.js';
 import { createBillingPeriodStore } from './periods.js';
 import { createReRatingStore } from './re-ratings.js';
 import { createProofStore } from './proof.js';
+import { createPriceFallbackStore } from './price-fallbacks.js';
+import { createPriceLookup, withVersionsKept } from './price-lookup.js';
 import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
@@ -28,10 +30,11 @@ import { createUsageStore } from './usage.js';
  */
 export function createStorage(url: string, options: DatabaseOptions = {}): Storage {
   const db = openDatabase(url, options);
-  const reference = createReferenceStore(db);
+  const reference = withVersionsKept(createReferenceStore(db));
   const periods = createBillingPeriodStore(db);
   const stores = {
     reference: guarded(reference),
+    priceFallbacks: guarded(createPriceFallbackStore(db)),
     ledger: guarded(createUsageLedger(db, () => reference.meterVersions())),
     relay: guarded(createRelayStore(db, periods)),
     periods: guarded(periods),
@@ -51,5 +54,6 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     reRatings: guarded(createReRatingStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
-  return { ...stores, ready: () => control.ready(), close: () => control.close() };
+  const priceLookup = createPriceLookup(db, reference);
+  return { ...stores, priceLookup, ready: () => control.ready(), close: () => control.close() };
 }

@@ -9,4 +9,5 @@ export const requiredMigrations: readonly string[] = [
   '20261121200000_tag_definitions',
   '20261121210000_price_models',
   '20261121220000_prices_over_time',
+  '20261121233000_price_lookup_fallback',
 ];

@@ -8,7 +8,7 @@ import { boundOf, meter, ratingInput, used, version } from '../support/rating-in
 import { oracleLine } from '../support/rational-models.js';
 import type { OracleEvents, OracleLinePrice, OracleModel, OracleTerms } from '../support/rational-models.js';
 import { compare, minus, rational, roundHalfEven, sum, valueOfFormula } from '../support/rational-rating.js';
-import { recompute } from '../support/recompute.js';
+import { recompute } from '../../src/explanation/recompute.js';
 
 const cents = (max: number): fc.Arbitrary<string> =>
   fc.nat(max).map((n) => `${Math.floor(n / 100)}.${String(n % 100).padStart(2, '0')}`);

@@ -1,0 +1,47 @@
+/** Whether an explanation holds, from nothing but itself. */
+import type { ChargeExplanation } from './charge-explanation.js';
+import { decimalText, equal, fraction, minus, sum } from './fraction.js';
+import type { LineOnInvoice } from './invoice-line.js';
+import { recompute, roundsTo } from './recompute.js';
+
+export interface Check {
+  readonly what: string;
+  readonly holds: boolean;
+  readonly detail: string;
+}
+
+/** @throws never: an explanation that cannot be recomputed does not hold */
+export function verifyCharge(charge: ChargeExplanation): readonly Check[] {
+  const { charge_id: id, amount, calculation, currency } = charge;
+  const what = `charge ${id}`;
+  try {
+    const found = recompute(calculation);
+    const holds = equal(found, fraction(amount));
+    const detail = holds
+      ? `its explanation alone gives ${amount} ${currency}`
+      : `its explanation gives ${decimalText(found)} ${currency}, not ${amount}`;
+    return [{ what, holds, detail }];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [{ what, holds: false, detail: `its explanation cannot be worked out: ${reason}` }];
+  }
+}
+
+/** The line against its charges, and of a correction against what was invoiced before. */
+export function verifyLine({ invoice, line, charges }: LineOnInvoice): readonly Check[] {
+  const what = `${invoice.number}, line ${line.line_number}`;
+  const total = sum(charges.map(({ amount }) => fraction(amount)));
+  const billed = line.corrected_amount ?? line.amount;
+  const holds = roundsTo(total, billed);
+  const rounding = {
+    what,
+    holds,
+    detail: `its charges come to ${decimalText(total)}, which ${holds ? 'rounds' : 'does NOT round'} to ${billed} ${invoice.currency}`,
+  };
+  const { original_amount: before, corrected_amount: now } = line;
+  if (before === undefined || now === undefined) return [rounding];
+  const difference = minus(fraction(now), fraction(before));
+  const isDifference = equal(difference, fraction(line.amount));
+  const detail = `${now} less ${before} is ${decimalText(difference)}; the line says ${line.amount} ${invoice.currency}`;
+  return [rounding, { what, holds: isDifference, detail }];
+}
