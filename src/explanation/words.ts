@@ -80,21 +80,23 @@ function percentageInWords({ percentage }: ExplainedCalculation, money: MoneyTex
   const { rate, fixed_fee: fee, per_event_minimum: low, per_event_maximum: high, free, rated, negative } = percentage;
   const { free_events: freeEvents, free_amount: freeAmount, at_minimum: atLow, at_maximum: atHigh } = percentage;
   const and = fee === null ? '' : `, and ${money(fee)} for each of them`;
-  const free1 = [
-    ...(freeEvents === null ? [] : [`the first ${freeEvents} events`]),
+  const allowances = [
+    ...(freeEvents === null ? [] : [freeEvents === 1 ? 'the first event' : `the first ${freeEvents} events`]),
     ...(freeAmount === null ? [] : [`the first ${freeAmount} of the amount`]),
   ];
   return [
     `${percentText(rate)} (${rate}) of the amount of every event${and}.`,
     ...(low === null ? [] : [`An event costs ${money(low)} at least; ${eventsText(atLow.events)} came to less.`]),
     ...(high === null ? [] : [`An event costs ${money(high)} at most; ${eventsText(atHigh.events)} came to more.`]),
-    ...(free1.length === 0
+    ...(allowances.length === 0
       ? []
       : [
-          `Free in every period: ${free1.join(' and ')}${free1.length > 1 ? ', until one of the two is used up' : ''}. ` +
+          `Free in every period: ${allowances.join(' and ')}${allowances.length > 1 ? ', until one of the two is used up' : ''}. ` +
             `Here ${eventsText(free.events)} cost nothing at all, and ${free.amount} of the amount was free.`,
         ]),
-    `${eventsText(rated.events)} with ${rated.amount} ${rated.events === 1 ? 'pays' : 'pay'} the rate${fee === null ? '' : ' and the fee'}.`,
+    rated.events === 0
+      ? 'Here no event pays the rate.'
+      : `${eventsText(rated.events)} with ${rated.amount} ${rated.events === 1 ? 'pays' : 'pay'} the rate${fee === null ? '' : ' and the fee'}.`,
     ...(negative.events === 0
       ? []
       : [
@@ -116,7 +118,7 @@ export function termsInWords({ calculation, currency, ...charge }: ChargeExplana
   const isWhole = first?.from === charge.period_from && last?.to === charge.period_to && inForce.length === 1;
   if (charge.meter !== null && !isWhole && inForce.length > 0) {
     const stretches = inForce.map((stretch) => stretchText(stretch, charge.time_zone)).join('; and ');
-    sentences.push(`Prices changed within the period: this one holds for the usage of ${stretches}.`);
+    sentences.push(`This price is for the usage of ${stretches}; the rest of the period has another one, or none.`);
   }
   if (!/^-?0(\.0+)?$/.test(before))
     sentences.push(
