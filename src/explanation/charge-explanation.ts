@@ -17,9 +17,17 @@ export interface Conversion {
   readonly rate: string;
   readonly rate_date: string;
   readonly source: string;
+  /** Of the charge in the currency `to`, not rounded. */
+  readonly amount: string;
 }
 
-export interface ExplainedCalculation extends Calculation {
+/** What the amount of a charge is recomputed from, in the currency of the price. */
+export type PricedCalculation = Omit<Calculation, 'conversion'>;
+
+/** Nothing is left of it: another price has its usage, or it was voided; a correction takes it back. */
+export const isRetired = ({ formula }: Pick<Calculation, 'formula'>): boolean => formula === '0';
+
+export interface ExplainedCalculation extends PricedCalculation {
   readonly conversion?: Conversion;
   readonly windows: readonly ExplainedWindow[];
   readonly source_events: {

@@ -1,8 +1,10 @@
 /** A charge as a letter to the customer: what was used, what the price says, and the arithmetic from one to the other. */
 import { minorUnits } from '../domain/money/currency.js';
+import { isRetired } from './charge-explanation.js';
 import type { ChargeExplanation } from './charge-explanation.js';
 import { decimalText } from './fraction.js';
 import { stepsOf } from './recompute.js';
+import type { Step } from './recompute.js';
 import { beginText, columns, facts, groupText, heading, stretchText, wrapped } from './text.js';
 import { usageText } from './usage.js';
 import { modelInWords, termsInWords } from './words.js';
@@ -26,8 +28,9 @@ export function explainCharge(charge: ChargeExplanation, { allWindows }: Explain
 
 function titleOf({ meter, calculation }: ChargeExplanation): string {
   if (meter !== null) return `How the charge for "${meter}" was worked out`;
+  if (calculation.model === 'minimum_commitment') return 'How the minimum commitment was worked out';
   return calculation.fixed === undefined
-    ? 'How the minimum commitment was worked out'
+    ? 'How a fee was worked out'
     : `How the fee "${calculation.fixed.name}" was worked out`;
 }
 
@@ -76,7 +79,11 @@ function priceText(charge: ChargeExplanation): string {
           ] as const,
         ]),
   ]);
-  const sentences = [...modelInWords(calculation, currency), ...termsInWords(charge)];
+  const sentences = isRetired(calculation)
+    ? [
+        'Nothing is left of this charge: its usage was taken back, or has another price now. It stands at 0, so that what was invoiced with it is given back.',
+      ]
+    : [...modelInWords(calculation, currency), ...termsInWords(charge)];
   return `${source}\n${sentences.map((sentence) => wrapped(sentence)).join('')}`;
 }
 
@@ -86,7 +93,9 @@ function priceText(charge: ChargeExplanation): string {
  */
 function arithmeticText({ calculation, amount, currency }: ChargeExplanation): string {
   const digits = minorUnits(currency);
-  const steps = stepsOf(calculation).map((step) => ({ ...step, text: decimalText(step.amount, digits) }));
+  const worked = workedOut(calculation);
+  if (typeof worked === 'string') return wrapped(`! It cannot be worked out: ${worked}.`);
+  const steps = worked.map((step) => ({ ...step, text: decimalText(step.amount, digits) }));
   const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map((text) => text.length));
   const left = widest(steps.map(({ expression }) => expression));
   const right = widest([...steps.map(({ text }) => text), amount]);
@@ -100,5 +109,21 @@ function arithmeticText({ calculation, amount, currency }: ChargeExplanation): s
   };
   const lines = steps.map(({ expression, text, label }) => row(expression, text, label));
   const rule = isWide ? '\n' : `  ${' '.repeat(left)}   ${'-'.repeat(right)}\n`;
-  return `${lines.join('')}${rule}${row('Together', amount, currency)}`;
+  return `${lines.join('')}${rule}${row('Together', amount, currency)}${conversionText(calculation, amount)}`;
+}
+
+/** From the currency of the price to that of the invoice. */
+function conversionText({ conversion }: ChargeExplanation['calculation'], amount: string): string {
+  if (conversion === undefined) return '';
+  const { rate, amount: converted, from, to } = conversion;
+  return `\n${wrapped(`Converted from ${from} to ${to}: ${amount} × ${rate} = ${converted} ${to}, not rounded.`)}`;
+}
+
+/** Why not, where what is stored does not say enough. */
+function workedOut(calculation: ChargeExplanation['calculation']): readonly Step[] | string {
+  try {
+    return stepsOf(calculation);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

@@ -36,10 +36,10 @@ const documentName = ({ type }: ExplainedInvoice): string => documentNames[type]
 
 function chargesText({ charges, invoice }: LineOnInvoice, rounded: string): string {
   const digits = minorUnits(invoice.currency);
-  const total = decimalText(sum(charges.map(({ amount }) => fraction(amount))), digits);
-  const rows = charges.map(({ charge_id: id, amount, calculation }) => ({
-    amount,
-    text: `charge ${id} (${calculation.price_book} ${calculation.price_book_version})`,
+  const total = decimalText(sum(charges.map((charge) => fraction(invoicedAmount(charge)))), digits);
+  const rows = charges.map((charge) => ({
+    amount: invoicedAmount(charge),
+    text: `charge ${charge.charge_id} (${charge.calculation.price_book} ${charge.calculation.price_book_version})`,
   }));
   const width = Math.max(total.length, rounded.length, ...rows.map(({ amount }) => amount.length));
   const row = (amount: string, text: string): string =>
@@ -48,7 +48,10 @@ function chargesText({ charges, invoice }: LineOnInvoice, rounded: string): stri
     ...(rows.length === 0 ? [wrapped('No charge stands on this line any more.')] : []),
     ...rows.map(({ amount, text }) => row(amount, text)),
     ...(rows.length > 1 ? [row(total, 'together')] : []),
-    row(rounded, `rounded once, to whole ${digits === 0 ? 'units' : 'minor units'} of ${invoice.currency}`),
+    row(
+      rounded,
+      `rounded once, to ${digits === 0 ? 'whole' : `${digits} digits after the point, in`} ${invoice.currency}`,
+    ),
   ].join('');
 }
 
@@ -60,9 +63,15 @@ function correctionText(
   const row = (amount: string, text: string): string => `  ${amount.padStart(width)}  ${plain(text)}\n`;
   const of = corrects === null ? '' : ` (${corrects} and its corrections)`;
   return [
-    wrapped(`A correction bills only what has changed${line.reason === undefined ? '' : `. Reason: ${line.reason}`}.`),
+    wrapped(
+      `A correction bills only what has changed${line.reason === undefined ? '' : `. Reason: ${line.reason.replaceAll('_', ' ')}`}.`,
+    ),
     row(now, 'what the line must come to'),
     row(before, `invoiced before${of}`),
     row(line.amount, `difference in ${invoice.currency}`),
   ].join('');
 }
+
+/** In the currency of the invoice. */
+export const invoicedAmount = ({ amount, calculation }: ChargeExplanation): string =>
+  calculation.conversion?.amount ?? amount;

@@ -2,7 +2,8 @@
  * The amount of a charge, worked out again from its explanation alone: what a reader of `GET /charges/{id}` can do with
  * pencil and paper. Shares no code with rating, so that agreeing means something.
  */
-import type { Calculation } from '../domain/rating/rating.js';
+import { isRetired } from './charge-explanation.js';
+import type { PricedCalculation } from './charge-explanation.js';
 import { fraction, isZero, minus, over, rounded, roundedUp, sum, times } from './fraction.js';
 import type { Fraction } from './fraction.js';
 
@@ -15,12 +16,13 @@ export interface Step {
 }
 
 /** @throws Error when the explanation lacks what its model needs, SyntaxError for what is not a decimal */
-export function recompute(calculation: Calculation): Fraction {
+export function recompute(calculation: PricedCalculation): Fraction {
   return sum(stepsOf(calculation).map(({ amount }) => amount));
 }
 
 /** As `recompute`, step by step. */
-export function stepsOf(calculation: Calculation): readonly Step[] {
+export function stepsOf(calculation: PricedCalculation): readonly Step[] {
+  if (isRetired(calculation)) return [product('nothing is left to be charged', '0')];
   const steps = [...stepsOfModel(calculation)];
   const { discount, limit } = calculation;
   if (discount !== undefined) {
@@ -46,7 +48,7 @@ function product(label: string, ...factors: readonly string[]): Step {
   return { label, expression: factors.join(' × '), amount };
 }
 
-function stepsOfModel(calculation: Calculation): readonly Step[] {
+function stepsOfModel(calculation: PricedCalculation): readonly Step[] {
   switch (calculation.model) {
     case 'flat':
       return [
@@ -71,14 +73,14 @@ function stepsOfModel(calculation: Calculation): readonly Step[] {
 }
 
 /** After included units. */
-const pricedQuantity = ({ included, quantity }: Calculation): string => included?.quantity ?? quantity;
+const pricedQuantity = ({ included, quantity }: PricedCalculation): string => included?.quantity ?? quantity;
 
 function required<T>(value: T | null | undefined, name: string): T {
   if (value === null || value === undefined) throw new Error(`the explanation lacks "${name}"`);
   return value;
 }
 
-function tierSteps({ tiers, model }: Calculation): readonly Step[] {
+function tierSteps({ tiers, model }: PricedCalculation): readonly Step[] {
   const steps: Step[] = [];
   let below: string | null = null;
   for (const { up_to: upTo, quantity, unit_price: price, flat_fee: fee } of tiers) {
@@ -103,7 +105,7 @@ const tierReached = (upTo: string | null): string =>
   upTo === null ? 'all at the price of the last tier' : `all at the price of the tier up to ${upTo}`;
 
 /** Every started package; what is not used starts none. */
-function packageStep(calculation: Calculation): Step {
+function packageStep(calculation: PricedCalculation): Step {
   const { size, price } = required(calculation.package, 'package');
   const quantity = fraction(pricedQuantity(calculation));
   const packages = quantity.n <= 0n ? fraction('0') : roundedUp(over(quantity, fraction(size)));
@@ -113,7 +115,7 @@ function packageStep(calculation: Calculation): Step {
 /** A prorated fee has 12 digits after the point, half-even. */
 const proratedPlaces = 12;
 
-function feeStep({ fixed, quantity }: Calculation): Step {
+function feeStep({ fixed, quantity }: PricedCalculation): Step {
   const { amount, quantity_meter: meter, elapsed_seconds: part, period_seconds: all } = required(fixed, 'fixed');
   const whole = product('fee', ...(meter === null && quantity === '1' ? [amount] : [quantity, amount]));
   if (part === undefined || all === undefined) return whole;
@@ -124,7 +126,7 @@ function feeStep({ fixed, quantity }: Calculation): Step {
   };
 }
 
-function percentageSteps({ percentage }: Calculation): readonly Step[] {
+function percentageSteps({ percentage }: PricedCalculation): readonly Step[] {
   const { rate, rated, negative, at_minimum: low, at_maximum: high, ...terms } = required(percentage, 'percentage');
   const steps: Step[] = [];
   const add = (label: string, count: string, price: string | null): void => {

@@ -1,6 +1,7 @@
 /** Whether an explanation holds, from nothing but itself. */
 import type { ChargeExplanation } from './charge-explanation.js';
-import { decimalText, equal, fraction, minus, sum } from './fraction.js';
+import { decimalText, equal, fraction, minus, sum, times } from './fraction.js';
+import { invoicedAmount } from './invoice-line.js';
 import type { LineOnInvoice } from './invoice-line.js';
 import { recompute, roundsTo } from './recompute.js';
 
@@ -20,17 +21,26 @@ export function verifyCharge(charge: ChargeExplanation): readonly Check[] {
     const detail = holds
       ? `its explanation alone gives ${amount} ${currency}`
       : `its explanation gives ${decimalText(found)} ${currency}, not ${amount}`;
-    return [{ what, holds, detail }];
+    return [{ what, holds, detail }, ...verifyConversion(charge)];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return [{ what, holds: false, detail: `its explanation cannot be worked out: ${reason}` }];
   }
 }
 
+function verifyConversion({ charge_id: id, amount, calculation }: ChargeExplanation): readonly Check[] {
+  const { conversion } = calculation;
+  if (conversion === undefined) return [];
+  const found = times(fraction(amount), fraction(conversion.rate));
+  const holds = equal(found, fraction(conversion.amount));
+  const detail = `${amount} ${conversion.from} × ${conversion.rate} is ${decimalText(found)} ${conversion.to}; it says ${conversion.amount}`;
+  return [{ what: `conversion of charge ${id}`, holds, detail }];
+}
+
 /** The line against its charges, and of a correction against what was invoiced before. */
 export function verifyLine({ invoice, line, charges }: LineOnInvoice): readonly Check[] {
   const what = `${invoice.number}, line ${line.line_number}`;
-  const total = sum(charges.map(({ amount }) => fraction(amount)));
+  const total = sum(charges.map((charge) => fraction(invoicedAmount(charge))));
   const billed = line.corrected_amount ?? line.amount;
   const holds = roundsTo(total, billed);
   const rounding = {

@@ -1,6 +1,6 @@
 /** What a price says, in sentences. Figures are printed as they stand in the explanation: no digit is lost. */
 import { decimalText, fraction, times } from './fraction.js';
-import type { ChargeExplanation, ExplainedCalculation } from './charge-explanation.js';
+import type { ChargeExplanation, Conversion, ExplainedCalculation } from './charge-explanation.js';
 import { groupText, stretchText } from './text.js';
 
 /** `0.029` as `2.9 %`. */
@@ -47,7 +47,15 @@ function packageInWords({ package: terms }: ExplainedCalculation, money: MoneyTe
 
 function commitmentInWords({ commitment }: ExplainedCalculation, money: MoneyText): readonly string[] {
   if (commitment === undefined) return [];
+  // Only a commitment in another currency than the invoice's has it.
+  const { converted } = commitment as { readonly converted?: Conversion & { readonly price: string } };
   return [
+    ...(converted === undefined
+      ? []
+      : [
+          `The agreed minimum is ${converted.price} ${converted.from}; at ${converted.rate} (rate of ${converted.rate_date}, ${converted.source}), rounded, that is ${commitment.minimum} ${converted.to}.`,
+        ]),
+
     `The agreed minimum of a period is ${money(commitment.minimum)}. All other lines came to ${money(commitment.lines)}; this line makes up for the rest.`,
   ];
 }

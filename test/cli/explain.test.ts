@@ -83,7 +83,13 @@ const first: ChargeExplanation = {
   calculation: {
     ...calculation,
     tiers: [{ up_to: '1000', quantity: '800', unit_price: '0.10000625', amount: '80.005' }],
+    quantity: '800',
+    quantity_before: '0',
     price_book_version: 'v1',
+    effective_date: '2023-01-01T00:00:00Z',
+    in_force: [{ from: charge.period_from, to: '2024-01-14T23:00:00.000000Z' }],
+    windows: [window('03', '10', '800')],
+    source_events: { ...calculation.source_events, count: 800 },
   } as unknown as ExplainedCalculation,
 };
 
@@ -168,8 +174,7 @@ test.each([
   ['explanation', { ...charge, calculation: { ...calculation, model: 'package' } }, invoice, /lacks "package"/],
 ])('--verify says that the %s is wrong, and ends with 1', async (_what, other, document, message) => {
   serve({ ...all, [`/charges/${ids.second}`]: other, '/invoices/inv-1': document });
-  // An explanation that lacks what its model needs cannot be printed either.
-  const { code, out, err } = await run(ids.second, '--verify', ...('lacks' in message ? [] : ['--json']));
+  const { code, out, err } = await run(ids.second, '--verify');
   expect(code).toBe(1);
   expect(out + err).toMatch(message);
 });
@@ -220,10 +225,21 @@ describe('what is not explained', () => {
 });
 
 test('a conversion is printed, and stored text does nothing to the terminal', async () => {
-  const conversion = { from: 'EUR', to: 'USD', rate: '1.0842', rate_date: '2024-01-31', source: 'ECB' };
+  const conversion = {
+    from: 'EUR',
+    to: 'USD',
+    rate: '1.0842',
+    rate_date: '2024-01-31',
+    source: 'ECB',
+    amount: '135.525',
+  };
   const red = { region: 'eu\u001b[31m' };
   serve({ ...all, [`/charges/${ids.second}`]: { ...charge, group: red, calculation: { ...calculation, conversion } } });
   const { out } = await run(ids.second);
   expect(out).toContain('1 EUR = 1.0842 USD, the rate of 2024-01-31 (ECB)');
+  expect(out).toContain('125.00 × 1.0842 = 135.525 USD, not rounded');
+  expect(out).toMatch(/215\.53 {2}together/);
   expect(out).not.toContain('\u001b');
+  const verified = await run(ids.second, '--verify');
+  expect(verified.out).toMatch(/yes {2}conversion of charge .*125\.00 EUR × 1\.0842 is 135\.525 USD/);
 });

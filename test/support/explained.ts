@@ -71,3 +71,12 @@ export function readArithmetic(text: string): { readonly total: Rational; readon
   const together = rows.find(({ expression }) => expression === 'Together')?.amount ?? 'missing';
   return { total: sum(steps.map(({ amount }) => rational(amount))), together };
 }
+
+/** The quantities of the days with usage. */
+export function daysIn(text: string): readonly Rational[] {
+  const [, table = ''] = /^ {2}Day .*\n((?: {2}\d.*\n)*)/m.exec(text) ?? [];
+  return table.split('\n').flatMap((row) => {
+    const quantity = /\d{4} +(-?[\d.]+) +\d+$/.exec(row)?.[1];
+    return quantity === undefined ? [] : [rational(quantity)];
+  });
+}
