@@ -15,7 +15,7 @@ import { Lru } from './lru.js';
 import type { KnownPrices, PriceLookup, PriceLookupResult, ReferenceStore } from './types.js';
 
 /** A version with hundreds of prices takes some hundred kilobytes. */
-const versionsKept = 2_000;
+const versionsKept = 1_000;
 const customersKept = 10_000;
 
 interface Counts {
