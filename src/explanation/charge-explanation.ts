@@ -10,19 +10,32 @@ export interface ExplainedWindow {
   readonly digest: string;
 }
 
-/** Where the price was in another currency than the invoice. */
-export interface Conversion {
+/** A rate as it was applied. */
+export interface AppliedConversion {
   readonly from: string;
   readonly to: string;
   readonly rate: string;
   readonly rate_date: string;
   readonly source: string;
+  /** The published rates that it was made of. */
+  readonly inputs?: readonly { readonly base: string; readonly quote: string; readonly rate: string }[];
+}
+
+/** Where the price is in another currency than the invoice. */
+export interface Conversion extends AppliedConversion {
   /** Of the charge in the currency `to`, not rounded. */
   readonly amount: string;
 }
 
 /** What the amount of a charge is recomputed from, in the currency of the price. */
 export type PricedCalculation = Omit<Calculation, 'conversion'>;
+
+/** Where the price book's minimum commitment is in another currency. */
+export function convertedCommitment({
+  commitment,
+}: PricedCalculation): (AppliedConversion & { readonly price: string }) | undefined {
+  return (commitment as { readonly converted?: AppliedConversion & { readonly price: string } } | undefined)?.converted;
+}
 
 /** Nothing is left of it: another price has its usage, or it was voided; a correction takes it back. */
 export const isRetired = ({ formula }: Pick<Calculation, 'formula'>): boolean => formula === '0';

@@ -1,8 +1,11 @@
 /** Whether an explanation holds, from nothing but itself. */
-import type { ChargeExplanation } from './charge-explanation.js';
+import { convertedCommitment } from './charge-explanation.js';
+import type { AppliedConversion, ChargeExplanation } from './charge-explanation.js';
 import { decimalText, equal, fraction, minus, sum, times } from './fraction.js';
+import type { Fraction } from './fraction.js';
 import { invoicedAmount } from './invoice-line.js';
 import type { LineOnInvoice } from './invoice-line.js';
+import { rateOf } from './rate.js';
 import { recompute, roundsTo } from './recompute.js';
 
 export interface Check {
@@ -28,13 +31,23 @@ export function verifyCharge(charge: ChargeExplanation): readonly Check[] {
   }
 }
 
+/** Converted at the rate that its published rates make: exactly, and a commitment rounded. */
 function verifyConversion({ charge_id: id, amount, calculation }: ChargeExplanation): readonly Check[] {
-  const { conversion } = calculation;
-  if (conversion === undefined) return [];
-  const found = times(fraction(amount), fraction(conversion.rate));
-  const holds = equal(found, fraction(conversion.amount));
-  const detail = `${amount} ${conversion.from} × ${conversion.rate} is ${decimalText(found)} ${conversion.to}; it says ${conversion.amount}`;
-  return [{ what: `conversion of charge ${id}`, holds, detail }];
+  const { conversion, commitment } = calculation;
+  const checks: Check[] = [];
+  const check = (from: string, at: AppliedConversion, says: string, holds: (found: Fraction) => boolean): void => {
+    const rate = rateOf(at);
+    const found = times(fraction(from), rate);
+    const isRate = equal(rate, fraction(at.rate));
+    const detail = `${from} ${at.from} × ${decimalText(rate)} is ${decimalText(found)} ${at.to}; it says ${says} at ${at.rate}`;
+    checks.push({ what: `conversion of charge ${id}`, holds: isRate && holds(found), detail });
+  };
+  if (conversion !== undefined)
+    check(amount, conversion, conversion.amount, (found) => equal(found, fraction(conversion.amount)));
+  const converted = convertedCommitment(calculation);
+  if (converted !== undefined && commitment !== undefined)
+    check(converted.price, converted, commitment.minimum, (found) => roundsTo(found, commitment.minimum));
+  return checks;
 }
 
 /** The line against its charges, and of a correction against what was invoiced before. */

@@ -1,6 +1,7 @@
 /** What a price says, in sentences. Figures are printed as they stand in the explanation: no digit is lost. */
 import { decimalText, fraction, times } from './fraction.js';
-import type { ChargeExplanation, Conversion, ExplainedCalculation } from './charge-explanation.js';
+import { convertedCommitment } from './charge-explanation.js';
+import type { ChargeExplanation, ExplainedCalculation } from './charge-explanation.js';
 import { groupText, stretchText } from './text.js';
 
 /** `0.029` as `2.9 %`. */
@@ -45,10 +46,10 @@ function packageInWords({ package: terms }: ExplainedCalculation, money: MoneyTe
   ];
 }
 
-function commitmentInWords({ commitment }: ExplainedCalculation, money: MoneyText): readonly string[] {
+function commitmentInWords(calculation: ExplainedCalculation, money: MoneyText): readonly string[] {
+  const { commitment } = calculation;
   if (commitment === undefined) return [];
-  // Only a commitment in another currency than the invoice's has it.
-  const { converted } = commitment as { readonly converted?: Conversion & { readonly price: string } };
+  const converted = convertedCommitment(calculation);
   return [
     ...(converted === undefined
       ? []

@@ -245,3 +245,52 @@ test('a conversion is printed, and stored text does nothing to the terminal', as
     /yes conversion of charge .* 125\.00 EUR × 1\.0842 is 135\.525 USD/,
   );
 });
+
+test('a rate is made again of what was published, of both legs, and a wrong one is noticed', async () => {
+  const inputs = [
+    { base: 'EUR', quote: 'USD', rate: '1.25' },
+    { base: 'EUR', quote: 'GBP', rate: '0.9' },
+  ];
+  const crossed = {
+    from: 'USD',
+    to: 'GBP',
+    rate: '0.72',
+    rate_date: '2024-01-31',
+    source: 'ecb',
+    inputs,
+    amount: '90.00',
+  };
+  const verified = async (conversion: object): Promise<CliRun> => {
+    serve({
+      ...all,
+      [`/charges/${ids.second}`]: { ...charge, invoice_lines: [], calculation: { ...calculation, conversion } },
+    });
+    return run(ids.second, '--verify');
+  };
+  expect(await verified(crossed)).toMatchObject({ code: 0 });
+  expect(await verified({ ...crossed, amount: '90.01' })).toMatchObject({ code: 1 });
+  expect(await verified({ ...crossed, rate: '0.73', amount: '91.25' })).toMatchObject({ code: 1 });
+  const elsewhere = await verified({ ...crossed, to: 'JPY' });
+  expect(elsewhere).toMatchObject({ code: 1 });
+  expect(elsewhere.out).toContain('lead to GBP and not to JPY');
+});
+
+test('a rate that was divided for has 15 digits; a commitment in another currency is converted, rounded, and then less the lines', async () => {
+  const inputs = [{ base: 'USD', quote: 'EUR', rate: '3' }];
+  const rate = { from: 'EUR', to: 'USD', rate: '0.333333333333333', rate_date: '2024-01-31', source: 'ecb', inputs };
+  const commitment = { minimum: '33.33', lines: '10.00', converted: { ...rate, price: '100.00' } };
+  const own = { ...calculation, model: 'minimum_commitment', commitment, windows: [] };
+  serve({
+    [`/charges/${ids.second}`]: { ...charge, meter: null, amount: '23.33', invoice_lines: [], calculation: own },
+  });
+  const { code, out } = await run(ids.second, '--verify');
+  expect(code).toBe(0);
+  expect(out).toContain('How the minimum commitment was worked out');
+  expect(out.replace(/\s+/g, ' ')).toContain('The agreed minimum is 100.00 EUR; at 0.333333333333333');
+  expect(readArithmetic(out).together).toBe('23.33');
+  const wrong = { ...own, commitment: { ...commitment, minimum: '33.35', lines: '10.02' } };
+  serve({
+    [`/charges/${ids.second}`]: { ...charge, meter: null, amount: '23.33', invoice_lines: [], calculation: wrong },
+  });
+  expect(await run(ids.second, '--verify')).toMatchObject({ code: 1 });
+});
