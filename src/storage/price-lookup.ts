@@ -75,9 +75,11 @@ export function createPriceLookup(db: Database, reference: Reading): PriceLookup
     customerId: string,
     { counts, known }: Omit<Remembered, 'prices'>,
   ): Promise<KnownPrices | null> => {
-    const customer = await reference.findCustomer(customerId);
+    const [customer, assignments] = await Promise.all([
+      reference.findCustomer(customerId),
+      reference.assignments(customerId),
+    ]);
     if (customer === null) return null;
-    const assignments = await reference.assignments(customerId);
     const own = overrideCode(customerId);
     const codes = [...new Set([...assignments.map(({ priceBook }) => priceBook), own])];
     const all = await reference.priceBooksById(await reference.priceBookVersionIds(codes));

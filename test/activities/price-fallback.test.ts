@@ -181,6 +181,21 @@ test.each(['price_book_assignments', 'price_books', 'meters'])(
   },
 );
 
+test('with the versions themselves locked no charge can be stored, known prices or not: closing is tried again', async () => {
+  const storage = createStorage(fixture.url, { statementTimeoutMs: 700 });
+  const activities = createActivities({ storage, client: silent, settings, now: () => issuedAt });
+  await fixture.addCalls('acme', 10);
+  await rate(activities);
+  await fixture.addCalls('acme', 10, '2024-01-11T00:00:00Z');
+  await whileLocked('price_books', async () => {
+    await expect(rate(activities)).rejects.toThrow(StorageUnavailable);
+  });
+  expect(await query('SELECT FROM price_fallbacks')).toEqual([]);
+  await rate(activities);
+  expect(await latestCharge()).toMatchObject({ amount: '2.00', price_lookup: 'current' });
+  await storage.close();
+});
+
 test('an estimate goes on, too, with whole price books locked, and says with prices of when', async () => {
   await fixture.addCalls('acme', 10);
   const period = await periodOf(fixture.storage);
