@@ -84,7 +84,7 @@ export default tseslint.config(
   // Routes register one after the other: a list, not a flow.
   { files: ['src/api/routes/**/*.ts'], rules: { 'max-lines-per-function': linesMax(100) } },
 
-  forbid(['src/{domain,calendar,documents}/**/*.ts'], [noDatabase, noNode, noTemporal]),
+  forbid(['src/{domain,calendar,documents,explanation}/**/*.ts'], [noDatabase, noNode, noTemporal]),
   forbid(
     ['src/contracts/**/*.ts'],
     [

@@ -40,6 +40,8 @@ export interface Config {
   };
   /** How often provisional charges are stored (ms), or with every close of windows. */
   readonly ratingCadence: number | 'every_close';
+  /** While prices cannot be read, estimates and provisional charges take those known this long ago (ms) at most; 0: none. */
+  readonly priceFallbackMaxAgeMs: number;
   /** Printed on every invoice, as a snapshot taken at issue. */
   readonly seller: Party;
   /** Days from issue to due date. */
@@ -134,6 +136,7 @@ const environment = z.object({
     .transform((text, context): number | 'every_close' =>
       text === 'every_close' ? text : parseDurationSetting(text, context),
     ),
+  RECKONER_PRICE_FALLBACK_MAX_AGE: duration('PT1H'),
   RECKONER_SELLER_NAME: z.string().default('Unnamed seller (set RECKONER_SELLER_NAME)'),
   RECKONER_SELLER_ADDRESS: z.string().optional(),
   RECKONER_SELLER_TAX_ID: z.string().optional(),
@@ -172,6 +175,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       percent: values.RECKONER_DUPLICATE_FLOOD_PERCENT,
     },
     ratingCadence: values.RECKONER_RATING_CADENCE,
+    priceFallbackMaxAgeMs: values.RECKONER_PRICE_FALLBACK_MAX_AGE,
     seller: {
       name: values.RECKONER_SELLER_NAME,
       ...(values.RECKONER_SELLER_ADDRESS !== undefined && { address: values.RECKONER_SELLER_ADDRESS }),

@@ -30,6 +30,7 @@ describe('loadConfig', () => {
       ratingCadence: 86_400_000,
       seller: { name: 'Unnamed seller (set RECKONER_SELLER_NAME)' },
       paymentTermsDays: 14,
+      priceFallbackMaxAgeMs: 3_600_000,
       metricsPort: null,
       logLevel: 'info',
     });

@@ -28,6 +28,7 @@ export function dependenciesOn(storage: Storage): ActivityDependencies {
       ratingCadence: 'every_close',
       seller: { name: 'Bench Ltd' },
       paymentTermsDays: 14,
+      priceFallbackMaxAgeMs: 3_600_000,
     },
   };
 }

@@ -144,6 +144,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     recordComparison: (comparison) => timed('write and commit', () => gate.recordComparison(comparison)),
     recordReRatingOutcome: (outcome) => timed('write and commit', () => gate.recordReRatingOutcome(outcome)),
     recordOutcome: (...outcome) => timed('write and commit', () => gate.recordOutcome(...outcome)),
+    storeFallback: (fallback) => timed('write and commit', () => gate.storeFallback(fallback)),
     storeFinding: (finding) => timed('write and commit', () => gate.storeFinding(finding)),
   };
 }

@@ -21,4 +21,6 @@ export interface ActivitySettings {
   readonly ratingCadence: number | 'every_close';
   readonly seller: Party;
   readonly paymentTermsDays: number;
+  /** Provisional charges are rated on no older prices than these while the present ones cannot be read; 0: on none. */
+  readonly priceFallbackMaxAgeMs: number;
 }

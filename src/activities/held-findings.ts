@@ -5,7 +5,7 @@ import type { RatedPeriod } from '../billing/price-facts.js';
 import { unreadableDetail } from '../billing/unreadable-values.js';
 import type { BillingPeriod, NewFinding, UnreadableValues } from '../storage/types.js';
 
-function problemFinding(
+export function problemFinding(
   { customerId, period }: BillingPeriod,
   { code, meter, group, detail }: RatingProblem,
 ): NewFinding {

@@ -9,6 +9,8 @@ import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
+import { periodOf } from './period-facts.js';
+import { rateAgain } from './rate-provisionally.js';
 
 const pageSize = 200;
 const startsInFlight = 8;
@@ -46,10 +48,20 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         reRatings = await startReRatings(dependencies);
         await noteMovedBoundaries(dependencies);
         await endCredits(dependencies);
+        await rateFallbacksAgain(dependencies);
       },
     );
     return { started: progress.started + reRatings };
   };
+}
+
+/** Periods whose provisional charges stand on prices that were not those of then (RULES 43): the next close may be far. */
+async function rateFallbacksAgain(dependencies: ActivityDependencies): Promise<void> {
+  const { priceFallbacks } = dependencies.storage;
+  for (let page = await priceFallbacks.unchecked({}, 1); page[0] !== undefined;) {
+    await rateAgain(dependencies, await periodOf(dependencies.storage, page[0]));
+    page = await priceFallbacks.unchecked({}, 1);
+  }
 }
 
 /** Those that were stored while Temporal was away, and those whose workflow was terminated. */

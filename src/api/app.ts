@@ -20,6 +20,7 @@ import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
 import { registerRolloutMetrics } from './plugins/rollout-metrics.js';
 import { registerMetrics } from './plugins/metrics.js';
+import { registerPriceMetrics } from './plugins/price-metrics.js';
 import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
@@ -178,6 +179,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const backfills = new BackfillService(storage);
   const deadLetters = new DeadLetterService({ storage, ingest });
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
+  registerPriceMetrics(metrics.registry, storage);
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });

@@ -14,7 +14,7 @@ export interface RunningApi {
 }
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
-  Partial<Pick<Config, 'duplicateFlood'>>;
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -28,6 +28,7 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
     config: {
       futureToleranceMs: config.futureToleranceMs,
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
+      ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
       processMetrics: true,
     },
     logger,

@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PriceFallbackPolicy } from '../billing/price-fallback.js';
 import type { Storage } from '../storage/types.js';
 import type { DuplicateFloodLimits } from './ingest/duplicate-flood.js';
 import type { GroupCommitLimits } from './ingest/group-commit.js';
@@ -24,6 +25,8 @@ export interface ApiConfig {
   /** Streams of events at the same time; default 16. */
   readonly eventStreams?: number;
   readonly duplicateFlood?: DuplicateFloodLimits;
+  /** When estimates are rated on last known prices. */
+  readonly priceFallback?: Partial<PriceFallbackPolicy>;
   /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
   readonly processMetrics?: boolean;
 }

@@ -8,7 +8,7 @@ import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { BillingPeriod, Storage } from '../storage/types.js';
 import { pinnedPriceFacts, priceFactsOf, rateWith, withCurrentRates } from './price-facts.js';
-import type { PriceFacts } from './price-facts.js';
+import type { PriceFacts, PriceSource } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
 
 export interface PeriodEvaluation extends PriceComparison {
@@ -16,7 +16,7 @@ export interface PeriodEvaluation extends PriceComparison {
   readonly currency: string;
 }
 
-type EvaluatedFrom = Pick<Storage, 'periods' | 'proof' | 'reference' | 'rollouts'>;
+type EvaluatedFrom = PriceSource & Pick<Storage, 'proof'>;
 
 interface Asked {
   readonly version: PriceBookVersion;

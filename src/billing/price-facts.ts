@@ -16,12 +16,12 @@ import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
 import { conversionRates, pinnedRates, ratesOfPins } from './exchange-rates.js';
-import type { BillingPeriod, Customer, Storage } from '../storage/types.js';
+import type { BillingPeriod, Customer, KnownPrices, Storage } from '../storage/types.js';
 import { membershipsOf } from './price-rollouts.js';
 
 type Reference = Pick<Storage, 'reference'>;
 /** What the price versions of a customer are read from. */
-export type PriceSource = Pick<Storage, 'reference' | 'rollouts' | 'periods'>;
+export type PriceSource = Pick<Storage, 'reference' | 'rollouts' | 'periods' | 'priceLookup'>;
 
 export interface PriceFacts {
   readonly currency: string;
@@ -38,24 +38,35 @@ export interface PriceFacts {
   readonly rates: ConversionRates;
 }
 
+export type CustomerPriceFacts = PriceFacts & { readonly customer: Customer };
+
+interface Passing {
+  /** The price book id of a version that is to be passed over: what would hold if there were no such version. */
+  readonly without?: string | null;
+}
+
 /**
  * What is known now: of two versions for the same time the one learned last holds (RULES 21), and a candidate where its rollout
  * includes the customer (RULES 41).
- * @param without the price book id of a version that is to be passed over: what would hold if there were no such version
  * @throws DomainFailure UNKNOWN_CUSTOMER
  */
 export async function priceFactsOf(
   storage: PriceSource,
   period: BillingPeriod,
-  { without = null }: { readonly without?: string | null } = {},
-): Promise<PriceFacts & { readonly customer: Customer }> {
-  const { reference } = storage;
-  const customer = await customerOf(storage, period.customerId);
-  const meters = metersOfPeriod(await reference.meterVersions(), period).filter(holdsAtAll);
-  const assignments = await reference.assignments(period.customerId);
-  const codes = [...new Set(assignments.map(({ priceBook }) => priceBook))];
-  const known = (await Promise.all(codes.map((code) => reference.priceBookVersions(code)))).flat();
-  const versions = known.filter(({ priceBookId }) => priceBookId !== without);
+  passing: Passing = {},
+): Promise<CustomerPriceFacts> {
+  return factsFrom(storage, period, { prices: await storage.priceLookup.pricesOf(period.customerId), ...passing });
+}
+
+/** @param prices null: there is no such customer. Rollouts and exchange rates are read, never remembered. */
+export async function factsFrom(
+  storage: Omit<PriceSource, 'priceLookup'>,
+  period: BillingPeriod,
+  { prices, without = null }: Passing & { readonly prices: KnownPrices | null },
+): Promise<CustomerPriceFacts> {
+  if (prices === null) throw unknownCustomer(period.customerId);
+  const { customer, assignments } = prices;
+  const versions = prices.versions.filter(({ priceBookId }) => priceBookId !== without);
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
   const { customerId, timeZone } = period;
   const memberships = await membershipsOf(storage, versions, { customerId, timeZone, assignments });
@@ -64,24 +75,23 @@ export async function priceFactsOf(
   const priced = {
     currency: customer.currency,
     segments,
-    meterSegments: await overridden(reference, period, { segments, startOfDay }),
+    meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });
+  const meters = metersOfPeriod(prices.meterVersions, period).filter(holdsAtAll);
   return { ...priced, customer, customerVersionId, meters, rates };
 }
 
 /** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
-async function overridden(
-  reference: Storage['reference'],
+function overridden(
+  { overrides: versions }: KnownPrices,
   period: BillingPeriod,
   { segments, startOfDay }: Pick<PriceSchedule, 'startOfDay'> & { readonly segments: readonly PriceSegment[] },
-): Promise<PriceFacts['meterSegments']> {
-  const priceBook = overrideCode(period.customerId);
-  const versions = (await reference.priceBookVersions(priceBook)).filter(({ code }) => code === priceBook);
+): PriceFacts['meterSegments'] {
   if (versions.length === 0) return new Map();
-  const assignments = [{ priceBook, effectiveFrom: null, learnedOrder: 0 }];
+  const assignments = [{ priceBook: overrideCode(period.customerId), effectiveFrom: null, learnedOrder: 0 }];
   return withOverrides(segments, priceSegments(period, { assignments, versions, startOfDay }));
 }
 
@@ -257,6 +267,9 @@ function partsOf({ meters, segments, meterSegments }: PriceFacts) {
 /** @throws DomainFailure UNKNOWN_CUSTOMER */
 export async function customerOf({ reference }: Reference, customerId: string): Promise<Customer> {
   const found = await reference.findCustomer(customerId);
-  if (found === null) throw new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);
+  if (found === null) throw unknownCustomer(customerId);
   return found;
 }
+
+const unknownCustomer = (customerId: string): DomainFailure =>
+  new DomainFailure('UNKNOWN_CUSTOMER', `There is no customer "${customerId}".`);

@@ -7,6 +7,7 @@ import { addCreditCommands } from './commands/credits.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEvaluationCommands } from './commands/evaluations.js';
 import { addEventCommands } from './commands/events.js';
+import { addExplainCommand } from './commands/explain.js';
 import { addFindingCommands } from './commands/findings.js';
 import { addImportCommand } from './commands/import.js';
 import { addInvoiceCommands } from './commands/invoices.js';
@@ -64,6 +65,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addVerifyCommand(program, dependencies);
   addPeriodCommands(program, dependencies);
   addChargeCommands(program, dependencies);
+  addExplainCommand(program, dependencies);
   addReRatingCommands(program, dependencies);
   addReconciliationCommands(program, dependencies);
   addFindingCommands(program, dependencies);

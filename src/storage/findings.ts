@@ -40,6 +40,15 @@ export function createFindingStore(db: Database): FindingStore {
       const row = await db.prisma.finding.findUnique({ where: { findingId }, ...withResolution });
       return row === null ? null : findingOf(row);
     },
+    openMeters: async (codes) => {
+      const { rows } = await db.pool.query<{ meters: string }>({
+        name: 'findings-open-meters',
+        text: `SELECT count(DISTINCT (customer_id, period, subject->>'meter')) AS meters FROM findings f
+          WHERE code = ANY ($1) AND NOT EXISTS (SELECT FROM finding_resolutions r WHERE r.finding_id = f.finding_id)`,
+        values: [codes],
+      });
+      return Number(rows[0]?.meters ?? 0);
+    },
     resolve: (findingId, resolution) => resolve(db, findingId, resolution),
   };
 }

@@ -29,6 +29,7 @@ import { readSegmentUsage } from './gate-segments.js';
 import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { entryToDb } from './journal-mapping.js';
+import { insertFallback } from './price-fallbacks.js';
 import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
 import { touchedWindows } from './touched-windows.js';
 import type {
@@ -39,6 +40,7 @@ import type {
   GateTransaction,
   InvoicingOutcome,
   NewFinding,
+  NewPriceFallback,
   PeriodChain,
   PeriodRating,
   ReRatingOutcome,
@@ -311,6 +313,10 @@ class Gate implements GateTransaction {
 
   async storeFinding(finding: NewFinding): Promise<void> {
     this.writes.findings.push(await findingToDb(this.client, finding));
+  }
+
+  storeFallback(fallback: NewPriceFallback): Promise<void> {
+    return insertFallback(this.client, this.facts.period, fallback);
   }
 
   flush(): Promise<void> {

@@ -16,6 +16,8 @@ import { requireMigrations } from './migrate.js';
 import { createBillingPeriodStore } from './periods.js';
 import { createReRatingStore } from './re-ratings.js';
 import { createProofStore } from './proof.js';
+import { createPriceFallbackStore } from './price-fallbacks.js';
+import { createPriceLookup, withVersionsKept } from './price-lookup.js';
 import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
@@ -30,10 +32,11 @@ import { createUsageStore } from './usage.js';
  */
 export function createStorage(url: string, options: DatabaseOptions = {}): Storage {
   const db = openDatabase(url, options);
-  const reference = createReferenceStore(db);
+  const reference = withVersionsKept(createReferenceStore(db));
   const periods = createBillingPeriodStore(db);
   const stores = {
     reference: guarded(reference),
+    priceFallbacks: guarded(createPriceFallbackStore(db)),
     ledger: guarded(createUsageLedger(db, () => reference.meterVersions())),
     relay: guarded(createRelayStore(db, periods)),
     periods: guarded(periods),
@@ -55,5 +58,6 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     rollouts: guarded(createRolloutStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
-  return { ...stores, ready: () => control.ready(), close: () => control.close() };
+  const priceLookup = createPriceLookup(db, reference);
+  return { ...stores, priceLookup, ready: () => control.ready(), close: () => control.close() };
 }

@@ -25,7 +25,13 @@ import type { PriceBookCorrection, ReferenceStore } from './types.js';
 
 type PriceStore = Pick<
   ReferenceStore,
-  'createMeter' | 'meters' | 'meterVersions' | 'createPriceBook' | 'priceBookVersions' | 'priceBooksById'
+  | 'createMeter'
+  | 'meters'
+  | 'meterVersions'
+  | 'createPriceBook'
+  | 'priceBookVersions'
+  | 'priceBooksById'
+  | 'priceBookVersionIds'
 >;
 
 export function createPriceStore(db: Database): PriceStore {
@@ -51,6 +57,14 @@ export function createPriceStore(db: Database): PriceStore {
         orderBy: { learnedOrder: 'asc' },
       });
       return rows.map(priceBookOf);
+    },
+    priceBookVersionIds: async (codes) => {
+      const { rows } = await db.pool.query<{ price_book_id: string }>({
+        name: 'price-book-version-ids',
+        text: 'SELECT price_book_id FROM price_books WHERE code = ANY ($1)',
+        values: [codes],
+      });
+      return rows.map((row) => row.price_book_id);
     },
   };
 }

@@ -151,7 +151,10 @@ export interface ReferenceStore {
     correction?: PriceBookCorrection | null,
   ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
   priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
+  /** Each once, in the order of learning. */
   priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
+  /** All versions of these price books. */
+  priceBookVersionIds(codes: readonly string[]): Promise<readonly string[]>;
 
   /**
    * Appends the next version of the customer's override; not created: the latest one says the same.

@@ -18,6 +18,7 @@ import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
+import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
 import type { TagStore } from './types-tags.js';
@@ -36,6 +37,7 @@ export type * from './types-credits.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
+export type * from './types-price-lookup.js';
 export type * from './types-reference.js';
 export type * from './types-rollouts.js';
 export type * from './types-tags.js';
@@ -261,6 +263,8 @@ export interface GateTransaction {
   recordReRatingOutcome(outcome: ReRatingOutcome): Promise<void>;
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
   storeFinding(finding: NewFinding): Promise<void>;
+  /** A provisional rating on last known prices. */
+  storeFallback(fallback: NewPriceFallback): Promise<void>;
 }
 
 /** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
@@ -280,6 +284,7 @@ export interface BillingStore {
     page: PageRequest,
   ): Promise<Page<Invoice>>;
   findCharge(chargeId: string): Promise<StoredCharge | null>;
+  standingOf(chargeId: string): Promise<ChargeStanding | null>;
   /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
   chargeEvents(chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>>;
   /** The lines that bill any of these charges. */
@@ -352,6 +357,8 @@ export interface FindingStore {
     page: PageRequest,
   ): Promise<Page<Finding>>;
   find(findingId: string): Promise<Finding | null>;
+  /** How many meters (of a customer's period) open findings with these codes speak of. */
+  openMeters(codes: readonly string[]): Promise<number>;
   /** The first decision stands: `stored` false when there was one. */
   resolve(findingId: string, resolution: FindingResolution): Promise<{ stored: boolean }>;
 }
@@ -371,6 +378,8 @@ export interface IdempotencyStore {
 
 export interface Storage {
   readonly reference: ReferenceStore;
+  readonly priceLookup: PriceLookup;
+  readonly priceFallbacks: PriceFallbackStore;
   readonly ledger: UsageLedger;
   readonly relay: RelayStore;
   readonly periods: BillingPeriodStore;

@@ -1,11 +1,12 @@
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
 import type { Config } from '../config.js';
 import { relayTaskQueue, taskQueue } from '../contracts/names.js';
 import { msToInstant } from '../domain/time/instant.js';
 import { createStorage } from '../storage/index.js';
+import type { PriceLookup } from '../storage/types.js';
 import { installRuntime } from './runtime.js';
 import { registerSearchAttributes } from './search-attributes.js';
 import { startRelay, startSchedules } from './standing-work.js';
@@ -22,6 +23,7 @@ export type WorkerConfig = Pick<
   | 'ratingCadence'
   | 'seller'
   | 'paymentTermsDays'
+  | 'priceFallbackMaxAgeMs'
   | 'metricsPort'
   | 'logLevel'
 >;
@@ -62,6 +64,7 @@ export async function startWorker(
   try {
     const storage = createStorage(config.databaseUrl);
     open.push(() => storage.close());
+    countPriceLookups(storage.priceLookup);
     const connection = await Connection.connect({ address });
     open.push(() => connection.close());
     const native = await NativeConnection.connect({ address });
@@ -101,6 +104,18 @@ export async function startWorker(
     await closeAll().catch(() => undefined);
     throw error;
   }
+}
+
+/** Beside Temporal's own metrics: how prices are looked up by this worker. */
+function countPriceLookups(priceLookup: PriceLookup): void {
+  const lookups = Runtime.instance().metricMeter.createCounter(
+    'reckoner_price_lookups',
+    'lookups',
+    'Lookups of prices: hit and miss of the cache, fallback on last known ones, failure.',
+  );
+  priceLookup.onLookup((result) => {
+    lookups.add(1, { result });
+  });
 }
 
 /**

@@ -10,6 +10,7 @@ import { compileValueNeeds, valueProblem } from '../../src/api/ingest/value-need
 import { creditGrantBody } from '../../src/api/schemas/credits.js';
 import { meterBody } from '../../src/api/schemas/reference.js';
 import { meterOf } from '../../src/api/services/meters.js';
+import { explainCharge } from '../../src/api/services/charge-explanation.js';
 import { creditTermsOf } from '../../src/api/services/credits.js';
 import { usageOf } from '../../src/api/services/usage.js';
 import { documentsOfPeriod } from '../../src/billing/documents-of-period.js';
@@ -36,10 +37,14 @@ import { parseEffectiveFrom } from '../../src/domain/time/effective-from.js';
 import { firstInstant, parseInstant } from '../../src/domain/time/instant.js';
 import { parsePeriodName } from '../../src/domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
+import { explainCharge as textFor } from '../../src/explanation/explain.js';
+import { verifyCharge } from '../../src/explanation/verify.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
 import { createStorage } from '../../src/storage/index.js';
 import type { BillingPeriod, Storage } from '../../src/storage/types.js';
 import { acme, metadataOf } from '../storage/usage-fixture.js';
+import { daysIn, readArithmetic } from '../support/explained.js';
+import { compare, rational, sum } from '../support/rational-rating.js';
 import { createTestDatabase } from '../support/postgres.js';
 import { settings } from './fixture.js';
 
@@ -275,13 +280,17 @@ export class ActivityCaseEngine implements CaseEngine {
     }
   }
 
-  /** Its source events are as many as it says. */
+  /** Its source events are as many as it says, its days add up, and the text for the customer gives its amount. */
   private async proveCharge(chargeId: string): Promise<void> {
-    const charge = await this.storage.billing.findCharge(chargeId);
-    // One that another version took the place of says so with nothing counted.
-    if (charge?.eventCount === 0) return;
     const { data } = await this.storage.billing.chargeEvents(chargeId, { limit: 10_000 });
-    expect(data).toHaveLength(charge?.eventCount ?? -1);
+    const charge = await explainCharge(this.storage, chargeId);
+    const { calculation, aggregation, amount, meter } = charge;
+    expect(data).toHaveLength(calculation.source_events.count);
+    expect({ chargeId, ...readArithmetic(textFor(charge, { allWindows: false })) }).toMatchObject({ together: amount });
+    expect(verifyCharge(charge)).toMatchObject([{ holds: true }]);
+    if (meter === null || (aggregation !== 'count' && aggregation !== 'sum')) return;
+    const days = daysIn(textFor(charge, { allWindows: false }));
+    expect(compare(sum(days), rational(calculation.quantity))).toBe(0);
   }
 
   private async period(name: string): Promise<BillingPeriod> {

@@ -19,6 +19,7 @@ export const settings: ActivitySettings = {
   ratingCadence: 'every_close',
   seller: { name: 'Reckoner Test Ltd', address: 'Harbour Street 1' },
   paymentTermsDays: 14,
+  priceFallbackMaxAgeMs: 3_600_000,
 };
 
 export const january = '2024-01-01' as LocalDate;

@@ -12,7 +12,7 @@ import { pageText, readPdf } from '../documents/pdf-text.js';
 import { usageEvent } from '../storage/usage-fixture.js';
 import { oracleLine } from '../support/rational-models.js';
 import { compare, rational, roundHalfEven } from '../support/rational-rating.js';
-import { recompute } from '../support/recompute.js';
+import { recompute } from '../../src/explanation/recompute.js';
 import { createActivityFixture, january } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 

@@ -42,6 +42,9 @@ describe('before the period is closed', () => {
       ],
       cost: {
         total: '118.72',
+        provisional: true,
+        price_lookup: 'current',
+        prices_as_of: null,
         lines: [
           expect.objectContaining({
             meter: 'api_calls',

@@ -8,7 +8,7 @@ import type { RateText } from '../../src/domain/money/parse-rates.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { compare, minus, rational, times } from '../support/rational-rating.js';
 import type { Rational } from '../support/rational-rating.js';
-import { recomputeRate } from '../support/recompute.js';
+import { recomputeRate } from '../../src/explanation/rate.js';
 import { codeOf, pointerOf } from './support/failures.js';
 
 const day = (text: string): LocalDate => text as LocalDate;

@@ -19,7 +19,7 @@ import {
   times,
   valueOfFormula,
 } from '../support/rational-rating.js';
-import { recompute } from '../support/recompute.js';
+import { recompute } from '../../src/explanation/recompute.js';
 
 const fee = (more: object = {}): object => ({
   model: 'fixed',

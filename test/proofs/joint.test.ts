@@ -62,6 +62,7 @@ const methodsOf = (billing: Storage['billing']): Storage['billing'] => ({
   lifeOf: (...parameters) => billing.lifeOf(...parameters),
   listInvoices: (...parameters) => billing.listInvoices(...parameters),
   findCharge: (...parameters) => billing.findCharge(...parameters),
+  standingOf: (...parameters) => billing.standingOf(...parameters),
   chargeEvents: (...parameters) => billing.chargeEvents(...parameters),
   linesOfCharge: (...parameters) => billing.linesOfCharge(...parameters),
 });

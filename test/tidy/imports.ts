@@ -29,6 +29,12 @@ export const matrix: Readonly<Record<string, Area>> = {
     why: 'contracts are shared by all sides: types, names, define…',
   },
   documents: { areas: ['domain'], node: true, why: 'documents are made from what they are given' },
+  explanation: {
+    areas: ['domain', 'documents'],
+    packages: ['temporal-polyfill'],
+    node: false,
+    why: 'explanations are made from what the API answers, and recomputed without the code that made them',
+  },
   workflows: {
     areas: ['domain', 'contracts', 'activities type'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
@@ -48,7 +54,7 @@ export const matrix: Readonly<Record<string, Area>> = {
     why: 'activities do I/O for workflows',
   },
   api: {
-    areas: [...programs, 'billing', 'documents', 'workflows type', 'config type'],
+    areas: [...programs, 'billing', 'documents', 'explanation type', 'workflows type', 'config type'],
     node: true,
     why: 'the API never computes money',
   },
@@ -58,7 +64,7 @@ export const matrix: Readonly<Record<string, Area>> = {
     why: 'the worker puts workflows and activities together',
   },
   cases: { areas: ['domain', 'calendar', 'contracts'], node: true, why: 'cases run on pure functions, or over HTTP' },
-  cli: { areas: ['domain'], node: true, why: 'the command line speaks HTTP' },
+  cli: { areas: ['domain', 'explanation'], node: true, why: 'the command line speaks HTTP' },
   config: {
     areas: ['domain'],
     packages: ['zod'],

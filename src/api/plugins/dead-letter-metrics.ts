@@ -1,10 +1,9 @@
 /** How many dead letters wait for a person, and for how long: read from the database at a scrape, at most once in a while. */
 import { Gauge, type Registry } from 'prom-client';
 import type { DeadLetterStore } from '../../storage/types.js';
+import { remembering } from './remembering.js';
 
 type Backlog = Awaited<ReturnType<DeadLetterStore['backlog']>>;
-
-const rememberedMs = 10_000;
 
 export interface DeadLetterMetricsOptions {
   readonly deadLetters: Pick<DeadLetterStore, 'backlog'>;
@@ -13,12 +12,7 @@ export interface DeadLetterMetricsOptions {
 }
 
 export function registerDeadLetterMetrics(registry: Registry, { deadLetters, clock }: DeadLetterMetricsOptions): void {
-  let last: { readonly at: number; readonly backlog: Promise<Backlog> } | null = null;
-  const backlog = (): Promise<Backlog> => {
-    const now = performance.now();
-    if (last === null || now - last.at >= rememberedMs) last = { at: now, backlog: deadLetters.backlog() };
-    return last.backlog;
-  };
+  const backlog = remembering(() => deadLetters.backlog());
   const gauge = (name: string, help: string, read: (backlog: Backlog) => number): void => {
     new Gauge({
       name,

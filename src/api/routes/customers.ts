@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { actorHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { usage } from '../schemas/billing.js';
 import { customer, customerBody } from '../schemas/reference.js';
+import { defaultPriceFallback } from '../../billing/price-fallback.js';
 import { usageOf, type PeriodUsage } from '../services/usage.js';
 import type { Api } from '../types.js';
 import { toApiCustomer } from '../wire/to-api.js';
@@ -99,7 +100,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
   );
 }
 
-export async function usageRoutes(app: Api, { periods, storage }: RouteContext): Promise<void> {
+export async function usageRoutes(app: Api, { periods, storage, config }: RouteContext): Promise<void> {
   app.get(
     '/customers/:customer_id/usage',
     {
@@ -119,14 +120,14 @@ export async function usageRoutes(app: Api, { periods, storage }: RouteContext):
       const { customer_id: customerId } = request.params;
       const named = request.query.period;
       const { period } = await (named === undefined ? periods.current(customerId) : periods.require(customerId, named));
-      return toApiUsage(period, await usageOf(storage, period));
+      return toApiUsage(period, await usageOf(storage, period, { ...defaultPriceFallback, ...config.priceFallback }));
     },
   );
 }
 
 function toApiUsage(
   period: BillingPeriod,
-  { asOf, finality, currency, meters, lines, problems, total }: PeriodUsage,
+  { asOf, finality, currency, pricesAsOf, meters, lines, problems, total }: PeriodUsage,
 ): object {
   return {
     customer_id: period.customerId,
@@ -143,6 +144,9 @@ function toApiUsage(
     })),
     cost: {
       total,
+      provisional: finality === 'estimated',
+      price_lookup: pricesAsOf === null ? 'current' : 'fallback',
+      prices_as_of: pricesAsOf,
       lines: lines.map((line) => ({
         description: line.meter === null ? (line.name ?? '') : describeLine(line.meter, line.group),
         meter: line.meter,

@@ -90,6 +90,13 @@ const calculation = z.object({
     .optional(),
 });
 
+const priceLookup = {
+  price_lookup: z.enum(['current', 'fallback']).meta({
+    description: '`fallback`: prices could not be read, so those last known were taken; it is rated again.',
+  }),
+  prices_as_of: instantOut.nullable().meta({ description: 'Of a fallback: when its prices were known.' }),
+};
+
 const usageWindow = z.object({
   window_start: instantOut,
   window_end: instantOut,
@@ -117,6 +124,8 @@ export const usage = z
     cost: z
       .object({
         total: decimalOut,
+        provisional: z.boolean(),
+        ...priceLookup,
         lines: z.array(
           z.object({
             description: z.string(),
@@ -241,9 +250,20 @@ export const charge = z
     charge_id: z.string(),
     revision: z.int(),
     supersedes_charge_id: z.string().nullable(),
+    provisional: z
+      .boolean()
+      .meta({ description: 'An estimate while its period goes on; nothing is invoiced with it.' }),
+    current_charge_ids: z.array(z.string()).meta({
+      description: 'The charges that its line stands on now: itself while it holds, none where the line fell away.',
+    }),
+    ...priceLookup,
     customer_id: z.string(),
     period: dateOut,
+    period_from: instantOut,
+    period_to: instantOut,
+    time_zone: z.string(),
     meter: z.string().nullable().meta({ description: 'null: a fee.' }),
+    aggregation: z.string().nullable(),
     group: groupOut,
     amount: decimalOut.meta({ description: 'Not rounded: rounding happens once, at the invoice line.' }),
     currency: z

@@ -1,5 +1,6 @@
 /** GET /charges/{id}: the amount walked back to the events it came from (docs/reference/API.md, charge explanation). */
 import { DomainFailure } from '../../domain/failure.js';
+import type { ChargeExplanation } from '../../explanation/charge-explanation.js';
 import type { Storage } from '../../storage/types.js';
 
 const firstEvents = 5;
@@ -8,25 +9,36 @@ const firstEvents = 5;
 export async function explainCharge(
   storage: Pick<Storage, 'billing' | 'periods' | 'reference' | 'usage'>,
   chargeId: string,
-): Promise<object> {
+): Promise<ChargeExplanation> {
   const charge = await storage.billing.findCharge(chargeId);
   if (charge === null) throw new DomainFailure('CHARGE_NOT_FOUND', `There is no charge "${chargeId}".`);
   const period = await storage.periods.periodNamed(charge.customerId, charge.period);
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
-  const [windows, events, lines, meters] = await Promise.all([
+  const [windows, events, lines, meters, standing] = await Promise.all([
     meter === null ? [] : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
     storage.billing.linesOfCharge(chargeId),
     storage.reference.meters(),
+    storage.billing.standingOf(chargeId),
   ]);
+  const aggregation = meters.find(({ code }) => code === meter)?.aggregation ?? null;
+  const pricesAsOf = standing?.pricesAsOf ?? null;
   return {
     charge_id: charge.chargeId,
     revision: charge.revision,
     supersedes_charge_id: charge.supersedesChargeId,
+    provisional: standing?.provisional ?? false,
+    current_charge_ids: standing?.currentChargeIds ?? [],
+    price_lookup: pricesAsOf === null ? 'current' : 'fallback',
+    prices_as_of: pricesAsOf,
     customer_id: charge.customerId,
     period: charge.period,
+    period_from: period.from,
+    period_to: period.to,
+    time_zone: period.timeZone,
     meter,
+    aggregation,
     group,
     amount: charge.amount,
     currency: charge.currency,
@@ -44,7 +56,7 @@ export async function explainCharge(
       source_events: {
         count: charge.eventCount,
         // The quantity of a meter that counts events is what they stand for.
-        stands_for: meters.find(({ code }) => code === meter)?.aggregation === 'count' ? charge.quantity : null,
+        stands_for: aggregation === 'count' ? charge.quantity : null,
         digest: charge.digest,
         first: events.data.map(({ eventId }) => eventId),
         href: `/charges/${charge.chargeId}/events`,

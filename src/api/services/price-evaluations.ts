@@ -22,7 +22,10 @@ import type { Asking } from './re-ratings.js';
 import { isUuid } from './uuid.js';
 
 export interface PriceEvaluationServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'rollouts' | 'ledger' | 'periods' | 'proof' | 'evaluations'>;
+  readonly storage: Pick<
+    Storage,
+    'reference' | 'rollouts' | 'priceLookup' | 'ledger' | 'periods' | 'proof' | 'evaluations'
+  >;
   readonly periods: PeriodService;
   readonly temporal: TemporalGateway;
 }

@@ -1,5 +1,7 @@
 /** What was used in a period, and what it would cost. Quantities and amounts come from the domain; this reads its inputs. */
-import { pinnedPriceFacts, priceFactsOf, rateWith } from '../../billing/price-facts.js';
+import { defaultPriceFallback, priceFactsOrLastKnown } from '../../billing/price-fallback.js';
+import type { PriceFallbackPolicy } from '../../billing/price-fallback.js';
+import { pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { unreadableDetail } from '../../billing/unreadable-values.js';
 import { longWindowBounds, windowBoundsOf } from '../../calendar/time-zones.js';
@@ -14,7 +16,7 @@ import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '..
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
 
-type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'rollouts' | 'usage' | 'periods' | 'proof'>;
+type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'usage' | 'periods' | 'proof' | 'rollouts' | 'priceLookup'>;
 
 export interface UsageOfMeter {
   readonly total: WindowUsage;
@@ -27,6 +29,8 @@ export interface PeriodUsage {
   /** `final`: invoiced, and nothing has come since that a correction would have to bill. */
   readonly finality: 'estimated' | 'final';
   readonly currency: string;
+  /** It was rated on prices that were known then, because those of now cannot be read; null: on those of now. */
+  readonly pricesAsOf: Instant | null;
   /** By meter and group. */
   readonly meters: readonly UsageOfMeter[];
   readonly lines: RatingResult['lines'];
@@ -40,14 +44,24 @@ export interface UsageProblem extends Pick<RatingProblem, 'meter' | 'group' | 'd
   readonly code: RatingProblem['code'] | 'UNREADABLE_VALUE';
 }
 
-/** Live usage from the ledger, rated by the one rating function; an invoiced period with the versions of its chain. */
-export async function usageOf(storage: UsageStorage, period: BillingPeriod): Promise<PeriodUsage> {
+/**
+ * Live usage from the ledger, rated by the one rating function; an invoiced period with the versions of its chain. While
+ * prices cannot be read, with those last known, which it then says (RULES 43).
+ */
+export async function usageOf(
+  storage: UsageStorage,
+  period: BillingPeriod,
+  fallback: PriceFallbackPolicy = defaultPriceFallback,
+): Promise<PeriodUsage> {
   const { documents, rating } = await storage.proof.chain(period);
   const invoiced =
     documents[0] === undefined || rating === null
       ? null
       : { pins: rating.pinnedVersions, currency: documents[0].currency };
-  const facts = await (invoiced === null ? priceFactsOf(storage, period) : pinnedPriceFacts(storage, period, invoiced));
+  const { facts, pricesAsOf } =
+    invoiced === null
+      ? await priceFactsOrLastKnown(storage, period, fallback)
+      : { facts: await pinnedPriceFacts(storage, period, invoiced), pricesAsOf: null };
   const spans = spansOf(facts, period);
   // Everything is read as it was at one position, however often the ledger is asked.
   const cutoff = await storage.ledger.safeHorizon();
@@ -63,6 +77,7 @@ export async function usageOf(storage: UsageStorage, period: BillingPeriod): Pro
     asOf: live.asOf,
     finality: isFinal ? 'final' : 'estimated',
     currency,
+    pricesAsOf,
     meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period })),
     lines: cost.lines,
     problems: [...live.unreadable.map(unreadableProblem), ...cost.problems],

@@ -1,20 +1,42 @@
 import type { Command } from 'commander';
 import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, segment } from '../context.js';
+import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliDependencies } from '../context.js';
 import { column, property, renderFacts, renderTable } from '../output.js';
+import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
 
 export function addChargeCommands(program: Command, dependencies: CliDependencies): void {
-  program
+  const charges = program
     .command('charges')
-    .description('explain a charge')
+    .description('a charge in figures (explain: in words), and its source events');
+  charges
     .command('show')
     .description('how a charge was computed, and from what')
     .argument('<id>', 'charge id')
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
       context.print(await context.api.json(`/charges/${segment(id)}`), explainCharge);
+    });
+  withPaging(charges.command('events').description('the events that a charge was rated on'))
+    .argument('<id>', 'charge id')
+    .action(async (id: string, options: PagingOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const answer = await context.api.json(`/charges/${segment(id)}/events`, { query: pagingQuery(options) });
+      context.print(answer, () =>
+        renderTable(
+          [
+            column('Event time', 'event_time'),
+            column('Event', 'event_id'),
+            column('Source', 'source'),
+            column('Type', 'event_type'),
+            column('Stands for', 'stands_for', 'right'),
+          ],
+          rowsOf(answer),
+        ),
+      );
+      mentionNextPage(context, answer);
     });
 }
 

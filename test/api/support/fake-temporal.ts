@@ -44,6 +44,7 @@ export class FakeTemporal implements TemporalGateway {
       ratingCadence: 0,
       seller: { name: 'Seller Ltd.' },
       paymentTermsDays: 14,
+      priceFallbackMaxAgeMs: 3_600_000,
     };
     const workflow = { start: () => Promise.resolve(), signalWithStart: () => Promise.resolve() };
     const client = { workflow } as unknown as Client;

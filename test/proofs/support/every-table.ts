@@ -1,5 +1,6 @@
 /** Rows in the tables that no books of the proofs write to: decisions, findings, registries, runs. */
 import { randomUUID } from 'node:crypto';
+import { pinsOf, priceFactsOf } from '../../../src/billing/price-facts.js';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
@@ -39,6 +40,7 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   const dollar = { source: 'ecb', base: 'EUR', quote: 'USD', date: '2024-01-31' as LocalDate };
   for (const rate of ['1.0846', '1.0837'])
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
+  await fillFallbackTables(fixture);
   await fillCreditTables(fixture);
 }
 
@@ -86,6 +88,19 @@ const pricesOf = (version: string, unitPrice: string): Omit<PriceBookVersion, 'p
     effective_from: '2024-01-01T00:00:00Z',
     prices: [{ meter: 'api_calls', model: 'flat', unit_price: unitPrice }],
   });
+
+/** A provisional rating on last known prices, and what became of it: of a customer of its own. */
+async function fillFallbackTables({ storage, addCustomer }: ActivityFixture): Promise<void> {
+  const customerId = 'fallback';
+  await addCustomer(customerId);
+  const at = '2024-01-10T00:00:00.000000Z' as Instant;
+  const period = await storage.periods.periodAt(customerId, at);
+  const pinnedVersions = pinsOf(await priceFactsOf(storage, period));
+  const fallback = { pricesAsOf: at, pinnedVersions, currency: 'USD', chargeIds: [] };
+  await storage.billing.atGate(period, (gate) => gate.storeFallback(fallback), 'provisional');
+  const [stored] = await storage.priceFallbacks.unchecked({ customerId }, 1);
+  await storage.priceFallbacks.recordCheck(stored?.fallbackId ?? '', false);
+}
 
 /** A version that corrects another one, an override, and an evaluation that has ended: of a price book and a customer of their own. */
 async function fillPriceTables(fixture: ActivityFixture): Promise<void> {

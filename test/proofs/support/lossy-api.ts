@@ -36,9 +36,11 @@ export class LossyApi {
     const database = await createTestDatabase();
     const storage = createStorage(database.url);
     const temporal = new FakeTemporal(storage, () => now);
+    // While the API is being built nothing gets lost.
+    let losses: () => Losses | null = () => null;
     const around = <T extends object>(name: string, object: T): T =>
       new Proxy(object, {
-        get: (target, property): unknown => Reflect.get(api.losses?.around(name, target) ?? target, property, target),
+        get: (target, property): unknown => Reflect.get(losses()?.around(name, target) ?? target, property, target),
       });
     const lossy = Object.fromEntries(
       Object.entries(storage).map(([name, store]) => [
@@ -58,6 +60,7 @@ export class LossyApi {
       await storage.close();
       await database.drop();
     });
+    losses = () => api.losses;
     await app.ready();
     return api;
   }

@@ -94,7 +94,14 @@ export class PureBooks implements Subject, Comparing<Comparison> {
       priceBookVersions: () => Promise.resolve(this.versions),
       priceBooksById: (ids) => Promise.resolve(this.versions.filter(({ priceBookId }) => ids.includes(priceBookId))),
     };
-    this.storage = { reference } as unknown as Storage;
+    const priceLookup: Partial<Storage['priceLookup']> = {
+      pricesOf: () =>
+        Promise.resolve({
+          ...{ customer, assignments: [assignment], meterVersions: meters },
+          ...{ versions: this.versions, overrides: [] },
+        }),
+    };
+    this.storage = { reference, priceLookup } as unknown as Storage;
   }
 
   /** Those that count. */

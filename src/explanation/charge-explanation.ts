@@ -1,0 +1,104 @@
+/** What GET /charges/{id} answers, and of an invoice what is needed to explain one of its lines. */
+import type { Calculation } from '../domain/rating/rating.js';
+
+export interface ExplainedWindow {
+  readonly window_start: string;
+  readonly window_end: string;
+  readonly revision: number;
+  readonly quantity: string;
+  readonly event_count: number;
+  readonly digest: string;
+}
+
+/** A rate as it was applied. */
+export interface AppliedConversion {
+  readonly from: string;
+  readonly to: string;
+  readonly rate: string;
+  readonly rate_date: string;
+  readonly source: string;
+  /** The published rates that it was made of. */
+  readonly inputs?: readonly { readonly base: string; readonly quote: string; readonly rate: string }[];
+}
+
+/** Where the price is in another currency than the invoice. */
+export interface Conversion extends AppliedConversion {
+  /** Of the charge in the currency `to`, not rounded. */
+  readonly amount: string;
+}
+
+/** What the amount of a charge is recomputed from, in the currency of the price. */
+export type PricedCalculation = Omit<Calculation, 'conversion'>;
+
+/** Where the price book's minimum commitment is in another currency. */
+export function convertedCommitment({
+  commitment,
+}: PricedCalculation): (AppliedConversion & { readonly price: string }) | undefined {
+  return (commitment as { readonly converted?: AppliedConversion & { readonly price: string } } | undefined)?.converted;
+}
+
+/** Nothing is left of it: another price has its usage, or it was voided; a correction takes it back. */
+export const isRetired = ({ formula }: Pick<Calculation, 'formula'>): boolean => formula === '0';
+
+export interface ExplainedCalculation extends PricedCalculation {
+  readonly conversion?: Conversion;
+  readonly windows: readonly ExplainedWindow[];
+  readonly source_events: {
+    readonly count: number;
+    readonly stands_for: string | null;
+    readonly digest: string;
+    readonly first: readonly string[];
+    readonly href: string;
+  };
+}
+
+export interface ChargeExplanation {
+  readonly charge_id: string;
+  readonly revision: number;
+  readonly supersedes_charge_id: string | null;
+  /** An estimate: no invoice stands on it, and its period goes on. */
+  readonly provisional: boolean;
+  /** The charges that its line stands on now; this one alone where it is current, none where the line fell away. */
+  readonly current_charge_ids: readonly string[];
+  /** `fallback`: rated on the last known prices while they could not be read, and not found to be right since. */
+  readonly price_lookup: 'current' | 'fallback';
+  /** Of a fallback: when its prices were read. */
+  readonly prices_as_of: string | null;
+  readonly customer_id: string;
+  readonly period: string;
+  readonly period_from: string;
+  readonly period_to: string;
+  readonly time_zone: string;
+  readonly meter: string | null;
+  /** Of the meter; null: a fee. */
+  readonly aggregation: string | null;
+  readonly group: Readonly<Record<string, string | null>>;
+  /** Not rounded. */
+  readonly amount: string;
+  readonly currency: string;
+  readonly cutoff_position: string;
+  readonly calculation: ExplainedCalculation;
+  readonly invoice_lines: readonly { readonly invoice_id: string; readonly line_item_id: string }[];
+}
+
+/** A line of `InvoiceWire`. */
+export interface ExplainedLine {
+  readonly line_item_id: string;
+  readonly line_number: number;
+  readonly description: string;
+  readonly amount: string;
+  readonly charge_ids: readonly string[];
+  readonly original_amount?: string;
+  readonly corrected_amount?: string;
+  readonly reason?: string;
+}
+
+export interface ExplainedInvoice {
+  readonly invoice_id: string;
+  readonly number: string;
+  readonly type: string;
+  readonly status: string;
+  readonly currency: string;
+  readonly issued_at: string;
+  readonly lines: readonly ExplainedLine[];
+}

@@ -1,0 +1,91 @@
+/** What was used, and when: a line a day, or every window. */
+import type { ChargeExplanation, ExplainedWindow } from './charge-explanation.js';
+import { decimalText, fraction, sum } from './fraction.js';
+import { dayText, facts, localDay, momentText, wrapped } from './text.js';
+import { eventsText } from './words.js';
+
+export function usageText(charge: ChargeExplanation, allWindows: boolean): string {
+  const { calculation, meter, time_zone: zone } = charge;
+  const { count, stands_for: standsFor, first } = calculation.source_events;
+  const windows = windowsOf(charge);
+  const many = standsFor !== null && standsFor !== String(count) ? `, which stand for ${standsFor}` : '';
+  const [from, to] = [windows[0]?.window_start, windows.at(-1)?.window_end];
+  const when =
+    from === undefined || to === undefined ? '' : `, between ${momentText(from, zone)} and ${momentText(to, zone)}`;
+  const total = `${calculation.quantity} of "${meter ?? ''}"${howMeasured(charge)}, from ${eventsText(count)}${many}${when}.`;
+  return [wrapped(total), windows.length === 0 ? '' : tableOf(charge, windows, allWindows), eventsHint(charge, first)]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+/** A version may come back after another one's end: what lies between is not its own. */
+function windowsOf({ calculation }: ChargeExplanation): readonly ExplainedWindow[] {
+  const { in_force: inForce, windows } = calculation;
+  return windows.filter(({ window_start: at }) => inForce.some(({ from, to }) => at >= from && at < to));
+}
+
+/** What of these windows adds up to the charge's quantity. */
+const addsUp = ({ aggregation }: ChargeExplanation): boolean => aggregation === 'count' || aggregation === 'sum';
+
+const measures: Readonly<Record<string, string>> = {
+  max: ' (the highest value)',
+  min: ' (the lowest value)',
+  latest: ' (the last value)',
+  unique_count: ' (different values)',
+  weighted_sum: ' (the level, weighted by how long it lasted)',
+};
+const howMeasured = ({ aggregation }: ChargeExplanation): string => measures[aggregation ?? ''] ?? '';
+
+interface Row {
+  readonly when: string;
+  readonly quantity: string;
+  readonly events: number;
+}
+
+function tableOf(charge: ChargeExplanation, windows: readonly ExplainedWindow[], allWindows: boolean): string {
+  const rows = allWindows ? windows.map((window) => rowOf(charge, window)) : daysOf(charge, windows);
+  const withQuantity = allWindows || addsUp(charge);
+  const head = { when: allWindows ? 'From' : 'Day', quantity: 'Quantity', events: 'Events' };
+  const texts = [head, ...rows.map((row) => ({ ...row, events: String(row.events) }))];
+  const widest = (of: (row: (typeof texts)[number]) => string): number =>
+    Math.max(...texts.map((row) => of(row).length));
+  const [when, quantity, events] = [
+    widest((row) => row.when),
+    widest((row) => row.quantity),
+    widest((row) => row.events),
+  ];
+  return texts
+    .map((row) => {
+      const amount = withQuantity ? `  ${row.quantity.padStart(quantity)}` : '';
+      return `  ${row.when.padEnd(when)}${amount}  ${row.events.padStart(events)}\n`;
+    })
+    .join('');
+}
+
+function rowOf({ time_zone: zone }: ChargeExplanation, window: ExplainedWindow): Row {
+  const when = `${momentText(window.window_start, zone)} – ${momentText(window.window_end, zone)}`;
+  return { when, quantity: window.quantity, events: window.event_count };
+}
+
+function daysOf({ time_zone: zone }: ChargeExplanation, windows: readonly ExplainedWindow[]): readonly Row[] {
+  const byDay = new Map<string, ExplainedWindow[]>();
+  for (const window of windows) {
+    const day = dayText(localDay(window.window_start, zone));
+    byDay.set(day, [...(byDay.get(day) ?? []), window]);
+  }
+  return [...byDay].map(([when, own]) => ({
+    when,
+    quantity: decimalText(sum(own.map(({ quantity }) => fraction(quantity)))),
+    events: own.reduce((count, window) => count + window.event_count, 0),
+  }));
+}
+
+function eventsHint({ charge_id: id, calculation }: ChargeExplanation, first: readonly string[]): string {
+  const { count, digest } = calculation.source_events;
+  if (count === 0) return '';
+  return facts([
+    [count > first.length ? 'First events' : 'Events', first.join(', ')],
+    ['List them all', `reckoner charges events ${id}`],
+    ['Fingerprint', `${digest} (of all events that were counted)`],
+  ]);
+}

@@ -1,0 +1,147 @@
+/** What a price says, in sentences. Figures are printed as they stand in the explanation: no digit is lost. */
+import { decimalText, fraction, times } from './fraction.js';
+import { convertedCommitment } from './charge-explanation.js';
+import type { ChargeExplanation, ExplainedCalculation } from './charge-explanation.js';
+import { groupText, stretchText } from './text.js';
+
+/** `0.029` as `2.9 %`. */
+const percentText = (rate: string): string => `${decimalText(times(fraction(rate), fraction('100')))} %`;
+
+/** How the model goes from units to money. */
+export function modelInWords(calculation: ExplainedCalculation, currency: string): readonly string[] {
+  const money = (amount: string): string => `${amount} ${currency}`;
+  switch (calculation.model) {
+    case 'flat':
+      return [`Every unit costs ${money(calculation.unit_price ?? '?')}.`];
+    case 'tiered':
+      return [
+        'Priced in tiers: each unit costs what the tier says that it falls into. The tiers are filled anew in every period.',
+      ];
+    case 'graduated_percentage':
+      return [
+        'A percentage in tiers: each part of the amount pays the rate of the tier that it falls into. The tiers are filled anew in every period.',
+        `Rates: ${calculation.tiers.map(({ unit_price: rate }) => `${rate} is ${percentText(rate)}`).join(', ')}.`,
+      ];
+    case 'volume':
+      return [
+        `Priced by volume: the tier that the whole period's total reaches (${calculation.period_quantity}) is the price of every unit.`,
+      ];
+    case 'package':
+      return packageInWords(calculation, money);
+    case 'percentage':
+      return percentageInWords(calculation, money);
+    case 'fixed':
+      return feeInWords(calculation, money);
+    case 'minimum_commitment':
+      return commitmentInWords(calculation, money);
+  }
+}
+
+type MoneyText = (amount: string) => string;
+
+function packageInWords({ package: terms }: ExplainedCalculation, money: MoneyText): readonly string[] {
+  if (terms === undefined) return [];
+  return [
+    `Sold in packages of ${terms.size} at ${money(terms.price)} each; a package that is begun counts in full. Here: ${terms.packages}.`,
+  ];
+}
+
+function commitmentInWords(calculation: ExplainedCalculation, money: MoneyText): readonly string[] {
+  const { commitment } = calculation;
+  if (commitment === undefined) return [];
+  const converted = convertedCommitment(calculation);
+  return [
+    ...(converted === undefined
+      ? []
+      : [
+          `The agreed minimum is ${converted.price} ${converted.from}; at ${converted.rate} (rate of ${converted.rate_date}, ${converted.source}), rounded, that is ${commitment.minimum} ${converted.to}.`,
+        ]),
+
+    `The agreed minimum of a period is ${money(commitment.minimum)}. All other lines came to ${money(commitment.lines)}; this line makes up for the rest.`,
+  ];
+}
+
+function feeInWords({ fixed, quantity }: ExplainedCalculation, money: MoneyText): readonly string[] {
+  if (fixed === undefined) return [];
+  const by =
+    fixed.quantity_meter === null
+      ? `A fee of ${money(fixed.amount)} a period`
+      : `A fee of ${money(fixed.amount)} a period for each unit of "${fixed.quantity_meter}", of which there were ${quantity}`;
+  const when =
+    fixed.billed === 'in_advance' ? 'billed in advance, for the next period' : 'billed at the end of its period';
+  const { elapsed_seconds: part, period_seconds: all } = fixed;
+  if (part === undefined || all === undefined) return [`${by}, ${when}.`];
+  return [
+    `${by}, ${when}.`,
+    `It was in force for a part of that period, and is due for that part only: ${part} of ${all} seconds (${hours(part)} of ${hours(all)} hours). The result is rounded to 12 digits after the point.`,
+  ];
+}
+
+/** To two digits: seconds beside it are exact. */
+function hours(seconds: string): string {
+  const { n, d } = fraction(seconds);
+  const text = decimalText({ n: (n * 100n) / (d * 3_600n), d: 100n });
+  return text;
+}
+
+function percentageInWords({ percentage }: ExplainedCalculation, money: MoneyText): readonly string[] {
+  if (percentage === undefined) return [];
+  const { rate, fixed_fee: fee, per_event_minimum: low, per_event_maximum: high, free, rated, negative } = percentage;
+  const { free_events: freeEvents, free_amount: freeAmount, at_minimum: atLow, at_maximum: atHigh } = percentage;
+  const and = fee === null ? '' : `, and ${money(fee)} for each of them`;
+  const allowances = [
+    ...(freeEvents === null ? [] : [freeEvents === 1 ? 'the first event' : `the first ${freeEvents} events`]),
+    ...(freeAmount === null ? [] : [`the first ${freeAmount} of the amount`]),
+  ];
+  return [
+    `${percentText(rate)} (${rate}) of the amount of every event${and}.`,
+    ...(low === null ? [] : [`An event costs ${money(low)} at least; ${eventsText(atLow.events)} came to less.`]),
+    ...(high === null ? [] : [`An event costs ${money(high)} at most; ${eventsText(atHigh.events)} came to more.`]),
+    ...(allowances.length === 0
+      ? []
+      : [
+          `Free in every period: ${allowances.join(' and ')}${allowances.length > 1 ? ', until one of the two is used up' : ''}. ` +
+            `Here ${eventsText(free.events)} cost nothing at all, and ${free.amount} of the amount was free.`,
+        ]),
+    rated.events === 0
+      ? 'Here no event pays the rate.'
+      : `${eventsText(rated.events)} with ${rated.amount} ${rated.events === 1 ? 'pays' : 'pay'} the rate${fee === null ? '' : ' and the fee'}.`,
+    ...(negative.events === 0
+      ? []
+      : [
+          `${eventsText(negative.events)} below zero (${negative.amount}) ${negative.events === 1 ? 'takes' : 'take'} the rate back.`,
+        ]),
+  ];
+}
+
+export const eventsText = (count: number): string => (count === 1 ? '1 event' : `${count} events`);
+
+/** What surrounds the model: what it is for, included units, a change of prices within the period. */
+export function termsInWords({ calculation, currency, ...charge }: ChargeExplanation): readonly string[] {
+  const { match, except, included, discount, limit, in_force: inForce, quantity_before: before } = calculation;
+  const sentences: string[] = [];
+  if (match !== undefined) sentences.push(`This price is for usage with ${groupText(match)}.`);
+  if (except !== undefined)
+    sentences.push(`Usage with ${except.map(groupText).join('; or ')} has a price of its own and is not counted here.`);
+  const [first, last] = [inForce[0], inForce.at(-1)];
+  const isWhole = first?.from === charge.period_from && last?.to === charge.period_to && inForce.length === 1;
+  if (charge.meter !== null && !isWhole && inForce.length > 0) {
+    const stretches = inForce.map((stretch) => stretchText(stretch, charge.time_zone)).join('; and ');
+    sentences.push(`This price is for the usage of ${stretches}; the rest of the period has another one, or none.`);
+  }
+  if (!/^-?0(\.0+)?$/.test(before))
+    sentences.push(
+      `Before that, ${before} units had been counted in the period; included units and tiers go on from there.`,
+    );
+  if (included !== undefined)
+    sentences.push(
+      `The first ${included.units} units of a period are included; ${included.quantity} of the ${calculation.quantity} units here are beyond them.`,
+    );
+  if (discount !== undefined)
+    sentences.push(`A discount of ${discount.percent} % is taken off ${discount.of} ${currency}.`);
+  if (limit !== undefined)
+    sentences.push(
+      `The price has a ${limit.kind} of ${limit.limit} ${currency} a period for the whole line, which without it came to ${limit.line_amount} ${currency}.`,
+    );
+  return sentences;
+}
