@@ -14,6 +14,8 @@ CREATE TABLE exchange_rates (
   CHECK (base_currency <> quote_currency)
 );
 CREATE INDEX exchange_rates_holding ON exchange_rates (source, rate_date, base_currency, quote_currency, learned_order);
+-- Which pairs a source quotes at all: a probe a pair.
+CREATE INDEX exchange_rates_pairs ON exchange_rates (source, base_currency, quote_currency);
 
 -- Both NULL: prices in another currency are refused.
 ALTER TABLE customer_versions ADD COLUMN conversion_source text;
