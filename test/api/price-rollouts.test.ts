@@ -319,7 +319,7 @@ describe('a widening', () => {
     expect(codes.filter((code) => code === 200)).toHaveLength(decided.length - 1);
     expect(decided.map(({ sequence }) => sequence)).toEqual(decided.map((_, index) => index + 1));
     for (const answer of answers.filter(({ statusCode }) => statusCode !== 200))
-      expect(['ROLLOUT_CHANGED', 'ROLLOUT_NOT_WIDER']).toContain((answer.json() as Json)['code']);
+      expect(['ROLLOUT_CHANGED', 'ROLLOUT_NOT_WIDER']).toContain(answer.json<Json>()['code']);
   });
 });
 
