@@ -180,11 +180,9 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const deadLetters = new DeadLetterService({ storage, ingest });
   registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
   registerPriceMetrics(metrics.registry, storage);
+  registerRolloutMetrics(metrics.registry, storage.rollouts);
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
-  const evaluations = new PriceEvaluationService({ storage, periods, temporal });
-  const rollouts = new PriceRolloutService({ storage, evaluations, clock });
-  registerRolloutMetrics(metrics.registry, storage.rollouts);
   app.addHook('onClose', async () => {
     await groupCommit.close();
     await customers.settled();
@@ -204,7 +202,14 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
-    evaluations,
-    rollouts,
+    ...priceServices(deps, periods),
   };
+}
+
+function priceServices(
+  { storage, temporal, clock }: ApiDependencies,
+  periods: PeriodService,
+): Pick<RouteContext, 'evaluations' | 'rollouts'> {
+  const evaluations = new PriceEvaluationService({ storage, periods, temporal });
+  return { evaluations, rollouts: new PriceRolloutService({ storage, evaluations, clock }) };
 }

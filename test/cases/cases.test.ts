@@ -34,6 +34,7 @@ test('every case comes out as expected, follows the schema, and says where it co
 /** Rules of docs/RULES that this version carries out; each must have a case that names it. */
 const coveredRules = [
   1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 36, 37, 38, 39, 40,
+  41, 42,
 ];
 
 test('every rule of this version has a case that names it', async () => {

@@ -18,8 +18,6 @@ export class TestApi {
     readonly app: FastifyInstance,
     readonly storage: Storage,
     readonly temporal: FakeTemporal,
-    /** Of the database. */
-    readonly url: string,
     private readonly end: () => Promise<void>,
   ) {}
 
@@ -39,7 +37,7 @@ export class TestApi {
       config: { futureToleranceMs: 300_000, closeWaitMs: 2_000, ...config },
       logger: pino({ level: 'silent' }),
     });
-    const api: TestApi = new TestApi(app, storage, temporal, database.url, async () => {
+    const api: TestApi = new TestApi(app, storage, temporal, async () => {
       await app.close();
       await storage.close();
       await database.drop();
