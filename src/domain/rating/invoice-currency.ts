@@ -72,14 +72,18 @@ export function invoicedAmount({ amount, calculation }: Pick<RatedCharge, 'amoun
 
 /**
  * The charges of a line with their conversions, and what the line says of money: converted, added up, rounded once.
- * @param charges none of them with a problem; `formula` is that of all of them together, in the currency of their prices
+ * @param charges none of them with a problem; `amount` and `formula` are those of all of them together, as they are priced
  */
 export function inInvoiceCurrency(
-  line: { readonly charges: readonly RatedCharge[]; readonly formula: string },
+  line: { readonly charges: readonly RatedCharge[]; readonly formula: string; readonly amount: D },
   priced: { readonly currency: string; readonly rounding: RoundingMode },
   billing: Billing,
 ): Pick<RatedLine, 'currency' | 'amount' | 'formula' | 'charges'> {
   const currency = billing.currency ?? priced.currency;
+  if (line.charges.every((charge) => charge.currency === currency)) {
+    const amount = roundMoney(line.amount, currency, priced.rounding);
+    return { currency, amount, formula: line.formula, charges: line.charges };
+  }
   const charges = line.charges.map((charge) => withConversion(charge, billing));
   const amount = charges.reduce((sum, charge) => add(sum, invoicedAmount(charge)), ZERO);
   const formula = formulaOf(charges, line.formula);

@@ -129,6 +129,7 @@ function rateFee({ period, versions, last }: DueFee, input: FeesInput): RatedLin
   const lineKey = feeLineKey(last.fee);
   const charges = versions.map((own) => feeCharge(own, { lineKey, quantity, period }));
   const formula = charges.map(({ calculation }) => calculation.formula).join(' + ');
+  const amount = charges.reduce((sum, charge) => add(sum, decimal(charge.amount)), ZERO);
   return {
     lineKey,
     meter: null,
@@ -136,7 +137,7 @@ function rateFee({ period, versions, last }: DueFee, input: FeesInput): RatedLin
     group: {},
     ...serviceOf({ period, versions, last }, input.period),
     quantity: toDecimalString(quantity),
-    ...inInvoiceCurrency({ charges, formula }, last.version, input),
+    ...inInvoiceCurrency({ charges, formula, amount }, last.version, input),
   };
 }
 

@@ -48,20 +48,26 @@ export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): Ra
     ),
   );
   const charges: RatedCharge[] = [];
+  let amount = ZERO;
   let formula = '';
   for (const [index, share] of shares.entries()) {
     const own = priced[index];
     if (own === undefined || (share.eventCount === 0 && share.quantity.isZero() && own.amount.isZero())) continue;
+    amount = add(amount, own.amount);
     formula = joinFormulas(formula, own.formula);
     charges.push(chargeOf(line, share, { priced: own, total, periodQuantity, minorDigits: minorDigitsOf(share) }));
   }
   if (charges.length === 0) return null;
+  const invoiced = inInvoiceCurrency({ charges, formula, amount }, version, billing);
   return {
     lineKey: line.lineKey,
     meter: line.meter,
     group: line.group,
+    currency: invoiced.currency,
     quantity: periodQuantity,
-    ...inInvoiceCurrency({ charges, formula }, version, billing),
+    amount: invoiced.amount,
+    formula: invoiced.formula,
+    charges: invoiced.charges,
   };
 }
 
