@@ -287,7 +287,7 @@ export class ActivityCaseEngine implements CaseEngine {
     const { calculation, aggregation, amount, meter } = charge;
     expect(data).toHaveLength(calculation.source_events.count);
     expect({ chargeId, ...readArithmetic(textFor(charge, { allWindows: false })) }).toMatchObject({ together: amount });
-    expect(verifyCharge(charge)).toMatchObject([{ holds: true }]);
+    expect(verifyCharge(charge).filter(({ holds }) => !holds)).toEqual([]);
     if (meter === null || (aggregation !== 'count' && aggregation !== 'sum')) return;
     const days = daysIn(textFor(charge, { allWindows: false }));
     expect(compare(sum(days), rational(calculation.quantity))).toBe(0);

@@ -1,5 +1,6 @@
 /** GET /charges/{id}: the amount walked back to the events it came from (docs/reference/API.md, charge explanation). */
 import { DomainFailure } from '../../domain/failure.js';
+import { isRetired } from '../../explanation/charge-explanation.js';
 import type { ChargeExplanation } from '../../explanation/charge-explanation.js';
 import type { Storage } from '../../storage/types.js';
 
@@ -16,7 +17,10 @@ export async function explainCharge(
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
   const [windows, events, lines, meters, standing] = await Promise.all([
-    meter === null ? [] : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
+    // What is retired stands on no usage: its windows are those of the charge that has it now.
+    meter === null || isRetired(charge.calculation)
+      ? []
+      : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
     storage.billing.linesOfCharge(chargeId),
     storage.reference.meters(),
