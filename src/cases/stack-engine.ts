@@ -359,8 +359,13 @@ class StackEngine implements CaseEngine {
   }
 
   private ownPrice(price: unknown): unknown {
-    const isNamed = typeof price === 'object' && price !== null && 'meter' in price && typeof price.meter === 'string';
-    return isNamed ? { ...price, meter: this.own(price.meter as string) } : price;
+    if (typeof price !== 'object' || price === null) return price;
+    const meters = Object.entries(price).filter(([name]) => name === 'meter' || name === 'quantity_meter');
+    const own = meters.map(([name, meter]: [string, unknown]) => [
+      name,
+      typeof meter === 'string' ? this.own(meter) : meter,
+    ]);
+    return { ...price, ...Object.fromEntries(own) };
   }
 
   private own(name: string): string {

@@ -1,6 +1,6 @@
 /** GET /charges/{id}: the amount walked back to the events it came from (docs/reference/API.md, charge explanation). */
+import { isRetired } from '../../domain/correction/retire.js';
 import { DomainFailure } from '../../domain/failure.js';
-import { isRetired } from '../../explanation/charge-explanation.js';
 import type { ChargeExplanation } from '../../explanation/charge-explanation.js';
 import type { Storage } from '../../storage/types.js';
 

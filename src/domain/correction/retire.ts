@@ -34,6 +34,9 @@ function retired(charge: RatedCharge): RatedCharge {
   };
 }
 
+/** Nothing is left of it: another price has its usage, or it was voided. No price's formula is a bare zero. */
+export const isRetired = ({ formula }: Pick<Calculation, 'formula'>): boolean => formula === zero;
+
 /** What explained an amount that is no more. */
 function withoutDetails(calculation: Calculation): Calculation {
   const details: Readonly<Record<keyof CalculationDetails, true>> = {

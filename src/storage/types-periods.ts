@@ -1,0 +1,77 @@
+/** Billing periods: their stages, what is asked of them, and the requests to invoice them. */
+import type { Instant, Interval, LocalDate, Position } from '../domain/values.js';
+import type { Page, PageRequest } from './types-paging.js';
+import type { BillingPeriod } from './types-reference.js';
+import type { OpenWindow } from './types-usage.js';
+
+/** `void`: the invoice was voided; closing the period again issues its replacement (RULES 28). */
+export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoiced' | 'skipped' | 'void';
+
+export interface BillingPeriodStatus extends BillingPeriod {
+  readonly stage: BillingPeriodStage;
+  /**
+   * Windows whose aggregates count an event, and how many of them are final. Usage that is not aggregated yet shows in
+   * `liveUsage` and `openWindows`, which read the ledger; a status does not.
+   */
+  readonly windows: number;
+  readonly closedWindows: number;
+  readonly lastCutoff: Position | null;
+  /** The original at the head of the chain that counts; null before it and after a void. */
+  readonly invoiceId: string | null;
+  /** Through which position the facts are settled: of the last rating, with or without a document. */
+  readonly invoicedCutoff: Position | null;
+}
+
+/** The same for all these customers, of whom one is named. */
+export interface StoredBounds extends Interval {
+  readonly timeZone: string;
+  /** Of the period before, whose facts decided where this one begins (RULES 22); its own where there is none before. */
+  readonly timeZoneOfStart: string;
+  readonly cuts: readonly Instant[];
+  readonly tzdataVersion: string;
+  readonly customers: number;
+  readonly customerId: string;
+}
+
+export interface BillingPeriodStore {
+  /** The stored period that contains the instant, created (with every rule of RULES 22) when it is missing. */
+  periodAt(customerId: string, at: Instant): Promise<BillingPeriod>;
+  /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
+  periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
+  status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
+  openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
+  highestEventTime(period: BillingPeriod): Promise<Instant | null>;
+  /**
+   * Facts of the period with a position above the cutoff of its last rating: very late (DESIGN 3). `events` of the `count`
+   * are events, the others adjustments and decisions about backfills.
+   */
+  veryLateFacts(
+    period: BillingPeriod,
+  ): Promise<{ count: number; events: number; from: Position | null; to: Position | null }>;
+  /**
+   * The first period after this one that is invoiced and has very late facts: where one of its meters carries a level, facts of
+   * the periods before it are its own too (RULES 3). null also where no meter carries one.
+   */
+  firstLateAfter(period: BillingPeriod): Promise<BillingPeriod | null>;
+  /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
+  boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
+  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
+  unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
+  listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
+
+  requestInvoicing(request: InvoicingRequest): Promise<void>;
+  /** Requests of a billing day that have no outcome yet, oldest first. */
+  pendingInvoicing(billingDay: LocalDate, limit: number): Promise<readonly InvoicingRequest[]>;
+  recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
+}
+
+export interface InvoicingRequest {
+  readonly requestId: string;
+  readonly customerId: string;
+  readonly period: LocalDate;
+  readonly billingDay: LocalDate;
+  readonly forced: boolean;
+  readonly reason: string | null;
+}
+export type InvoicingOutcome = 'issued' | 'held' | 'skipped' | 'already_invoiced';
