@@ -3,15 +3,23 @@ import { createRequire } from 'node:module';
 import config from './jest.config.js';
 
 const unit = config.projects.find(({ displayName }) => displayName === 'unit');
-const roots = ['src/domain', 'test/domain', 'test/support'];
+/** The second pass, over what the first has left. */
+const withCases = process.env.MUTATE_WITH_CASES === 'yes';
+const roots = [
+  'src/domain',
+  'test/domain',
+  'test/support',
+  ...(withCases ? ['src/calendar', 'src/cases', 'test/cases'] : []),
+];
 
 export default {
   ...unit,
+  testTimeout: config.testTimeout,
   moduleNameMapper: {
     ...unit.moduleNameMapper,
     '^fast-check$': '<rootDir>/scripts/mutate/fast-check.cjs',
     '^unlimited-fast-check$': createRequire(import.meta.url).resolve('fast-check'),
   },
   roots: roots.map((root) => `<rootDir>/${root}`),
-  testMatch: ['<rootDir>/test/domain/rating-*.test.ts'],
+  testMatch: ['<rootDir>/test/domain/rating-*.test.ts', ...(withCases ? ['<rootDir>/test/cases/cases.test.ts'] : [])],
 };

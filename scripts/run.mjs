@@ -17,7 +17,7 @@ const programs = {
   build: null,
   cases: [join('dist', 'cases', 'main.js')],
   generate: null,
-  mutate: [join('node_modules', '@stryker-mutator', 'core', 'bin', 'stryker.js'), 'run'],
+  mutate: [join('scripts', 'mutate', 'run.mjs')],
   migrate: [join('dist', 'main.js'), 'migrate'],
   reckoner: [join('bin', 'reckoner.js')],
 };

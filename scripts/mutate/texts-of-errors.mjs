@@ -1,21 +1,24 @@
 /**
- * Leaves alone what errors say to people: the message of `invariant` and the detail of `DomainFailure`. Tests go by codes and
- * pointers, so that a text may be made clearer without touching them.
+ * Leaves sentences alone: what errors say to people, which tests do not go by (they go by codes and pointers), so that a text
+ * may be made clearer without touching them. Formulas and line keys are no sentences.
  */
 import { PluginKind, declareValuePlugin } from '@stryker-mutator/api/plugin';
 
-const message = new Map([
-  ['invariant', 1],
-  ['DomainFailure', 1],
-]);
-
-function isMessage({ key, listKey, parent }) {
-  if (listKey !== 'arguments' || (parent.type !== 'CallExpression' && parent.type !== 'NewExpression')) return false;
-  return message.get(parent.callee.name) === key;
+function textOf(node) {
+  if (node.type === 'StringLiteral') return node.value;
+  if (node.type === 'TemplateLiteral') return node.quasis.map(({ value }) => value.cooked).join('…');
+  return '';
 }
+
+/** Also the message of an invariant, which has no full stop. */
+const isMessage = ({ key, listKey, parent }) =>
+  listKey === 'arguments' && key === 1 && parent.type === 'CallExpression' && parent.callee.name === 'invariant';
+
+const isSentence = (text) => text.includes(' ') && text.endsWith('.');
 
 export const strykerPlugins = [
   declareValuePlugin(PluginKind.Ignore, 'texts-of-errors', {
-    shouldIgnore: (path) => (isMessage(path) ? 'what an error says to people' : undefined),
+    shouldIgnore: (path) =>
+      isMessage(path) || isSentence(textOf(path.node)) ? 'what an error says to people' : undefined,
   }),
 ];
