@@ -12,6 +12,8 @@ export interface InvoiceDocumentOptions {
   readonly correctedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
   /** The voided invoice that this one replaces. */
   readonly replacedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
+  /** Names of the grants that its credits are drawn from, by id; a grant without one is not named. */
+  readonly creditGrants?: ReadonlyMap<string, string>;
   /** How to pay: bank details and the like. Printed as it stands, above the fixed sentence with number and due date. */
   readonly paymentInformation?: string;
   /** A statement the law asks for (reverse charge, small-business exemption). */
@@ -267,6 +269,7 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
   return [
     ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
     { heading: 'Payment', text: payment(invoice, options.paymentInformation) },
+    ...creditNotes(invoice, options),
     ...(invoice.type === 'invoice'
       ? []
       : [{ heading: 'About this correction', text: aboutCorrection(invoice, options) }]),
@@ -278,6 +281,17 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
         `${invoice.timeZone}. ${aboutPrices(invoice)}Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
     },
   ];
+}
+
+/** Which grants the credits are of. */
+function creditNotes(invoice: Invoice, { creditGrants }: InvoiceDocumentOptions): InvoiceContent['notes'] {
+  const texts = invoice.creditDraws.flatMap(({ grantId, amount }) => {
+    const name = creditGrants?.get(grantId);
+    if (name === undefined) return [];
+    const figure = `${invoice.currency} ${money(invoice, withoutSign(amount))}`;
+    return [signOf(amount) === 'negative' ? `${figure} given back to "${name}"` : `${figure} drawn from "${name}"`];
+  });
+  return texts.length === 0 ? [] : [{ heading: 'Credits', text: `${texts.join(', ')}.` }];
 }
 
 function aboutPrices({ lines, currency }: Invoice): string {

@@ -1,7 +1,7 @@
-/** What stands in the column "Calculation", word by word. */
+/** What stands in the column "Calculation" and by the credits, word by word. */
 import type { InvoiceLineItem } from '../../src/domain/invoicing/invoice.js';
 import { invoiceContent } from '../../src/documents/invoice-content.js';
-import { sampleInvoice, sampleLine } from './invoices.js';
+import { decimal, sampleInvoice, sampleLine } from './invoices.js';
 
 const inverse = {
   ...{ from: 'USD', to: 'EUR', rate: '0.923702198411232', rate_date: '2024-02-29', source: 'ecb' },
@@ -64,4 +64,20 @@ test('included units stand with the price that used them up; a percentage is not
     '2 January 2024 – 14 January 2024: 650~×~0.10 (100 included) −~10~%~×~65.00',
     '15 January 2024 – 31 January 2024: 350~×~0.12',
   ]);
+});
+
+test('credits are named by their grants', () => {
+  const creditDraws = [
+    { grantId: 'g1', amount: decimal('20') },
+    { grantId: 'g2', amount: decimal('-5') },
+  ];
+  const invoice = sampleInvoice({ credits: decimal('15'), creditDraws });
+  const shown = (names: Readonly<Record<string, string>>): string | undefined =>
+    invoiceContent(invoice, { creditGrants: new Map(Object.entries(names)) }).notes.find(
+      ({ heading }) => heading === 'Credits',
+    )?.text;
+  expect(shown({ g1: 'Spring', g2: 'Welcome' })).toBe(
+    'USD 20.00 drawn from "Spring", USD 5.00 given back to "Welcome".',
+  );
+  expect(shown({})).toBeUndefined();
 });
