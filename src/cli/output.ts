@@ -1,5 +1,7 @@
 /** JSON of the API as tables and lines for a person. */
 import Table from 'cli-table3';
+import { dayOf, lastDayBefore } from '../documents/format.js';
+import type { Instant } from '../domain/values.js';
 import { isObject } from './api-client.js';
 import type { JsonObject } from './api-client.js';
 
@@ -17,6 +19,23 @@ export function property(path: string): (row: JsonObject) => unknown {
 export function column(header: string, path: string, align: 'left' | 'right' = 'left'): TableColumn {
   return { header, value: property(path), align };
 }
+
+/** The customer's days of a half-open `{ from, to, time_zone }`: `2024-01-01 to 2024-01-31`. */
+export function daysText(period: unknown): string {
+  if (!isObject(period)) return '';
+  const { from, to, time_zone: zone } = period;
+  if (!isInstant(from) || !isInstant(to) || typeof zone !== 'string') return `${printable(from)} to ${printable(to)}`;
+  const [first, last] = [dayOf(from, zone), lastDayBefore(to, zone)];
+  return first === last ? first : `${first} to ${last}`;
+}
+
+/** The customer's day on which an instant falls. */
+export function dayText(at: unknown, zone: unknown): string {
+  return isInstant(at) && typeof zone === 'string' ? dayOf(at, zone) : printable(at);
+}
+
+const isInstant = (value: unknown): value is Instant =>
+  typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
 
 /** What stored text may do to a terminal (colours, cursor, title) is taken out of it. */
 export function printable(value: unknown): string {
@@ -39,6 +58,19 @@ export function renderTable(columns: readonly TableColumn[], rows: readonly Json
 export function renderFacts(facts: readonly (readonly [string, unknown])[]): string {
   const width = Math.max(0, ...facts.map(([name]) => name.length));
   return facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}\n`).join('');
+}
+
+const billedNames: Readonly<Record<string, string>> = { in_advance: ' (in advance)', in_arrears: '' };
+
+/** A line by its meter or fee, from its key where that is all there is: `{"fee":"Platform","billed":"in_advance"}`. */
+export function lineName({ meter, description, line_key: key }: JsonObject): string {
+  const name = meter ?? description;
+  if (typeof name === 'string') return printable(name);
+  const parts = typeof key === 'string' && key.startsWith('{') ? (JSON.parse(key) as unknown) : null;
+  if (!isObject(parts)) return printable(key);
+  if (parts['minimum_commitment'] === true) return 'Minimum commitment';
+  const { fee, billed } = parts;
+  return typeof fee === 'string' ? `${printable(fee)}${billedNames[String(billed)] ?? ''}` : printable(key);
 }
 
 /** What a line is grouped by: `region=eu tier=(none)`. */

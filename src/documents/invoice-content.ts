@@ -1,7 +1,9 @@
 /** What an invoice document says, in order, before anything is drawn: words and figures, no coordinates. */
 import { minorUnits } from '../domain/money/currency.js';
+import type { Calculation } from '../domain/rating/rating.js';
 import type { Invoice, InvoiceLineItem, Party } from '../domain/invoicing/invoice.js';
 import type { DecimalString, GroupKey } from '../domain/values.js';
+import { rateText } from './exchange.js';
 import { dayOf, formatAmount, formatDay, formatPeriod, formatQuantity, signOf, withoutSign } from './format.js';
 
 /** What a document shows beside the invoice itself. */
@@ -10,6 +12,8 @@ export interface InvoiceDocumentOptions {
   readonly correctedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
   /** The voided invoice that this one replaces. */
   readonly replacedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
+  /** Names of the grants that its credits are drawn from, by id; a grant without one is not named. */
+  readonly creditGrants?: ReadonlyMap<string, string>;
   /** How to pay: bank details and the like. Printed as it stands, above the fixed sentence with number and due date. */
   readonly paymentInformation?: string;
   /** A statement the law asks for (reverse charge, small-business exemption). */
@@ -197,26 +201,53 @@ function groupParagraphs(group: GroupKey): Paragraph[] {
 function calculation(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
   const { formula, charges } = line.calculation;
   const rates = conversions(line).map(muted);
-  if (charges.length < 2) return [muted(inTerms(formula)), ...rates];
+  const [only] = charges;
+  if (charges.length < 2) {
+    const priced = only?.conversion === undefined ? formula : beforeConversion(formula, only.conversion.rate);
+    return [muted(`${inCurrency(only)}${inTerms(priced)}`), ...rates];
+  }
   const formulas = charges.map((charge) => {
-    const days = charge.in_force.map(({ from, to }) => formatPeriod(from, to, invoice.timeZone));
-    return muted(`${days.join(', ')}: ${inTerms(charge.formula)}`);
+    const days = charge.in_force.map(({ from, to }) => formatPeriod(from, to, invoice.timeZone)).join(', ');
+    const own = inCurrency(charge);
+    return muted(`${days}${own === '' ? ': ' : `, ${own}`}${inTerms(withoutUsedUp(charge))}`);
   });
   return [...formulas, ...rates];
 }
 
-/** Of prices in another currency: at which rate of which day they were converted. */
+/** `[62.00] × 0.92` is 62.00 in the currency of the price, and the rate stands below it. */
+function beforeConversion(formula: string, rate: string): string {
+  const end = `] × ${rate}`;
+  return formula.startsWith('[') && formula.endsWith(end) ? formula.slice(1, -end.length) : formula;
+}
+
+/** Where the calculation is not in the currency of the amount beside it. */
+function inCurrency(charge: Calculation | undefined): string {
+  return charge?.conversion === undefined ? '' : `in ${charge.conversion.from}: `;
+}
+
+/** Included units are named with the prices that still had some of them, not once more with each later one. */
+function withoutUsedUp({ formula, included, quantity, quantity_before: before }: Calculation): string {
+  if (included === undefined || included.quantity !== quantity || isZero(before)) return formula;
+  return formula.replace(` (${included.units} included)`, '');
+}
+
+/** Of prices in another currency: at which rate of which day they were converted, and what an agreed minimum came to. */
 function conversions({ calculation: { charges } }: InvoiceLineItem): readonly string[] {
-  const applied = charges.flatMap(({ conversion, commitment }) => conversion ?? commitment?.converted ?? []);
-  const texts = applied.map(
-    ({ from, to, rate, rate_date: date, source }) => `1 ${from} = ${rate} ${to} (${source}, ${formatDay(date)})`,
-  );
+  const texts = charges.flatMap(({ conversion, commitment }) => {
+    if (conversion !== undefined) return [rateText(conversion)];
+    const minimum = commitment?.converted;
+    if (commitment === undefined || minimum === undefined) return [];
+    return [`Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`, rateText(minimum)];
+  });
   return [...new Set(texts)];
 }
 
-/** A formula that is broken over lines only before a sign that joins terms: `1000 × 0.10` stays together. */
+/** A formula that is broken over lines only before a sign that joins terms: `1000 × 0.10` and `10 %` stay together. */
 function inTerms(formula: string): string {
-  return formula.replace(/ × /g, '\u00A0×\u00A0').replace(/ ([+=]) /g, ' $1\u00A0');
+  return formula
+    .replace(/ × /g, '\u00A0×\u00A0')
+    .replace(/ %/g, '\u00A0%')
+    .replace(/ ([+−=]) /g, ' $1\u00A0');
 }
 
 function totals(invoice: Invoice): InvoiceContent['totals'] {
@@ -238,6 +269,7 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
   return [
     ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
     { heading: 'Payment', text: payment(invoice, options.paymentInformation) },
+    ...creditNotes(invoice, options),
     ...(invoice.type === 'invoice'
       ? []
       : [{ heading: 'About this correction', text: aboutCorrection(invoice, options) }]),
@@ -249,6 +281,17 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
         `${invoice.timeZone}. ${aboutPrices(invoice)}Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
     },
   ];
+}
+
+/** Which grants the credits are of. */
+function creditNotes(invoice: Invoice, { creditGrants }: InvoiceDocumentOptions): InvoiceContent['notes'] {
+  const texts = invoice.creditDraws.flatMap(({ grantId, amount }) => {
+    const name = creditGrants?.get(grantId);
+    if (name === undefined) return [];
+    const figure = `${invoice.currency} ${money(invoice, withoutSign(amount))}`;
+    return [signOf(amount) === 'negative' ? `${figure} given back to "${name}"` : `${figure} drawn from "${name}"`];
+  });
+  return texts.length === 0 ? [] : [{ heading: 'Credits', text: `${texts.join(', ')}.` }];
 }
 
 function aboutPrices({ lines, currency }: Invoice): string {

@@ -6,6 +6,7 @@ import { Decimal } from 'decimal.js';
 import { DomainFailure, invariant } from './failure.js';
 import type { RoundingMode } from './rating/price-book.js';
 import type { DecimalString } from './values.js';
+import { typeName } from './type-name.js';
 
 /** Digits of one number that comes from outside, in total and after the point; all written digits count. */
 export const decimalDigitsMax = 38;
@@ -74,8 +75,7 @@ function tooLong(wholeDigits: number, fractionDigits: number): boolean {
 }
 
 function problemDetail(problem: DecimalProblem, text: unknown): string {
-  const shown =
-    typeof text === 'string' ? `"${text.length > 50 ? `${text.slice(0, 50)}…` : text}"` : `a ${typeof text}`;
+  const shown = typeof text === 'string' ? `"${text.length > 50 ? `${text.slice(0, 50)}…` : text}"` : typeName(text);
   return problem === 'INVALID_DECIMAL'
     ? `Expected a decimal in plain notation, such as "12.50", and got ${shown}.`
     : `At most ${decimalDigitsMax} digits, ${decimalPlacesMax} of them after the point, are accepted; got ${shown}.`;

@@ -91,6 +91,8 @@ export interface ExplainedLine {
   readonly original_amount?: string;
   readonly corrected_amount?: string;
   readonly reason?: string;
+  /** The line's identity in its invoice and the corrections of it. */
+  readonly line_key: string;
 }
 
 export interface ExplainedInvoice {
@@ -100,5 +102,10 @@ export interface ExplainedInvoice {
   readonly status: string;
   readonly currency: string;
   readonly issued_at: string;
+  readonly customer_id: string;
+  readonly corrects_invoice_id: string | null;
+  /** Its place among the invoice and the corrections of it. */
+  readonly chain_place: number;
+  readonly period: { readonly name: string };
   readonly lines: readonly ExplainedLine[];
 }

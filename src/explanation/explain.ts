@@ -1,25 +1,32 @@
 /** A charge as a letter to the customer: what was used, what the price says, and the arithmetic from one to the other. */
+import { rateText } from '../documents/exchange.js';
 import { minorUnits } from '../domain/money/currency.js';
 import { isRetired } from './charge-explanation.js';
 import type { ChargeExplanation } from './charge-explanation.js';
 import { decimalText } from './fraction.js';
+import { correctedText } from './invoice-line.js';
+import type { LineOnInvoice } from './invoice-line.js';
 import { stepsOf } from './recompute.js';
 import type { Step } from './recompute.js';
 import { beginText, columns, facts, groupText, heading, stretchText, wrapped } from './text.js';
+import { termsInWords } from './terms.js';
 import { usageText } from './usage.js';
-import { modelInWords, termsInWords } from './words.js';
+import { modelInWords } from './words.js';
 
 export interface ExplainOptions {
   /** Every window, instead of a line a day. */
   readonly allWindows: boolean;
+  /** The lines that bill it, where they are known: with the prices of the rest of the period, and later corrections. */
+  readonly lines?: readonly LineOnInvoice[];
 }
 
-export function explainCharge(charge: ChargeExplanation, { allWindows }: ExplainOptions): string {
+export function explainCharge(charge: ChargeExplanation, { allWindows, lines = [] }: ExplainOptions): string {
+  const line = lines.find(({ charges }) => charges.some(({ charge_id: id }) => id === charge.charge_id));
   return [
     `${heading(titleOf(charge), '=')}${headText(charge)}`,
-    ...notices(charge).map((notice) => wrapped(notice, { first: '! ', rest: '  ' })),
+    ...notices(charge, line).map((notice) => wrapped(notice, { first: '! ', rest: '  ' })),
     charge.meter === null ? '' : `${heading('What was used')}${usageText(charge, allWindows)}`,
-    `${heading('What the price says')}${priceText(charge)}`,
+    `${heading('What the price says')}${priceText(charge, line?.charges ?? [])}`,
     `${heading('The arithmetic')}${arithmeticText(charge)}`,
   ]
     .filter((part) => part !== '')
@@ -35,24 +42,42 @@ function titleOf({ meter, calculation }: ChargeExplanation): string {
 }
 
 function headText(charge: ChargeExplanation): string {
-  const { group, time_zone: zone } = charge;
-  const period = stretchText({ from: charge.period_from, to: charge.period_to }, zone);
+  const { group } = charge;
   return facts([
     ['Customer', charge.customer_id],
-    ['Period', `${period} (times are those of ${zone})`],
+    ...periodFacts(charge),
     ...(Object.keys(group).length === 0 ? [] : [['Of usage with', groupText(group)] as const]),
     ['Amount', `${charge.amount} ${charge.currency}, not rounded: an invoice rounds once, at its line`],
     ['Charge', charge.charge_id],
   ]);
 }
 
+/** Of a fee in advance what it is for, and by which period's invoice it is billed. */
+function periodFacts(charge: ChargeExplanation): readonly (readonly [string, string])[] {
+  const zone = charge.time_zone;
+  const days = stretchText({ from: charge.period_from, to: charge.period_to }, zone);
+  const times = `(times are those of ${zone})`;
+  const { fixed, in_force: inForce } = charge.calculation;
+  const [first, last] = [inForce[0], inForce.at(-1)];
+  if (fixed?.billed !== 'in_advance' || first === undefined || last === undefined)
+    return [['Period', `${days} ${times}`]];
+  const due = stretchText({ from: first.from, to: last.to }, zone);
+  return [
+    ['For', `${due}, in advance ${times}`],
+    ['Billed', `on the invoice of ${days}`],
+  ];
+}
+
 /** What its reader must know before anything else. */
-function notices(charge: ChargeExplanation): readonly string[] {
+function notices(charge: ChargeExplanation, line: LineOnInvoice | undefined): readonly string[] {
   const { charge_id: id, current_charge_ids: current, provisional, prices_as_of: asOf } = charge;
+  const corrections = line?.correctedSince ?? [];
   const replaced =
-    current.length === 0
-      ? 'The line of this charge has no charge any more: its usage has been voided or moved.'
-      : `This charge does not hold any more. It has been replaced by ${current.join(', ')}.`;
+    corrections.length > 0
+      ? correctedText(corrections)
+      : current.length === 0
+        ? 'The line of this charge has no charge any more: its usage has been voided or moved.'
+        : `This charge does not hold any more. It has been replaced by ${current.join(', ')}.`;
   return [
     ...(provisional ? ['PROVISIONAL: an estimate while the period goes on. It is not invoiced, and may change.'] : []),
     ...(charge.price_lookup === 'fallback'
@@ -64,26 +89,19 @@ function notices(charge: ChargeExplanation): readonly string[] {
   ];
 }
 
-function priceText(charge: ChargeExplanation): string {
+function priceText(charge: ChargeExplanation, line: readonly ChargeExplanation[]): string {
   const { calculation, currency, time_zone: zone } = charge;
   const { conversion } = calculation;
   const source = facts([
     ['Price book', `${calculation.price_book}, version ${calculation.price_book_version}`],
     ['In force since', beginText(calculation.effective_date, zone)],
-    ...(conversion === undefined
-      ? []
-      : [
-          [
-            'Conversion',
-            `1 ${conversion.from} = ${conversion.rate} ${conversion.to}, the rate of ${conversion.rate_date} (${conversion.source})`,
-          ] as const,
-        ]),
+    ...(conversion === undefined ? [] : [['Conversion', rateText(conversion)] as const]),
   ]);
   const sentences = isRetired(calculation)
     ? [
         'Nothing is left of this charge: its usage was taken back, or has another price now. It stands at 0, so that what was invoiced with it is given back.',
       ]
-    : [...modelInWords(calculation, currency), ...termsInWords(charge)];
+    : [...modelInWords(calculation, currency), ...termsInWords(charge, line)];
   return `${source}\n${sentences.map((sentence) => wrapped(sentence)).join('')}`;
 }
 

@@ -11,6 +11,15 @@ export interface LineOnInvoice {
   readonly charges: readonly ChargeExplanation[];
   /** Of a correction or credit note: the number of the document that it corrects. */
   readonly corrects: string | null;
+  /** Later corrections of the line, in order. */
+  readonly correctedSince: readonly CorrectionSince[];
+}
+
+/** A document that changed a line after another one had billed it, and by how much. */
+export interface CorrectionSince {
+  readonly number: string;
+  /** In the currency of the invoice. */
+  readonly amount: string;
 }
 
 export function explainLine(on: LineOnInvoice): string {
@@ -28,7 +37,14 @@ export function explainLine(on: LineOnInvoice): string {
       ? ''
       : `\n${correctionText(on, { now: line.corrected_amount, before: line.original_amount })}`,
     `\n${wrapped(`The line: ${line.amount} ${currency}`)}`,
+    on.correctedSince.length === 0 ? '' : wrapped(correctedText(on.correctedSince)),
   ].join('');
+}
+
+/** `Corrected since by INV-000002 (+0.08)`. */
+export function correctedText(corrections: readonly CorrectionSince[]): string {
+  const texts = corrections.map(({ number, amount }) => `${number} (${amount.startsWith('-') ? '' : '+'}${amount})`);
+  return `Corrected since by ${texts.join(' and ')}.`;
 }
 
 const documentNames: Readonly<Record<string, string>> = { correction: 'correction', credit_note: 'credit note' };

@@ -80,12 +80,11 @@ function daysOf({ time_zone: zone }: ChargeExplanation, windows: readonly Explai
   }));
 }
 
-function eventsHint({ charge_id: id, calculation }: ChargeExplanation, first: readonly string[]): string {
+function eventsHint({ calculation }: ChargeExplanation, first: readonly string[]): string {
   const { count, digest } = calculation.source_events;
   if (count === 0) return '';
   return facts([
     [count > first.length ? 'First events' : 'Events', first.join(', ')],
-    ['List them all', `reckoner charges events ${id}`],
     ['Fingerprint', `${digest} (of all events that were counted)`],
   ]);
 }

@@ -1,11 +1,12 @@
 /** What a price says, in sentences. Figures are printed as they stand in the explanation: no digit is lost. */
-import { decimalText, fraction, times } from './fraction.js';
+import { rateText } from '../documents/exchange.js';
+import { decimalText, fraction, over, rounded, times } from './fraction.js';
+import type { Fraction } from './fraction.js';
 import { convertedCommitment } from './charge-explanation.js';
-import type { ChargeExplanation, ExplainedCalculation } from './charge-explanation.js';
-import { groupText, stretchText } from './text.js';
+import type { ExplainedCalculation } from './charge-explanation.js';
 
 /** `0.029` as `2.9 %`. */
-const percentText = (rate: string): string => `${decimalText(times(fraction(rate), fraction('100')))} %`;
+export const percentText = (rate: string): string => `${decimalText(times(fraction(rate), fraction('100')))} %`;
 
 /** How the model goes from units to money. */
 export function modelInWords(calculation: ExplainedCalculation, currency: string): readonly string[] {
@@ -15,11 +16,11 @@ export function modelInWords(calculation: ExplainedCalculation, currency: string
       return [`Every unit costs ${money(calculation.unit_price ?? '?')}.`];
     case 'tiered':
       return [
-        'Priced in tiers: each unit costs what the tier says that it falls into. The tiers are filled anew in every period.',
+        'Priced in tiers: each unit costs the price of the tier it falls into. The tiers are filled anew in every period.',
       ];
     case 'graduated_percentage':
       return [
-        'A percentage in tiers: each part of the amount pays the rate of the tier that it falls into. The tiers are filled anew in every period.',
+        'A percentage in tiers: each part of the amount pays the rate of the tier it falls into. The tiers are filled anew in every period.',
         `Rates: ${calculation.tiers.map(({ unit_price: rate }) => `${rate} is ${percentText(rate)}`).join(', ')}.`,
       ];
     case 'volume':
@@ -54,9 +55,8 @@ function commitmentInWords(calculation: ExplainedCalculation, money: MoneyText):
     ...(converted === undefined
       ? []
       : [
-          `The agreed minimum is ${converted.price} ${converted.from}; at ${converted.rate} (rate of ${converted.rate_date}, ${converted.source}), rounded, that is ${commitment.minimum} ${converted.to}.`,
+          `The agreed minimum is ${converted.price} ${converted.from}, rounded ${commitment.minimum} ${converted.to}: ${rateText(converted)}.`,
         ]),
-
     `The agreed minimum of a period is ${money(commitment.minimum)}. All other lines came to ${money(commitment.lines)}; this line makes up for the rest.`,
   ];
 }
@@ -68,21 +68,24 @@ function feeInWords({ fixed, quantity }: ExplainedCalculation, money: MoneyText)
       ? `A fee of ${money(fixed.amount)} a period`
       : `A fee of ${money(fixed.amount)} a period for each unit of "${fixed.quantity_meter}", of which there were ${quantity}`;
   const when =
-    fixed.billed === 'in_advance' ? 'billed in advance, for the next period' : 'billed at the end of its period';
+    fixed.billed === 'in_advance' ? 'billed in advance, before its period begins' : 'billed at the end of its period';
   const { elapsed_seconds: part, period_seconds: all } = fixed;
   if (part === undefined || all === undefined) return [`${by}, ${when}.`];
   return [
     `${by}, ${when}.`,
-    `It was in force for a part of that period, and is due for that part only: ${part} of ${all} seconds (${hours(part)} of ${hours(all)} hours). The result is rounded to 12 digits after the point.`,
+    `It was in force for a part of that period, and is due for that part only: ${shareText(part, all)}. The result is rounded to 12 digits after the point.`,
   ];
 }
 
-/** To two digits: seconds beside it are exact. */
-function hours(seconds: string): string {
-  const { n, d } = fraction(seconds);
-  const text = decimalText({ n: (n * 100n) / (d * 3_600n), d: 100n });
-  return text;
+/** `15 of 31 days (1296000 of 2678400 seconds)`; in hours where a clock change or a part of a day leaves no whole days. */
+function shareText(part: string, all: string): string {
+  const whole = (unit: string): boolean => [part, all].every((own) => isWhole(over(fraction(own), fraction(unit))));
+  const [unit, name] = whole('86400') ? (['86400', 'days'] as const) : (['3600', 'hours'] as const);
+  const of = (own: string): string => decimalText(rounded(over(fraction(own), fraction(unit)), whole(unit) ? 0 : 2));
+  return `${of(part)} of ${of(all)} ${name} (${part} of ${all} seconds)`;
 }
+
+const isWhole = ({ n, d }: Fraction): boolean => n % d === 0n;
 
 function percentageInWords({ percentage }: ExplainedCalculation, money: MoneyText): readonly string[] {
   if (percentage === undefined) return [];
@@ -115,33 +118,3 @@ function percentageInWords({ percentage }: ExplainedCalculation, money: MoneyTex
 }
 
 export const eventsText = (count: number): string => (count === 1 ? '1 event' : `${count} events`);
-
-/** What surrounds the model: what it is for, included units, a change of prices within the period. */
-export function termsInWords({ calculation, currency, ...charge }: ChargeExplanation): readonly string[] {
-  const { match, except, included, discount, limit, in_force: inForce, quantity_before: before } = calculation;
-  const sentences: string[] = [];
-  if (match !== undefined) sentences.push(`This price is for usage with ${groupText(match)}.`);
-  if (except !== undefined)
-    sentences.push(`Usage with ${except.map(groupText).join('; or ')} has a price of its own and is not counted here.`);
-  const [first, last] = [inForce[0], inForce.at(-1)];
-  const isWhole = first?.from === charge.period_from && last?.to === charge.period_to && inForce.length === 1;
-  if (charge.meter !== null && !isWhole && inForce.length > 0) {
-    const stretches = inForce.map((stretch) => stretchText(stretch, charge.time_zone)).join('; and ');
-    sentences.push(`This price is for the usage of ${stretches}; the rest of the period has another one, or none.`);
-  }
-  if (!/^-?0(\.0+)?$/.test(before))
-    sentences.push(
-      `Before that, ${before} units had been counted in the period; included units and tiers go on from there.`,
-    );
-  if (included !== undefined)
-    sentences.push(
-      `The first ${included.units} units of a period are included; ${included.quantity} of the ${calculation.quantity} units here are beyond them.`,
-    );
-  if (discount !== undefined)
-    sentences.push(`A discount of ${discount.percent} % is taken off ${discount.of} ${currency}.`);
-  if (limit !== undefined)
-    sentences.push(
-      `The price has a ${limit.kind} of ${limit.limit} ${currency} a period for the whole line, which without it came to ${limit.line_amount} ${currency}.`,
-    );
-  return sentences;
-}

@@ -19,7 +19,10 @@ const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', url])
 
 test('a line of an invoice, by its number: usage by day, price, arithmetic, the line, and the check of all of it', async () => {
   const { code, out, err } = await run('explain', 'INV-000001', '--verify');
-  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect({ code, err }).toEqual({
+    code: 0,
+    err: expect.stringMatching(/^All its events: reckoner charges events \S+\n$/),
+  });
   expect(readArithmetic(out)).toEqual({ together: '118.72', total: expect.anything() });
   expect(out).toMatch(
     / {2}1000 × 0\.10 = 100\.00 {3}tier up to 1000\n {2}234 × 0\.08 {2}= {2}18\.72 {3}tier above 1000/,
@@ -38,7 +41,7 @@ test('the charge of it, its events as the text says to list them, and JSON as th
   const [line] = invoice['lines'] as readonly { readonly charge_ids: readonly string[] }[];
   const id = line?.charge_ids[0] ?? '';
   const text = await run('explain', id);
-  const [, ...command] = /List them all {2}(reckoner) (.*)/.exec(text.out)?.[2]?.split(' ') ?? [];
+  const [, ...command] = /All its events: (reckoner) (.*)/.exec(text.err)?.[2]?.split(' ') ?? [];
   const events = await run('charges', ...command, '--limit', '3');
   expect(events.code).toBe(0);
   expect(events.out).toMatch(/e1.*\n.*e2.*\n.*e3/);

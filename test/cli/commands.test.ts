@@ -29,11 +29,11 @@ const invoice = {
   type: 'invoice',
   corrects_invoice_id: null,
   customer_id: 'cust_1',
-  period: { from: '2024-01-01T00:00:00Z', to: '2024-02-01T00:00:00Z' },
+  period: { from: '2023-12-31T23:00:00.000000Z', to: '2024-01-31T23:00:00.000000Z', time_zone: 'Europe/Berlin' },
   currency: 'USD',
   status: 'issued',
-  issued_at: '2024-02-01T01:00:00Z',
-  due_at: '2024-02-15T01:00:00Z',
+  issued_at: '2024-01-31T23:30:00.000000Z',
+  due_at: '2024-02-14T23:30:00.000000Z',
   buyer: { name: 'Acme' },
   subtotal: '118.72',
   credits: '0.00',
@@ -61,7 +61,7 @@ describe('invoices', () => {
       path: '/invoices',
       query: { customer_id: 'c 1', period: '2024-01', limit: '5' },
     });
-    expect(result.out).toMatch(/INV-000001.*cust_1.*118\.72.*USD.*issued.*inv-1/);
+    expect(result.out).toMatch(/INV-000001.*cust_1.*2024-01-01 to 2024-01-31.*118\.72.*USD.*issued.*inv-1/);
     expect(result.err).toBe('More: repeat with --cursor abc\n');
   });
 
@@ -72,13 +72,32 @@ describe('invoices', () => {
     expect(out).toContain('region=eu tier=(none)');
     expect(out).toContain('1000 × 0.10 + 234 × 0.08');
     expect(out).toMatch(/Total +118\.72 USD/);
+    expect(out).toMatch(/Period +2024-01-01 to 2024-01-31 \(Europe\/Berlin\)\nIssued +2024-02-01\nDue +2024-02-15\n/);
+  });
+
+  it('show says which grants paid, and included units once', async () => {
+    const formula = '650 × 0.10 (100 included) − 10 % × 65.00 + 350 × 0.12 (100 included)';
+    const lines = [{ ...invoice.lines[0], calculation: { formula, charges: [] } }];
+    const draws = [
+      { grant_id: 'g1', amount: '20.00' },
+      { grant_id: 'g2', amount: '5.00' },
+    ];
+    api.answer(({ path }) =>
+      path.startsWith('/credit-grants/')
+        ? { body: { name: path.endsWith('g1') ? 'Spring package' : 'Welcome' } }
+        : { body: { ...invoice, lines, credits: '25.00', credit_draws: draws } },
+    );
+    const { out } = await run('invoices', 'show', 'inv-1');
+    expect(out).toMatch(/Credits +25\.00 USD\n {2}Spring package +20\.00 USD\n {2}Welcome +5\.00 USD\nTax/);
+    expect(out).toContain('650 × 0.10 (100 included) − 10 % × 65.00 + 350 × 0.12 │');
   });
 
   it('show prints original, corrected and difference of a correction', async () => {
     const line = { ...invoice.lines[0], original_amount: '118.72', corrected_amount: '118.80', amount: '0.08' };
-    api.answer(() => ({ body: { ...invoice, type: 'correction', corrects_invoice_id: 'inv-0', lines: [line] } }));
+    const correction = { ...invoice, type: 'correction', corrects_invoice_id: 'inv-0', lines: [line] };
+    api.answer(({ path }) => ({ body: path.endsWith('/inv-0') ? { ...invoice, number: 'INV-000006' } : correction }));
     const { out } = await run('invoices', 'show', 'inv-1');
-    expect(out).toMatch(/Corrects +inv-0/);
+    expect(out).toMatch(/Corrects +INV-000006/);
     expect(out).toMatch(/Original.*Corrected.*Difference/);
     expect(out).toMatch(/118\.72.*118\.80.*0\.08/);
   });
@@ -149,7 +168,10 @@ describe('usage and periods', () => {
         meters: [{ meter: 'api_calls', group: {}, quantity: '1234', event_count: 1234, windows: [{}, {}] }],
         cost: {
           total: '118.72',
-          lines: [{ meter: 'api_calls', group: {}, quantity: '1234', amount: '118.72', formula: '1234 × 0.1' }],
+          lines: [
+            { meter: 'api_calls', group: {}, quantity: '1234', amount: '118.72', formula: '1234 × 0.1' },
+            { meter: null, description: 'Minimum commitment', group: {}, amount: '81.28', formula: '200 − 118.72' },
+          ],
           problems: [{ code: 'UNPRICED_METER', meter: 'x', group: {}, detail: 'x has no price' }],
         },
       },
@@ -157,6 +179,7 @@ describe('usage and periods', () => {
     const { out } = await run('usage', 'c', '2024-01');
     expect(api.requests[0]).toMatchObject({ path: '/customers/c/usage', query: { period: '2024-01' } });
     expect(out).toContain('(estimated)');
+    expect(out).toMatch(/api_calls.*1234 × 0\.1[\s\S]*Minimum commitment.*81\.28/);
     expect(out).toMatch(/Total +118\.72 USD/);
     expect(out).toContain('UNPRICED_METER: x has no price');
   });

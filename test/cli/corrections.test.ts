@@ -335,6 +335,15 @@ describe('verify', () => {
     expect(shown.out).toMatch(/Charges +1 of 1/);
   });
 
+  it('calls fees and the commitment by their names', async () => {
+    const [line] = verification.lines;
+    const keys = ['{"fee":"Platform fee","billed":"in_advance"}', '{"fee":"Setup","billed":"in_arrears"}'];
+    const lines = [...keys, '{"minimum_commitment":true}'].map((key) => ({ ...line, meter: null, line_key: key }));
+    api.answer(() => ({ body: { ...verification, lines } }));
+    const { out } = await run('verify', 'INV-000001');
+    expect(out).toMatch(/Platform fee \(in advance\) │[\s\S]*│ Setup +│[\s\S]*│ Minimum commitment +│[\s\S]*│ Total /);
+  });
+
   it('fails when the invoice is not what it must be, and says where', async () => {
     api.answer(() => ({
       body: {
@@ -366,11 +375,13 @@ describe('invoices, periods, findings', () => {
   });
 
   it('periods list shows stages and how many corrections', async () => {
-    const period = { period: '2024-01-01', stage: 'invoiced', invoice_id: 'inv-1', corrections: ['a', 'b'] };
+    const days = { from: '2023-12-31T23:00:00.000000Z', to: '2024-01-31T23:00:00.000000Z', time_zone: 'Europe/Berlin' };
+    const corrections = ['a', 'b'];
+    const period = { period: '2024-01-01', ...days, stage: 'invoiced', invoice_id: 'inv-1', corrections };
     api.answer(() => ({ body: { data: [period], next_cursor: 'n' } }));
     const list = await run('periods', 'list', 'c', '--limit', '1');
     expect(api.requests[0]).toMatchObject({ path: '/billing-periods', query: { customer_id: 'c', limit: '1' } });
-    expect(list.out).toMatch(/2024-01-01.*invoiced.*inv-1.*2/);
+    expect(list.out).toMatch(/2024-01-01 to 2024-01-31.*invoiced.*inv-1.*2/);
     expect(list.err).toContain('--cursor n');
   });
 

@@ -90,6 +90,7 @@ it('show tells all that happened to a grant', async () => {
   expect(out).toMatch(
     /\(void\)[\s\S]*Rolls over +50\.00 USD for P30D[\s\S]*Rolled over from +g0[\s\S]*Reason +order 7/,
   );
+  expect(out).toMatch(/Drawn at.*Document.*Event/);
   expect(out).toMatch(/INV-000007.*issued.*380\.00[\s\S]*INV-000008.*-20\.00[\s\S]*100\.00.*50\.00.*g9/);
   expect(out).toMatch(/40\.00.*grace.*not paid/);
   api.answer(() => ({ body: { ...grant, draws: [], expiries: [], voids: [] } }));
@@ -104,6 +105,8 @@ it('balance shows what is left, and what of it a period may draw', async () => {
     body: { customer_id: 'acme', at: '2024-04-01T00:00:00Z', currencies, grants: [{ ...grant, available: true }] },
   }));
   const { out } = await run('balance', 'acme', '--at', '2024-04');
+  expect(out).toMatch(/Left.*Available.*Available prepaid.*Available promotional[\s\S]*May be drawn/);
+  expect(out).toContain('reckoner credits list --customer acme');
   expect(out).toMatch(/USD.*120\.00.*100\.00.*70\.00.*30\.00[\s\S]*Spring.*yes.*g1/);
   expect(paths()).toEqual(['GET /customers/acme/credits']);
   expect(api.requests[0]?.query['at']).toBe('2024-04-01T00:00:00Z');

@@ -128,7 +128,9 @@ test('a period stands beside what it costs now; a version from a file is sent as
   expect(result).toMatchObject({ code: 0 });
   expect(api.requests[0]?.body).toContain('0.10000000000000000001');
   expect(sent()).toMatchObject({ price_book: { code: 'idea' }, customer_id: 'c1', period: '2024-01' });
-  expect(result.out).toMatch(/Costs now +118\.72 USD\nInvoiced +–\nWould cost +111\.06 USD \(does not compare\)/);
+  expect(result.out).toMatch(
+    /Costs now +118\.72 USD\nInvoiced +–\nWould cost +111\.06 USD \(does not compare\)\nDifference +–\n/,
+  );
   expect(result.out).toMatch(/api_calls.*118\.72.*111\.06.*-7\.66.*1234 × 0\.09/);
   expect(result.out).toContain('evaluated: UNPRICED_METER: seats');
 });

@@ -95,18 +95,20 @@ const first: ChargeExplanation = {
 
 const line = {
   line_item_id: 'line-1',
+  line_key: '{"meter":"api_calls","group":{"region":"eu"}}',
   line_number: 1,
   description: 'api_calls (region = eu)',
   amount: '205.00',
   charge_ids: [ids.first, ids.second],
 };
-const invoice: ExplainedInvoice & { corrects_invoice_id: string | null } = {
+const invoice: ExplainedInvoice = {
   ...{ invoice_id: 'inv-1', number: 'INV-000001', type: 'invoice', status: 'issued', currency: 'USD' },
   ...{ issued_at: '2024-02-01T01:00:00.000000Z', corrects_invoice_id: null, lines: [line] },
+  ...{ customer_id: 'cust_1', period: { name: '2024-01-01' }, chain_place: 1 },
 };
 const correction = {
   ...invoice,
-  ...{ invoice_id: 'inv-2', number: 'INV-000002', type: 'correction', corrects_invoice_id: 'inv-1' },
+  ...{ invoice_id: 'inv-2', number: 'INV-000002', type: 'correction', corrects_invoice_id: 'inv-1', chain_place: 2 },
   lines: [{ ...line, original_amount: '200.00', corrected_amount: '205.00', amount: '5.00', reason: 'late_usage' }],
 };
 
@@ -124,12 +126,13 @@ const all = {
   '/invoices/inv-1': invoice,
   '/invoices/INV-000001': invoice,
   '/invoices/INV-000002': correction,
+  '/invoices': { data: [correction, invoice], next_cursor: null },
 };
 
 test('a charge, word by word', async () => {
   serve(all);
   const { code, out, err } = await run(ids.second);
-  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect({ code, err }).toEqual({ code: 0, err: `All its events: reckoner charges events ${ids.second}\n` });
   expect(out).toMatchSnapshot();
   expect(readArithmetic(out)).toMatchObject({ together: '125.00' });
 });
@@ -161,6 +164,7 @@ test('--windows lists every window, --json is what the API answered', async () =
   const both = await run('INV-000001', '--json', '--verify');
   expect(JSON.parse(both.out)).toMatchObject({ line, charges: [{ charge_id: ids.first }, { charge_id: ids.second }] });
   expect(both.err).toContain('yes  charge');
+  expect(both.err).not.toContain('All its events');
 });
 
 test.each([
@@ -212,10 +216,25 @@ describe('what is not explained', () => {
   });
 
   test('a charge that was replaced is explained, and says first by which one', async () => {
-    serve({ ...all, [`/charges/${ids.before}`]: { ...charge, charge_id: ids.before } });
+    const unbilled = { ...charge, charge_id: ids.before, invoice_lines: [] };
+    serve({ ...all, [`/charges/${ids.before}`]: unbilled });
     expect((await run(ids.before)).out).toContain('! This charge does not hold any more. It has been replaced by');
-    serve({ ...all, [`/charges/${ids.before}`]: { ...charge, charge_id: ids.before, current_charge_ids: [] } });
+    serve({ ...all, [`/charges/${ids.before}`]: { ...unbilled, current_charge_ids: [] } });
     expect((await run(ids.before)).out).toContain('has no charge any more');
+  });
+
+  test('a charge that a correction replaced names the document and its difference', async () => {
+    const before = { ...charge, charge_id: ids.before, amount: '119.995' };
+    const billed = { ...invoice, lines: [{ ...line, amount: '200.00', charge_ids: [ids.first, ids.before] }] };
+    const voided = { ...correction, number: 'INV-000009', status: 'void', chain_place: 3 };
+    const documents = { '/invoices/inv-1': billed, '/invoices/INV-000001': billed };
+    const page = { data: [voided, correction, billed], next_cursor: null };
+    serve({ ...all, ...documents, [`/charges/${ids.before}`]: before, '/invoices': page });
+    const { out } = await run('INV-000001');
+    expect(out).toContain('! Corrected since by INV-000002 (+5.00).\n');
+    expect(out).toMatch(/The line: 200\.00 USD\nCorrected since by INV-000002 \(\+5\.00\)\.\n$/);
+    expect(out).not.toContain('does not hold');
+    expect((await run('INV-000002')).out).not.toContain('Corrected since');
   });
 
   test('what another program answers', async () => {
@@ -236,7 +255,7 @@ test('a conversion is printed, and stored text does nothing to the terminal', as
   const red = { region: 'eu\u001b[31m' };
   serve({ ...all, [`/charges/${ids.second}`]: { ...charge, group: red, calculation: { ...calculation, conversion } } });
   const { out } = await run(ids.second);
-  expect(out).toContain('1 EUR = 1.0842 USD, the rate of 2024-01-31 (ECB)');
+  expect(out).toContain('Conversion      1 EUR = 1.0842 USD (ECB, 31 January 2024)\n');
   expect(out).toContain('125.00 × 1.0842 = 135.525 USD, not rounded');
   expect(out).toMatch(/215\.53 {2}together/);
   expect(out).not.toContain('\u001b');
@@ -267,7 +286,11 @@ test('a rate is made again of what was published, of both legs, and a wrong one 
     });
     return run(ids.second, '--verify');
   };
-  expect(await verified(crossed)).toMatchObject({ code: 0 });
+  const right = await verified(crossed);
+  expect(right).toMatchObject({ code: 0 });
+  expect(right.out.replace(/\s+/g, ' ')).toContain(
+    '1 USD = 0.72 GBP = 0.9 / 1.25 (ECB: 1 EUR = 1.25 USD, 1 EUR = 0.9 GBP, 31 January 2024)',
+  );
   expect(await verified({ ...crossed, amount: '90.01' })).toMatchObject({ code: 1 });
   expect(await verified({ ...crossed, rate: '0.73', amount: '91.25' })).toMatchObject({ code: 1 });
   const elsewhere = await verified({ ...crossed, to: 'JPY' });
@@ -286,7 +309,9 @@ test('a rate that was divided for has 15 digits; a commitment in another currenc
   const { code, out } = await run(ids.second, '--verify');
   expect(code).toBe(0);
   expect(out).toContain('How the minimum commitment was worked out');
-  expect(out.replace(/\s+/g, ' ')).toContain('The agreed minimum is 100.00 EUR; at 0.333333333333333');
+  expect(out.replace(/\s+/g, ' ')).toContain(
+    'The agreed minimum is 100.00 EUR, rounded 33.33 USD: 1 EUR = 0.333333333333333 USD = 1 / 3 (ECB: 1 USD = 3 EUR, 31 January 2024).',
+  );
   expect(readArithmetic(out).together).toBe('23.33');
   const wrong = { ...own, commitment: { ...commitment, minimum: '33.35', lines: '10.02' } };
   serve({

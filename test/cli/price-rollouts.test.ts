@@ -108,6 +108,21 @@ test('compare starts a run and says where to look', async () => {
   expect(run.out).toContain('reckoner prices rollout status r-1');
 });
 
+test('compare --wait prints both amounts once they are there, or says that they are not', async () => {
+  const states = ['running', 'finished'];
+  api.answer(({ method, path }) => {
+    if (method === 'POST') return { status: 202, body: { evaluation_id: 'e-1' } };
+    return { body: path === '/price-book-evaluations/e-1' ? { status: states.shift() ?? 'running' } : answer };
+  });
+  const run = await rollout('compare', 'r-1', '--wait');
+  expect(sent()).toEqual({});
+  expect(run).toMatchObject({ code: 0, waits: [500] });
+  expect(run.out).toMatch(/e-1 \(finished\)[\s\S]*10\.00.*11\.50/);
+  const late = await rollout('compare', 'r-1', '--wait', '1');
+  expect(late).toMatchObject({ code: 1, waits: [500, 500] });
+  expect(late.err).toContain('still running after 1 s');
+});
+
 test('status of a rollout, and of one customer', async () => {
   answers('GET', '/price-rollouts/r-1', 200, answer);
   answers('GET', '/price-rollouts/r-1/customers/c1', 200, {
@@ -115,6 +130,8 @@ test('status of a rollout, and of one customer', async () => {
   });
   expect((await rollout('status', 'r-1')).out).toContain('e-1 (finished)');
   expect((await rollout('status', 'r-1', '--customer', 'c1')).out).toContain('TARGETING_MATCH');
+  answers('GET', '/price-rollouts/r-1/customers/c9', 200, { customer_id: 'c9', included: false, reason: 'DEFAULT' });
+  expect((await rollout('status', 'r-1', '--customer', 'c9')).out).toMatch(/Why +not included\n/);
 });
 
 test('list', async () => {

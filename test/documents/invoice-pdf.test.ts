@@ -97,7 +97,7 @@ describe('an invoice as a PDF', () => {
     });
     const text = (await pagesOf(sampleInvoice({ lines: [line, sampleLine()] }))).map(pageText).join(' ');
     const words = text.replace(/\s+/g, ' ');
-    expect(words).toContain('1 EUR = 1.0837 USD (ecb, 31 January 2024)');
+    expect(words).toContain('in EUR: 1000 × 0.10 1 EUR = 1.0837 USD (ECB, 31 January 2024)');
     expect(words).toContain(
       'Prices in another currency are converted to USD at the exchange rate shown with the line.',
     );

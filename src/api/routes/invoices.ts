@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { verifyInvoice } from '../../billing/verify-invoice.js';
 import { voidInvoice } from '../../billing/void-invoice.js';
+import type { InvoiceDocumentOptions } from '../../documents/invoice-content.js';
 import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
@@ -179,15 +180,22 @@ function requireIssued({ status, invoiceId }: Invoice): void {
 }
 
 /** The documents that a document names: by number and day on its print, not by id. */
+/** What the document shows of others: invoices that it corrects or replaces, and the grants that it draws on. */
 async function referencesOf(
-  { billing }: Pick<Storage, 'billing'>,
-  { correctsInvoiceId, replacesInvoiceId }: Invoice,
-): Promise<{ readonly correctedInvoice?: Invoice; readonly replacedInvoice?: Invoice }> {
+  { billing, credits }: Pick<Storage, 'billing' | 'credits'>,
+  { correctsInvoiceId, replacesInvoiceId, creditDraws }: Invoice,
+): Promise<InvoiceDocumentOptions> {
   const find = (id: string | null): Promise<Invoice | null> =>
     id === null ? Promise.resolve(null) : billing.findInvoice(id);
-  const [corrected, replaced] = await Promise.all([find(correctsInvoiceId), find(replacesInvoiceId)]);
+  const [corrected, replaced, ...grants] = await Promise.all([
+    find(correctsInvoiceId),
+    find(replacesInvoiceId),
+    ...creditDraws.map(({ grantId }) => credits.find(grantId)),
+  ]);
+  const names = grants.flatMap((grant) => (grant === null ? [] : [[grant.grantId, grant.name] as const]));
   return {
     ...(corrected !== null && { correctedInvoice: corrected }),
     ...(replaced !== null && { replacedInvoice: replaced }),
+    creditGrants: new Map(names),
   };
 }

@@ -207,8 +207,8 @@ export class PriceRolloutService {
         ? `Of no member does every period compare, so evaluation ${finished.evaluationId} shows nothing: look at the problems that it names.`
         : since[0] !== undefined
           ? `Evaluation ${since[0].evaluationId} of the members is still running.`
-          : `What the members would pay under both versions was not looked at since stage ${rollout.stages.length}: POST ${path}/comparison.`;
-    throw new DomainFailure('ROLLOUT_NOT_COMPARED', `${detail} To widen without it send "override": true.`);
+          : `What the members would pay under both versions was not looked at since stage ${rollout.stages.length}: reckoner prices rollout compare ${rollout.rolloutId} (POST ${path}/comparison).`;
+    throw new DomainFailure('ROLLOUT_NOT_COMPARED', `${detail} To widen without it: --override ("override": true).`);
   }
 
   private async candidateOf({ priceBookId }: StoredRollout): Promise<PriceBookVersion> {

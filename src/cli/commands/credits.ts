@@ -4,7 +4,7 @@ import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderFacts, renderTable } from '../output.js';
+import { column, printable, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
 import { instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
@@ -29,7 +29,9 @@ interface ListOptions extends PagingOptions {
 }
 
 const help = `
-Invoices of periods that end after --from and by --expires draw on a grant, the lowest priority first:
+Invoices of periods that end after --from and by --expires draw on a grant, the lowest priority first. --from is now
+unless said otherwise: for periods of the past, or an --expires of the past, say it. Between the two a period must end:
+--from 2024-03 --expires 2024-03-15 is drawn by no monthly period, --expires 2024-04 by March.
 
   reckoner credits grant --customer acme --amount 500.00 --currency USD --name "Spring package" --expires 2025-01-01
   reckoner credits balance acme
@@ -46,7 +48,11 @@ export function addCreditCommands(program: Command, dependencies: CliDependencie
     .requiredOption('--name <text>', 'what the grant is called')
     .option('--promotional', 'given away, not paid for')
     .option('--priority <number>', 'lower is drawn first, from 0 to 100; default 50', wholeNumber)
-    .option('--from <instant>', 'for periods that end after this instant (or day, or month, of UTC)', instantOrDay)
+    .option(
+      '--from <instant>',
+      'for periods that end after this instant (or day, or month, of UTC); default: now',
+      instantOrDay,
+    )
     .option('--expires <instant>', 'for periods that end by this instant (or day, or month, of UTC)', instantOrDay)
     .option('--roll-over-cap <decimal>', 'how much of the remainder goes on as a new grant')
     .option('--roll-over-validity <duration>', 'for how long, such as P90D')
@@ -157,7 +163,7 @@ function describeHistory(grant: JsonObject): string {
     [
       column('Drawn at', 'at'),
       column('Document', 'number'),
-      column('By', 'entry'),
+      column('Event', 'entry'),
       column('Amount', 'amount', 'right'),
     ],
     rowsOf(grant['draws']),
@@ -195,16 +201,20 @@ function describeBalance(answer: JsonObject): string {
       column('Currency', 'currency'),
       column('Left', 'balance', 'right'),
       column('Available', 'available', 'right'),
-      column('Prepaid', 'prepaid', 'right'),
-      column('Promotional', 'promotional', 'right'),
+      column('Available prepaid', 'prepaid', 'right'),
+      column('Available promotional', 'promotional', 'right'),
     ],
     rowsOf(answer['currencies']),
   );
-  const available: TableColumn = { header: 'Available', value: (grant) => (grant['available'] === true ? 'yes' : '') };
+  const available: TableColumn = {
+    header: 'May be drawn',
+    value: (grant) => (grant['available'] === true ? 'yes' : ''),
+  };
   const grants = renderTable([...columns, available, column('Grant id', 'grant_id')], rowsOf(answer['grants']));
   const facts = renderFacts([
     ['Customer', answer['customer_id']],
     ['Period ends', answer['at']],
   ]);
-  return [facts, balances, grants].join('\n');
+  const hint = `Used up, void or expired grants: reckoner credits list --customer ${printable(answer['customer_id'])}\n`;
+  return [facts, balances, grants, hint].join('\n');
 }

@@ -155,7 +155,7 @@ function describePeriod(answer: JsonObject): string {
     ['Costs now', amount('current')],
     ['Invoiced', amount('invoiced')],
     ['Would cost', answer['comparable'] === true ? amount('evaluated') : `${amount('evaluated')} (does not compare)`],
-    ['Difference', amount('difference')],
+    ['Difference', answer['comparable'] === true ? amount('difference') : '–'],
   ]);
   const lines = renderTable(
     [

@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import type { ChargeExplanation, ExplainedInvoice, ExplainedLine } from '../../explanation/charge-explanation.js';
 import { explainCharge } from '../../explanation/explain.js';
 import { explainLine } from '../../explanation/invoice-line.js';
-import type { LineOnInvoice } from '../../explanation/invoice-line.js';
+import type { CorrectionSince, LineOnInvoice } from '../../explanation/invoice-line.js';
 import { heading, wrapped } from '../../explanation/text.js';
 import { verifyCharge, verifyLine } from '../../explanation/verify.js';
 import type { Check } from '../../explanation/verify.js';
 import { ApiProblem, isObject } from '../api-client.js';
-import { contextOf, segment } from '../context.js';
+import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { CommandFailed } from '../terminal.js';
 
@@ -47,8 +47,12 @@ async function explain(id: string, options: ExplainOptions, context: CliContext)
     context.terminal.out(`${JSON.stringify(answer, null, 2)}\n`);
   } else {
     const allWindows = options.windows === true;
-    const charges = explained.charges.map((each) => explainCharge(each, { allWindows }));
+    const { lines } = explained;
+    const charges = explained.charges.map((each) => explainCharge(each, { allWindows, lines }));
     context.terminal.out([...charges, ...explained.lines.map(explainLine)].join('\n'));
+    // For whoever calls the command, and not part of what the customer is sent.
+    for (const { charge_id: id, calculation } of explained.charges)
+      if (calculation.source_events.count > 0) context.terminal.err(`All its events: reckoner charges events ${id}\n`);
   }
   if (options.verify === true) verify(explained, context);
 }
@@ -66,10 +70,7 @@ async function findCharge(context: CliContext, id: string): Promise<ChargeExplan
 const readCharge = (context: CliContext, id: string): Promise<ChargeExplanation> =>
   read<ChargeExplanation>(context, `/charges/${segment(id)}`, ['calculation', 'invoice_lines']);
 
-const readInvoice = (
-  context: CliContext,
-  id: string,
-): Promise<ExplainedInvoice & { corrects_invoice_id: string | null }> =>
+const readInvoice = (context: CliContext, id: string): Promise<ExplainedInvoice> =>
   read(context, `/invoices/${segment(id)}`, ['lines', 'number']);
 
 /** The API's contract says the rest; a proxy's page or another program's answer is none. */
@@ -109,7 +110,7 @@ async function ofInvoice(context: CliContext, id: string, { line: wanted }: Expl
   return { charges: on.charges, lines: [on] };
 }
 
-async function invoiceOrRefusal(context: CliContext, id: string): ReturnType<typeof readInvoice> {
+async function invoiceOrRefusal(context: CliContext, id: string): Promise<ExplainedInvoice> {
   try {
     return await readInvoice(context, id);
   } catch (error) {
@@ -136,7 +137,7 @@ function chooseLine({ number, lines }: ExplainedInvoice, wanted: string | undefi
 /** The line with all its charges. */
 async function onInvoice(
   context: CliContext,
-  invoice: Awaited<ReturnType<typeof readInvoice>>,
+  invoice: ExplainedInvoice,
   { line, known }: { readonly line: ExplainedLine; readonly known?: ChargeExplanation },
 ): Promise<LineOnInvoice> {
   const charges: ChargeExplanation[] = [];
@@ -145,7 +146,28 @@ async function onInvoice(
   }
   const { corrects_invoice_id: corrected } = invoice;
   const corrects = corrected === null ? null : (await readInvoice(context, corrected)).number;
-  return { invoice, line, charges, corrects };
+  const isCurrent = charges.every((charge) => charge.current_charge_ids.includes(charge.charge_id));
+  const correctedSince = isCurrent ? [] : await correctionsSince(context, invoice, line);
+  return { invoice, line, charges, corrects, correctedSince };
+}
+
+/** What has changed the line since, by corrections that stand. */
+async function correctionsSince(
+  context: CliContext,
+  invoice: ExplainedInvoice,
+  { line_key: key }: ExplainedLine,
+): Promise<readonly CorrectionSince[]> {
+  const query = { customer_id: invoice.customer_id, period: invoice.period.name, type: 'correction', limit: '100' };
+  const answer = await context.api.json('/invoices', { query });
+  const root = invoice.corrects_invoice_id ?? invoice.invoice_id;
+  const later = (rowsOf(answer) as unknown as readonly ExplainedInvoice[]).filter(
+    (other) => other.corrects_invoice_id === root && other.chain_place > invoice.chain_place && other.status !== 'void',
+  );
+  return [...later]
+    .sort((a, b) => a.chain_place - b.chain_place)
+    .flatMap(({ number, lines }) =>
+      lines.filter((own) => own.line_key === key).map(({ amount }) => ({ number, amount })),
+    );
 }
 
 /** On standard error with --json, so that what is printed stays JSON. */

@@ -4,7 +4,7 @@ import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { column, groupText, property, renderFacts, renderTable } from '../output.js';
+import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed } from '../terminal.js';
@@ -27,15 +27,17 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
   invoices
     .command('show')
     .description('an invoice with its lines')
-    .argument('<id>', 'invoice id')
+    .argument('<id>', 'invoice id or number')
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
-      context.print(await context.api.json(`/invoices/${segment(id)}`), describeInvoice);
+      const invoice = await context.api.json(`/invoices/${segment(id)}`);
+      const names = context.json ? noNames : await namesIn(context, invoice);
+      context.print(invoice, (answer) => describeInvoice(answer, names));
     });
   invoices
     .command('pdf')
     .description('save an invoice as a PDF')
-    .argument('<id>', 'invoice id')
+    .argument('<id>', 'invoice id or number')
     .option('-o, --output <file>', 'where to save it; - writes it to standard output (default: the invoice number)')
     .action(async (id: string, options: { output?: string }, command: Command) =>
       savePdf(id, options.output, { command, dependencies }),
@@ -52,7 +54,9 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
 
 async function voidInvoice(id: string, reason: string, context: CliContext): Promise<void> {
   const request = { method: 'POST', body: JSON.stringify({ reason }), idempotencyKey: newIdempotencyKey() } as const;
-  context.print(await context.api.json(`/invoices/${segment(id)}/void`, request), describeInvoice);
+  context.print(await context.api.json(`/invoices/${segment(id)}/void`, request), (answer) =>
+    describeInvoice(answer, noNames),
+  );
 }
 
 async function listInvoices(options: ListOptions, command: Command, dependencies: CliDependencies): Promise<void> {
@@ -66,8 +70,7 @@ async function listInvoices(options: ListOptions, command: Command, dependencies
         column('Number', 'number'),
         column('Type', 'type'),
         column('Customer', 'customer_id'),
-        column('From', 'period.from'),
-        column('To', 'period.to'),
+        { header: 'Period', value: ({ period }) => daysText(period) },
         column('Total', 'total', 'right'),
         column('', 'currency'),
         column('Status', 'status'),
@@ -79,7 +82,32 @@ async function listInvoices(options: ListOptions, command: Command, dependencies
   mentionNextPage(context, answer);
 }
 
-function describeInvoice(invoice: JsonObject): string {
+/** What an invoice only has the ids of. */
+interface Names {
+  readonly corrects: string | null;
+  /** By the id of the grant. */
+  readonly grants: ReadonlyMap<string, string>;
+}
+
+const noNames: Names = { corrects: null, grants: new Map() };
+
+async function namesIn({ api }: CliContext, invoice: unknown): Promise<Names> {
+  if (!isObject(invoice)) return noNames;
+  const nameAt = async (path: string, name: string): Promise<string | null> => {
+    const answer = await api.json(path);
+    return isObject(answer) && typeof answer[name] === 'string' ? answer[name] : null;
+  };
+  const { corrects_invoice_id: corrected } = invoice;
+  const corrects = typeof corrected === 'string' ? await nameAt(`/invoices/${segment(corrected)}`, 'number') : null;
+  const grants = new Map<string, string>();
+  for (const id of drawsIn(invoice).map(({ grant_id: id }) => String(id)))
+    grants.set(id, (await nameAt(`/credit-grants/${segment(id)}`, 'name')) ?? id);
+  return { corrects, grants };
+}
+
+const drawsIn = ({ credit_draws: draws }: JsonObject): readonly JsonObject[] => rowsOf(draws);
+
+function describeInvoice(invoice: JsonObject, names: Names): string {
   const read = (path: string): unknown => property(path)(invoice);
   const lines = (Array.isArray(invoice['lines']) ? invoice['lines'] : []).filter(isObject);
   const corrects = invoice['type'] !== 'invoice';
@@ -87,20 +115,24 @@ function describeInvoice(invoice: JsonObject): string {
     name.charAt(0).toUpperCase() + name.slice(1),
     `${String(invoice[name] ?? '')} ${String(invoice['currency'] ?? '')}`,
   ];
+  const drawn = drawsIn(invoice).map(({ grant_id: id, amount }) => {
+    const from = names.grants.get(String(id)) ?? String(id);
+    return [`  ${printable(from)}`, `${String(amount)} ${String(invoice['currency'] ?? '')}`] as const;
+  });
   return [
     renderFacts([
       ['Number', `${String(invoice['number'])} (${String(invoice['type'])}, ${String(invoice['status'])})`],
-      ...(corrects ? [['Corrects', invoice['corrects_invoice_id']] as const] : []),
+      ...(corrects ? [['Corrects', names.corrects ?? invoice['corrects_invoice_id']] as const] : []),
       ['Customer', `${String(invoice['customer_id'])}  ${String(read('buyer.name') ?? '')}`],
-      ['Period', `${String(read('period.from'))} to ${String(read('period.to'))}`],
-      ['Issued', invoice['issued_at']],
-      ['Due', invoice['due_at']],
+      ['Period', `${daysText(invoice['period'])} (${String(read('period.time_zone'))})`],
+      ['Issued', dayText(invoice['issued_at'], read('period.time_zone'))],
+      ['Due', dayText(invoice['due_at'], read('period.time_zone'))],
     ]),
     renderTable(
       [
         column('Line', 'description'),
         { header: 'Group', value: (line) => groupText(line['group']) },
-        column('Calculation', 'calculation.formula'),
+        { header: 'Calculation', value: (line) => formulaText(property('calculation.formula')(line)) },
         column('Quantity', 'quantity', 'right'),
         ...(corrects
           ? [column('Original', 'original_amount', 'right'), column('Corrected', 'corrected_amount', 'right')]
@@ -109,8 +141,18 @@ function describeInvoice(invoice: JsonObject): string {
       ],
       lines,
     ),
-    renderFacts([money('subtotal'), money('credits'), money('tax'), money('total')]),
+    renderFacts([money('subtotal'), money('credits'), ...drawn, money('tax'), money('total')]),
   ].join('\n');
+}
+
+/** Units are included once a period: what a later price repeats of it is left out. */
+function formulaText(formula: unknown): string {
+  const said = new Set<string>();
+  return printable(formula).replace(/ \(\S+ included\)/g, (words) => {
+    if (said.has(words)) return '';
+    said.add(words);
+    return words;
+  });
 }
 
 async function savePdf(

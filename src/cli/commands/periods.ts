@@ -3,7 +3,7 @@ import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, groupText, property, renderFacts, renderObject, renderTable } from '../output.js';
+import { column, daysText, groupText, lineName, property, renderFacts, renderObject, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed, UsageError } from '../terminal.js';
@@ -61,8 +61,7 @@ async function listPeriods(customer: string, options: PagingOptions, context: Cl
   const answer = await context.api.json('/billing-periods', { query });
   const columns = [
     column('Period', 'period'),
-    column('From', 'from'),
-    column('To', 'to'),
+    { header: 'Days', value: daysText } as const,
     column('Stage', 'stage'),
     column('Invoice id', 'invoice_id'),
     {
@@ -106,7 +105,7 @@ function describeUsage(usage: JsonObject): string {
   return [
     renderFacts([
       ['Customer', usage['customer_id']],
-      ['Period', `${String(read('period.from'))} to ${String(read('period.to'))}`],
+      ['Period', daysText(usage['period'])],
       ['As of', `${String(usage['as_of'])} (${String(usage['finality'])})`],
     ]),
     renderTable(
@@ -121,7 +120,7 @@ function describeUsage(usage: JsonObject): string {
     ),
     renderTable(
       [
-        column('Would cost', 'meter'),
+        { header: 'Would cost', value: lineName },
         { header: 'Group', value: (row) => groupText(row['group']) },
         column('Calculation', 'formula'),
         column('Amount', 'amount', 'right'),

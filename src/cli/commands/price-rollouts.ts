@@ -6,9 +6,9 @@ import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { column, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
-import { UsageError } from '../terminal.js';
+import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
 
 interface DecisionOptions {
@@ -24,6 +24,14 @@ interface WidenOptions extends DecisionOptions {
 interface StartOptions extends DecisionOptions {
   readonly canary: readonly string[];
 }
+
+interface CompareOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly wait?: number | true;
+}
+
+const waitSeconds = 60;
 
 export function addRolloutCommands(prices: Command, dependencies: CliDependencies): void {
   const rollout = prices.command('rollout').description('give a price to some customers first');
@@ -60,15 +68,10 @@ export function addRolloutCommands(prices: Command, dependencies: CliDependencie
     .argument('<id>', 'rollout id')
     .option('--from <instant>', 'only periods that end after this instant (or day, or month, of UTC)', instantOrDay)
     .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay)
-    .action(async (id: string, options: { readonly from?: string; readonly to?: string }, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const request = { method: 'POST', body: JSON.stringify(options), idempotencyKey: newIdempotencyKey() } as const;
-      const answer = await context.api.json(`/price-rollouts/${segment(id)}/comparison`, request);
-      context.print(
-        answer,
-        () => `${String(objectOf(answer)['evaluation_id'])}\nSee \`reckoner prices rollout status ${id}\`.\n`,
-      );
-    });
+    .option('--wait [seconds]', `wait for the comparison, ${waitSeconds} seconds unless said otherwise`, wholeNumber)
+    .action(async (id: string, options: CompareOptions, command: Command) =>
+      compare(id, options, contextOf(command, dependencies)),
+    );
   decision(rollout.command('widen'))
     .description('include more customers; a percentage, and all, after a comparison')
     .argument('<id>', 'rollout id')
@@ -94,6 +97,31 @@ export function addRolloutCommands(prices: Command, dependencies: CliDependencie
         await send(contextOf(command, dependencies), path, decided(options));
       });
   }
+}
+
+async function compare(id: string, { wait, ...span }: CompareOptions, context: CliContext): Promise<void> {
+  const path = `/price-rollouts/${segment(id)}`;
+  const request = { method: 'POST', body: JSON.stringify(span), idempotencyKey: newIdempotencyKey() } as const;
+  const answer = await context.api.json(`${path}/comparison`, request);
+  const evaluation = String(objectOf(answer)['evaluation_id']);
+  if (wait === undefined) {
+    context.print(answer, () => `${evaluation}\nSee \`reckoner prices rollout status ${id}\`.\n`);
+    return;
+  }
+  const seconds = wait === true ? waitSeconds : wait;
+  const deadline = context.clock() + seconds * 1_000;
+  const isFinished = async (): Promise<boolean> => {
+    const run = await context.api.json(`/price-book-evaluations/${segment(evaluation)}`);
+    return objectOf(run)['status'] === 'finished';
+  };
+  let finished = await isFinished();
+  while (!finished && context.clock() < deadline) {
+    await context.sleep(500);
+    finished = await isFinished();
+  }
+  context.print(await context.api.json(path), describe);
+  if (!finished)
+    throw new CommandFailed(`still running after ${seconds} s; see \`reckoner prices rollout status ${id}\``);
 }
 
 const decided = ({ reason, from }: DecisionOptions): object => ({
@@ -179,7 +207,7 @@ function describeMember(member: JsonObject): string {
     ['Customer', member['customer_id']],
     ['Has the candidate', member['included'] === true ? 'yes' : 'no'],
     ['Version', member['version'] ?? '–'],
-    ['Why', member['reason']],
+    ['Why', member['reason'] === 'DEFAULT' ? 'not included' : member['reason']],
     ['Since', member['since'] ?? '–'],
     ['Until', member['until'] ?? '–'],
     ['Stage', member['stage'] ?? '–'],

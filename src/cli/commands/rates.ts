@@ -66,10 +66,15 @@ async function importRates(file: string, given: string | undefined, context: Cli
       ['Added', counts.added],
       ['Changed', counts.changed],
       ['Known already', counts.unchanged],
-      ['Left out', leftOut.length === 0 ? none : `${leftOut.join(', ')}: no current currencies`],
+      ['Left out', leftOut.length === 0 ? none : leftOutText(leftOut)],
     ]),
   );
 }
+
+const leftOutText = (codes: readonly string[]): string =>
+  codes.length === 1
+    ? `${String(codes[0])}: it is no current currency`
+    : `${codes.join(', ')}: they are no current currencies`;
 
 function inFile(file: string): ReturnType<typeof readRates> {
   let text: string;
@@ -82,7 +87,8 @@ function inFile(file: string): ReturnType<typeof readRates> {
     return readRates(text);
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
-    throw new CommandFailed(`${file}: ${error.message}. Nothing was imported.`);
+    const sentence = error.message.endsWith('.') ? error.message : `${error.message}.`;
+    throw new CommandFailed(`${file}: ${sentence} Nothing was imported.`);
   }
 }
 

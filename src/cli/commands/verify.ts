@@ -4,7 +4,7 @@ import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, segment } from '../context.js';
 import type { CliDependencies } from '../context.js';
-import { column, groupText, property, renderFacts, renderTable } from '../output.js';
+import { column, groupText, lineName, property, renderFacts, renderTable } from '../output.js';
 import { CommandFailed } from '../terminal.js';
 
 export function addVerifyCommand(program: Command, dependencies: CliDependencies): void {
@@ -53,14 +53,14 @@ function describe(verification: JsonObject): string {
 function lineTable(verification: JsonObject): string {
   const sum = (name: string, label: string): JsonObject => {
     const compared = verification[name];
-    return { line_key: label, ...(isObject(compared) ? compared : {}) };
+    return { description: label, ...(isObject(compared) ? compared : {}) };
   };
   const isNothing = (amount: unknown): boolean => Number(amount) === 0;
   const { expected, found } = sum('credits', '');
   const credits = isNothing(expected) && isNothing(found) ? [] : [sum('credits', 'Credits drawn')];
   return renderTable(
     [
-      { header: 'Line', value: ({ meter, line_key: key }) => meter ?? key },
+      { header: 'Line', value: lineName },
       { header: 'Group', value: ({ group }) => groupText(group) },
       column('Quantity', 'found_quantity', 'right'),
       column('Expected', 'expected', 'right'),

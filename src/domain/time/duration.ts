@@ -1,4 +1,5 @@
 import { DomainFailure } from '../failure.js';
+import { typeName } from '../type-name.js';
 
 /** About ten years: longer waits are mistakes, and sums with an instant stay far below 2^53 ms. */
 export const durationMsMax = 3660 * 86_400_000;
@@ -24,7 +25,7 @@ export function parseDuration(text: unknown, pointer?: string): number {
 }
 
 function invalid(text: unknown, pointer: string | undefined): DomainFailure {
-  const shown = typeof text === 'string' ? `"${text.slice(0, 40)}"` : `a ${typeof text}`;
+  const shown = typeof text === 'string' ? `"${text.slice(0, 40)}"` : typeName(text);
   const detail = `Expected an ISO 8601 duration in weeks, days, hours, minutes or seconds, up to ten years, such as "PT1H" or "P1D", and got ${shown}.`;
   return new DomainFailure('INVALID_DURATION', detail, pointer);
 }

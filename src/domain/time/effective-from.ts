@@ -14,6 +14,10 @@ export const isLocalDate = (value: string): value is LocalDate => /^\d{4}-\d{2}-
  */
 export function parseEffectiveFrom(text: string, pointer: string): Instant | LocalDate {
   if (isLocalDate(text)) return parseLocalDate(text, pointer);
+  if (/^\d{4}-\d{2}$/.test(text)) {
+    const detail = `"${text}" is a month: give a full hour of UTC ("${text}-01T00:00:00Z"), or a local date ("${text}-01", midnight in each customer's zone).`;
+    throw new DomainFailure('INVALID_INSTANT', detail, pointer);
+  }
   return parseAlignedInstant(text, pointer);
 }
 

@@ -7,6 +7,7 @@ import { compareText } from '../compare-text.js';
 import { DomainFailure, invariant } from '../failure.js';
 import type { Instant } from '../values.js';
 import { civilFromDays, daysInMonth, daysSinceEpoch } from './civil.js';
+import { typeName } from '../type-name.js';
 
 export const msPerHour = 3_600_000;
 
@@ -109,7 +110,7 @@ function readOffset(text: string, at: number): number {
 }
 
 function invalid(text: unknown, pointer: string | undefined): DomainFailure {
-  const shown = typeof text === 'string' ? `"${text.slice(0, textLengthMax)}"` : `a ${typeof text}`;
+  const shown = typeof text === 'string' ? `"${text.slice(0, textLengthMax)}"` : typeName(text);
   return new DomainFailure(
     'INVALID_INSTANT',
     `Expected an RFC 3339 date-time between 1970 and 9998, such as "2024-01-15T10:00:00Z", and got ${shown}.`,

@@ -2,6 +2,7 @@
 import { DomainFailure, type FailureCode } from '../failure.js';
 import type { LocalDate } from '../values.js';
 import { type CivilDate, civilFromDays, daysInMonth, daysSinceEpoch } from './civil.js';
+import { typeName } from '../type-name.js';
 
 const dateText = /^(\d{4})-(\d\d)(?:-(\d\d))?$/;
 
@@ -47,7 +48,7 @@ function invalid(
   expected: string,
   given: { text: unknown; pointer: string | undefined },
 ): DomainFailure {
-  const shown = typeof given.text === 'string' ? `"${given.text.slice(0, 40)}"` : `a ${typeof given.text}`;
+  const shown = typeof given.text === 'string' ? `"${given.text.slice(0, 40)}"` : typeName(given.text);
   return new DomainFailure(code, `Expected ${expected}, and got ${shown}.`, given.pointer);
 }
 
