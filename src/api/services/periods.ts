@@ -61,7 +61,10 @@ export class PeriodService {
     );
   }
 
-  /** From `billing_from` on every period exists; before it those with usage, and those that were invoiced all the same. */
+  /**
+   * From `billing_from` on every period exists; before it those with usage, those that were invoiced all the same, and the
+   * opening period: asking about it does not make it, but once it is there it is to be seen and closed.
+   */
   private async exists(customer: Customer, name: LocalDate, { from, to }: Interval): Promise<boolean> {
     const { ledger, periods } = this.deps.storage;
     const { customerId } = customer;
