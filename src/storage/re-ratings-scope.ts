@@ -2,7 +2,7 @@
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql, lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import type { Instant, Interval, LocalDate } from '../domain/values.js';
+import type { Instant, LocalDate } from '../domain/values.js';
 import type { PeriodKeyOf, PinnedPeriod, ReRatingScope, ResolvedScope } from './types.js';
 
 /** A refusal names so many. */
