@@ -35,7 +35,11 @@ export function addEvaluationCommands(program: Command, dependencies: CliDepende
     .description('what quantities, or real usage, would cost under a price book version')
     .option('-f, --file <file>', 'JSON file with a whole version, which is not stored; - reads standard input')
     .option('--price-book <code@version>', 'price by this version of a price book')
-    .option('--quantity <meter=quantity>', 'a quantity to price; may be repeated', collected)
+    .option(
+      '--quantity <meter=quantity>',
+      'a quantity to price, of a group as egress[region=eu]=100; may be repeated; for a percentage each one is an event',
+      collected,
+    )
     .option('--customer <id>', "a customer's real usage; may be repeated", collected)
     .option('--period <period>', 'with one --customer: this billing period, answered at once')
     .option('--all', "all customers' real usage")
@@ -122,9 +126,25 @@ function priceBookOf({ file, priceBook }: EvaluateOptions): string {
 
 function quantityOf(text: string): object {
   const at = text.lastIndexOf('=');
-  if (at < 1 || at === text.length - 1)
-    throw new UsageError(`--quantity is a meter and a number, such as api_calls=1234; got "${text}"`);
-  return { meter: text.slice(0, at), quantity: text.slice(at + 1) };
+  if (at < 1 || at === text.length - 1 || text.endsWith(']'))
+    throw new UsageError(
+      `--quantity is a meter and a number, such as api_calls=1234 or egress[region=eu]=100; got "${text}"`,
+    );
+  const quantity = text.slice(at + 1);
+  const [, meter = '', inside] = /^([^[]+)\[(.*)\]$/.exec(text.slice(0, at)) ?? [];
+  return inside === undefined
+    ? { meter: text.slice(0, at), quantity }
+    : { meter, group: groupOf(inside, text), quantity };
+}
+
+/** `region=eu,tier=std`; a value may contain "=", but no comma. */
+function groupOf(inside: string, text: string): Readonly<Record<string, string>> {
+  const entries = inside.split(',').map((part) => {
+    const at = part.indexOf('=');
+    if (at < 1) throw new UsageError(`a group is written as [property=value,…]; got "${text}"`);
+    return [part.slice(0, at), part.slice(at + 1)] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 const lineColumns: readonly TableColumn[] = [
