@@ -8,6 +8,7 @@ import { column, groupText, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
 import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { quantityOf } from '../quantity.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
 import { addRolloutCommands } from './price-rollouts.js';
@@ -122,29 +123,6 @@ function priceBookOf({ file, priceBook }: EvaluateOptions): string {
   const [content = '', ...more] = objectsInFile(file);
   if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
   return content;
-}
-
-function quantityOf(text: string): object {
-  const at = text.lastIndexOf('=');
-  if (at < 1 || at === text.length - 1 || text.endsWith(']'))
-    throw new UsageError(
-      `--quantity is a meter and a number, such as api_calls=1234 or egress[region=eu]=100; got "${text}"`,
-    );
-  const quantity = text.slice(at + 1);
-  const [, meter = '', inside] = /^([^[]+)\[(.*)\]$/.exec(text.slice(0, at)) ?? [];
-  return inside === undefined
-    ? { meter: text.slice(0, at), quantity }
-    : { meter, group: groupOf(inside, text), quantity };
-}
-
-/** `region=eu,tier=std`; a value may contain "=", but no comma. */
-function groupOf(inside: string, text: string): Readonly<Record<string, string>> {
-  const entries = inside.split(',').map((part) => {
-    const at = part.indexOf('=');
-    if (at < 1) throw new UsageError(`a group is written as [property=value,…]; got "${text}"`);
-    return [part.slice(0, at), part.slice(at + 1)] as const;
-  });
-  return Object.fromEntries(entries);
 }
 
 const lineColumns: readonly TableColumn[] = [
