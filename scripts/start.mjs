@@ -26,7 +26,8 @@ main(async () => {
   await ensureInstalled();
   await ensureBuilt();
   // Imported only now: these need the installed packages when they work.
-  const { clearLeftOvers, createStack, removeStackData, requireTemporal } = await import('./lib/stack.mjs');
+  const { clearLeftOvers, createStack, removeStackData, requireTemporal, urlToExport } =
+    await import('./lib/stack.mjs');
   await clearLeftOvers(dataDir);
   if (options.fresh) {
     removeStackData(dataDir);
@@ -54,7 +55,7 @@ main(async () => {
     await ending.quietly(stack);
     throw error;
   }
-  showAddresses(stack, begun);
+  showAddresses(stack, { begun, toExport: urlToExport(stack.apiUrl) });
 });
 
 const described = {
@@ -177,9 +178,10 @@ async function showExample(stack) {
   }
 }
 
-function showAddresses(stack, begun) {
+function showAddresses(stack, { begun, toExport }) {
   say(`\n  API docs     ${cyan(`${stack.apiUrl}/docs`)}`);
   if (stack.uiUrl !== null) say(`  Temporal UI  ${cyan(stack.uiUrl)}`);
+  if (toExport !== null) say(`\n  The command line and the examples look elsewhere by themselves: ${cyan(toExport)}`);
   say(
     `\nReady after ${seconds(begun)}. ${dim(`Logs: ${relative(root, join(stack.dataDir, 'logs'))}. Ctrl-C stops everything.`)}`,
   );

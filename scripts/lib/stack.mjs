@@ -23,6 +23,15 @@ export const localSettings = {
   RECKONER_SELLER_ADDRESS: '1 Example Street, Example City',
 };
 
+/** The settings of a local stack under those that are given: the example's address is not another seller's. */
+export function settingsUnder(given) {
+  const { RECKONER_SELLER_ADDRESS: address, ...others } = localSettings;
+  return { ...others, ...(!given.RECKONER_SELLER_NAME && { RECKONER_SELLER_ADDRESS: address }), ...given };
+}
+
+/** What the command line has to be told when the API is not where it looks by itself; else null. */
+export const urlToExport = (apiUrl) => (apiUrl === 'http://127.0.0.1:8080' ? null : `export RECKONER_URL=${apiUrl}`);
+
 const program = join(root, 'dist', 'main.js');
 /**
  * Events live for the length of a commit. With V8's 16 MiB for young objects many are moved to the old ones before they die;
@@ -115,7 +124,7 @@ class Stack {
     this.dynamicConfig = dynamicConfig;
     this.onDeath = onDeath;
     this.onStarted = onStarted;
-    this.env = { ...bareEnvironment(), ...localSettings, ...env };
+    this.env = { ...bareEnvironment(), ...settingsUnder(env) };
     this.databaseUrl = this.env.DATABASE_URL || '';
     this.external = { postgres: Boolean(this.env.DATABASE_URL), temporal: Boolean(this.env.TEMPORAL_ADDRESS) };
     this.temporalAddress = this.env.TEMPORAL_ADDRESS || `127.0.0.1:${ports.temporal}`;

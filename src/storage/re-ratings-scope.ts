@@ -2,8 +2,8 @@
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql, lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import type { Instant, Interval, LocalDate } from '../domain/values.js';
-import type { PeriodKeyOf, ReRatingScope, ResolvedScope } from './types.js';
+import type { Instant, LocalDate } from '../domain/values.js';
+import type { PeriodKeyOf, PinnedPeriod, ReRatingScope, ResolvedScope } from './types.js';
 
 /** A refusal names so many. */
 const examplesMax = 5;
@@ -56,12 +56,12 @@ export async function resolveScope(
 }
 
 /** Wherever the pins name the version: by segment of the period, and by meter and segment. */
-export async function pinnedTo(db: Database, priceBookId: string): Promise<readonly (PeriodKeyOf & Interval)[]> {
+export async function pinnedTo(db: Database, priceBookId: string): Promise<readonly PinnedPeriod[]> {
   const { rows } = await db.pool.query<PinnedRow>(
     `WITH last AS (
       SELECT DISTINCT ON (customer_id, period) customer_id, period, pinned_versions
       FROM period_ratings ORDER BY customer_id, period, sequence DESC)
-    SELECT l.customer_id, l.period, p.period_start, p.period_end
+    SELECT l.customer_id, l.period, p.period_start, p.period_end, p.time_zone
     FROM last l JOIN billing_periods p USING (customer_id, period)
     CROSS JOIN LATERAL (${lastOriginalSql('l.customer_id', 'l.period')}) AS i
     WHERE NOT i.voided AND jsonb_path_query_array(l.pinned_versions, '$.**.price_book_id') ? $1
@@ -73,6 +73,7 @@ export async function pinnedTo(db: Database, priceBookId: string): Promise<reado
     period: row.period,
     from: row.period_start,
     to: row.period_end,
+    timeZone: row.time_zone,
   }));
 }
 
@@ -81,6 +82,7 @@ interface PinnedRow {
   readonly period: LocalDate;
   readonly period_start: Instant;
   readonly period_end: Instant;
+  readonly time_zone: string;
 }
 
 /** By customer and time, for a table with the columns of a period. */

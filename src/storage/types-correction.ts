@@ -147,11 +147,15 @@ export interface ReRatingSummary {
   readonly corrected: number;
 }
 
+export interface PinnedPeriod extends PeriodKeyOf, Interval {
+  readonly timeZone: string;
+}
+
 export interface ReRatingStore {
   /** @param pinnedTo only periods whose pins name a version of this price book; null: all */
   resolveScope(scope: ReRatingScope, pinnedTo: string | null): Promise<ResolvedScope>;
   /** Invoiced periods whose last rating pins this version, in order of customer and time; void ones are left out. */
-  pinnedTo(priceBookId: string): Promise<readonly (PeriodKeyOf & Interval)[]>;
+  pinnedTo(priceBookId: string): Promise<readonly PinnedPeriod[]>;
   /**
    * Stores the re-rating, its targets and its first transition (`comparing`) in one transaction. `created` false: the same
    * id was stored before, nothing is changed.

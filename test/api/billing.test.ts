@@ -260,8 +260,8 @@ describe('the invoice', () => {
     const { data: balance } = await api.expect(200, 'GET', '/ledger/trial-balance');
     expect(balance).toEqual(
       expect.arrayContaining([
-        { account: 'accounts_receivable', currency: 'USD', debit: '118.72', credit: '0', balance: '118.72' },
-        { account: 'revenue', currency: 'USD', debit: '0', credit: '118.72', balance: '-118.72' },
+        { account: 'accounts_receivable', currency: 'USD', debit: '118.72', credit: '0.00', balance: '118.72' },
+        { account: 'revenue', currency: 'USD', debit: '0.00', credit: '118.72', balance: '-118.72' },
       ]),
     );
   });

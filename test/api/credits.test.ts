@@ -73,8 +73,20 @@ test('a grant is shown as it was given, with its journal entry', async () => {
     ['promotional_credit', 5],
   ]);
   expect(await api.all('/ledger/entries?customer_id=cust_1')).toMatchObject([
-    { source_document: `credit-grant/${id}`, invoice_id: null },
+    {
+      source_document: `credit-grant/${id}`,
+      invoice_id: null,
+      // Whatever its sign, an amount has all digits of its currency.
+      postings: expect.arrayContaining([
+        expect.objectContaining({ amount: '5.00' }),
+        expect.objectContaining({ amount: '-5.00' }),
+      ]),
+    },
   ]);
+  const { data: trial } = await api.expect(200, 'GET', '/ledger/trial-balance');
+  expect(trial).toContainEqual(
+    expect.objectContaining({ account: 'promotional_credit', debit: '5.00', credit: '0.00', balance: '5.00' }),
+  );
 });
 
 test('by default it is prepaid, of priority 50, from now on, for ever', async () => {

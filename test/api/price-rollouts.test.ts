@@ -167,7 +167,7 @@ describe('a rollback', () => {
       ['cust_1', '2.00'],
       ['cust_2', '1.00'],
     ]);
-    const answer = await scene.rollBack(id, '2024-02-01T00:00:00Z');
+    const answer = await scene.rollBack(id, '2024-01-31T00:00:00Z');
     expect(answer).toMatchObject({ state: 'rolled_back', members: 0 });
     expect(offerOf(answer)).toEqual({
       periods: 1,
@@ -194,8 +194,8 @@ describe('a rollback', () => {
     expect(await totals('invoice')).toHaveLength(2);
     expect(await scene.costOf('cust_1')).toBe('2.00');
     expect(await scene.costOf('cust_1', '2024-02')).toBe('1.00');
-    expect(await scene.versionOf('cust_1', '2024-01-31T23:00:00Z')).toBe('v2');
-    expect(await scene.versionOf('cust_1', '2024-02-01T00:00:00Z')).toBe('v1');
+    expect(await scene.versionOf('cust_1', '2024-01-30T23:00:00Z')).toBe('v2');
+    expect(await scene.versionOf('cust_1', '2024-01-31T00:00:00Z')).toBe('v1');
 
     for (const body of offerOf(answer).re_ratings) await api.expect(202, 'POST', '/re-ratings', body);
     expect(await totals('credit_note')).toEqual([['cust_1', '-1.00']]);
@@ -215,9 +215,39 @@ describe('a rollback', () => {
     expect((await api.all('/invoices')).map(({ total }) => total)).toEqual(['2.10']);
     const {
       re_ratings: [offered],
-    } = offerOf(await scene.rollBack(id, '2024-03-11T00:00:00Z'));
+    } = offerOf(await scene.rollBack(id, '2024-01-31T23:00:00Z'));
     await api.expect(202, 'POST', '/re-ratings', offered);
     expect((await api.all('/invoices?type=credit_note')).map(({ total }) => total)).toEqual(['-1.00']);
+  });
+
+  test('offers only what ends after its date, which is midnight in the customer’s zone', async () => {
+    await api.expect(201, 'PUT', '/customers/cust_3', { ...exampleCustomer, time_zone: 'America/New_York' });
+    const id = await scene.begun({ customers: ['cust_1', 'cust_3'] });
+    for (const customer of ['cust_1', 'cust_3']) {
+      for (const month of ['2024-01', '2024-02']) {
+        await scene.use(customer, 10, month);
+        await scene.close(customer, month);
+      }
+    }
+    const offer = offerOf(await scene.rollBack(id, '2024-02-01'));
+    expect(offer).toMatchObject({
+      periods: 2,
+      examples: [
+        { customer_id: 'cust_1', period: '2024-02-01' },
+        { customer_id: 'cust_3', period: '2024-02-01' },
+      ],
+    });
+    expect(offerOf(await api.expect(200, 'GET', `/price-rollouts/${id}`))).toEqual(offer);
+    const [finding] = await api.all('/findings?code=PRICE_CORRECTION_OFFERED');
+    expect(finding?.['detail']).not.toContain('2024-01-01');
+  });
+
+  test('from a date after all that is issued offers nothing', async () => {
+    await scene.use('cust_1');
+    const id = await scene.begun();
+    await scene.close('cust_1');
+    expect(offerOf(await scene.rollBack(id, '2024-02-01'))).toEqual({ periods: 0, examples: [], re_ratings: [] });
+    expect(await api.all('/findings?code=PRICE_CORRECTION_OFFERED')).toEqual([]);
   });
 
   test('is the end of it; also after all, where it restores the version before for everybody', async () => {

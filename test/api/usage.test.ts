@@ -1,5 +1,6 @@
 /** Before a period is closed: live usage, what it would cost, where the period is. */
-import { callEvent, exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
+import type { Instant } from '../../src/domain/values.js';
+import { callEvent, exampleCalls, exampleCustomer, examplePriceBook, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -150,6 +151,33 @@ describe('before the period is closed', () => {
       callEvent('old', { customer_id: 'fresh', event_time: '2023-05-10T00:00:00Z' }),
     ]);
     expect(await api.expect(200, 'GET', '/billing-periods/fresh/2023-05')).toMatchObject({ period: '2023-05-01' });
+  });
+
+  test('the opening period, once it is there, is seen and closed like any other', async () => {
+    await api.expect(201, 'POST', '/price-books', {
+      ...examplePriceBook,
+      code: 'advance',
+      prices: [{ model: 'fixed', name: 'Platform fee', amount: '30.00', billed: 'in_advance' }],
+    });
+    await api.expect(201, 'PUT', '/customers/opening', {
+      ...exampleCustomer,
+      price_book: 'advance',
+      billing_from: '2024-02-01',
+    });
+    await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/billing-periods/opening/2024-01');
+    // As the workflow of the first period makes it.
+    const at = '2024-01-31T23:59:59.000000Z' as Instant;
+    await api.storage.periods.periodAt('opening', at);
+    expect(await api.expect(200, 'GET', '/billing-periods/opening/2024-01')).toMatchObject({ stage: 'closing' });
+    expect(await api.expect(200, 'GET', '/customers/opening/usage?period=2024-01')).toMatchObject({
+      cost: { total: '30.00' },
+    });
+    expect(await api.expect(202, 'POST', '/billing-periods/opening/2024-01/close')).toMatchObject({
+      stage: 'invoiced',
+    });
+    // The one before it was stored by nobody's wish to bill it.
+    await api.storage.periods.periodAt('opening', '2023-12-31T23:59:59.000000Z' as Instant);
+    await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/billing-periods/opening/2023-12');
   });
 
   test.each([

@@ -96,6 +96,20 @@ test('quantities are answered with lines, formula and total; what has no price i
   expect(result.out).toContain('UNPRICED_METER: nothing prices it');
 });
 
+test('a quantity may be of a group', async () => {
+  api.answer(() => ({ body: { price_book: priceBook, currency: 'USD', total: '0.00', lines: [], problems: [] } }));
+  const quantities = ['egress[region=eu]=100', 'egress[region=us,path=a=b]=2', 'odd[name=3'];
+  const result = await evaluate(...named, ...quantities.flatMap((text) => ['--quantity', text]));
+  expect(result).toMatchObject({ code: 0 });
+  expect(sent()).toMatchObject({
+    quantities: [
+      { meter: 'egress', group: { region: 'eu' }, quantity: '100' },
+      { meter: 'egress', group: { region: 'us', path: 'a=b' }, quantity: '2' },
+      { meter: 'odd[name', quantity: '3' },
+    ],
+  });
+});
+
 test('a period stands beside what it costs now; a version from a file is sent as it is written', async () => {
   const file = join(folder, 'draft.json');
   writeFileSync(file, '{"code": "idea", "prices": [{"unit_price": 0.10000000000000000001}]}');
@@ -177,6 +191,9 @@ test.each([
   [[...named, '--file', 'x.json', '--all']],
   [[...named, '--all', '--customer', 'c']],
   [[...named, '--quantity', 'api_calls']],
+  [[...named, '--quantity', 'egress[region=eu]']],
+  [[...named, '--quantity', 'egress[eu]=100']],
+  [[...named, '--quantity', 'egress[]=100']],
   [[...named, '--all', '--period', '2024-01']],
   [[...named, '--customer', 'a', '--customer', 'b', '--period', '2024-01']],
   [[...named, '--quantity', 'a=1', '--from', '2024-01']],

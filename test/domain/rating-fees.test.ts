@@ -359,6 +359,18 @@ describe('what the wire says', () => {
       'VALIDATION_FAILED',
       '/prices/0/model',
     ]);
+    const rate = (text: string): object => ({ meter: 'calls', model: 'percentage', rate: text });
+    expect(refusal(fee(), rate('1.3'))).toEqual(['VALIDATION_FAILED', '/prices/1/rate']);
+    expect(refusal(rate('1'))).toBeNull();
+    const tiers = [
+      { up_to: '10', rate: '0.9' },
+      { up_to: null, rate: '2' },
+    ];
+    expect(refusal({ meter: 'calls', model: 'graduated_percentage', tiers })).toEqual([
+      'VALIDATION_FAILED',
+      '/prices/0/tiers/1/rate',
+    ]);
+    expect(parsePriceBook(wire([rate('1.3')])).prices).toMatchObject([{ rate: '1.3' }]);
     expect(refusal(flat('1'), fee({ quantity_meter: 'nothing' }))).toEqual([
       'UNKNOWN_METER',
       '/prices/1/quantity_meter',

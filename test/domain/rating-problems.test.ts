@@ -61,6 +61,22 @@ describe('what cannot be priced', () => {
     expect(ungrouped.problems[0]?.detail).toContain('has usage that no price book version');
   });
 
+  test('a group that an override has no price for names the override', () => {
+    const prices = [flat('1', { match: { region: 'eu' } })];
+    const own = { ...version('3', prices), code: 'override:acme', priceBookId: 'own/3' };
+    const meters = [meter({ groupBy: ['region'] })];
+    const usage = (segment: number) => used(segment, '1', inGroup({ region: 'us' }));
+    const { problems } = ratePeriod(ratingInput([own], [usage(0)], meters));
+    expect(problems).toMatchObject([{ code: 'UNPRICED_METER', group: { region: 'us' } }]);
+    expect(problems[0]?.detail).toBe(
+      '"calls" has usage of the group {"region":"us"}, and no price for it: override:acme version 3 prices "calls" instead of the price book.',
+    );
+    const dropped = ratePeriod(ratingInput([priced, own], [usage(0), usage(1)], meters));
+    expect(dropped.problems.map(({ code, detail }) => [code, detail])).toEqual([
+      ['METER_DROPPED_FROM_PRICE_BOOK', problems[0]?.detail],
+    ]);
+  });
+
   test.each<[string, string | undefined, readonly string[]]>([
     ['of another currency than the invoice', 'EUR', ['USD']],
     ['of two currencies', undefined, ['USD', 'EUR']],

@@ -1,5 +1,6 @@
 /** The journal. */
 import { z } from 'zod';
+import { formatAmount } from '../../domain/money/rounding.js';
 import { accounts, journalEntry, trialBalance } from '../schemas/billing.js';
 import { answers, identifier, pageOf, paging } from '../schemas/common.js';
 import type { Api } from '../types.js';
@@ -19,7 +20,14 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
         response: answers({ success: { 200: { description: 'Accounts.', schema: accounts } } }),
       },
     },
-    async () => ({ data: await storage.journal.accounts() }),
+    async () => {
+      const all = await storage.journal.accounts();
+      const data = all.map(({ balances, ...account }) => ({
+        ...account,
+        balances: balances.map(({ currency, amount }) => ({ currency, amount: formatAmount(amount, currency) })),
+      }));
+      return { data };
+    },
   );
   app.get(
     '/ledger/entries',
@@ -51,6 +59,16 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
         response: answers({ success: { 200: { description: 'The trial balance.', schema: trialBalance } } }),
       },
     },
-    async () => ({ data: await storage.journal.trialBalance() }),
+    async () => {
+      const rows = await storage.journal.trialBalance();
+      const data = rows.map(({ account, currency, debit, credit, balance }) => ({
+        account,
+        currency,
+        debit: formatAmount(debit, currency),
+        credit: formatAmount(credit, currency),
+        balance: formatAmount(balance, currency),
+      }));
+      return { data };
+    },
   );
 }

@@ -1,7 +1,8 @@
 /** Billing periods as clients name them, and closing one on demand. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { periodNamed } from '../../calendar/calendar.js';
+import { periodContaining, periodNamed } from '../../calendar/calendar.js';
+import type { CalendarSegment } from '../../calendar/calendar.js';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
@@ -42,7 +43,7 @@ export class PeriodService {
     const segments = calendarOf(await reference.customerVersions(customerId));
     const planned = periodNamed(segments, wanted);
     const hasBegun = planned === null || planned.from <= msToInstant(this.deps.clock());
-    if (hasBegun && (planned === null || (await this.exists(customer, wanted, planned)))) {
+    if (hasBegun && (planned === null || (await this.exists(customer, wanted, { planned, segments })))) {
       const stored = await periods.periodNamed(customerId, wanted);
       if (stored !== null) return { customer, period: stored };
     }
@@ -61,15 +62,25 @@ export class PeriodService {
     );
   }
 
-  /** From `billing_from` on every period exists; before it those with usage, and those that were invoiced all the same. */
-  private async exists(customer: Customer, name: LocalDate, { from, to }: Interval): Promise<boolean> {
+  /**
+   * From `billing_from` on every period exists; before it those with usage, those that were invoiced all the same, and the
+   * opening period: asking about it does not make it, but once it is there it is to be seen and closed.
+   */
+  private async exists(
+    customer: Customer,
+    name: LocalDate,
+    { planned, segments }: { readonly planned: Interval; readonly segments: readonly CalendarSegment[] },
+  ): Promise<boolean> {
     const { ledger, periods } = this.deps.storage;
     const { customerId } = customer;
-    if (to > startOfLocalDay(customer.billingFrom, customer.timeZone)) return true;
+    const { from, to } = planned;
+    const billedFrom = startOfLocalDay(customer.billingFrom, customer.timeZone);
+    if (to > billedFrom) return true;
     const { data } = await ledger.listEvents({ customerId, from, to }, { limit: 1 });
     if (data.length > 0) return true;
     const stored = await periods.status(customerId, name);
     if (stored === null) return false;
+    if (to === periodContaining(segments, billedFrom).from) return true;
     // An amendment may have moved an event here.
     return stored.invoiceId !== null || (await periods.highestEventTime(stored)) !== null;
   }

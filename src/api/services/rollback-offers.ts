@@ -3,32 +3,36 @@ import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { membershipsOfAll } from '../../billing/price-rollouts.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { versionInForce } from '../../domain/rating/segments.js';
+import { isLocalDate } from '../../domain/time/effective-from.js';
 import { orderOf } from '../../domain/rollout/transitions.js';
-import type { Instant, Interval, LocalDate } from '../../domain/values.js';
-import type { PeriodKeyOf, Storage, StoredRollout } from '../../storage/types.js';
+import type { Instant, LocalDate } from '../../domain/values.js';
+import type { PinnedPeriod, Storage, StoredRollout } from '../../storage/types.js';
 import { examplesOf, reRatingsTo } from './price-corrections.js';
 import type { ReRatingOffer } from './price-corrections.js';
 
 type OfferStorage = Pick<Storage, 'reference' | 'rollouts' | 'reRatings' | 'findings'>;
-type IssuedPeriod = PeriodKeyOf & Interval;
 
 /** Periods that the finding names. */
 const named = 3;
 
-/** Issued periods that the candidate prices, each with a re-rating to the version that would hold without it. */
+/**
+ * Issued periods that the candidate prices and that end after the rollback's date, each with a re-rating to the version that
+ * would hold without it. In those before that date the candidate goes on holding (RULES 41).
+ */
 export async function rollbackOffer(storage: OfferStorage, rollout: StoredRollout): Promise<ReRatingOffer> {
   const { reference, reRatings } = storage;
-  const [all, periods] = await Promise.all([
+  const [all, pinned] = await Promise.all([
     reference.priceBookVersions(rollout.code),
     reRatings.pinnedTo(rollout.priceBookId),
   ]);
+  const periods = pinned.filter((period) => isTakenBack(period, rollout));
   const versions = all.filter(({ priceBookId }) => priceBookId !== rollout.priceBookId);
   const dates = {
     startOfDay: (day: LocalDate): Instant => startOfLocalDay(day, 'UTC'),
     memberships: await membershipsOfAll(storage, versions),
   };
   const begins = orderOf(rollout.stages[0]?.effectiveFrom ?? ('' as Instant));
-  const byVersion = new Map<PriceBookVersion, IssuedPeriod[]>();
+  const byVersion = new Map<PriceBookVersion, PinnedPeriod[]>();
   for (const period of periods) {
     // No version begins between the first stage and the rollout's end, so this one holds wherever the candidate did.
     const at = begins > period.from && begins < period.to ? (begins as Instant) : period.from;
@@ -41,6 +45,12 @@ export async function rollbackOffer(storage: OfferStorage, rollout: StoredRollou
     examples: examplesOf(periods),
     reRatings: [...byVersion].flatMap(([version, own]) => reRatingsTo(version, own)),
   };
+}
+
+function isTakenBack({ to, timeZone }: PinnedPeriod, { stages }: StoredRollout): boolean {
+  const from = stages.find(({ kind }) => kind === 'rollback')?.effectiveFrom;
+  if (from === undefined) return false;
+  return to > (isLocalDate(from) ? startOfLocalDay(from, timeZone) : from);
 }
 
 /** Leaves a finding that stays until somebody re-rates, or decides not to. Stored once. */

@@ -1,6 +1,7 @@
 /** Domain → wire: snake_case, and nothing that the contract does not show. */
 import { billingPeriodWorkflowId } from '../../contracts/names.js';
 import type { Meter } from '../../domain/metering/meter.js';
+import { formatAmount } from '../../domain/money/rounding.js';
 import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import type { JournalEntry } from '../../domain/ledger/journal.js';
@@ -128,7 +129,7 @@ export function toApiEntry(entry: JournalEntry & { readonly entryId: string; rea
       account: posting.account,
       line_item_id: posting.lineItemId,
       currency: posting.currency,
-      amount: posting.amount,
+      amount: formatAmount(posting.amount, posting.currency),
     })),
   };
 }

@@ -8,6 +8,7 @@ import { column, groupText, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
 import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { quantityOf } from '../quantity.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
 import { addRolloutCommands } from './price-rollouts.js';
@@ -35,7 +36,11 @@ export function addEvaluationCommands(program: Command, dependencies: CliDepende
     .description('what quantities, or real usage, would cost under a price book version')
     .option('-f, --file <file>', 'JSON file with a whole version, which is not stored; - reads standard input')
     .option('--price-book <code@version>', 'price by this version of a price book')
-    .option('--quantity <meter=quantity>', 'a quantity to price; may be repeated', collected)
+    .option(
+      '--quantity <meter=quantity>',
+      'a quantity to price, of a group as egress[region=eu]=100; may be repeated; for a percentage each one is an event',
+      collected,
+    )
     .option('--customer <id>', "a customer's real usage; may be repeated", collected)
     .option('--period <period>', 'with one --customer: this billing period, answered at once')
     .option('--all', "all customers' real usage")
@@ -118,13 +123,6 @@ function priceBookOf({ file, priceBook }: EvaluateOptions): string {
   const [content = '', ...more] = objectsInFile(file);
   if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
   return content;
-}
-
-function quantityOf(text: string): object {
-  const at = text.lastIndexOf('=');
-  if (at < 1 || at === text.length - 1)
-    throw new UsageError(`--quantity is a meter and a number, such as api_calls=1234; got "${text}"`);
-  return { meter: text.slice(0, at), quantity: text.slice(at + 1) };
 }
 
 const lineColumns: readonly TableColumn[] = [

@@ -1,3 +1,4 @@
+import { decimal } from '../decimal.js';
 import { DomainFailure } from '../failure.js';
 import { addsUp } from '../metering/meter.js';
 import type { Meter } from '../metering/meter.js';
@@ -52,7 +53,8 @@ export function parsePriceBook(value: unknown): PriceBookContent {
 }
 
 /**
- * What the price book alone cannot show: its meters exist, group by what prices match and are priced by, and can be priced so.
+ * What is asked of a price book when it is given, and not when it is read again: its meters exist, group by what prices match and
+ * are priced by, and can be priced so; no rate is above 1.
  *
  * @param wire what the book was read from, so that a refusal points into it; by default its canonical form
  * @throws UNKNOWN_METER, VALIDATION_FAILED
@@ -72,6 +74,7 @@ export function requireMetersOf(
     const pointer = places.prices[index] ?? '/prices';
     const meter = meterOf(price.meter, pointerTo(pointer, 'meter'));
     requirePriceable(price, meter, pointer);
+    refuseRateAboveOne(price, pointer);
     if (!addsUp(meter)) requireOnePooling(book.prices.slice(0, index + 1), meter, pointer);
   }
   for (const [index, { quantityMeter }] of book.fees.entries()) {
@@ -131,6 +134,25 @@ function requirePriceable(price: Price, meter: Meter, pointer: string): void {
       pointerTo(pointer, 'model'),
     );
   }
+}
+
+/**
+ * Beside a discount of "10", which is 10 %, a rate of "1.3" is a slip that would bill a hundred times too much. Refused where
+ * a version is given, not where one is read: what was stored before goes on holding.
+ */
+function refuseRateAboveOne(price: Price, pointer: string): void {
+  const rates =
+    price.model === 'percentage'
+      ? [{ rate: price.rate, at: pointer }]
+      : price.model === 'graduated_percentage'
+        ? price.tiers.map(({ unitPrice: rate }, index) => ({ rate, at: pointerTo(pointerTo(pointer, 'tiers'), index) }))
+        : [];
+  const slip = rates.find(({ rate }) => decimal(rate).gt(1));
+  if (slip === undefined) return;
+  refuse(
+    `"rate" is a fraction, at most 1: 0.013 is 1.3 %. To bill more than what is counted, as a mark-up does, use a "flat" price.`,
+    pointerTo(slip.at, 'rate'),
+  );
 }
 
 /** What does not add up is taken over the events of a pool, so all prices of the meter must pool alike. */

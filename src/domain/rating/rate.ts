@@ -7,6 +7,7 @@ import { currencyProblem } from './invoice-currency.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
 import { metersDueWithoutUsage, planMeter } from './plan-meter.js';
+import { isOverride } from './overrides.js';
 import type { MeterPlan, PlannedLine } from './plan-meter.js';
 import type { PricePlan } from './price-plan.js';
 import { rateCommitment } from './rate-commitment.js';
@@ -51,7 +52,7 @@ export function rateMeters(input: RatingInput): RatingResult {
     const { groupBy, allowNegative, aggregation, maxGroups } = facts ?? ungrouped;
     const groups = usage.map(({ group }) => group);
     const plan = planMeter({ code: meter, groupBy, aggregation }, input.segments, groups);
-    problems.push(...unpricedUsage(plan, usage), ...tooManyGroups(usage, maxGroups));
+    problems.push(...unpricedUsage(plan, usage, input), ...tooManyGroups(usage, maxGroups));
     const own = linesOf(plan, { meter, allowNegative, usage }, input);
     const mismatch = problemOfCurrency(input, meter, own);
     if (mismatch !== null) {
@@ -90,7 +91,11 @@ function metersToRate(input: RatingInput, usage: ReadonlyMap<string, unknown>): 
 }
 
 /** Usage in segments whose version has no price for its group, or that have no version at all; one problem a group. */
-function unpricedUsage(plan: MeterPlan, usage: readonly SegmentUsage[]): readonly RatingProblem[] {
+function unpricedUsage(
+  plan: MeterPlan,
+  usage: readonly SegmentUsage[],
+  { segments }: Pick<RatingInput, 'segments'>,
+): readonly RatingProblem[] {
   const problems = new Map<string, RatingProblem>();
   for (const { meter, group, segment } of usage) {
     if (plan.planOf(group)?.isPriced(segment) === true) continue;
@@ -100,9 +105,13 @@ function unpricedUsage(plan: MeterPlan, usage: readonly SegmentUsage[]): readonl
       Object.keys(group).length === 0
         ? `"${meter}" has usage`
         : `"${meter}" has usage of the group ${groupKeyText(group)}`;
-    const detail = wasPriced
-      ? `${used} after the price book version that no longer has a price for it came into force.`
-      : `${used} that no price book version in force has a price for.`;
+    const priceBook = segments[segment]?.priceBook ?? null;
+    const detail =
+      priceBook !== null && isOverride(priceBook)
+        ? `${used}, and no price for it: ${priceBook.code} version ${priceBook.version} prices "${meter}" instead of the price book.`
+        : wasPriced
+          ? `${used} after the price book version that no longer has a price for it came into force.`
+          : `${used} that no price book version in force has a price for.`;
     problems.set(code + lineKeyOf(meter, group), { code, meter, group, detail });
   }
   if (problems.size === 0) return [];
