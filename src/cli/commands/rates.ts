@@ -82,7 +82,7 @@ function inFile(file: string): ReturnType<typeof readRates> {
     return readRates(text);
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
-    throw new CommandFailed(`${file}: ${error.message}. Nothing was imported.`);
+    throw new CommandFailed(`${file}: ${error.message.replace(/\.$/, '')}. Nothing was imported.`);
   }
 }
 
