@@ -254,7 +254,7 @@ async function eventTotalsOf(part: PricedMeters, { events }: UsageSource): Promi
   return totals.totals;
 }
 
-/** Meters by the segments that price them. A book may name meters that nothing was recorded for: the first part has them. */
+/** Meters by the segments that price them. */
 function partsOf({ meters, segments, meterSegments }: PriceFacts) {
   return [
     { meters: meters.filter(({ code }) => !meterSegments.has(code)), segments },

@@ -74,7 +74,10 @@ export async function insertFallback(
   );
 }
 
-/** The line of a charge is its key without the price book version, which is the key's last part. */
+/**
+ * The line of a charge is its key without the price book version, which is the key's last part. A charge that was retired is in
+ * no rating any more (its formula is a bare zero, see retire.ts), and stands for a correction all the same.
+ */
 const standingSql = `WITH c AS (SELECT *, charge_key::jsonb - (-1) AS line FROM rated_charges WHERE charge_id = $1),
   rating AS (SELECT r.charge_ids FROM period_ratings r JOIN c USING (customer_id, period) ORDER BY r.sequence DESC LIMIT 1),
   settled AS (SELECT d.charge_id FROM rated_charges d JOIN c USING (customer_id, period), rating
@@ -84,7 +87,10 @@ const standingSql = `WITH c AS (SELECT *, charge_key::jsonb - (-1) AS line FROM 
     ORDER BY d.revision DESC LIMIT 1)
 SELECT
   NOT EXISTS (SELECT FROM period_ratings r WHERE r.customer_id = c.customer_id AND r.period = c.period
-    AND c.charge_id = ANY (r.charge_ids)) AS provisional,
+    AND c.charge_id = ANY (r.charge_ids))
+  AND NOT EXISTS (SELECT FROM invoices i JOIN invoice_line_items l USING (invoice_id)
+    WHERE i.customer_id = c.customer_id AND i.period = c.period AND c.charge_id = ANY (l.charge_ids))
+  AND c.calculation_metadata ->> 'formula' IS DISTINCT FROM '0' AS provisional,
   CASE WHEN EXISTS (SELECT FROM rating WHERE c.charge_id = ANY (rating.charge_ids)) THEN ARRAY[c.charge_id]
     WHEN EXISTS (SELECT FROM rating) THEN ARRAY(SELECT charge_id FROM settled)
     ELSE ARRAY(SELECT charge_id FROM latest) END AS current_ids,

@@ -65,4 +65,9 @@ test('a charge is provisional, settled, and then replaced by one of another pric
     current_charge_ids: [corrected],
     amount: '3.00',
   });
+  // What the correction took back of the old version stands on its line, too: no estimate (INV-000002).
+  const lines = (await invoices()).find((invoice) => invoice.number === 'INV-000002')?.lines ?? [];
+  const [retired = '', ...others] = (lines[0]?.chargeIds ?? []).filter((id) => id !== corrected);
+  expect(others).toEqual([]);
+  expect(await explain(retired)).toMatchObject({ provisional: false, current_charge_ids: [corrected], amount: '0' });
 });

@@ -247,3 +247,14 @@ test('what does not exist is not found', async () => {
   }
   expect(await api.expect(404, 'GET', '/customers/nobody/credits')).toMatchObject({ code: 'UNKNOWN_CUSTOMER' });
 });
+
+test('a what-if compares with what was invoiced before credits', async () => {
+  await grant();
+  await api.expect(202, 'POST', '/events', exampleCalls(100));
+  await close();
+  expect(await invoiceOf()).toMatchObject({ subtotal: '10.00', credits: '5.00', total: '5.00' });
+  const asked = { price_book: { code: 'standard', version: 'v1' }, customer_id: 'cust_1', period: '2024-01' };
+  expect(await api.expect(200, 'POST', '/price-books/evaluate', asked)).toMatchObject({
+    ...{ current: '10.00', evaluated: '10.00', invoiced: '10.00' },
+  });
+});

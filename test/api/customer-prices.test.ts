@@ -98,6 +98,21 @@ describe('an override', () => {
     expect(await cost()).toMatchObject({ total: '30.00' });
   });
 
+  test('ends on a local date as the assignment of a price book does, also where midnight is on no full hour', async () => {
+    await api.expect(201, 'PUT', '/customers/cust_in', { ...exampleCustomer, time_zone: 'Asia/Kolkata' });
+    const bounds = { effective_from: '2024-01-05', effective_until: '2024-01-11' };
+    expect(await put(override('0.01', bounds), 'cust_in')).toMatchObject({
+      ...{ effective_from: '2024-01-05', effective_until: '2024-01-10T18:30:00.000000Z' },
+    });
+    for (const until of ['2024-01-05', '2024-01-04', '2024-02-30']) {
+      const body = override('0.01', { ...bounds, effective_until: until });
+      const code = until === '2024-02-30' ? 'INVALID_DATE' : 'VALIDATION_FAILED';
+      expect(await api.refused(code, 422, 'PUT', overrides('cust_in'), body)).toMatchObject({
+        errors: [{ pointer: '/effective_until' }],
+      });
+    }
+  });
+
   test('is pinned by the invoice: verified, kept by corrections of usage, moved only by a re-rating', async () => {
     await api.expect(202, 'POST', '/events', hourly(100));
     await put(override('0.01'));

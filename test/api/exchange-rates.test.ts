@@ -60,6 +60,9 @@ describe('rates', () => {
     });
     await api.refused('VALIDATION_FAILED', 422, 'POST', '/exchange-rates', ecb());
     await api.refused('INVALID_DATE', 422, 'GET', '/exchange-rates?on=yesterday');
+    for (const filter of ['source', 'base', 'quote']) {
+      await api.refused('VALIDATION_FAILED', 422, 'GET', `/exchange-rates?${filter}=%00`);
+    }
     await api.refused('INVALID_CURSOR', 400, 'GET', '/exchange-rates?cursor=abcd');
   });
 });

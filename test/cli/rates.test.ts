@@ -142,6 +142,16 @@ describe('one that is wrong is named with row and column, and nothing is importe
     ['XML: cut short', xml(daily).slice(0, 400), 'the file is not XML'],
     ['XML of something else', '<rss><channel/></rss>', 'the file has no <Cube time='],
     ['no rate at all', 'Date,USD,\n2024-01-31,N/A,\n', 'the file has no exchange rate'],
+    [
+      'only a misspelt currency',
+      'base,quote,date,rate\nEUR,XXQ,2024-01-31,1.1\n',
+      'the file has rates of no current currency, only of XXQ',
+    ],
+    [
+      'own: two columns',
+      'base,quote,date,rate,rate\nEUR,USD,2024-01-31,1.1,1.2\n',
+      'row 1: there are two columns rate',
+    ],
     ['an archive', 'PK\u0003\u0004', 'unpack it first'],
     ['an empty file', '', 'row 1: a file of the ECB begins with'],
   ])('%s', async (_what, text, message) => {

@@ -202,6 +202,19 @@ describe('rateParts', () => {
     ]);
   });
 
+  test('what is due without usage is due once, of the part that has the meter, and of no meter that no part has', () => {
+    const minimum = { minimum: '5' };
+    const both = version('v1', [
+      { ...flat('1'), ...minimum, meter: 'bytes' },
+      { ...flat('1'), ...minimum, meter: 'unborn' },
+    ]);
+    const { lines } = rateParts({ period: january, currency: 'USD' }, [
+      { meters: [bytes], segments: [segment(both)], usage: [] },
+      { meters: [calls], segments: [segment(both)], usage: [] },
+    ]);
+    expect(lines.map(({ meter: code, amount }) => [code, amount])).toEqual([['bytes', '5']]);
+  });
+
   test('one part is rated as the period is', () => {
     const usage = [...usageOf('calls'), ...usageOf('bytes')];
     const whole = { period: january, currency: 'USD', meters: [calls, bytes], segments: [segment(book)], usage };

@@ -104,8 +104,8 @@ describe('a comparison', () => {
     const current = rate([flat('1'), seats], usage, other);
     const evaluated = rate([flat('0.5'), { ...seats, unit_price: '4' }], usage, other);
     const compared = comparePrices(current, evaluated, [
-      { total: '16' as DecimalString },
-      { total: '1' as DecimalString },
+      { subtotal: '16' as DecimalString },
+      { subtotal: '1' as DecimalString },
     ]);
     expect(compared).toMatchObject({
       isComparable: true,

@@ -131,9 +131,9 @@ describe('zero', () => {
     expect(line.charges[0]).toMatchObject({ eventCount: 0, digest: '0000000000000000' });
   });
 
-  test('it is due even where nothing was ever metered', () => {
+  test('it is not due of a meter that counts no part of the period', () => {
     const book = version('v1', [tiered(withFees, { charge_when_zero: true })]);
-    expect(onlyLine(ratePeriod(ratingInput([book], [], []))).amount).toBe('5');
+    expect(ratePeriod(ratingInput([book], [], []))).toEqual({ lines: [], problems: [] });
   });
 
   test('a grouped meter without usage has no group to charge', () => {

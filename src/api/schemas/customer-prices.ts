@@ -11,7 +11,12 @@ const pricesOut = z.array(z.record(z.string(), z.unknown()));
 /** What is read of the version itself, and how exactly, is the domain's: parse-price-book.ts. */
 export const overrideBody = z.strictObject({
   effective_from: z.string().max(64),
-  effective_until: z.string().max(64).nullable().optional(),
+  effective_until: z
+    .string()
+    .max(64)
+    .nullable()
+    .optional()
+    .meta({ description: 'An instant, or a local date: midnight in the customer’s zone of now.' }),
   currency: z.string().max(64).optional().meta({
     description:
       'Default: the customer’s. Amounts in another one are converted as the customer’s currency_conversion says.',

@@ -1,7 +1,16 @@
 /** Exchange rates. */
 import { z } from 'zod';
 import { rateSourcePattern } from '../../domain/money/parse-rates.js';
-import { dateOut, decimalOut, instantOut, localDate, pageOf, paging } from './common.js';
+import {
+  dateOut,
+  decimalOut,
+  instantOut,
+  isStorableText,
+  localDate,
+  pageOf,
+  paging,
+  unstorableText,
+} from './common.js';
 
 export const rateSource = z
   .string()
@@ -12,6 +21,9 @@ const code = z
   .string()
   .max(64)
   .meta({ examples: ['EUR'] });
+
+/** What is only looked for may be any text that there could be. */
+const searched = z.string().max(64).refine(isStorableText, unstorableText).optional();
 
 /** What a rate may be is the domain's: parse-rates.ts. */
 export const exchangeRatesBody = z.strictObject({
@@ -58,9 +70,9 @@ const exchangeRate = z
 export const exchangeRatePage = pageOf(exchangeRate);
 
 export const exchangeRatesQuery = z.strictObject({
-  source: z.string().max(64).optional(),
-  base: code.optional(),
-  quote: code.optional(),
+  source: searched,
+  base: searched.meta({ examples: ['EUR'] }),
+  quote: searched.meta({ examples: ['USD'] }),
   on: localDate
     .optional()
     .meta({ description: 'Of each source and pair the one published last on or before that day.' }),

@@ -8,8 +8,10 @@ import { parsePriceBook, requireMetersOf } from '../../domain/rating/parse-price
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
 import { versionInForce } from '../../domain/rating/segments.js';
+import { isLocalDate, parseEffectiveFrom } from '../../domain/time/effective-from.js';
+import { parseLocalDate } from '../../domain/time/local-date.js';
 import type { Instant } from '../../domain/values.js';
-import type { PriceOverride, Storage } from '../../storage/types.js';
+import type { Customer, PriceOverride, Storage } from '../../storage/types.js';
 import type { OverrideBody } from '../schemas/customer-prices.js';
 import { requireConvertible } from './convertible.js';
 import { requireCustomer } from './customers.js';
@@ -26,13 +28,29 @@ export async function putOverride(
 ): Promise<{ readonly override: PriceOverride; readonly created: boolean }> {
   const customer = await requireCustomer(storage, customerId);
   const { reason, currency = customer.currency, ...terms } = body;
-  const wire = { ...terms, code: 'override', version: '1', currency };
-  const { code: _code, version: _version, ...content } = parsePriceBook(wire);
+  const until = localEnd(terms, customer);
+  const wire = { ...terms, ...(until !== null && { effective_until: null }), code: 'override', version: '1', currency };
+  const { code: _code, version: _version, ...parsed } = parsePriceBook(wire);
+  const content = until === null ? parsed : { ...parsed, effectiveUntil: until };
   refuseFees(content);
   const [what, who] = ['The override', `the customer "${customerId}"`];
   await requireConvertible(storage, customer, { currency, what, who, pointer: '/currency' });
   requireMetersOf({ ...content, code: 'override', version: '1' }, await storage.reference.meters(), wire);
   return storage.reference.putPriceOverride(customerId, content, { reason, decidedBy: actor });
+}
+
+/** Where the end is a local date: midnight in the customer's zone of now, as the end of an assignment is; null: it is none. */
+function localEnd(
+  { effective_from: from, effective_until: text = null }: Pick<OverrideBody, 'effective_from' | 'effective_until'>,
+  { timeZone }: Pick<Customer, 'timeZone'>,
+): Instant | null {
+  if (text === null || !isLocalDate(text)) return null;
+  const until = startOfLocalDay(parseLocalDate(text, '/effective_until'), timeZone);
+  const start = parseEffectiveFrom(from, '/effective_from');
+  const begin = isLocalDate(start) ? startOfLocalDay(start, timeZone) : start;
+  if (begin < until) return until;
+  const detail = '"effective_until" must come after "effective_from".';
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/effective_until');
 }
 
 /** A fee is due for the assignment of a price book; there is no meter by which another one could stand in for it. */

@@ -39,9 +39,12 @@ export function readRates(text: string): RatesFile {
   }
   const current = placed.filter(({ base, quote }) => isCurrency(base) && isCurrency(quote));
   if (placed.length === 0) throw new CommandFailed('the file has no exchange rate');
-  requireRates(current);
   const codes = placed.flatMap(({ base, quote }) => [base, quote]);
   const leftOut = [...new Set(codes)].filter((code) => !isCurrency(code)).sort();
+  if (current.length === 0) {
+    throw new CommandFailed(`the file has rates of no current currency, only of ${leftOut.join(', ')}`);
+  }
+  requireRates(current);
   return { source, rates: current.map(({ place: _place, ...rate }) => rate), leftOut };
 }
 
@@ -113,6 +116,8 @@ const ownColumn = '(column)';
 const ownColumns = ['base', 'quote', 'date', 'rate'] as const;
 
 function ownRates(columns: readonly string[], rows: readonly (readonly string[])[]): readonly PlacedRate[] {
+  const twice = ownColumns.find((name) => columns.indexOf(name) !== columns.lastIndexOf(name));
+  if (twice !== undefined) throw new CommandFailed(`row 1: there are two columns ${twice}`);
   const missing = ownColumns.filter((name) => !columns.includes(name));
   if (missing.length > 0) {
     throw new CommandFailed(

@@ -23,7 +23,7 @@ export interface PriceComparison {
   readonly evaluated: DecimalString;
   /** `evaluated` − `current`: below zero the customer would have paid less. */
   readonly difference: DecimalString;
-  /** What the documents of the period come to, corrections included; null: none is issued. */
+  /** What the documents of the period come to before credits and tax, corrections included; null: none is issued. */
   readonly invoiced: DecimalString | null;
   /** All lines, sorted by line key. */
   readonly lines: readonly PriceComparisonLine[];
@@ -41,7 +41,7 @@ export interface SidedProblem extends RatingProblem {
 export function comparePrices(
   current: RatingResult,
   evaluated: RatingResult,
-  documents: readonly Pick<Invoice, 'total'>[],
+  documents: readonly Pick<Invoice, 'subtotal'>[],
 ): PriceComparison {
   const before = new Map(current.lines.map((line) => [line.lineKey, line]));
   const after = new Map(evaluated.lines.map((line) => [line.lineKey, line]));
@@ -54,7 +54,7 @@ export function comparePrices(
     ...totals,
     isComparable: problems.length === 0,
     difference: minus(totals.evaluated, totals.current),
-    invoiced: documents.length === 0 ? null : addDecimals(documents.map(({ total }) => total)),
+    invoiced: documents.length === 0 ? null : addDecimals(documents.map(({ subtotal }) => subtotal)),
     lines,
     problems,
   };

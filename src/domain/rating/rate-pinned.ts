@@ -27,13 +27,7 @@ export interface RatedParts {
  * @param parts disjoint in their meters
  */
 export function rateParts(facts: RatedParts, parts: readonly PricedMeters[]): RatingResult {
-  const results = parts.map((part) => {
-    const others = new Set(parts.flatMap((other) => (other === part ? [] : other.meters.map(({ code }) => code))));
-    const { lines, problems } = rateMeters({ ...facts, ...part });
-    // A price book also names meters of other parts, whose fees are due there.
-    const isOwn = ({ meter }: { readonly meter: string | null }): boolean => meter === null || !others.has(meter);
-    return { lines: lines.filter(isOwn), problems: problems.filter(isOwn) };
-  });
+  const results = parts.map((part) => rateMeters({ ...facts, ...part }));
   const lines = results.flatMap((result) => result.lines);
   lines.sort((a, b) => compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey));
   const [first] = parts;

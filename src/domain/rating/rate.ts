@@ -2,7 +2,7 @@ import { compareText } from '../compare-text.js';
 import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { groupKeyText } from '../metering/group-key.js';
-import { type Meter, maxGroupsDefault } from '../metering/meter.js';
+import type { Meter } from '../metering/meter.js';
 import { currencyProblem } from './invoice-currency.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
@@ -48,8 +48,8 @@ export function rateMeters(input: RatingInput): RatingResult {
     const usage = usageByMeter.get(meter) ?? [];
     // Of a meter whose version changes in the period the last one: the one at its end.
     const facts = input.meters.findLast(({ code }) => code === meter);
-    invariant(facts !== undefined || usage.length === 0, `usage of a meter that is not among the input's: ${meter}`);
-    const { groupBy, allowNegative, aggregation, maxGroups } = facts ?? ungrouped;
+    invariant(facts !== undefined, `usage of a meter that is not among the input's: ${meter}`);
+    const { groupBy, allowNegative, aggregation, maxGroups } = facts;
     const groups = usage.map(({ group }) => group);
     const plan = planMeter({ code: meter, groupBy, aggregation }, input.segments, groups);
     problems.push(...unpricedUsage(plan, usage, input), ...tooManyGroups(usage, maxGroups));
@@ -85,9 +85,12 @@ function groupByMeter(
   return byMeter;
 }
 
-/** Meters with usage, and those whose price is due when there is none (RULES 12, 15). Sorted. */
-function metersToRate(input: RatingInput, usage: ReadonlyMap<string, unknown>): readonly string[] {
-  return [...new Set([...usage.keys(), ...metersDueWithoutUsage(input.segments)])].sort();
+/** Meters with usage, and of the input's those whose price is due when there is none (RULES 12, 15). Sorted. */
+function metersToRate({ meters, segments }: RatingInput, usage: ReadonlyMap<string, unknown>): readonly string[] {
+  // A book may name a meter that counts no part of the period, or one that other segments price.
+  const known = new Set(meters.map(({ code }) => code));
+  const due = metersDueWithoutUsage(segments).filter((meter) => known.has(meter));
+  return [...new Set([...usage.keys(), ...due])].sort();
 }
 
 /** Usage in segments whose version has no price for its group, or that have no version at all; one problem a group. */
@@ -146,14 +149,6 @@ interface MeterUsage extends Pick<Meter, 'allowNegative'> {
   readonly meter: string;
   readonly usage: readonly SegmentUsage[];
 }
-
-/** A price may name a meter that nothing was ever recorded for. */
-const ungrouped: Pick<Meter, 'groupBy' | 'allowNegative' | 'aggregation' | 'maxGroups'> = {
-  groupBy: [],
-  allowNegative: false,
-  aggregation: 'sum',
-  maxGroups: maxGroupsDefault,
-};
 
 interface PlannedUsage extends LineUsage {
   readonly plan: PricePlan;
