@@ -147,11 +147,25 @@ export interface ReRatingSummary {
   readonly corrected: number;
 }
 
+export interface PinnedPeriod extends PeriodKeyOf, Interval {
+  readonly timeZone: string;
+  /** Until when the version is pinned, in the period or in the next one, which a fee was billed in advance for. */
+  readonly pinnedUntil: Instant;
+}
+
 export interface ReRatingStore {
   /** @param pinnedTo only periods whose pins name a version of this price book; null: all */
   resolveScope(scope: ReRatingScope, pinnedTo: string | null): Promise<ResolvedScope>;
   /** Invoiced periods whose last rating pins this version, in order of customer and time; void ones are left out. */
-  pinnedTo(priceBookId: string): Promise<readonly (PeriodKeyOf & Interval)[]>;
+  pinnedTo(priceBookId: string): Promise<readonly PinnedPeriod[]>;
+  /**
+   * Of these periods those whose last rating billed a fee in advance by a version of this price book: with the end of the period
+   * that it is for.
+   */
+  billedInAdvanceBy(
+    code: string,
+    periods: readonly PeriodKeyOf[],
+  ): Promise<readonly (PeriodKeyOf & { readonly until: Instant })[]>;
   /**
    * Stores the re-rating, its targets and its first transition (`comparing`) in one transaction. `created` false: the same
    * id was stored before, nothing is changed.
