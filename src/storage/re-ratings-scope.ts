@@ -61,10 +61,12 @@ export async function pinnedTo(db: Database, priceBookId: string): Promise<reado
     `WITH last AS (
       SELECT DISTINCT ON (customer_id, period) customer_id, period, pinned_versions
       FROM period_ratings ORDER BY customer_id, period, sequence DESC)
-    SELECT l.customer_id, l.period, p.period_start, p.period_end, p.time_zone
+    SELECT l.customer_id, l.period, p.period_start, p.period_end, p.time_zone, pinned.until AS pinned_until
     FROM last l JOIN billing_periods p USING (customer_id, period)
     CROSS JOIN LATERAL (${lastOriginalSql('l.customer_id', 'l.period')}) AS i
-    WHERE NOT i.voided AND jsonb_path_query_array(l.pinned_versions, '$.**.price_book_id') ? $1
+    CROSS JOIN LATERAL (SELECT max(s ->> 'to') AS until FROM jsonb_path_query(l.pinned_versions,
+      '$.** ? (@.price_book_id == $id)', jsonb_build_object('id', $1::text)) AS s) AS pinned
+    WHERE NOT i.voided AND pinned.until IS NOT NULL
     ORDER BY l.customer_id, p.period_start`,
     [priceBookId],
   );
@@ -74,6 +76,7 @@ export async function pinnedTo(db: Database, priceBookId: string): Promise<reado
     from: row.period_start,
     to: row.period_end,
     timeZone: row.time_zone,
+    pinnedUntil: row.pinned_until,
   }));
 }
 
@@ -83,6 +86,7 @@ interface PinnedRow {
   readonly period_start: Instant;
   readonly period_end: Instant;
   readonly time_zone: string;
+  readonly pinned_until: Instant;
 }
 
 /** By customer and time, for a table with the columns of a period. */
@@ -123,4 +127,27 @@ function chainConditions(params: SqlParameters, { meters }: ReRatingScope, pinne
 export function endsAfterSql(period: string, date: string): string {
   const offset = `(${period}.period::timestamp - (${period}.period_start AT TIME ZONE 'UTC'))`;
   return `(${period}.period_end AT TIME ZONE 'UTC') + ${offset} >= ${date}::timestamp + interval '12 hours'`;
+}
+
+/** Wherever the pins of the next period, which there are where a fee is billed for it, name a version of the price book. */
+export async function billedInAdvanceBy(
+  db: Database,
+  code: string,
+  periods: readonly PeriodKeyOf[],
+): Promise<readonly (PeriodKeyOf & { readonly until: Instant })[]> {
+  if (periods.length === 0) return [];
+  const { rows } = await db.pool.query<{
+    readonly customer_id: string;
+    readonly period: LocalDate;
+    readonly until: Instant;
+  }>(
+    `SELECT t.customer_id, t.period, l.pinned_versions #>> '{next_period,to}' AS until
+    FROM unnest($1::text[], $2::date[]) AS t (customer_id, period)
+    CROSS JOIN LATERAL (SELECT r.pinned_versions FROM period_ratings r
+      WHERE r.customer_id = t.customer_id AND r.period = t.period ORDER BY r.sequence DESC LIMIT 1) AS l
+    WHERE jsonb_path_query_array(l.pinned_versions, '$.next_period.**.price_book_id')
+      ?| (SELECT coalesce(array_agg(b.price_book_id::text), '{}') FROM price_books b WHERE b.code = $3)`,
+    [periods.map(({ customerId }) => customerId), periods.map(({ period }) => period), code],
+  );
+  return rows.map((row) => ({ customerId: row.customer_id, period: row.period, until: row.until }));
 }

@@ -7,7 +7,7 @@ import { constraintOf } from './errors.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { createComparisonStore } from './re-ratings-comparisons.js';
 import { reRatingFromDb, type ReRatingRow, scopeToDb } from './re-ratings-mapping.js';
-import { pinnedTo, resolveScope } from './re-ratings-scope.js';
+import { billedInAdvanceBy, pinnedTo, resolveScope } from './re-ratings-scope.js';
 import { automaticActor } from './types-correction.js';
 import type {
   NewReRating,
@@ -21,6 +21,7 @@ import type {
 
 export function createReRatingStore(db: Database): ReRatingStore {
   return {
+    billedInAdvanceBy: (code, periods) => billedInAdvanceBy(db, code, periods),
     pinnedTo: (priceBookId) => pinnedTo(db, priceBookId),
     resolveScope: (scope, pinnedTo) => resolveScope(db, scope, pinnedTo),
     create: (reRating, targets) => create(db, reRating, targets),

@@ -149,6 +149,8 @@ export interface ReRatingSummary {
 
 export interface PinnedPeriod extends PeriodKeyOf, Interval {
   readonly timeZone: string;
+  /** Until when the version is pinned, in the period or in the next one, which a fee was billed in advance for. */
+  readonly pinnedUntil: Instant;
 }
 
 export interface ReRatingStore {
@@ -156,6 +158,14 @@ export interface ReRatingStore {
   resolveScope(scope: ReRatingScope, pinnedTo: string | null): Promise<ResolvedScope>;
   /** Invoiced periods whose last rating pins this version, in order of customer and time; void ones are left out. */
   pinnedTo(priceBookId: string): Promise<readonly PinnedPeriod[]>;
+  /**
+   * Of these periods those whose last rating billed a fee in advance by a version of this price book: with the end of the period
+   * that it is for.
+   */
+  billedInAdvanceBy(
+    code: string,
+    periods: readonly PeriodKeyOf[],
+  ): Promise<readonly (PeriodKeyOf & { readonly until: Instant })[]>;
   /**
    * Stores the re-rating, its targets and its first transition (`comparing`) in one transaction. `created` false: the same
    * id was stored before, nothing is changed.

@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-const amounts = (lines: unknown, key = 'amount'): readonly unknown[] =>
+const amounts = (lines: unknown, key = 'amount'): readonly (readonly [unknown, unknown])[] =>
   (lines as readonly Json[]).map((line) => [line['meter'], line[key]]);
 const cost = async (month: string): Promise<Json> =>
   (await api.expect(200, 'GET', `/customers/cust_1/usage?period=${month}`))['cost'] as Json;
@@ -84,7 +84,7 @@ test('a re-rating limited to another meter and a what-if keep to it', async () =
   for (const side of ['current_amount', 'evaluated_amount']) {
     const lines = amounts(compared['lines'], side);
     expect(lines.map(([name]) => name)).toEqual(['api_calls', null]);
-    expect(lines.reduce((sum, [, amount]) => sum + Number(amount), 0)).toBe(100);
+    expect(lines.reduce((sum: number, [, amount]) => sum + Number(amount), 0)).toBe(100);
   }
   await documents();
 });

@@ -101,6 +101,37 @@ test('offers only what the superseded version prices: another version, a void in
   expect((await api.all('/invoices?type=correction')).map((each) => each['total'])).toEqual(['1.00']);
 });
 
+test('of a version that an invoice has in its fee in advance alone: the offer moves the fee', async () => {
+  const fee = (amount: string, more: Json): Json => {
+    const prices = [
+      { meter: 'api_calls', model: 'flat', unit_price: '0.10' },
+      { model: 'fixed', name: 'Fee', amount, billed: 'in_advance', prorate: true },
+    ];
+    return { ...examplePriceBook, code: 'fees', prices, ...more };
+  };
+  const february = { effective_from: '2024-02-01' };
+  await api.expect(201, 'POST', '/price-books', fee('10.00', { version: 'v0' }));
+  await api.expect(201, 'POST', '/price-books', fee('20.00', { version: 'v1', ...february }));
+  await api.expect(201, 'PUT', '/customers/cust_3', { ...exampleCustomer, price_book: 'fees' });
+  await invoiced('cust_3', '2024-01');
+  expect((await api.all('/invoices')).map(({ total }) => total)).toEqual(['21.00']);
+  const correction = fee('25.00', { version: 'v1-fixed', supersedes: 'v1', ...february });
+  const offer = offerOf(await api.expect(201, 'POST', '/price-books', correction));
+  expect(offer.examples).toEqual([{ customer_id: 'cust_3', period: '2024-01-01' }]);
+  for (const body of offer.re_ratings) await api.expect(202, 'POST', '/re-ratings', body, as('ada'));
+  expect((await api.all('/invoices?type=correction')).map(({ total }) => total)).toEqual(['5.00']);
+  // The version of January leaves the fee of February as it is.
+  const before = fee('10.00', { version: 'v0-fixed', supersedes: 'v0', minimum_commitment: '1.00' });
+  for (const body of offerOf(await api.expect(201, 'POST', '/price-books', before)).re_ratings)
+    await api.expect(202, 'POST', '/re-ratings', body, as('ada'));
+  expect(await api.all('/invoices?type=credit_note')).toEqual([]);
+  const scope = { customer_ids: ['cust_3'], to: '2024-02-01T00:00:00Z' };
+  const march = fee('30.00', { version: 'v2', effective_from: '2024-03-01' });
+  await api.expect(201, 'POST', '/price-books', march);
+  const beyond = { reason: 'price_correction', scope, price_book: { code: 'fees', version: 'v2' } };
+  await api.refused('PRICE_BOOK_NOT_IN_FORCE', 422, 'POST', '/re-ratings', beyond);
+});
+
 test('what is not invoiced yet is priced by the correction at once, and there is no finding', async () => {
   await api.expect(202, 'POST', '/events', exampleCalls(10));
   const answer = await api.expect(201, 'POST', '/price-books', at('0.20', { version: 'v1-fixed', supersedes: 'v1' }));

@@ -167,7 +167,7 @@ describe('a rollback', () => {
       ['cust_1', '2.00'],
       ['cust_2', '1.00'],
     ]);
-    const answer = await scene.rollBack(id, '2024-01-31T00:00:00Z');
+    const answer = await scene.rollBack(id, january);
     expect(answer).toMatchObject({ state: 'rolled_back', members: 0 });
     expect(offerOf(answer)).toEqual({
       periods: 1,
@@ -180,7 +180,6 @@ describe('a rollback', () => {
             from: '2024-01-01T00:00:00.000000Z',
             to: '2024-02-01T00:00:00.000000Z',
           },
-          price_book: { code: 'standard', version: 'v1' },
         },
       ],
     });
@@ -189,13 +188,13 @@ describe('a rollback', () => {
       subject: { price_book: 'standard', version: 'v2', rolled_back: id },
       detail: expect.stringContaining(JSON.stringify(offerOf(answer).re_ratings[0])),
     });
+    expect(finding?.['detail']).toContain('go by what is known now');
     // Nothing has happened by itself; the month that is not invoiced is priced by the version before.
     expect(await api.all('/re-ratings')).toEqual([]);
     expect(await totals('invoice')).toHaveLength(2);
     expect(await scene.costOf('cust_1')).toBe('2.00');
     expect(await scene.costOf('cust_1', '2024-02')).toBe('1.00');
-    expect(await scene.versionOf('cust_1', '2024-01-30T23:00:00Z')).toBe('v2');
-    expect(await scene.versionOf('cust_1', '2024-01-31T00:00:00Z')).toBe('v1');
+    expect(await scene.versionOf('cust_1', january)).toBe('v1');
 
     for (const body of offerOf(answer).re_ratings) await api.expect(202, 'POST', '/re-ratings', body);
     expect(await totals('credit_note')).toEqual([['cust_1', '-1.00']]);
@@ -215,7 +214,7 @@ describe('a rollback', () => {
     expect((await api.all('/invoices')).map(({ total }) => total)).toEqual(['2.10']);
     const {
       re_ratings: [offered],
-    } = offerOf(await scene.rollBack(id, '2024-01-31T23:00:00Z'));
+    } = offerOf(await scene.rollBack(id, '2024-01-15T00:00:00Z'));
     await api.expect(202, 'POST', '/re-ratings', offered);
     expect((await api.all('/invoices?type=credit_note')).map(({ total }) => total)).toEqual(['-1.00']);
   });
@@ -240,6 +239,75 @@ describe('a rollback', () => {
     expect(offerOf(await api.expect(200, 'GET', `/price-rollouts/${id}`))).toEqual(offer);
     const [finding] = await api.all('/findings?code=PRICE_CORRECTION_OFFERED');
     expect(finding?.['detail']).not.toContain('2024-01-01');
+  });
+
+  test('leaves the time before its date to the candidate, also under a later correction of the version before', async () => {
+    await scene.use('cust_1', 10);
+    const id = await scene.begun({ effective_from: '2024-01-15T00:00:00Z' });
+    const one = (event_id: string, day: string): Json => ({
+      ...exampleCalls(1)[0],
+      ...{ event_id, event_time: `2024-01-${day}T00:00:00Z` },
+    });
+    await api.expect(202, 'POST', '/events', [one('early', '02'), one('end', '30')]);
+    await scene.close('cust_1');
+    const totals = async (): Promise<unknown> => (await api.all('/invoices')).map(({ total }) => total).sort();
+    expect(await totals()).toEqual(['2.30']);
+    const offer = offerOf(await scene.rollBack(id, '2024-01-29T00:00:00Z'));
+    expect(offer.periods).toBe(1);
+    for (const body of offer.re_ratings) await api.expect(202, 'POST', '/re-ratings', body);
+    expect(await totals()).toEqual(['-0.10', '2.30']);
+    // What the candidate keeps is not offered again.
+    expect(offerOf(await api.expect(200, 'GET', `/price-rollouts/${id}`)).periods).toBe(0);
+    const correction = book('0.13', { version: 'v1-fixed', supersedes: 'v1' });
+    for (const body of offerOf(await api.expect(201, 'POST', '/price-books', correction)).re_ratings)
+      await api.expect(202, 'POST', '/re-ratings', body);
+    // Two calls at 0.03 more, ten stay at 0.20.
+    expect(await totals()).toEqual(['-0.10', '0.06', '2.30']);
+  });
+
+  test('offers what is right where several versions hold, in usage and in fees in advance', async () => {
+    const priced = (version: string, amount: string, more: Json): Json =>
+      book('0.10', {
+        ...{ code: 'fees', version, ...more },
+        prices: [
+          { meter: 'api_calls', model: 'flat', unit_price: '0.10' },
+          { model: 'fixed', name: 'Fee', amount, billed: 'in_advance', prorate: true },
+        ],
+      });
+    const february = { effective_from: '2024-02-01' };
+    await api.expect(201, 'POST', '/price-books', priced('v0', '29.00', {}));
+    await api.expect(201, 'POST', '/price-books', priced('v1', '58.00', february));
+    await api.expect(201, 'POST', '/price-books', priced('v2', '87.00', { ...february, rollout: true }));
+    await api.expect(201, 'PUT', '/customers/cust_3', { ...exampleCustomer, price_book: 'fees' });
+    await scene.use('cust_3');
+    const fees = { price_book: { code: 'fees', version: 'v2' }, customers: ['cust_3'] };
+    const id = await scene.begun({ ...fees, effective_from: '2024-02-10' });
+    await scene.close('cust_3');
+    // Nine days at 2.00 and twenty at 3.00; then all of them at 2.00.
+    expect((await api.all('/invoices')).map(({ total }) => total)).toEqual(['79.00']);
+    const offer = offerOf(await scene.rollBack(id, '2024-02-10'));
+    expect(offer.examples).toEqual([{ customer_id: 'cust_3', period: '2024-01-01' }]);
+    for (const body of offer.re_ratings) await api.expect(202, 'POST', '/re-ratings', body);
+    expect((await api.all('/invoices?type=credit_note')).map(({ total }) => total)).toEqual(['-20.00']);
+    expect(offerOf(await api.expect(200, 'GET', `/price-rollouts/${id}`)).periods).toBe(0);
+  });
+
+  test('offers what is right where another version began between the first stage and the candidate', async () => {
+    await api.expect(
+      201,
+      'POST',
+      '/price-books',
+      book('0.30', { version: 'v1b', effective_from: '2024-01-10T00:00:00Z' }),
+    );
+    const later = candidate({ version: 'v3', effective_from: '2024-01-15T00:00:00Z' });
+    await api.expect(201, 'POST', '/price-books', later);
+    await scene.use('cust_1', 10);
+    const id = await scene.begun({ price_book: { ...named, version: 'v3' } });
+    await scene.close('cust_1');
+    expect((await api.all('/invoices')).map(({ total }) => total)).toEqual(['2.00']);
+    for (const body of offerOf(await scene.rollBack(id, '2024-01-15T00:00:00Z')).re_ratings)
+      await api.expect(202, 'POST', '/re-ratings', body);
+    expect((await api.all('/invoices?type=correction')).map(({ total }) => total)).toEqual(['1.00']);
   });
 
   test('from a date after all that is issued offers nothing', async () => {

@@ -101,7 +101,7 @@ describe('segmentsWithNamed', () => {
     { from: at('15'), to: january.to, priceBook: v2 },
   ];
   const startOfDay = (date: LocalDate): Instant => instant(`${date}T00:00:00.000000Z`);
-  const dates = { startOfDay, rolledBack: new Set<string>() };
+  const dates = { startOfDay, rolledBack: new Map<string, Instant>() };
   const inShort = (segments: readonly PriceSegment[] | null): unknown =>
     segments?.map((segment) => [segment.from.slice(8, 10), segment.priceBook?.version ?? null]) ?? null;
 

@@ -76,7 +76,7 @@ describe('overrides', () => {
     const kept = keepingOverrides(whole(other), meters);
     expect([...kept.keys()]).toEqual(['calls']);
     expect(names(kept.get('calls'))).toEqual([[from, to, 'own/1']]);
-    const dates = { startOfDay: (): Instant => from, rolledBack: new Set<string>() };
+    const dates = { startOfDay: (): Instant => from, rolledBack: new Map() };
     expect(segmentsWithNamed(whole(own), other, dates)).toBeNull();
     expect(names(segmentsWithNamed(whole(book), other, dates) ?? [])).toEqual([[from, to, 'standard/v9']]);
   });

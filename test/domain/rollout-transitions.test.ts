@@ -207,4 +207,15 @@ describe('versions beside a rollout', () => {
     expect(learn('2024-02-01', to.completed)).not.toThrow();
     expect(learn('2024-02-01', to.rolled_back)).not.toThrow();
   });
+
+  test.each(['all', 'rollback'] as const)('so is one that begins before a stage "%s" that is dated ahead', (kind) => {
+    const learn = (from: string) => () => {
+      requireNoRollout(begins(from), rollout(stages(stage('canary', '05'), stage(kind, '20'))));
+    };
+    const refused = failureOf(learn('2024-01-12'));
+    expect(refused).toMatchObject({ code: 'ROLLOUT_OPEN', pointer: '/effective_from' });
+    expect(refused.message).toContain('2024-01-20T00:00:00.000000Z. Begin then or later.');
+    expect(learn('2024-01-20')).not.toThrow();
+    expect(learn('2024-01-04')).not.toThrow();
+  });
 });

@@ -2,9 +2,10 @@ import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { keepsPins } from '../../domain/correction/reasons.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
-import { segmentsWithNamed } from '../../domain/rating/named-version.js';
+import { pricesWithNamed, segmentsWithNamed } from '../../domain/rating/named-version.js';
+import type { NamingDates } from '../../domain/rating/named-version.js';
 import { pinnedPriceFacts, priceFactsOf, withCurrentRates } from '../../billing/price-facts.js';
-import { stateOf } from '../../domain/rollout/transitions.js';
+import { membershipOf } from '../../domain/rollout/inclusion.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type { BillingPeriod, ReRating, Storage } from '../../storage/types.js';
 
@@ -17,7 +18,7 @@ interface Pinned {
  * The versions that a re-rating rates a period with (RULES 21): the pins of its last rating for what was learned about usage;
  * otherwise the price book version that it names, or without one what is known now. Limited to some meters it moves
  * their prices only. What the period's documents converted at stays; only for another currency a rate is looked up (RULES 39).
- * @throws DomainFailure PRICE_BOOK_NOT_IN_FORCE when the named version is never valid in the period
+ * @throws DomainFailure PRICE_BOOK_NOT_IN_FORCE when the named version is never valid in the period, and moves no fee in advance
  */
 export async function newPriceFacts(
   storage: Storage,
@@ -43,37 +44,41 @@ async function named(
   const [version] = await reference.priceBooksById([priceBookId]);
   invariant(version !== undefined, 'a re-rating names a price book version that exists');
   const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
-  const dates = { startOfDay, rolledBack: await rolledBackAmong(rollouts, before) };
-  const segments = segmentsWithNamed(before.segments, version, dates);
-  const own = [...before.meterSegments].map(
-    ([meter, pinned]) => [meter, segmentsWithNamed(pinned, version, dates) ?? pinned] as const,
-  );
-  if (segments === null) {
+  const dates = { startOfDay, rolledBack: await rolledBackAmong(rollouts, before, startOfDay) };
+  const prices = pricesWithNamed({ segments: before.segments, next: before.next?.segments ?? null }, version, dates);
+  if (prices === null) {
     throw new DomainFailure(
       'PRICE_BOOK_NOT_IN_FORCE',
       `Version ${version.version} of the price book "${version.code}" is not valid at any time in the period ${period.period}.`,
     );
   }
-  const next = before.next;
-  const nextSegments = next === null ? null : segmentsWithNamed(next.segments, version, dates);
+  const own = [...before.meterSegments].map(
+    ([meter, pinned]) => [meter, segmentsWithNamed(pinned, version, dates) ?? pinned] as const,
+  );
   return {
     ...before,
-    segments,
+    segments: prices.segments,
     meterSegments: new Map(own),
-    next: next === null || nextSegments === null ? next : { ...next, segments: nextSegments },
+    next: before.next === null || prices.next === null ? before.next : { ...before.next, segments: prices.next },
   };
 }
 
-/** Candidates that the period was rated with and that were taken back since: a re-rating that names a version undoes them. */
+/** Candidates that the period was rated with and that were taken back since, and from when on. */
 async function rolledBackAmong(
   rollouts: Storage['rollouts'],
   { segments, meterSegments, next }: PriceFacts,
-): Promise<ReadonlySet<string>> {
+  startOfDay: NamingDates['startOfDay'],
+): Promise<NamingDates['rolledBack']> {
   const books = [segments, next?.segments ?? [], ...meterSegments.values()].flat().map(({ priceBook }) => priceBook);
   const candidates = books.flatMap((book) => (book?.isCandidate === true ? [book.priceBookId] : []));
-  if (candidates.length === 0) return new Set();
+  if (candidates.length === 0) return new Map();
   const found = await rollouts.ofCandidates([...new Set(candidates)]);
-  return new Set(found.filter(({ stages }) => stateOf(stages) === 'rolled_back').map(({ priceBookId }) => priceBookId));
+  return new Map(
+    found.flatMap((rollout) => {
+      const { until } = membershipOf(rollout, null, startOfDay);
+      return until === null ? [] : [[rollout.priceBookId, until] as const];
+    }),
+  );
 }
 
 function limitedTo(codes: readonly string[], before: PriceFacts, after: PriceFacts): PriceFacts {

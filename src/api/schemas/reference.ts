@@ -214,7 +214,10 @@ export const reRatingOffer = z
         z.object({
           reason: z.literal('price_correction'),
           scope: z.object({ customer_ids: z.array(z.string()), from: instantOut, to: instantOut }),
-          price_book: z.object({ code: z.string(), version: z.string() }),
+          price_book: z
+            .object({ code: z.string(), version: z.string() })
+            .optional()
+            .meta({ description: 'Left out where the re-rating goes by what is known now, as after a rollback.' }),
         }),
       )
       .meta({ description: 'Bodies of POST /re-ratings that together correct these periods and no other.' }),

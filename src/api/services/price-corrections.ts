@@ -15,7 +15,8 @@ const named = 3;
 export interface OfferedReRating {
   readonly reason: 'price_correction';
   readonly scope: { readonly customer_ids: readonly string[]; readonly from: string; readonly to: string };
-  readonly price_book: { readonly code: string; readonly version: string };
+  /** Left out: by what is known now. */
+  readonly price_book?: { readonly code: string; readonly version: string };
 }
 
 export interface ReRatingOffer {
@@ -92,15 +93,15 @@ export function examplesOf(periods: readonly PeriodKeyOf[]): readonly PeriodKeyO
   return periods.slice(0, periodsShown).map(({ customerId, period }) => ({ customerId, period }));
 }
 
-/** That all together meet exactly these periods, by that version. */
+/** That all together meet exactly these periods, by that version; null: by what is known now. */
 export function reRatingsTo(
-  { code, version }: Pick<PriceBookVersion, 'code' | 'version'>,
+  priceBook: Pick<PriceBookVersion, 'code' | 'version'> | null,
   periods: readonly (PeriodKeyOf & Interval)[],
 ): readonly OfferedReRating[] {
   return offeredScopes(periods).map(({ customerIds, from, to }) => ({
     reason: 'price_correction',
     scope: { customer_ids: customerIds, from, to },
-    price_book: { code, version },
+    ...(priceBook !== null && { price_book: { code: priceBook.code, version: priceBook.version } }),
   }));
 }
 

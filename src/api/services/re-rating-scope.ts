@@ -6,6 +6,7 @@ import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { startOfVersion } from '../../domain/rating/segments.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { parseInstant } from '../../domain/time/instant.js';
+import type { Instant } from '../../domain/values.js';
 import type { PeriodKeyOf, ReRatingScope, ResolvedScope, Storage } from '../../storage/types.js';
 import { requireConvertible } from './convertible.js';
 import { parseReason, type ReRatingBody } from '../schemas/corrections.js';
@@ -161,25 +162,35 @@ async function targetsPricedBy(
   throw new DomainFailure('PRICE_BOOK_NOT_IN_FORCE', detail, '/price_book');
 }
 
+/** Also where the version begins after the period, but within the one that a fee of its price book was billed in advance for. */
 async function validIn(
-  { periods }: ScopeStorage,
+  { periods, reRatings }: ScopeStorage,
   targets: readonly PeriodKeyOf[],
   version: PriceBookVersion,
 ): Promise<readonly PeriodKeyOf[]> {
-  const found: PeriodKeyOf[] = [];
+  const { effectiveUntil } = version;
+  const bounded: { readonly target: PeriodKeyOf; readonly to: Instant; readonly begins: Instant }[] = [];
   for (let at = 0; at < targets.length; at += atOnce) {
     const some = targets.slice(at, at + atOnce);
     const bounds = await Promise.all(some.map(({ customerId, period }) => periods.periodNamed(customerId, period)));
     some.forEach((target, index) => {
       const period = bounds[index];
       if (period === null || period === undefined) return;
-      const from = startOfVersion(version, (day) => startOfLocalDay(day, period.timeZone));
-      const { effectiveUntil } = version;
-      if (from < period.to && (effectiveUntil === null || effectiveUntil > period.from)) found.push(target);
+      if (effectiveUntil !== null && effectiveUntil <= period.from) return;
+      const begins = startOfVersion(version, (day) => startOfLocalDay(day, period.timeZone));
+      bounded.push({ target, to: period.to, begins });
     });
   }
-  return found;
+  const after = bounded.filter(({ begins, to }) => begins >= to).map(({ target }) => target);
+  const advances = new Map(
+    (await reRatings.billedInAdvanceBy(version.code, after)).map(({ until, ...key }) => [keyOf(key), until]),
+  );
+  return bounded.flatMap(({ target, to, begins }) =>
+    begins < to || begins < (advances.get(keyOf(target)) ?? to) ? [target] : [],
+  );
 }
+
+const keyOf = ({ customerId, period }: PeriodKeyOf): string => JSON.stringify([customerId, period]);
 
 /** @throws DomainFailure PERIOD_NOT_INVOICED, INVOICE_VOID, NOTHING_TO_RE_RATE */
 function targetsOf({ targets, notInvoiced, voided }: ResolvedScope, { meters }: ReRatingScope): readonly PeriodKeyOf[] {

@@ -1,56 +1,30 @@
 /** A candidate that was taken back: what was issued under it, and the re-ratings that would undo it. Nothing changes by itself. */
 import { startOfLocalDay } from '../../calendar/time-zones.js';
-import { membershipsOfAll } from '../../billing/price-rollouts.js';
-import type { PriceBookVersion } from '../../domain/rating/price-book.js';
-import { versionInForce } from '../../domain/rating/segments.js';
-import { isLocalDate } from '../../domain/time/effective-from.js';
-import { orderOf } from '../../domain/rollout/transitions.js';
-import type { Instant, LocalDate } from '../../domain/values.js';
+import { membershipOf } from '../../domain/rollout/inclusion.js';
 import type { PinnedPeriod, Storage, StoredRollout } from '../../storage/types.js';
 import { examplesOf, reRatingsTo } from './price-corrections.js';
 import type { ReRatingOffer } from './price-corrections.js';
-
-type OfferStorage = Pick<Storage, 'reference' | 'rollouts' | 'reRatings' | 'findings'>;
 
 /** Periods that the finding names. */
 const named = 3;
 
 /**
- * Issued periods that the candidate prices and that end after the rollback's date, each with a re-rating to the version that
- * would hold without it. In those before that date the candidate goes on holding (RULES 41).
+ * Issued periods that pin the candidate beyond the rollback's date, in themselves or in a fee in advance. Their re-ratings name no
+ * price book: what is known now passes over the candidate from that date on, whatever versions and assignments there are beside it.
  */
-export async function rollbackOffer(storage: OfferStorage, rollout: StoredRollout): Promise<ReRatingOffer> {
-  const { reference, reRatings } = storage;
-  const [all, pinned] = await Promise.all([
-    reference.priceBookVersions(rollout.code),
-    reRatings.pinnedTo(rollout.priceBookId),
-  ]);
+export async function rollbackOffer(
+  { reRatings }: Pick<Storage, 'reRatings'>,
+  rollout: StoredRollout,
+): Promise<ReRatingOffer> {
+  const pinned = await reRatings.pinnedTo(rollout.priceBookId);
   const periods = pinned.filter((period) => isTakenBack(period, rollout));
-  const versions = all.filter(({ priceBookId }) => priceBookId !== rollout.priceBookId);
-  const dates = {
-    startOfDay: (day: LocalDate): Instant => startOfLocalDay(day, 'UTC'),
-    memberships: await membershipsOfAll(storage, versions),
-  };
-  const begins = orderOf(rollout.stages[0]?.effectiveFrom ?? ('' as Instant));
-  const byVersion = new Map<PriceBookVersion, PinnedPeriod[]>();
-  for (const period of periods) {
-    // No version begins between the first stage and the rollout's end, so this one holds wherever the candidate did.
-    const at = begins > period.from && begins < period.to ? (begins as Instant) : period.from;
-    const before = versionInForce(versions, at, dates);
-    if (before === null) continue;
-    byVersion.set(before, [...(byVersion.get(before) ?? []), period]);
-  }
-  return {
-    periods: periods.length,
-    examples: examplesOf(periods),
-    reRatings: [...byVersion].flatMap(([version, own]) => reRatingsTo(version, own)),
-  };
+  return { periods: periods.length, examples: examplesOf(periods), reRatings: reRatingsTo(null, periods) };
 }
 
-function isTakenBack({ to, timeZone }: PinnedPeriod, { stages }: StoredRollout): boolean {
-  const from = stages.find(({ kind }) => kind === 'rollback')?.effectiveFrom;
-  if (from === undefined) return false;
-  return to > (isLocalDate(from) ? startOfLocalDay(from, timeZone) : from);
+/** Before the rollback's date the candidate goes on holding (RULES 41). */
+function isTakenBack({ pinnedUntil, timeZone }: PinnedPeriod, rollout: StoredRollout): boolean {
+  const { until } = membershipOf(rollout, null, (date) => startOfLocalDay(date, timeZone));
+  return until !== null && pinnedUntil > until;
 }
 
 /** Leaves a finding that stays until somebody re-rates, or decides not to. Stored once. */
@@ -72,6 +46,7 @@ export async function storeOffer(
       `Version "${version}" of the price book "${code}" was rolled back; it prices ${periods} issued ` +
       `period${periods === 1 ? '' : 's'}: ${some.join(', ')}${periods > named ? ' and others' : ''}. They stay as they are ` +
       `until they are re-rated: POST /re-ratings ${JSON.stringify(first)}` +
-      (more > 0 ? `, and ${more} more, which GET /price-rollouts/${rolloutId} lists.` : '.'),
+      (more > 0 ? `, and ${more} more, which GET /price-rollouts/${rolloutId} lists.` : '.') +
+      ' They go by what is known now, so overrides, versions and assignments that were learned since the invoice are taken along; with "dry_run": true they show what would change.',
   });
 }

@@ -6,24 +6,63 @@ import type { PriceSegment } from './rating.js';
 import { priceSegments, startOfVersion } from './segments.js';
 import type { Memberships } from './segments.js';
 
+/** The segments of a period, and those of the one after it where a fee is billed in advance for that. */
+export interface PinnedPrices {
+  readonly segments: readonly PriceSegment[];
+  readonly next: readonly PriceSegment[] | null;
+}
+
+/**
+ * What prices a period once a re-rating names a price book version (RULES 21). Where the version holds in the period by the usual
+ * rule, it does so for usage and for fees in advance alike; where it is forced into the period, it is forced into the next one too.
+ * A version that begins after the period moves the fees in advance alone. null: it is valid in neither.
+ */
+export function pricesWithNamed(
+  pinned: PinnedPrices,
+  named: PriceBookVersion,
+  dates: NamingDates,
+): PinnedPrices | null {
+  const { segments, next } = pinned;
+  const nextByRule = next === null ? null : segmentsByRule(next, named, dates);
+  const byRule = segmentsByRule(segments, named, dates);
+  if (byRule !== null) return { segments: byRule, next: nextByRule ?? next };
+  const forced = segmentsByForce(segments, named, dates);
+  if (forced === null) return nextByRule === null ? null : { segments, next: nextByRule };
+  return { segments: forced, next: next === null ? null : (nextByRule ?? segmentsByForce(next, named, dates) ?? next) };
+}
+
 /**
  * The segments of a period once a re-rating names a price book version (RULES 21). By the usual rule, as if it had been
  * learned last: among the pinned versions of its price book it holds from its `effective_from` to the next one; a candidate
- * begins where it is pinned, and one that was rolled back is passed over (RULES 41). Where it would then never hold (it begins
- * before the pinned ones, or is of another price book), it replaces whatever is pinned for as long as it is valid. null: it is
- * not valid at any time in the period.
- * @param dates.rolledBack price book ids of candidates
+ * holds from where it is pinned until it was rolled back (RULES 41). Where it would then never hold (it begins before the
+ * pinned ones, or is of another price book), it replaces whatever is pinned for as long as it is valid. null: it is not valid
+ * at any time in the period.
  */
 export function segmentsWithNamed(
   pinned: readonly PriceSegment[],
   named: PriceBookVersion,
-  { startOfDay, rolledBack }: NamingDates,
+  dates: NamingDates,
 ): readonly PriceSegment[] | null {
-  const byRule = merged(pinned.flatMap((segment) => ruledBy(segment, { pinned, named, startOfDay, rolledBack })));
-  if (holds(byRule, named)) return byRule;
+  return segmentsByRule(pinned, named, dates) ?? segmentsByForce(pinned, named, dates);
+}
+
+function segmentsByRule(
+  pinned: readonly PriceSegment[],
+  named: PriceBookVersion,
+  dates: NamingDates,
+): readonly PriceSegment[] | null {
+  const found = merged(pinned.flatMap((segment) => ruledBy(segment, { pinned, named, ...dates })));
+  return holds(found, named) ? found : null;
+}
+
+function segmentsByForce(
+  pinned: readonly PriceSegment[],
+  named: PriceBookVersion,
+  { startOfDay }: NamingDates,
+): readonly PriceSegment[] | null {
   const from = startOfVersion(named, startOfDay);
-  const forced = merged(pinned.flatMap((segment) => forcedInto(segment, named, { from, to: named.effectiveUntil })));
-  return holds(forced, named) ? forced : null;
+  const found = merged(pinned.flatMap((segment) => forcedInto(segment, named, { from, to: named.effectiveUntil })));
+  return holds(found, named) ? found : null;
 }
 
 const holds = (segments: readonly PriceSegment[], version: PriceBookVersion): boolean =>
@@ -31,22 +70,23 @@ const holds = (segments: readonly PriceSegment[], version: PriceBookVersion): bo
 
 export interface NamingDates {
   readonly startOfDay: (date: LocalDate) => Instant;
-  readonly rolledBack: ReadonlySet<string>;
+  /** By the price book id of a candidate, when it was rolled back. */
+  readonly rolledBack: ReadonlyMap<string, Instant>;
 }
 interface Naming extends NamingDates {
   readonly pinned: readonly PriceSegment[];
   readonly named: PriceBookVersion;
 }
 
-/** Candidates as they are pinned: the customer was included where the first of their segments begins. */
-function pinnedMemberships(pinned: readonly PriceSegment[]): Memberships {
+/** Candidates as they are pinned: the customer was included where the first of their segments begins, until the rollback. */
+function pinnedMemberships(pinned: readonly PriceSegment[], rolledBack: NamingDates['rolledBack']): Memberships {
   const memberships = new Map<string, Membership>();
   for (const { from, priceBook } of pinned) {
     if (priceBook?.isCandidate !== true || memberships.has(priceBook.priceBookId)) continue;
     memberships.set(priceBook.priceBookId, {
       included: null,
       everybody: { from, kind: 'all', sequence: 1 },
-      until: null,
+      until: rolledBack.get(priceBook.priceBookId) ?? null,
     });
   }
   return memberships;
@@ -55,11 +95,7 @@ function pinnedMemberships(pinned: readonly PriceSegment[]): Memberships {
 function ruledBy(segment: PriceSegment, { pinned, named, startOfDay, rolledBack }: Naming): readonly PriceSegment[] {
   if (segment.priceBook !== null && segment.priceBook.code !== named.code) return [segment];
   const versions = pinned.flatMap(({ priceBook }) =>
-    priceBook?.code === named.code &&
-    priceBook.priceBookId !== named.priceBookId &&
-    !rolledBack.has(priceBook.priceBookId)
-      ? [priceBook]
-      : [],
+    priceBook?.code === named.code && priceBook.priceBookId !== named.priceBookId ? [priceBook] : [],
   );
   const learnedLast = versions.reduce((latest, { learnedOrder }) => Math.max(latest, learnedOrder), 0) + 1;
   const assignments = [{ priceBook: named.code, effectiveFrom: null, learnedOrder: 1 }];
@@ -69,7 +105,7 @@ function ruledBy(segment: PriceSegment, { pinned, named, startOfDay, rolledBack 
     assignments,
     versions: [...versions, { ...version, learnedOrder: learnedLast }],
     startOfDay,
-    memberships: pinnedMemberships(pinned),
+    memberships: pinnedMemberships(pinned, rolledBack),
   });
   // The rule is asked about the named version only: elsewhere the pins stay, whatever versions they are.
   return found.map((part) =>

@@ -68,18 +68,35 @@ function beginningsOf(
   ];
 }
 
+/** From when on nobody's turn is to come or to end, as text to compare: at everybody, or rolled back. null: not decided yet. */
+function endOfRollout({ rollout: { stages }, candidate }: RolloutOf): string | null {
+  const ends = stages.flatMap((stage) => {
+    if (stage.kind === 'all') return [startOfRollout(candidate, stage)];
+    return stage.kind === 'rollback' ? [orderOf(stage.effectiveFrom)] : [];
+  });
+  return ends.sort()[0] ?? null;
+}
+
 /**
  * Whether a version for everybody may be learned now: not one that begins while another one is being rolled out, or the two
- * would take turns by customer.
+ * would take turns by customer. That ends when it is at everybody or rolled back, which may be dated ahead.
  * @throws DomainFailure ROLLOUT_OPEN
  */
 export function requireNoRollout(version: PriceBookVersion, rollouts: readonly RolloutOf[]): void {
-  const open = rollouts.find(
-    ({ rollout: { stages }, candidate }) =>
-      isOpen(stateOf(stages)) && orderOf(version.effectiveFrom) >= startOfRollout(candidate, stages[0]),
-  );
+  const begins = orderOf(version.effectiveFrom);
+  const open = rollouts.find((beside) => {
+    const start = startOfRollout(beside.candidate, beside.rollout.stages[0]);
+    const end = endOfRollout(beside);
+    return begins >= start && (end === null || begins < end);
+  });
   if (open === undefined) return;
   const { rollout, candidate } = open;
-  const detail = `Version "${candidate.version}" of the price book "${version.code}" is being rolled out since ${startOfRollout(candidate, rollout.stages[0])}. Finish that rollout or roll it back before a version that begins later.`;
+  const start = startOfRollout(candidate, rollout.stages[0]);
+  const end = endOfRollout(open);
+  const detail =
+    `Version "${candidate.version}" of the price book "${version.code}" is being rolled out since ${start}` +
+    (end === null
+      ? '. Finish that rollout or roll it back before a version that begins later.'
+      : `, until it is at everybody or rolled back at ${end}. Begin then or later.`);
   throw new DomainFailure('ROLLOUT_OPEN', detail, '/effective_from');
 }
