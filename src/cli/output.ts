@@ -1,7 +1,6 @@
 /** JSON of the API as tables and lines for a person. */
 import Table from 'cli-table3';
-import { dayOf, lastDayBefore } from '../documents/format.js';
-import type { Instant } from '../domain/values.js';
+import { lastLocalDay, localDay } from '../explanation/text.js';
 import { isObject } from './api-client.js';
 import type { JsonObject } from './api-client.js';
 
@@ -25,16 +24,16 @@ export function daysText(period: unknown): string {
   if (!isObject(period)) return '';
   const { from, to, time_zone: zone } = period;
   if (!isInstant(from) || !isInstant(to) || typeof zone !== 'string') return `${printable(from)} to ${printable(to)}`;
-  const [first, last] = [dayOf(from, zone), lastDayBefore(to, zone)];
+  const [first, last] = [localDay(from, zone), lastLocalDay(to, zone)];
   return first === last ? first : `${first} to ${last}`;
 }
 
 /** The customer's day on which an instant falls. */
 export function dayText(at: unknown, zone: unknown): string {
-  return isInstant(at) && typeof zone === 'string' ? dayOf(at, zone) : printable(at);
+  return isInstant(at) && typeof zone === 'string' ? localDay(at, zone) : printable(at);
 }
 
-const isInstant = (value: unknown): value is Instant =>
+const isInstant = (value: unknown): value is string =>
   typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
 
 /** What stored text may do to a terminal (colours, cursor, title) is taken out of it. */

@@ -1,6 +1,6 @@
 /** Plain text of at most 100 columns. */
 import { Temporal } from 'temporal-polyfill';
-import { dayOf, formatDay, formatPeriod } from '../documents/format.js';
+import { dayOf, formatDay, formatPeriod, lastDayBefore } from '../documents/format.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 
 export const columns = 100;
@@ -65,6 +65,7 @@ export function beginText(effective: string, timeZone: string): string {
 }
 
 export const localDay = (at: string, timeZone: string): LocalDate => dayOf(at as Instant, timeZone);
+export const lastLocalDay = (end: string, timeZone: string): LocalDate => lastDayBefore(end as Instant, timeZone);
 export const dayText = formatDay;
 
 /** `region = eu, tier = (not given)`. */

@@ -298,15 +298,8 @@ describe('reconciliations', () => {
 describe('verify', () => {
   const figures = { event_count: 1, quantity: '1', amount: '0.1', digest: 'a' };
   const verification = {
-    invoice_id: 'inv-1',
-    number: 'INV-000001',
-    type: 'invoice',
-    status: 'issued',
-    customer_id: 'c',
-    period: '2024-01-01',
-    currency: 'USD',
-    cutoff_position: '1234',
-    verified: true,
+    ...{ invoice_id: 'inv-1', number: 'INV-000001', type: 'invoice', status: 'issued', customer_id: 'c' },
+    ...{ period: '2024-01-01', currency: 'USD', cutoff_position: '1234', verified: true },
     lines: [
       {
         line_key: 'k',
