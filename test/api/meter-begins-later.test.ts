@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-const amounts = (lines: unknown, key = 'amount'): readonly unknown[] =>
+const amounts = (lines: unknown, key = 'amount'): readonly (readonly [unknown, unknown])[] =>
   (lines as readonly Json[]).map((line) => [line['meter'], line[key]]);
 const cost = async (month: string): Promise<Json> =>
   (await api.expect(200, 'GET', `/customers/cust_1/usage?period=${month}`))['cost'] as Json;
