@@ -99,7 +99,9 @@ const evaluatedPeriod = z
     current: decimalOut.meta({ description: 'Under the versions that the period has; of an invoiced one its pins.' }),
     evaluated: decimalOut,
     difference: decimalOut.meta({ description: '`evaluated` − `current`.' }),
-    invoiced: decimalOut.nullable().meta({ description: 'By all documents of the period together, before credits and tax; null: none.' }),
+    invoiced: decimalOut
+      .nullable()
+      .meta({ description: 'By all documents of the period together, before credits and tax; null: none.' }),
     lines: z.array(comparedLine.extend({ calculations })),
     problems: z.array(problemOut),
   })
