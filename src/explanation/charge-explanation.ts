@@ -1,4 +1,5 @@
 /** What GET /charges/{id} answers, and of an invoice what is needed to explain one of its lines. */
+import type { RateShown } from '../documents/exchange.js';
 import type { Calculation } from '../domain/rating/rating.js';
 
 export interface ExplainedWindow {
@@ -11,15 +12,7 @@ export interface ExplainedWindow {
 }
 
 /** A rate as it was applied. */
-export interface AppliedConversion {
-  readonly from: string;
-  readonly to: string;
-  readonly rate: string;
-  readonly rate_date: string;
-  readonly source: string;
-  /** The published rates that it was made of. */
-  readonly inputs?: readonly { readonly base: string; readonly quote: string; readonly rate: string }[];
-}
+export type AppliedConversion = RateShown;
 
 /** Where the price is in another currency than the invoice. */
 export interface Conversion extends AppliedConversion {
@@ -29,16 +22,6 @@ export interface Conversion extends AppliedConversion {
 
 /** What the amount of a charge is recomputed from, in the currency of the price. */
 export type PricedCalculation = Omit<Calculation, 'conversion'>;
-
-/** Where the price book's minimum commitment is in another currency. */
-export function convertedCommitment({
-  commitment,
-}: PricedCalculation): (AppliedConversion & { readonly price: string }) | undefined {
-  return (commitment as { readonly converted?: AppliedConversion & { readonly price: string } } | undefined)?.converted;
-}
-
-/** Nothing is left of it: another price has its usage, or it was voided; a correction takes it back. */
-export const isRetired = ({ formula }: Pick<Calculation, 'formula'>): boolean => formula === '0';
 
 export interface ExplainedCalculation extends PricedCalculation {
   readonly conversion?: Conversion;

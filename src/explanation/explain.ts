@@ -1,7 +1,7 @@
 /** A charge as a letter to the customer: what was used, what the price says, and the arithmetic from one to the other. */
 import { rateText } from '../documents/exchange.js';
 import { minorUnits } from '../domain/money/currency.js';
-import { isRetired } from './charge-explanation.js';
+import { isRetired } from '../domain/correction/retire.js';
 import type { ChargeExplanation } from './charge-explanation.js';
 import { decimalText } from './fraction.js';
 import { correctedText } from './invoice-line.js';

@@ -2,7 +2,7 @@
  * The amount of a charge, worked out again from its explanation alone: what a reader of `GET /charges/{id}` can do with
  * pencil and paper. Shares no code with rating, so that agreeing means something.
  */
-import { isRetired } from './charge-explanation.js';
+import { isRetired } from '../domain/correction/retire.js';
 import type { PricedCalculation } from './charge-explanation.js';
 import { fraction, isZero, minus, over, rounded, roundedUp, sum, times } from './fraction.js';
 import type { Fraction } from './fraction.js';

@@ -1,5 +1,4 @@
 /** Whether an explanation holds, from nothing but itself. */
-import { convertedCommitment } from './charge-explanation.js';
 import type { AppliedConversion, ChargeExplanation } from './charge-explanation.js';
 import { decimalText, equal, fraction, minus, sum, times } from './fraction.js';
 import type { Fraction } from './fraction.js';
@@ -44,7 +43,7 @@ function verifyConversion({ charge_id: id, amount, calculation }: ChargeExplanat
   };
   if (conversion !== undefined)
     check(amount, conversion, conversion.amount, (found) => equal(found, fraction(conversion.amount)));
-  const converted = convertedCommitment(calculation);
+  const converted = calculation.commitment?.converted;
   if (converted !== undefined && commitment !== undefined)
     check(converted.price, converted, commitment.minimum, (found) => roundsTo(found, commitment.minimum));
   return checks;

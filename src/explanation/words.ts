@@ -2,7 +2,6 @@
 import { rateText } from '../documents/exchange.js';
 import { decimalText, fraction, over, rounded, times } from './fraction.js';
 import type { Fraction } from './fraction.js';
-import { convertedCommitment } from './charge-explanation.js';
 import type { ExplainedCalculation } from './charge-explanation.js';
 
 /** `0.029` as `2.9 %`. */
@@ -50,7 +49,7 @@ function packageInWords({ package: terms }: ExplainedCalculation, money: MoneyTe
 function commitmentInWords(calculation: ExplainedCalculation, money: MoneyText): readonly string[] {
   const { commitment } = calculation;
   if (commitment === undefined) return [];
-  const converted = convertedCommitment(calculation);
+  const converted = commitment.converted;
   return [
     ...(converted === undefined
       ? []

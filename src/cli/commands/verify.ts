@@ -1,5 +1,6 @@
 /** Verify: an invoice computed again from raw events. */
 import type { Command } from 'commander';
+import { decimal, isDecimal } from '../../domain/decimal.js';
 import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, segment } from '../context.js';
@@ -55,7 +56,7 @@ function lineTable(verification: JsonObject): string {
     const compared = verification[name];
     return { description: label, ...(isObject(compared) ? compared : {}) };
   };
-  const isNothing = (amount: unknown): boolean => Number(amount) === 0;
+  const isNothing = (amount: unknown): boolean => isDecimal(amount) && decimal(amount).isZero();
   const { expected, found } = sum('credits', '');
   const credits = isNothing(expected) && isNothing(found) ? [] : [sum('credits', 'Credits drawn')];
   return renderTable(
