@@ -31,7 +31,8 @@ function batchRow(name: string, load: Load, atLeast: number): Row {
 }
 
 export const batchesOf1000 = batchRow('batches-1000', { events: 60_000, batch: 1_000, connections: 8 }, 0.55);
-export const batchesOf100 = batchRow('batches-100', { events: 60_000, batch: 100, connections: 16 }, 0.4);
+/** As many events on their way at a time as the COPY beside it has: 4 connections of 1,000. */
+export const batchesOf100 = batchRow('batches-100', { events: 60_000, batch: 100, connections: 40 }, 0.4);
 
 const singleConnections = 64;
 

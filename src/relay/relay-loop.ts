@@ -34,9 +34,9 @@ export type RelayEnd = 'stopped' | 'fenced';
 
 /**
  * Ranges delivered before the next plan. What is due is found among all that waits, so many small steps would look through
- * it as many times; at a millisecond a signal the next plan waits two seconds at most.
+ * it as many times; at a millisecond a signal the next plan waits five seconds at most.
  */
-export const rangesPerStep = 2_000;
+export const rangesPerStep = 5_000;
 /** Signals under way at a time. */
 const signalsInFlight = 16;
 const backoffMs = { first: 250, max: 10_000 };
