@@ -134,7 +134,7 @@ async function nextSequence(
 /**
  * Condition on `g`: something is left that no document can draw any more. Periods that end while the grant holds and are not
  * invoiced could: also one whose invoice was voided, because closing it again draws what the void has given back. A skipped one
- * has no document.
+ * has no document. Usage that was accepted and that the relay has not come to yet may be of a period that is not stored.
  */
 function endableSql(now: string): string {
   return `credit_balance(g.grant_id) > 0 AND (
@@ -146,7 +146,13 @@ function endableSql(now: string): string {
           AND NOT EXISTS (SELECT FROM invoice_transitions t WHERE t.invoice_id = i.invoice_id AND t.status = 'void'))
         AND (SELECT o.outcome FROM invoicing_requests r LEFT JOIN invoicing_outcomes o USING (request_id)
           WHERE r.customer_id = p.customer_id AND r.period = p.period
-          ORDER BY r.request_order DESC LIMIT 1) IS DISTINCT FROM 'skipped'))`;
+          ORDER BY r.request_order DESC LIMIT 1) IS DISTINCT FROM 'skipped')
+      AND NOT EXISTS (
+        SELECT FROM telemetry_events e
+        WHERE e.customer_id = g.customer_id AND e.event_time < g.expires_at
+          AND e.position > (SELECT coalesce(min(c.position), 0) FROM relay_cursors c)
+          AND NOT EXISTS (SELECT FROM billing_periods p WHERE p.customer_id = e.customer_id
+            AND p.period_start <= e.event_time AND e.event_time < p.period_end)))`;
 }
 
 interface Ending {

@@ -9,6 +9,7 @@ import type { CreditTerms } from '../../src/domain/credits/grant.js';
 import { addDecimals } from '../../src/domain/decimal.js';
 import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import type { CreditGrant } from '../../src/storage/types.js';
+import { usageEvent } from '../storage/usage-fixture.js';
 import { createChainFixture } from './chain-fixture.js';
 import type { ChainFixture } from './chain-fixture.js';
 import { issuedAt, january } from './fixture.js';
@@ -238,6 +239,20 @@ describe('what has expired', () => {
       ['void', '4'],
       ['issued', '4'],
     ]);
+    await expectInStep();
+  });
+
+  test('waits for usage that the relay has not come to, whose period nobody has stored', async () => {
+    const grantId = await grant('10.00', { expiresAt: ends.januaryEnd });
+    const accepted = usageEvent({ customerId, eventId: 'accepted', eventTime: '2024-01-31T23:59:00Z' });
+    await chain.storage.ledger.append([accepted], []);
+    expect([await sweep(), await balance(grantId)]).toEqual([0, '10']);
+    const { epoch } = await chain.storage.relay.acquire('all');
+    await chain.storage.relay.plan('all', epoch);
+    expect(await sweep()).toBe(0);
+    await chain.issue();
+    expect([await sweep(), await balance(grantId)]).toEqual([1, '0']);
+    expect((await chain.documents()).map(({ credits }) => credits)).toEqual(['0.1']);
     await expectInStep();
   });
 
