@@ -9,6 +9,7 @@ const roots = [
   'src/domain',
   'test/domain',
   'test/support',
+  'scripts/mutate',
   ...(withCases ? ['src/calendar', 'src/cases', 'test/cases'] : []),
 ];
 
@@ -21,5 +22,5 @@ export default {
     '^unlimited-fast-check$': createRequire(import.meta.url).resolve('fast-check'),
   },
   roots: roots.map((root) => `<rootDir>/${root}`),
-  testMatch: ['<rootDir>/test/domain/rating-*.test.ts', ...(withCases ? ['<rootDir>/test/cases/cases.test.ts'] : [])],
+  testMatch: ['<rootDir>/scripts/mutate/all-tests.cjs'],
 };

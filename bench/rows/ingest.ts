@@ -21,7 +21,7 @@ function batchRow(name: string, load: Load, atLeast: number): Row {
           const ratio = await compare({ row, unit: 'events', ours, limit, rounds, target: { atLeast } });
           return [
             ratio,
-            await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid }),
+            await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid, client: process.pid }),
             await cpuFigure(row, limit, { Postgres: cluster.serverPid }),
           ];
         });
@@ -88,10 +88,10 @@ export const singleEvents: Row = {
           const limit = side(rival.name, server.port, rival.events);
           const { target } = rival;
           results.push(await compare({ row, unit: 'requests', ours, limit, rounds, target }));
-          results.push(await cpuFigure(row, limit, { server: server.pid, Postgres: cluster.serverPid }));
+          results.push(await cpuFigure(row, limit, { server: server.pid, Postgres: cluster.serverPid, client: process.pid }));
           await server.stop();
         }
-        results.push(await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid }));
+        results.push(await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid, client: process.pid }));
       });
     }
     return results;
