@@ -88,7 +88,9 @@ export const singleEvents: Row = {
           const limit = side(rival.name, server.port, rival.events);
           const { target } = rival;
           results.push(await compare({ row, unit: 'requests', ours, limit, rounds, target }));
-          results.push(await cpuFigure(row, limit, { server: server.pid, Postgres: cluster.serverPid, client: process.pid }));
+          results.push(
+            await cpuFigure(row, limit, { server: server.pid, Postgres: cluster.serverPid, client: process.pid }),
+          );
           await server.stop();
         }
         results.push(await cpuFigure(row, ours, { API: api.pid, Postgres: cluster.serverPid, client: process.pid }));
