@@ -4,6 +4,7 @@ import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { journalHorizon } from './journal-lock.js';
 import { partsOf, sumsSql } from './journal-moments.js';
+import type { Queryable } from './journal-moments.js';
 import { snapshotDifferences } from './journal-snapshots.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import type {
@@ -143,8 +144,8 @@ const differencesSql = `
   WHERE j.debit IS DISTINCT FROM b.debit OR j.credit IS DISTINCT FROM b.credit
   ORDER BY 1, 2, 3`;
 
-async function differencesOf(db: Database, customerIds: readonly string[] | null): Promise<readonly DifferenceRow[]> {
-  const { rows } = await db.pool.query<DifferenceRow>(differencesSql, [customerIds]);
+async function differencesOf(db: Queryable, customerIds: readonly string[] | null): Promise<readonly DifferenceRow[]> {
+  const { rows } = await db.query<DifferenceRow>(differencesSql, [customerIds]);
   return rows;
 }
 
@@ -152,7 +153,7 @@ async function balanceDifferences(
   db: Database,
   customerIds: readonly string[] | null,
 ): Promise<readonly BalanceDifference[]> {
-  return (await differencesOf(db, customerIds)).map(differenceFromDb);
+  return (await differencesOf(db.pool, customerIds)).map(differenceFromDb);
 }
 
 function differenceFromDb(row: DifferenceRow): BalanceDifference {
@@ -167,11 +168,11 @@ function differenceFromDb(row: DifferenceRow): BalanceDifference {
 }
 
 const customersAtOnce = 500;
-const attempts = 5;
+const attemptsWithoutLock = 2;
 
 /**
- * Customer by customer, without a lock: where a writer has come in between, the row has another version, and the customers are
- * read again.
+ * Customer by customer, and without a lock: where a writer has come in between, the row has another version, and the customers are
+ * read again. Whose writers come too often is read once more while those wait.
  */
 async function rebuild(db: Database): Promise<Rebuilt> {
   let customers = 0;
@@ -183,11 +184,16 @@ async function rebuild(db: Database): Promise<Rebuilt> {
       [after, customersAtOnce],
     );
     const ids = rows.map((row) => row.customer_id);
-    for (let attempt = 1, left: readonly string[] = ids; left.length > 0; attempt += 1) {
-      const { done, missed } = await correct(db, left);
+    let left: readonly string[] = ids;
+    for (let attempt = 1; left.length > 0 && attempt <= attemptsWithoutLock; attempt += 1) {
+      const { done, missed } = await correct(db.pool, left);
       corrected.push(...done);
-      if (attempt === attempts) unresolved.push(...missed);
-      left = attempt === attempts ? [] : [...new Set(missed.map(({ customerId }) => customerId))];
+      left = [...new Set(missed.map(({ customerId }) => customerId))];
+    }
+    for (const customerId of left) {
+      const { done, missed } = await correctLocked(db, customerId);
+      corrected.push(...done);
+      unresolved.push(...missed);
     }
     customers += ids.length;
     after = ids.at(-1) ?? after;
@@ -196,10 +202,20 @@ async function rebuild(db: Database): Promise<Rebuilt> {
   return { customers, corrected, unresolved };
 }
 
-async function correct(
-  db: Database,
-  customerIds: readonly string[],
-): Promise<{ readonly done: readonly BalanceDifference[]; readonly missed: readonly BalanceDifference[] }> {
+interface Corrected {
+  readonly done: readonly BalanceDifference[];
+  readonly missed: readonly BalanceDifference[];
+}
+
+/** With the lock that writers of the customer take: they wait, and what they have posted is not seen yet, nor in the balances. */
+function correctLocked(db: Database, customerId: string): Promise<Corrected> {
+  return db.transaction(async (client) => {
+    await client.query('SELECT FROM customers WHERE customer_id = $1 FOR NO KEY UPDATE', [customerId]);
+    return correct(client, [customerId]);
+  });
+}
+
+async function correct(db: Queryable, customerIds: readonly string[]): Promise<Corrected> {
   const done: BalanceDifference[] = [];
   const missed: BalanceDifference[] = [];
   for (const row of await differencesOf(db, customerIds)) {
@@ -210,21 +226,21 @@ async function correct(
 }
 
 /** @returns whether the row was still the one that was read */
-async function correctRow(db: Database, row: DifferenceRow): Promise<boolean> {
+async function correctRow(db: Queryable, row: DifferenceRow): Promise<boolean> {
   const key = [row.customer_id, row.account, row.currency];
   const where = 'customer_id = $1 AND account = $2 AND currency = $3 AND version = $4';
   if (!row.posted) {
-    const { rowCount } = await db.pool.query(`DELETE FROM account_balances WHERE ${where}`, [...key, row.version]);
+    const { rowCount } = await db.query(`DELETE FROM account_balances WHERE ${where}`, [...key, row.version]);
     return rowCount === 1;
   }
   const { rowCount } =
     row.version === null
-      ? await db.pool.query(
+      ? await db.query(
           `INSERT INTO account_balances (customer_id, account, currency, debit, credit, version)
            VALUES ($1, $2, $3, $4, $5, 1) ON CONFLICT DO NOTHING`,
           [...key, row.debit, row.credit],
         )
-      : await db.pool.query(
+      : await db.query(
           `UPDATE account_balances SET debit = $5, credit = $6, version = version + 1 WHERE ${where}`,
           [...key, row.version, row.debit, row.credit],
         );

@@ -57,7 +57,7 @@ export interface Rebuilt {
   /** Whose balances were looked at. */
   readonly customers: number;
   readonly corrected: readonly BalanceDifference[];
-  /** Those that writers changed again and again, so that the attempts did not do. */
+  /** Those that could not be changed. */
   readonly unresolved: readonly BalanceDifference[];
 }
 

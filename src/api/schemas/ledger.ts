@@ -72,7 +72,7 @@ export const rebuiltBalances = z
   .object({
     customers: z.int().meta({ description: 'Whose balances were looked at.' }),
     corrected: z.array(difference),
-    unresolved: z.array(difference).meta({ description: 'Changed by others again and again; findings.' }),
+    unresolved: z.array(difference).meta({ description: 'What could not be changed; findings.' }),
   })
   .meta({ id: 'RebuiltBalances' });
 
