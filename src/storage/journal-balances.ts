@@ -240,9 +240,11 @@ async function correctRow(db: Queryable, row: DifferenceRow): Promise<boolean> {
            VALUES ($1, $2, $3, $4, $5, 1) ON CONFLICT DO NOTHING`,
           [...key, row.debit, row.credit],
         )
-      : await db.query(
-          `UPDATE account_balances SET debit = $5, credit = $6, version = version + 1 WHERE ${where}`,
-          [...key, row.version, row.debit, row.credit],
-        );
+      : await db.query(`UPDATE account_balances SET debit = $5, credit = $6, version = version + 1 WHERE ${where}`, [
+          ...key,
+          row.version,
+          row.debit,
+          row.credit,
+        ]);
   return rowCount === 1;
 }

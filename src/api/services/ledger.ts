@@ -52,7 +52,8 @@ export interface ClosingRequest {
 }
 
 /**
- * Closes a month: what of it is to be recognised is posted first, and the books at its end are kept as a snapshot.
+ * Closes a month: what of it is to be recognised is posted first, and the books at its end are kept as a snapshot. The same again
+ * (month, actor, reason) changes nothing.
  * @throws DomainFailure ACCOUNTING_MONTH_NOT_OVER, ACCOUNTING_MONTH_CLOSED, ACCOUNTING_MONTH_OUT_OF_ORDER
  */
 export async function closeMonth(
@@ -66,7 +67,10 @@ export async function closeMonth(
   }
   const { journal } = storage;
   await recogniseRevenue(storage, now);
-  const closing = await journal.closeMonth({ month, reason, closedBy: actor });
+  const isSame = (closing: MonthClosing): boolean =>
+    closing.month === month && closing.closedBy === actor && closing.reason === reason;
+  const before = (await journal.closings()).find(isSame);
+  const closing = before ?? (await journal.closeMonth({ month, reason, closedBy: actor }));
   await journal.takeMonthSnapshots(actor);
   await journal.takeSnapshot(actor);
   return closing;
