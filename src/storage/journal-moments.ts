@@ -29,8 +29,9 @@ export async function partsOf(db: Queryable, moment: LedgerMoment, withSnapshots
   const params = new SqlParameters();
   const base = withSnapshots ? await baseOf(db, moment) : null;
   const conditions: string[] = [];
-  if (base?.posted_through != null) conditions.push(`e.posting_date > ${params.add(base.posted_through, 'date')}`);
-  if (base?.through_entry != null) conditions.push(`e.entry_order > ${params.add(base.through_entry, 'bigint')}`);
+  const { posted_through: posted = null, through_entry: entry = null } = base ?? {};
+  if (posted !== null) conditions.push(`e.posting_date > ${params.add(posted, 'date')}`);
+  if (entry !== null) conditions.push(`e.entry_order > ${params.add(entry, 'bigint')}`);
   if ('postedThrough' in moment) conditions.push(`e.posting_date <= ${params.add(moment.postedThrough, 'date')}`);
   else if ('throughEntry' in moment) conditions.push(`e.entry_order <= ${params.add(moment.throughEntry, 'bigint')}`);
   else {

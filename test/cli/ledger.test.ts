@@ -128,7 +128,7 @@ it('accounts are mapped, for a product or by default', async () => {
 it('the export goes to standard output or to a file, byte by byte', async () => {
   const text = 'entry,posting\r\n1,1\r\n';
   api.answer(() => ({ body: Buffer.from(text), headers: { 'content-type': 'text/csv' } }));
-  expect((await run('export', '--month', '2024-01', '--mapping', 'datev')).out).toBe(text);
+  expect((await run('export', '--month', '2024-01', '--mapping', 'datev')).bytes.toString()).toBe(text);
   expect([last()?.path, last()?.query]).toEqual(['/ledger/export', { month: '2024-01', mapping: 'datev' }]);
   const folder = await mkdtemp(join(tmpdir(), 'reckoner-export-'));
   try {
