@@ -27,6 +27,7 @@ import { reconciliation } from './rows/reconciliation.js';
 import { relay } from './rows/relay.js';
 import type { Row } from './rows/row.js';
 import { tableSize } from './rows/table-size.js';
+import { trialBalance } from './rows/trial-balance.js';
 import { visible } from './rows/visible.js';
 
 const rows: readonly Row[] = [
@@ -46,6 +47,7 @@ const rows: readonly Row[] = [
   correction,
   reRating,
   reconciliation,
+  trialBalance,
   close1000,
   memory,
 ];

@@ -140,6 +140,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     insertInvoice: (invoice, actor) => timed('write and commit', () => gate.insertInvoice(invoice, actor)),
     voidInvoice: (...document) => timed('write and commit', () => gate.voidInvoice(...document)),
     postEntry: (entry) => timed('write and commit', () => gate.postEntry(entry)),
+    postedEntry: (invoiceId) => timed('write and commit', () => gate.postedEntry(invoiceId)),
     insertRating: (rating) => timed('write and commit', () => gate.insertRating(rating)),
     recordComparison: (comparison) => timed('write and commit', () => gate.recordComparison(comparison)),
     recordReRatingOutcome: (outcome) => timed('write and commit', () => gate.recordReRatingOutcome(outcome)),

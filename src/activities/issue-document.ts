@@ -1,10 +1,10 @@
 /** What issuing an invoice and issuing a correction do alike. */
 import { documentHash } from '../billing/document-hash.js';
+import { postingDayOf } from '../calendar/accounting-months.js';
 import type { DocumentFacts, UnnumberedInvoice } from '../domain/invoicing/document.js';
 import { invoiceNumber } from '../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
-import type { LocalDate } from '../domain/values.js';
 import { uuidOf } from '../storage/identifiers.js';
 import type { BillingPeriod, Customer, GateTransaction } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -41,7 +41,7 @@ export async function issueDocument(
   const number = invoiceNumber(await gate.drawNumber('invoice'));
   const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
   await gate.insertInvoice(invoice, actor);
-  const entry = invoiceEntry(invoice, invoice.issuedAt.slice(0, 10) as LocalDate);
+  const entry = invoiceEntry(invoice, postingDayOf(invoice, invoice.issuedAt));
   if (entry !== null) await gate.postEntry(entry);
   return invoice;
 }

@@ -1,10 +1,12 @@
 import { Context } from '@temporalio/activity';
+import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
 import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
+import { automaticActor } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
 import { heartbeating } from './heartbeating.js';
@@ -22,7 +24,8 @@ interface Progress {
 
 /**
  * Starts the workflow of every unfinished period and re-rating; one that runs already is left alone. Then ends the credits that
- * nothing can draw any more: by now every period that could is stored. Resumes at the page it was on.
+ * nothing can draw any more: by now every period that could is stored. Then recognises deferred revenue, and takes what snapshots of
+ * closed months are missing. Resumes at the page it was on.
  */
 export function sweepPeriods(dependencies: ActivityDependencies) {
   const { storage, client, now } = dependencies;
@@ -48,6 +51,8 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         reRatings = await startReRatings(dependencies);
         await noteMovedBoundaries(dependencies);
         await endCredits(dependencies);
+        await recogniseRevenue(storage, now());
+        await storage.journal.takeMonthSnapshots(automaticActor);
         await rateFallbacksAgain(dependencies);
       },
     );

@@ -38,6 +38,7 @@ import { exchangeRateRoutes } from './routes/exchange-rates.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
+import { accountingMonthRoutes, balanceRoutes, ledgerExportRoutes, snapshotRoutes } from './routes/ledger.js';
 import { operationRoutes } from './routes/operations.js';
 import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
 import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoutes } from './routes/price-rollouts.js';
@@ -112,6 +113,10 @@ const allRoutes = [
   reRatingDecisionRoutes,
   reconciliationRoutes,
   journalRoutes,
+  balanceRoutes,
+  snapshotRoutes,
+  accountingMonthRoutes,
+  ledgerExportRoutes,
   findingRoutes,
   operationRoutes,
 ] as const;

@@ -138,6 +138,10 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
   CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
   CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
+  ACCOUNTING_MONTH_CLOSED: { status: 409, title: 'The accounting month is closed' },
+  ACCOUNTING_MONTH_NOT_OVER: { status: 409, title: 'The accounting month is not over' },
+  ACCOUNTING_MONTH_OUT_OF_ORDER: { status: 409, title: 'An earlier accounting month is open' },
+  LEDGER_MAPPING_MISSING: { status: 409, title: 'An account is not mapped' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -1,7 +1,8 @@
+import { postingDayOf } from '../calendar/accounting-months.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { voidEntry } from '../domain/ledger/void-entry.js';
-import type { Instant, LocalDate } from '../domain/values.js';
+import type { Instant } from '../domain/values.js';
 import type { Storage } from '../storage/types.js';
 
 export interface VoidRequest {
@@ -37,7 +38,7 @@ export async function voidInvoice(
     }
     for (const document of documents) {
       await gate.voidInvoice(document.invoiceId, actor, reason);
-      const entry = voidEntry(document, now.slice(0, 10) as LocalDate);
+      const entry = voidEntry(document, postingDayOf(document, now), await gate.postedEntry(document.invoiceId));
       if (entry !== null) await gate.postEntry(entry);
     }
     return documents.map(({ invoiceId }) => invoiceId);

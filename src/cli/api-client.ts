@@ -38,7 +38,10 @@ export interface ApiClient {
    */
   json(path: string, request?: ApiRequest): Promise<unknown>;
   /** The bytes of a successful answer, and the file name that it suggests. */
-  bytes(path: string): Promise<{ readonly bytes: Uint8Array; readonly filename: string | null }>;
+  bytes(
+    path: string,
+    request?: Pick<ApiRequest, 'query'>,
+  ): Promise<{ readonly bytes: Uint8Array; readonly filename: string | null }>;
 }
 
 export interface ApiClientOptions {
@@ -66,8 +69,8 @@ export function createApiClient(url: string, { fetcher = fetch, actor = null }: 
       const text = await bodyText(answer);
       return parseJson(text) ?? unexpected(answer.status, `an answer that is not JSON came from ${url}`);
     },
-    bytes: async (path) => {
-      const answer = await call(path, {});
+    bytes: async (path, request = {}) => {
+      const answer = await call(path, request);
       const disposition = answer.headers.get('content-disposition') ?? '';
       const filename = /filename="?([^";/\\]+)"?/.exec(disposition)?.[1] ?? null;
       return { bytes: new Uint8Array(await answer.arrayBuffer()), filename };

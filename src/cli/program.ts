@@ -11,6 +11,7 @@ import { addExplainCommand } from './commands/explain.js';
 import { addFindingCommands } from './commands/findings.js';
 import { addImportCommand } from './commands/import.js';
 import { addInvoiceCommands } from './commands/invoices.js';
+import { addLedgerCommands } from './commands/ledger.js';
 import { addOperationCommands } from './commands/operations.js';
 import { addPeriodCommands } from './commands/periods.js';
 import { addRateCommands } from './commands/rates.js';
@@ -76,6 +77,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
   addCreditCommands(program, dependencies);
+  addLedgerCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

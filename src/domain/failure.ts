@@ -101,6 +101,10 @@ export const failureCodes = [
   'CANARY_NOT_ON_PRICE_BOOK',
   'CREDIT_GRANT_NOT_FOUND',
   'CREDIT_GRANT_VOID',
+  'ACCOUNTING_MONTH_CLOSED',
+  'ACCOUNTING_MONTH_NOT_OVER',
+  'ACCOUNTING_MONTH_OUT_OF_ORDER',
+  'LEDGER_MAPPING_MISSING',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -51,6 +51,11 @@ export async function planForValues(client: pg.PoolClient): Promise<void> {
   await client.query('SET LOCAL plan_cache_mode = force_custom_plan');
 }
 
+/** For a transaction that needs no cutoff. */
+export async function lockPeriod(client: pg.PoolClient, key: PeriodKey): Promise<void> {
+  await client.query(`SELECT pg_advisory_xact_lock(${periodLockOf(key)})`);
+}
+
 /** 64 bits of a hash: two periods that share a lock would only wait for each other. */
 function periodLockOf({ customerId, period }: PeriodKey): bigint {
   const hex = createHash('sha256')

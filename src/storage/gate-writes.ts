@@ -71,7 +71,7 @@ interface Destination {
   readonly table: string;
   /** By name: the rows' properties are the columns' names, and what a row leaves out has its default. */
   readonly columns: string;
-  /** Further columns and what they hold. */
+  /** Further columns, or given ones, and what they hold. */
   readonly computed?: Readonly<Record<string, string>>;
   readonly suffix?: string;
 }
@@ -102,11 +102,12 @@ const destinations: readonly Destination[] = [
     table: 'journal_entries',
     columns:
       'entry_id uuid, customer_id text, source_document text, invoice_id uuid, posting_date date, service_from timestamptz, service_to timestamptz, description text',
+    computed: { posting_date: 'open_posting_date(r.posting_date)' },
   },
   {
     table: 'postings',
     columns:
-      'posting_id uuid, entry_id uuid, posting_number int, account text, line_item_id uuid, currency text, amount numeric',
+      'posting_id uuid, entry_id uuid, posting_number int, account text, line_item_id uuid, currency text, amount numeric, product text, invoice_id uuid',
   },
   {
     table: 'period_ratings',
@@ -136,7 +137,10 @@ const destinations: readonly Destination[] = [
 ];
 
 function insertSql({ table, columns, computed = {}, suffix = '' }: Destination, parameter: number): string {
-  const given = columns.split(', ').map((column) => column.split(' ')[0]);
+  const given = columns.split(', ').flatMap((column) => {
+    const [name = ''] = column.split(' ');
+    return name in computed ? [] : [name];
+  });
   const names = [...given, ...Object.keys(computed)].join(', ');
   const values = [...given, ...Object.values(computed)].join(', ');
   return `INSERT INTO ${table} (${names}) SELECT ${values} FROM jsonb_to_recordset($${parameter}::jsonb) AS r (${columns}) ${suffix}`;

@@ -29,6 +29,8 @@ import { readSegmentUsage } from './gate-segments.js';
 import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { entryToDb } from './journal-mapping.js';
+import { findEntry } from './journal-entry.js';
+import { recognise } from './journal-recognition.js';
 import { insertFallback } from './price-fallbacks.js';
 import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
 import { touchedWindows } from './touched-windows.js';
@@ -280,6 +282,10 @@ class Gate implements GateTransaction {
     return Promise.resolve();
   }
 
+  postedEntry(invoiceId: string): Promise<JournalEntry | null> {
+    return findEntry(this.client, `invoice/${invoiceId}`);
+  }
+
   insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void> {
     const { chain, period } = this.facts;
     this.writes.ratings.push({
@@ -319,7 +325,9 @@ class Gate implements GateTransaction {
     return insertFallback(this.client, this.facts.period, fallback);
   }
 
-  flush(): Promise<void> {
-    return this.writes.flush(this.client);
+  async flush(): Promise<void> {
+    await this.writes.flush(this.client);
+    // What a voided document had deferred, and had become revenue since, is none.
+    if (this.writes.voids.length > 0) await recognise(this.client, this.facts.period, null);
   }
 }

@@ -2,6 +2,7 @@
 import type { JournalEntry, Posting } from '../domain/ledger/journal.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { uuidOf } from './identifiers.js';
+import type { StoredEntry } from './types.js';
 
 interface EntryRow {
   readonly entry_id: string;
@@ -22,6 +23,8 @@ export interface PostingRow {
   readonly line_item_id: string | null;
   readonly currency: string;
   readonly amount: DecimalString;
+  readonly product: string | null;
+  readonly invoice_id: string | null;
 }
 
 export interface EntryRows {
@@ -51,6 +54,8 @@ export function entryToDb(entry: JournalEntry): EntryRows {
       line_item_id: posting.lineItemId,
       currency: posting.currency,
       amount: posting.amount,
+      product: posting.product ?? null,
+      invoice_id: posting.invoiceId ?? entry.invoiceId,
     })),
   };
 }
@@ -61,12 +66,10 @@ export interface StoredEntryRow extends EntryRow {
 }
 
 /** @param postings of this entry, by number. */
-export function entryFromDb(
-  row: StoredEntryRow,
-  postings: readonly PostingRow[],
-): JournalEntry & { readonly entryId: string; readonly createdAt: Instant } {
+export function entryFromDb(row: StoredEntryRow, postings: readonly PostingRow[]): StoredEntry {
   return {
     entryId: row.entry_id,
+    entryOrder: row.entry_order,
     sourceDocument: row.source_document,
     customerId: row.customer_id,
     invoiceId: row.invoice_id,
@@ -75,11 +78,16 @@ export function entryFromDb(
     serviceTo: row.service_to,
     description: row.description,
     createdAt: row.created_at,
-    postings: postings.map(({ account, line_item_id: lineItemId, currency, amount }) => ({
-      account,
-      lineItemId,
-      currency,
-      amount,
-    })),
+    postings: postings.map(
+      ({ account, line_item_id: lineItemId, currency, amount, product, invoice_id: invoiceId }) => ({
+        account,
+        lineItemId,
+        currency,
+        amount,
+        product,
+        // Postings of before it was stored are their entry's.
+        invoiceId: invoiceId ?? row.invoice_id,
+      }),
+    ),
   };
 }

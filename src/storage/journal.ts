@@ -1,44 +1,26 @@
-/** Reading the journal. Entries are written at the gate, in the transaction of their document. */
-import type { DecimalString } from '../domain/values.js';
+/** The journal. Entries are written at the gate, in the transaction of their document, or where something else is settled. */
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { groupRows } from './group-rows.js';
+import { createBalanceReads } from './journal-balances.js';
+import { createExports } from './journal-export.js';
 import { entryFromDb, type PostingRow, type StoredEntryRow } from './journal-mapping.js';
+import { createMonths } from './journal-months.js';
+import { createRecognition } from './journal-recognition.js';
+import { createSnapshots } from './journal-snapshots.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import type { JournalStore, PageRequest } from './types.js';
 
 export function createJournalStore(db: Database): JournalStore {
   return guarded<JournalStore>({
-    accounts: async () => {
-      const { rows } = await db.pool.query<Awaited<ReturnType<JournalStore['accounts']>>[number]>(
-        `SELECT a.account, a.name, a.kind, coalesce(jsonb_agg(
-             jsonb_build_object('currency', p.currency, 'amount', p.amount::text) ORDER BY p.currency
-           ) FILTER (WHERE p.currency IS NOT NULL), '[]') AS balances
-         FROM ledger_accounts a LEFT JOIN (
-           SELECT account, currency, sum(amount) AS amount FROM postings GROUP BY account, currency) AS p USING (account)
-         GROUP BY a.account ORDER BY a.account`,
-      );
-      return rows;
-    },
     entries: (filter, page) => listEntries(db, filter, page),
-    trialBalance: async () => {
-      const { rows } = await db.pool.query<TrialBalanceRow>(
-        `SELECT account, currency, coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS debit,
-           coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS credit, sum(amount) AS balance
-         FROM postings GROUP BY account, currency ORDER BY account, currency`,
-      );
-      return rows;
-    },
+    ...createBalanceReads(db),
+    ...createSnapshots(db),
+    ...createMonths(db),
+    ...createRecognition(db),
+    ...createExports(db),
   });
-}
-
-interface TrialBalanceRow {
-  readonly account: string;
-  readonly currency: string;
-  readonly debit: DecimalString;
-  readonly credit: DecimalString;
-  readonly balance: DecimalString;
 }
 
 /** In the order in which they were posted. */

@@ -17,6 +17,7 @@ import type {
 import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
+import type { JournalStore } from './types-journal.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
@@ -37,6 +38,7 @@ export type * from './types-correction.js';
 export type * from './types-credits.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
+export type * from './types-journal.js';
 export type * from './types-paging.js';
 export type * from './types-periods.js';
 export type * from './types-price-lookup.js';
@@ -184,7 +186,10 @@ export interface GateTransaction {
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
   /** Appends the transition to `void`; its credits are given back. */
   voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
+  /** Where the month of its posting date is closed, on the first day of the first open one (RULES 46). */
   postEntry(entry: JournalEntry): Promise<void>;
+  /** The entry of a document, as the journal has it; null: none. */
+  postedEntry(invoiceId: string): Promise<JournalEntry | null>;
   /** The rating that the period's documents stand on from now on; it gets the next sequence. */
   insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void>;
   recordComparison(comparison: Comparison): Promise<void>;
@@ -230,31 +235,7 @@ export interface StoredCharge extends RatedCharge {
   readonly segment: Interval;
 }
 
-// Journal, findings, idempotency --------------------------------------------------------------------------------------
-
-export interface JournalStore {
-  accounts(): Promise<
-    readonly {
-      account: string;
-      name: string;
-      kind: string;
-      balances: readonly { currency: string; amount: DecimalString }[];
-    }[]
-  >;
-  entries(
-    filter: { customerId?: string; invoiceId?: string },
-    page: PageRequest,
-  ): Promise<Page<JournalEntry & { entryId: string; createdAt: Instant }>>;
-  trialBalance(): Promise<
-    readonly {
-      account: string;
-      currency: string;
-      debit: DecimalString;
-      credit: DecimalString;
-      balance: DecimalString;
-    }[]
-  >;
-}
+// Findings, idempotency -----------------------------------------------------------------------------------------------
 
 export interface NewFinding {
   readonly code: string;

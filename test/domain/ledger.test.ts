@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { addDecimals } from '../../src/domain/decimal.js';
+import { addDecimals, decimal, toDecimalString } from '../../src/domain/decimal.js';
 import { assertBalanced, invoiceEntry } from '../../src/domain/ledger/invoice-entry.js';
 import type { PostedInvoice } from '../../src/domain/ledger/invoice-entry.js';
 import { voidEntry } from '../../src/domain/ledger/void-entry.js';
@@ -96,6 +96,76 @@ test.each([
   ['credit_note', 'Credit note INV-000007'],
 ] as const)('names a %s', (type, description) => {
   expect(invoiceEntry(invoice(['1'], type), postingDate)?.description).toBe(description);
+});
+
+describe('what else a document posts', () => {
+  const february = {
+    serviceFrom: january.to,
+    serviceTo: '2024-03-01T00:00:00.000000Z' as InvoiceLineItem['serviceTo'],
+  };
+  const fee = { ...line('30', 1), meter: null, description: 'Platform fee', ...february };
+
+  test('a line that is served after the period is deferred, and each names its product', () => {
+    const mixed = { ...invoice(['1']), total: '31' as DecimalString, lines: [line('1', 0), fee] };
+    const postings = invoiceEntry(mixed, postingDate)?.postings ?? [];
+    expect(postings.map(({ account, amount, product }) => [account, amount, product ?? null])).toEqual([
+      ['accounts_receivable', '31', null],
+      ['revenue', '-1', 'm0'],
+      ['deferred_revenue', '-30', 'Platform fee'],
+    ]);
+  });
+
+  test('tax is payable', () => {
+    const taxed = { ...invoice(['100']), tax: '19' as DecimalString, total: '119' as DecimalString };
+    expect(invoiceEntry(taxed, postingDate)?.postings.map(inShort)).toEqual([
+      ['accounts_receivable', null, '119'],
+      ['revenue', 'line-1', '-100'],
+      ['tax_payable', null, '-19'],
+    ]);
+  });
+
+  test('a document of any shape balances, and with its void leaves nothing in any account', () => {
+    const cents = fc.integer({ min: -99_999, max: 99_999 });
+    const money = (of: number): DecimalString => toDecimalString(decimal(String(of) as DecimalString).dividedBy(100));
+    const shapes = fc.record({
+      lines: fc.array(fc.tuple(cents, fc.boolean()), { maxLength: 8 }),
+      credits: cents,
+      tax: cents,
+      type: fc.constantFrom('invoice', 'correction', 'credit_note'),
+    });
+    fc.assert(
+      fc.property(shapes, ({ lines, credits, tax, type }) => {
+        const total = lines.reduce((sum, [amount]) => sum + amount, 0) - credits + tax;
+        const shape: PostedInvoice = {
+          ...invoice([], type as PostedInvoice['type']),
+          ...{ credits: money(credits), tax: money(tax), total: money(total) },
+          lines: lines.map(([amount, inAdvance], index) => ({
+            ...line(money(amount), index),
+            ...(inAdvance ? february : {}),
+          })),
+        };
+        const posted = invoiceEntry(shape, postingDate);
+        const voided = voidEntry(shape, '2024-05-01' as LocalDate);
+        expect(addDecimals((posted?.postings ?? []).map(({ amount }) => amount))).toBe('0');
+        expect(posted === null).toBe(voided === null);
+        const both = [...(posted?.postings ?? []), ...(voided?.postings ?? [])];
+        for (const account of new Set(both.map((posting) => posting.account)))
+          expect(addDecimals(both.filter((posting) => posting.account === account).map(({ amount }) => amount))).toBe(
+            '0',
+          );
+      }),
+    );
+  });
+
+  test('what was posted in another way is reversed in that way', () => {
+    const older = invoiceEntry(
+      { ...invoice(['30']), periodEnd: '2024-03-01T00:00:00.000000Z' as PostedInvoice['periodEnd'] },
+      postingDate,
+    );
+    const voided = voidEntry({ ...invoice(['30']), lines: [fee] }, '2024-05-01' as LocalDate, older);
+    expect(voided?.postings.map(({ account }) => account)).toEqual(['accounts_receivable', 'revenue']);
+    expect(voided?.postingDate).toBe('2024-05-01');
+  });
 });
 
 test('every entry balances', () => {

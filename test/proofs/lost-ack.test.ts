@@ -278,6 +278,7 @@ test('every commit and every message to Temporal of every activity is acknowledg
       'evaluations.finish',
       'evaluations.storeResult',
       'findings.store',
+      'journal.takeMonthSnapshots',
       'periods.periodAt',
       'periods.periodNamed',
       'periods.requestInvoicing',

@@ -46,8 +46,12 @@ test('accounts without postings are listed, and the trial balance of nothing is 
     { account: 'cash', name: 'Cash', kind: 'asset', balances: [] },
     { account: 'credit_breakage', name: 'Breakage of expired credit', kind: 'revenue', balances: [] },
     { account: 'customer_credit', name: 'Customer credit', kind: 'liability', balances: [] },
+    { account: 'deferred_revenue', name: 'Deferred revenue', kind: 'liability', balances: [] },
     { account: 'promotional_credit', name: 'Promotional credit', kind: 'revenue', balances: [] },
     { account: 'revenue', name: 'Usage revenue', kind: 'revenue', balances: [] },
+    { account: 'rounding', name: 'Rounding', kind: 'expense', balances: [] },
+    { account: 'tax_payable', name: 'Tax payable', kind: 'liability', balances: [] },
+    { account: 'write_off', name: 'Write-offs', kind: 'expense', balances: [] },
   ]);
   expect(await journal.trialBalance()).toEqual([]);
 });

@@ -3,10 +3,14 @@ import { z } from 'zod';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { accounts, journalEntry, trialBalance } from '../schemas/billing.js';
 import { answers, identifier, pageOf, paging } from '../schemas/common.js';
+import { momentQuery } from '../schemas/ledger.js';
+import { momentOf, toApiSums } from '../services/ledger.js';
 import type { Api } from '../types.js';
 import { toApiEntry, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
+
+const momentRefusals = ['INVALID_INSTANT', 'INSTANT_WITHOUT_OFFSET', 'INVALID_DATE'] as const;
 
 export async function journalRoutes(app: Api, { storage }: RouteContext): Promise<void> {
   const tags = ['ledger'];
@@ -16,12 +20,16 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
       schema: {
         tags,
         operationId: 'listAccounts',
-        summary: 'Accounts with their balances by currency',
-        response: answers({ success: { 200: { description: 'Accounts.', schema: accounts } } }),
+        summary: 'Accounts with their balances by currency, now or at a moment of the past',
+        querystring: momentQuery,
+        response: answers({
+          success: { 200: { description: 'Accounts.', schema: accounts } },
+          refusals: momentRefusals,
+        }),
       },
     },
-    async () => {
-      const all = await storage.journal.accounts();
+    async (request) => {
+      const all = await storage.journal.accounts(momentOf(request.query));
       const data = all.map(({ balances, ...account }) => ({
         ...account,
         balances: balances.map(({ currency, amount }) => ({ currency, amount: formatAmount(amount, currency) })),
@@ -55,20 +63,19 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
       schema: {
         tags,
         operationId: 'getTrialBalance',
-        summary: 'Debit, credit and balance by account and currency; it sums to zero',
-        response: answers({ success: { 200: { description: 'The trial balance.', schema: trialBalance } } }),
+        summary: 'Debit, credit and balance by account and currency, now or at a moment of the past; it sums to zero',
+        querystring: momentQuery,
+        response: answers({
+          success: { 200: { description: 'The trial balance.', schema: trialBalance } },
+          refusals: momentRefusals,
+        }),
       },
     },
-    async () => {
-      const rows = await storage.journal.trialBalance();
-      const data = rows.map(({ account, currency, debit, credit, balance }) => ({
-        account,
-        currency,
-        debit: formatAmount(debit, currency),
-        credit: formatAmount(credit, currency),
-        balance: formatAmount(balance, currency),
-      }));
-      return { data };
+    async (request) => {
+      const rows = await storage.journal.trialBalance(momentOf(request.query));
+      return {
+        data: rows.map((row) => ({ account: row.account, currency: row.currency, ...toApiSums(row, row.currency) })),
+      };
     },
   );
 }

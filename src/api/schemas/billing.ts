@@ -300,6 +300,7 @@ export const accounts = z.object({
 export const journalEntry = z
   .object({
     entry_id: z.string(),
+    entry_order: z.string().meta({ description: 'Its place in the journal.' }),
     source_document: z.string(),
     customer_id: z.string(),
     invoice_id: z.string().nullable(),
@@ -311,6 +312,8 @@ export const journalEntry = z
       z.object({
         account: z.string(),
         line_item_id: z.string().nullable(),
+        invoice_id: z.string().nullable(),
+        product: z.string().nullable().meta({ description: 'A meter, or the name of a fee.' }),
         currency: z.string(),
         amount: decimalOut.meta({ description: 'Debit positive, credit negative.' }),
       }),

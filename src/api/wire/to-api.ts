@@ -4,8 +4,6 @@ import type { Meter } from '../../domain/metering/meter.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
-import type { JournalEntry } from '../../domain/ledger/journal.js';
-import type { Instant } from '../../domain/values.js';
 import type {
   BillingPeriodStatus,
   ChargeEvent,
@@ -13,6 +11,7 @@ import type {
   Finding,
   Page,
   PriceBookAssignment,
+  StoredEntry,
   StoredEvent,
 } from '../../storage/types.js';
 import { parseExactJson, type ExactJson } from '../ingest/exact-json.js';
@@ -115,9 +114,10 @@ export function toApiBillingPeriod(status: BillingPeriodStatus, corrections: rea
   };
 }
 
-export function toApiEntry(entry: JournalEntry & { readonly entryId: string; readonly createdAt: Instant }): object {
+export function toApiEntry(entry: StoredEntry): object {
   return {
     entry_id: entry.entryId,
+    entry_order: entry.entryOrder,
     source_document: entry.sourceDocument,
     customer_id: entry.customerId,
     invoice_id: entry.invoiceId,
@@ -128,6 +128,8 @@ export function toApiEntry(entry: JournalEntry & { readonly entryId: string; rea
     postings: entry.postings.map((posting) => ({
       account: posting.account,
       line_item_id: posting.lineItemId,
+      invoice_id: posting.invoiceId ?? null,
+      product: posting.product ?? null,
       currency: posting.currency,
       amount: formatAmount(posting.amount, posting.currency),
     })),

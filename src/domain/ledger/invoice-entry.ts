@@ -1,8 +1,9 @@
-import { addDecimals, decimal, toDecimalString } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
 import { invariant } from '../failure.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import type { DecimalString, LocalDate } from '../values.js';
 import type { JournalEntry, Posting } from './journal.js';
+import { isBilledInAdvance, productOf } from './product.js';
 
 /** What of an invoice is posted. Corrections and credit notes post in the same way, with their signs. */
 export type PostedInvoice = Pick<
@@ -17,25 +18,31 @@ export type PostedInvoice = Pick<
   | 'credits'
   | 'total'
   | 'lines'
->;
+> & {
+  /** Absent: none. */
+  readonly tax?: Invoice['tax'];
+};
 
 /**
  * The journal entry of an issued document: the receivable is debited with the total, the customer's credit with what was
- * drawn of it, revenue credited line by line. Lines of 0 have no posting; an invoice without any posting has no entry (null).
+ * drawn of it; revenue is credited line by line, deferred revenue where the line's service is still to come (RULES 44), and
+ * tax payable. Lines of 0 have no posting; an invoice without any posting has no entry (null).
  *
- * `postingDate` is a day of the first open accounting month (RULES 27); the service period is the invoice's own.
+ * @param postingDate the document's accounting day (RULES 46); the service period is the invoice's own, however old it is
  */
 export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): JournalEntry | null {
   const { currency } = invoice;
   const debit: Posting = { account: 'accounts_receivable', lineItemId: null, currency, amount: invoice.total };
   const drawn: Posting = { account: 'customer_credit', lineItemId: null, currency, amount: invoice.credits };
   const revenue = invoice.lines.map((line): Posting => ({
-    account: 'revenue',
+    account: isBilledInAdvance(line, invoice) ? 'deferred_revenue' : 'revenue',
     lineItemId: line.lineItemId,
     currency: line.currency,
     amount: negated(line.amount),
+    product: productOf(line),
   }));
-  const postings = [debit, drawn, ...revenue].filter(({ amount }) => !decimal(amount).isZero());
+  const tax: Posting = { account: 'tax_payable', lineItemId: null, currency, amount: negated(invoice.tax ?? zero) };
+  const postings = [debit, drawn, ...revenue, tax].filter(({ amount }) => !decimal(amount).isZero());
   if (postings.length === 0) return null;
   const entry: JournalEntry = {
     sourceDocument: `invoice/${invoice.invoiceId}`,

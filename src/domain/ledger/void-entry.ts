@@ -8,14 +8,19 @@ import type { JournalEntry } from './journal.js';
  * The journal entry that reverses a voided document (RULES 28): its own postings with the signs turned round, so that the two
  * entries sum to zero account by account. null: the document had no entry.
  *
- * `postingDate` is a day of the first open accounting month; the service period is the document's own (RULES 27).
+ * @param postingDate as of the document (RULES 46); the service period is the document's own (RULES 27)
+ * @param posted the document's entry, where the journal has it: an older one may be posted otherwise than it would be now
  */
-export function voidEntry(invoice: PostedInvoice, postingDate: LocalDate): JournalEntry | null {
-  const posted = invoiceEntry(invoice, postingDate);
+export function voidEntry(
+  invoice: PostedInvoice,
+  postingDate: LocalDate,
+  posted: JournalEntry | null = invoiceEntry(invoice, postingDate),
+): JournalEntry | null {
   if (posted === null) return null;
   const name = documentNames[invoice.type];
   return {
     ...posted,
+    postingDate,
     sourceDocument: `void/${invoice.invoiceId}`,
     description: `Void of ${name.charAt(0).toLowerCase()}${name.slice(1)} ${invoice.number}`,
     postings: posted.postings.map((posting) => ({

@@ -1,6 +1,8 @@
-import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
+import { addDecimals, D, decimal, toDecimalString, zero } from '../decimal.js';
 import type { Invoice } from '../invoicing/invoice.js';
+import { kindOf } from '../ledger/journal.js';
 import type { JournalEntry, Posting } from '../ledger/journal.js';
+import { isBilledInAdvance } from '../ledger/product.js';
 import type { DecimalString } from '../values.js';
 import { amountDifference, classOfGap } from './difference.js';
 import type { DifferencePlace, ReconciliationDifference } from './difference.js';
@@ -8,7 +10,7 @@ import type { DifferencePlace, ReconciliationDifference } from './difference.js'
 /** What the journal is compared with. */
 export type PostedDocument = Pick<
   Invoice,
-  'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'credits' | 'total' | 'lines'
+  'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'periodEnd' | 'credits' | 'tax' | 'total' | 'lines'
 >;
 
 /** JSON. */
@@ -20,6 +22,7 @@ export interface DocumentStages {
   readonly total: DecimalString;
   /** What its entries come to; all 0 for a void document. */
   readonly receivable: DecimalString;
+  /** Deferred revenue included. */
   readonly revenue: DecimalString;
   /** Drawn of what was owed to the customer. */
   readonly credits: DecimalString;
@@ -27,19 +30,22 @@ export interface DocumentStages {
 
 export interface JournalComparison {
   readonly document: DocumentStages;
-  /** Revenue by line key, positive for what was earned. */
+  /** Revenue, earned or deferred, by line key; positive for what was sold. */
   readonly revenue: ReadonlyMap<string, DecimalString>;
   readonly differences: readonly ReconciliationDifference[];
 }
 
 /**
  * Holds a document against its journal entries: the receivable is its total, customer credit what it has drawn, revenue its
- * lines, one posting each, none of 0.
+ * lines (deferred where they were billed in advance; entries of before accounts were deferred have revenue), tax payable its
+ * tax; one posting each, none of 0. What was recognised of a deferred line is between nothing and all of it.
  * A void document has every posting twice, with opposite signs, so that nothing is left.
  * @param entries of this document, its reversal included
  */
 export function compareWithJournal(document: PostedDocument, entries: readonly JournalEntry[]): JournalComparison {
-  const postings = entries.flatMap((entry) => entry.postings);
+  const isRecognition = (entry: JournalEntry): boolean => kindOf(entry) === 'recognition';
+  const postings = entries.filter((entry) => !isRecognition(entry)).flatMap((entry) => entry.postings);
+  const recognitions = entries.filter(isRecognition).flatMap((entry) => entry.postings);
   const place: DifferencePlace = { stage: 'lines→journal', meter: null, document: document.number };
   const isOwn = ({ currency }: Posting): boolean => currency === document.currency;
   const revenue = new Map<string, DecimalString>();
@@ -56,12 +62,16 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
   const drawn = take(({ account }) => account === 'customer_credit');
   differences.push(compare(place, document, { amount: document.credits, postings: drawn }));
   for (const line of document.lines) {
-    const own = take(({ account, lineItemId }) => account === 'revenue' && lineItemId === line.lineItemId);
-    const earned = own.map((posting) => ({ ...posting, amount: negated(posting.amount) }));
+    const accounts = isBilledInAdvance(line, document) ? ['revenue', 'deferred_revenue'] : ['revenue'];
+    const own = take(({ account, lineItemId }) => accounts.includes(account) && lineItemId === line.lineItemId);
+    const earned = own.map(turned);
     revenue.set(line.lineKey, sumOf(earned));
     const of = { ...place, meter: line.meter, line_key: line.lineKey };
     differences.push(compare(of, document, { amount: line.amount, postings: earned }));
+    differences.push(recognitionDifference(of, own, recognitions.filter(isOf(line.lineItemId))));
   }
+  const tax = take(({ account }) => account === 'tax_payable').map(turned);
+  differences.push(compare(place, document, { amount: document.tax, postings: tax }));
   for (const extra of postings.filter((posting) => !taken.has(posting))) {
     differences.push(amountDifference(place, { expected: zero, found: extra.amount }, 'duplicate'));
   }
@@ -79,6 +89,27 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
     revenue,
     differences: differences.filter((difference) => difference !== null),
   };
+}
+
+const isOf =
+  (lineItemId: string) =>
+  (posting: Posting): boolean =>
+    posting.lineItemId === lineItemId;
+
+const turned = (posting: Posting): Posting => ({ ...posting, amount: negated(posting.amount) });
+
+/** What has become revenue of a line against what was deferred of it. */
+function recognitionDifference(
+  place: DifferencePlace,
+  posted: readonly Posting[],
+  recognised: readonly Posting[],
+): ReconciliationDifference | null {
+  const deferred = negated(sumOf(posted.filter(({ account }) => account === 'deferred_revenue')));
+  const found = sumOf(recognised.filter(({ account }) => account === 'deferred_revenue'));
+  const [is, may] = [decimal(found), decimal(deferred)];
+  const [low, high] = may.isNegative() ? [may, new D(0)] : [new D(0), may];
+  const isWithin = is.greaterThanOrEqualTo(low) && is.lessThanOrEqualTo(high);
+  return isWithin ? null : amountDifference(place, { expected: deferred, found }, classOfGap(deferred, found));
 }
 
 function compare(

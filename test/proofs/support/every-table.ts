@@ -42,6 +42,16 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
   await fillFallbackTables(fixture);
   await fillCreditTables(fixture);
+  await fillLedgerTables(fixture);
+}
+
+/** A closed month with its snapshot, one of the whole journal, and an account mapping. */
+async function fillLedgerTables({ storage: { journal } }: ActivityFixture): Promise<void> {
+  await journal.closeMonth({ month: '2023-01-01' as LocalDate, reason: 'a test', closedBy: decidedBy });
+  await journal.takeMonthSnapshots(decidedBy);
+  await journal.takeSnapshot(decidedBy);
+  const mapping = { mapping: 'erp', account: 'revenue', product: null, externalAccount: '4000', effectiveFrom: null };
+  await journal.addMappings([{ accountMappingId: randomUUID(), ...mapping, reason: 'a test', mappedBy: decidedBy }]);
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */

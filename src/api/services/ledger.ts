@@ -1,0 +1,168 @@
+/** The journal: closing months, rebuilding and checking what is made of it, account mappings. */
+import { randomUUID } from 'node:crypto';
+import { balanceFinding } from '../../billing/balance-finding.js';
+import { recogniseRevenue } from '../../billing/recognise-revenue.js';
+import { monthIsOverAt, nextMonth } from '../../calendar/accounting-months.js';
+import { DomainFailure } from '../../domain/failure.js';
+import { formatAmount } from '../../domain/money/rounding.js';
+import { parseInstant } from '../../domain/time/instant.js';
+import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
+import type { Instant, LocalDate } from '../../domain/values.js';
+import { uuidOf } from '../../storage/identifiers.js';
+import type {
+  BalanceDifference,
+  CustomerBalance,
+  LedgerMoment,
+  LedgerSnapshot,
+  MonthClosing,
+  Rebuilt,
+  Storage,
+  StoredAccountMapping,
+  Sums,
+} from '../../storage/types.js';
+import type { AccountMappingsBody, MomentQuery } from '../schemas/ledger.js';
+import type { Asking } from './re-ratings.js';
+
+/** @throws DomainFailure VALIDATION_FAILED, INVALID_INSTANT, INSTANT_WITHOUT_OFFSET, INVALID_DATE */
+export function momentOf({ at, posted_through: posted, through_entry: entry }: MomentQuery): LedgerMoment | undefined {
+  if ([at, posted, entry].filter((given) => given !== undefined).length > 1) {
+    const detail = 'Give one of "at", "posted_through" and "through_entry": each names a state of the books by itself.';
+    throw new DomainFailure('VALIDATION_FAILED', detail);
+  }
+  if (at !== undefined) return { at: parseInstant(at) };
+  if (posted !== undefined) return { postedThrough: parseLocalDate(posted) };
+  return entry === undefined ? undefined : { throughEntry: entry };
+}
+
+/** @throws DomainFailure INVALID_PERIOD for what is no calendar month */
+export function monthOf(text: string): LocalDate {
+  const month = parsePeriodName(text);
+  if (month.endsWith('-01')) return month;
+  throw new DomainFailure(
+    'INVALID_PERIOD',
+    `An accounting month is a calendar month such as "2024-01", not "${text}".`,
+  );
+}
+
+export interface ClosingRequest {
+  readonly month: LocalDate;
+  readonly reason: string;
+  readonly actor: string;
+  readonly now: Instant;
+}
+
+/**
+ * Closes a month: what of it is to be recognised is posted first, and the books at its end are kept as a snapshot. The same again
+ * (month, actor, reason) changes nothing.
+ * @throws DomainFailure ACCOUNTING_MONTH_NOT_OVER, ACCOUNTING_MONTH_CLOSED, ACCOUNTING_MONTH_OUT_OF_ORDER
+ */
+export async function closeMonth(
+  storage: Pick<Storage, 'journal'>,
+  { month, reason, actor, now }: ClosingRequest,
+): Promise<MonthClosing> {
+  const overAt = monthIsOverAt(month);
+  if (now < overAt) {
+    const detail = `${month.slice(0, 7)} is over everywhere at ${overAt}; it can be closed then.`;
+    throw new DomainFailure('ACCOUNTING_MONTH_NOT_OVER', detail);
+  }
+  const { journal } = storage;
+  await recogniseRevenue(storage, now);
+  const isSame = (closing: MonthClosing): boolean =>
+    closing.month === month && closing.closedBy === actor && closing.reason === reason;
+  const before = (await journal.closings()).find(isSame);
+  const closing = before ?? (await journal.closeMonth({ month, reason, closedBy: actor }));
+  await journal.takeMonthSnapshots(actor);
+  await journal.takeSnapshot(actor);
+  return closing;
+}
+
+/** Corrects the read model; what it could not becomes a finding. */
+export async function rebuildBalances({ journal, findings }: Pick<Storage, 'journal' | 'findings'>): Promise<Rebuilt> {
+  const rebuilt = await journal.rebuild();
+  for (const difference of rebuilt.unresolved) await findings.store(balanceFinding(difference));
+  return rebuilt;
+}
+
+/** @throws DomainFailure ACCOUNTING_MONTH_CLOSED, INVALID_DATE */
+export async function addAccountMappings(
+  { journal }: Pick<Storage, 'journal'>,
+  body: AccountMappingsBody,
+  { actor, key }: Asking,
+): Promise<readonly StoredAccountMapping[]> {
+  const { mapping, reason, accounts } = body;
+  const ids = accounts.map((_, index) =>
+    key === null ? randomUUID() : uuidOf('account-mapping', actor, key, JSON.stringify(body), index),
+  );
+  await journal.addMappings(
+    accounts.map(({ account, product, external_account: externalAccount, effective_from: from }, index) => ({
+      ...{ accountMappingId: ids[index] ?? randomUUID(), mapping, account, product, externalAccount, reason },
+      effectiveFrom: from === null ? null : parseLocalDate(from, `/accounts/${index}/effective_from`),
+      mappedBy: actor,
+    })),
+  );
+  const stored = new Set(ids);
+  return (await journal.mappings(mapping)).filter(({ accountMappingId }) => stored.has(accountMappingId));
+}
+
+export function toApiSums({ debit, credit, balance }: Sums, currency: string): object {
+  return {
+    debit: formatAmount(debit, currency),
+    credit: formatAmount(credit, currency),
+    balance: formatAmount(balance, currency),
+  };
+}
+
+/** @param version only of the read model */
+export function toApiBalance(row: CustomerBalance & { readonly version?: number }): object {
+  const { customerId, account, currency } = row;
+  return { customer_id: customerId, account, currency, ...toApiSums(row, currency), version: row.version ?? null };
+}
+
+export function toApiDifference({ model, customerId, ...rest }: BalanceDifference): object {
+  return { model, customer_id: customerId, ...rest };
+}
+
+export function toApiSnapshot(snapshot: LedgerSnapshot): object {
+  return {
+    snapshot_id: snapshot.snapshotId,
+    posted_through: snapshot.postedThrough,
+    through_entry: snapshot.throughEntry,
+    through_instant: snapshot.throughInstant,
+    taken_by: snapshot.takenBy,
+    taken_at: snapshot.takenAt,
+  };
+}
+
+export function toApiClosing({ month, throughEntry, reason, closedBy, closedAt }: MonthClosing): object {
+  return {
+    month: month.slice(0, 7),
+    through_entry: throughEntry,
+    reason,
+    closed_by: closedBy,
+    closed_at: closedAt,
+  };
+}
+
+/** @param closings the newest first */
+export function toApiMonths(closings: readonly MonthClosing[]): object {
+  const [last] = closings;
+  return {
+    closed_through: last === undefined ? null : last.month.slice(0, 7),
+    first_open: last === undefined ? null : nextMonth(last.month).slice(0, 7),
+    data: closings.map(toApiClosing),
+  };
+}
+
+export function toApiMapping(mapping: StoredAccountMapping): object {
+  return {
+    account_mapping_id: mapping.accountMappingId,
+    mapping: mapping.mapping,
+    account: mapping.account,
+    product: mapping.product,
+    external_account: mapping.externalAccount,
+    effective_from: mapping.effectiveFrom,
+    reason: mapping.reason,
+    mapped_by: mapping.mappedBy,
+    learned_at: mapping.learnedAt,
+  };
+}
