@@ -7,6 +7,7 @@ import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
+import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
@@ -48,6 +49,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         reRatings = await startReRatings(dependencies);
         await noteMovedBoundaries(dependencies);
         await endCredits(dependencies);
+        await sweepReceivables(dependencies);
         await rateFallbacksAgain(dependencies);
       },
     );

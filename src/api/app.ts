@@ -29,6 +29,7 @@ import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
 import { creditGrantRoutes, creditReadRoutes } from './routes/credits.js';
+import { creditNoteReadRoutes, creditNoteRoutes } from './routes/credit-notes.js';
 import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
@@ -44,6 +45,7 @@ import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoute
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { paymentRoutes, receivableRoutes } from './routes/settlement.js';
 import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
@@ -92,6 +94,10 @@ const allRoutes = [
   customerPriceRoutes,
   creditGrantRoutes,
   creditReadRoutes,
+  paymentRoutes,
+  receivableRoutes,
+  creditNoteRoutes,
+  creditNoteReadRoutes,
   usageRoutes,
   meterRoutes,
   eventSchemaRoutes,

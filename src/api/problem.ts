@@ -138,6 +138,16 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
   CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
   CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
+  PAYMENT_NOT_FOUND: { status: 404, title: 'Payment not found' },
+  PAYMENT_REVERSED: { status: 409, title: 'The payment is reversed' },
+  ALLOCATION_EXCEEDS_PAYMENT: { status: 422, title: 'More is allocated than is left of the payment' },
+  ALLOCATION_EXCEEDS_OPEN: { status: 409, title: 'More is allocated than is open' },
+  CREDIT_NOTE_NOT_FOUND: { status: 404, title: 'Credit note not found' },
+  NOT_CREDITABLE: { status: 409, title: 'More than can be credited' },
+  INVOICE_TRANSITION_REFUSED: { status: 409, title: 'Not possible in this status of the invoice' },
+  REFUND_EXCEEDS_CREDIT: { status: 409, title: 'There is not so much unapplied credit' },
+  REFUND_NOT_FOUND: { status: 404, title: 'Refund not found' },
+  NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -1,6 +1,7 @@
 /** The gate: everything that issuing needs, in one transaction at one cutoff. */
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
@@ -26,6 +27,7 @@ import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
 import { planForValues, withPeriodLocked } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
+import { carryAtIssue, settleVoid } from './gate-settlement.js';
 import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { entryToDb } from './journal-mapping.js';
@@ -273,6 +275,14 @@ class Gate implements GateTransaction {
     if (document.creditDraws.length > 0) await this.facts.credits.lock();
     this.writes.voids.push({ invoice_id: invoiceId, actor, reason });
     this.writes.draws.push(...drawsToDb(document, 'voided'));
+  }
+
+  carryCredit(document: UnnumberedInvoice): Promise<void> {
+    return carryAtIssue(this.client, this.writes, document);
+  }
+
+  settleVoid(decision: Parameters<GateTransaction['settleVoid']>[0]): Promise<void> {
+    return settleVoid(this.client, this.writes, { ...decision, documents: this.facts.chain.documents });
   }
 
   postEntry(entry: JournalEntry): Promise<void> {

@@ -22,6 +22,7 @@ import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
 import { createRolloutStore } from './rollouts.js';
+import { createSettlementStore } from './settlement.js';
 import { createTagStore } from './tags.js';
 import type { Storage } from './types.js';
 import { createUsageStore } from './usage.js';
@@ -54,6 +55,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),
     credits: guarded(createCreditStore(db)),
+    settlement: guarded(createSettlementStore(db)),
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
   };

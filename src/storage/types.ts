@@ -22,8 +22,10 @@ import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup 
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
+import type { SettlementStore } from './types-settlement.js';
 import type { TagStore } from './types-tags.js';
 import type { UnreadableValues, UsageStore } from './types-usage.js';
+import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
@@ -42,6 +44,7 @@ export type * from './types-periods.js';
 export type * from './types-price-lookup.js';
 export type * from './types-reference.js';
 export type * from './types-rollouts.js';
+export type * from './types-settlement.js';
 export type * from './types-tags.js';
 export type * from './types-usage.js';
 
@@ -178,12 +181,22 @@ export interface GateTransaction {
    * takes back any of them. To be asked for before a number is drawn.
    */
   creditGrants(): Promise<readonly CreditGrant[]>;
+  /**
+   * Locks the customer's account, and carries unapplied credit to what is open, this document included. To be asked for after
+   * the grants and before a number is drawn.
+   */
+  carryCredit(document: UnnumberedInvoice): Promise<void>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
   /** With what it draws and restores. */
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
   /** Appends the transition to `void`; its credits are given back. */
   voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
+  /**
+   * What voiding the chain does to the customer's account; after all of its documents are voided.
+   * @throws DomainFailure INVOICE_TRANSITION_REFUSED where something has settled one of them
+   */
+  settleVoid(decision: { readonly actor: string; readonly reason: string; readonly now: Instant }): Promise<void>;
   postEntry(entry: JournalEntry): Promise<void>;
   /** The rating that the period's documents stand on from now on; it gets the next sequence. */
   insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void>;
@@ -327,6 +340,7 @@ export interface Storage {
   readonly evaluations: EvaluationStore;
   readonly rollouts: RolloutStore;
   readonly credits: CreditStore;
+  readonly settlement: SettlementStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -15,6 +15,8 @@ import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
+import { requireInvoice } from '../services/invoices.js';
+import { settlementOf } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
@@ -23,13 +25,6 @@ import { pageRequest } from './paging.js';
 
 const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
-
-/** @throws DomainFailure INVOICE_NOT_FOUND */
-async function requireInvoice({ billing }: Pick<Storage, 'billing'>, id: string): Promise<Invoice> {
-  const found = await billing.findInvoice(id);
-  if (found !== null) return found;
-  throw new DomainFailure('INVOICE_NOT_FOUND', `There is no invoice with the id or number "${id}".`);
-}
 
 export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promise<void> {
   app.get(
@@ -80,7 +75,13 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
     async (request) => {
       const found = await requireInvoice(storage, request.params.id);
       const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
-      return { ...invoiceToWire(found), corrected_by: correctedBy, replaced_by: replacedBy, transitions };
+      return {
+        ...invoiceToWire(found),
+        corrected_by: correctedBy,
+        replaced_by: replacedBy,
+        transitions,
+        settlement: await settlementOf(storage, found),
+      };
     },
   );
   app.get(
@@ -128,13 +129,13 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
         operationId: 'voidInvoice',
         summary: 'Void an invoice and all its corrections together',
         description:
-          'Already invoiced is 0 from then on, and a reversing journal entry says so for each. Closing the period again issues the replacement, under a new number.',
+          'Already invoiced is 0 from then on, and a reversing journal entry says so for each. Closing the period again issues the replacement, under a new number. Its credit notes fall with it; what was paid, even in part, is credited instead.',
         headers: actingHeaders,
         params,
         body: voidBody,
         response: answers({
           success: { 200: { description: 'The invoice, void.', schema: invoice } },
-          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'INVOICE_VOID'],
+          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'INVOICE_VOID', 'INVOICE_TRANSITION_REFUSED'],
           body: true,
           idempotent: true,
         }),

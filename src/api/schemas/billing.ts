@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
 import { appliedRate } from './exchange-rates.js';
+import { settlement } from './settlement.js';
 
 const tier = z.object({
   up_to: decimalOut.nullable(),
@@ -242,6 +243,7 @@ export const invoiceDetail = invoice
     transitions: z.array(
       z.object({ status: z.string(), actor: z.string(), reason: z.string().nullable(), at: instantOut }),
     ),
+    settlement,
   })
   .meta({ id: 'InvoiceDetail' });
 

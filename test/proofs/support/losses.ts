@@ -46,6 +46,7 @@ const writes: ReadonlySet<string> = new Set([
   'credits.grant',
   'credits.voidGrant',
   'credits.end',
+  'settlement.atReceivable',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',
