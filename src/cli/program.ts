@@ -18,6 +18,7 @@ import { addReconciliationCommands } from './commands/reconciliations.js';
 import { addReferenceCommands } from './commands/reference.js';
 import { addReRatingCommands } from './commands/re-ratings.js';
 import { addSchemaCommands } from './commands/schemas.js';
+import { addSettlementCommands } from './commands/settlement.js';
 import { addTagCommands } from './commands/tags.js';
 import { addVerifyCommand } from './commands/verify.js';
 import type { CliDependencies } from './context.js';
@@ -76,6 +77,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
   addCreditCommands(program, dependencies);
+  addSettlementCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }
