@@ -1,8 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
-import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
+import { readySignal } from '../contracts/invoicing.js';
+import { billingPeriodStart, invoicingStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
+import type { LocalDate } from '../domain/values.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -50,11 +52,25 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await noteMovedBoundaries(dependencies);
         await endCredits(dependencies);
         await sweepReceivables(dependencies);
+        await wakeDueDrafts(dependencies);
         await rateFallbacksAgain(dependencies);
       },
     );
     return { started: progress.started + reRatings };
   };
+}
+
+/** Drafts whose grace has passed and that nobody has woken. */
+async function wakeDueDrafts({ storage, client, now }: ActivityDependencies): Promise<void> {
+  const billingDay = now().slice(0, 10) as LocalDate;
+  const [first] = await storage.drafts.requestDue(now(), pageSize);
+  if (first === undefined) return;
+  // The run looks for further ones itself.
+  await client.workflow.signalWithStart(workflowTypes.invoicing, {
+    ...invoicingStart(billingDay),
+    signal: readySignal,
+    signalArgs: [first],
+  });
 }
 
 /** Periods whose provisional charges stand on prices that were not those of then (RULES 43): the next close may be far. */

@@ -33,6 +33,7 @@ import { creditNoteReadRoutes, creditNoteRoutes } from './routes/credit-notes.js
 import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
+import { draftRoutes } from './routes/drafts.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
 import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { exchangeRateRoutes } from './routes/exchange-rates.js';
@@ -51,6 +52,7 @@ import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
+import { DraftService } from './services/drafts.js';
 import { EventSchemaService } from './services/event-schemas.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
@@ -113,6 +115,7 @@ const allRoutes = [
   billingPeriodRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
+  draftRoutes,
   chargeRoutes,
   reRatingRoutes,
   reRatingDecisionRoutes,
@@ -140,6 +143,7 @@ function createFastify({ logger }: ApiDependencies): Api {
 }
 
 const defaultEventStreams = 16;
+const defaultParties = { seller: { name: '' }, paymentTermsDays: 14 } as const;
 
 function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const { storage, temporal, clock, config, logger } = deps;
@@ -208,6 +212,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
+    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
     ...priceServices(deps, periods),
   };
 }

@@ -148,6 +148,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   REFUND_EXCEEDS_CREDIT: { status: 409, title: 'There is not so much unapplied credit' },
   REFUND_NOT_FOUND: { status: 404, title: 'Refund not found' },
   NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
+  INVOICE_CHANGED: { status: 409, title: 'The invoice says something else than what was seen' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

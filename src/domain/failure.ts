@@ -111,6 +111,7 @@ export const failureCodes = [
   'REFUND_EXCEEDS_CREDIT',
   'REFUND_NOT_FOUND',
   'NOTHING_OPEN',
+  'INVOICE_CHANGED',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -15,6 +15,7 @@ import type {
   ReRatingStore,
 } from './types-correction.js';
 import type { CreditGrant, CreditStore } from './types-credits.js';
+import type { DoubleBilling, DraftStore, DraftTransition, DraftOf } from './types-drafts.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
@@ -37,6 +38,7 @@ export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
+export type * from './types-drafts.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
@@ -188,6 +190,17 @@ export interface GateTransaction {
   carryCredit(document: UnnumberedInvoice): Promise<void>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
+  /** The draft of the chain's next document, with what was decided about it; null: there is none. */
+  draft(): Promise<DraftOf | null>;
+  /** Keeps the next document as a draft, or holds it; what says the same as the last transition is not repeated. */
+  keepDraft(
+    draft: { readonly invoiceId: string; readonly readyAt: Instant },
+    transition: DraftTransition,
+  ): Promise<void>;
+  /** What the customer's last invoices before this period came to, without credits, the newest first; in this currency. */
+  trailingSubtotals(currency: string, periods: number): Promise<readonly DecimalString[]>;
+  /** Lines of the customer that are stored twice for one service; empty: none is. */
+  doubleBilling(): Promise<readonly DoubleBilling[]>;
   /** With what it draws and restores. */
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
   /** Appends the transition to `void`; its credits are given back. */
@@ -341,6 +354,7 @@ export interface Storage {
   readonly rollouts: RolloutStore;
   readonly credits: CreditStore;
   readonly settlement: SettlementStore;
+  readonly drafts: DraftStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

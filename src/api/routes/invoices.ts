@@ -16,7 +16,7 @@ import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
 import { requireInvoice } from '../services/invoices.js';
-import { settlementOf } from '../services/settled.js';
+import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
@@ -26,7 +26,7 @@ import { pageRequest } from './paging.js';
 const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
 
-export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteContext): Promise<void> {
   app.get(
     '/invoices',
     {
@@ -55,6 +55,17 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
         ...(type !== undefined && { type }),
         ...(status !== undefined && { status }),
       };
+      if (status === 'draft' || status === 'held') {
+        // Only originals are drafts: corrections wait as re-ratings.
+        if (type !== undefined && type !== 'invoice') return { data: [], next_cursor: null };
+        const { type: _type, ...ofDraft } = filter;
+        const page = await storage.drafts.list({ ...ofDraft, status }, pageRequest(request.query));
+        const now = msToInstant(clock());
+        const shown: object[] = [];
+        // One after the other: each is computed from usage.
+        for (const draft of page.data) shown.push(await drafts.show(draft, now));
+        return { data: shown, next_cursor: page.nextCursor };
+      }
       return toApiPage(await storage.billing.listInvoices(filter, pageRequest(request.query)), invoiceToWire);
     },
   );
@@ -64,7 +75,7 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
       schema: {
         tags,
         operationId: 'getInvoice',
-        summary: 'An invoice, by id or number',
+        summary: 'An invoice, by id or number; a draft, by id, as it would be issued now',
         params,
         response: answers({
           success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
@@ -73,15 +84,7 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
       },
     },
     async (request) => {
-      const found = await requireInvoice(storage, request.params.id);
-      const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
-      return {
-        ...invoiceToWire(found),
-        corrected_by: correctedBy,
-        replaced_by: replacedBy,
-        transitions,
-        settlement: await settlementOf(storage, found),
-      };
+      return showInvoice({ storage, drafts }, request.params.id, msToInstant(clock()));
     },
   );
   app.get(

@@ -3,15 +3,48 @@ import { addDecimals } from '../../domain/decimal.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
 import type { CreditedSoFar } from '../../domain/settlement/credit-note.js';
-import type { DecimalString } from '../../domain/values.js';
+import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
+import type { DecimalString, Instant } from '../../domain/values.js';
 import { documentsOfPeriod } from '../../billing/documents-of-period.js';
-import type { InvoiceSettlement, Storage } from '../../storage/types.js';
+import type { DraftOf, InvoiceSettlement, Storage } from '../../storage/types.js';
+import type { DraftService } from './drafts.js';
+import { requireInvoice } from './invoices.js';
 import { toApiSettlement } from '../wire/settlement-to-api.js';
 
-export async function settlementOf(
-  storage: Pick<Storage, 'settlement' | 'billing'>,
-  invoice: Invoice,
+/**
+ * An invoice with what became of it, by id or number; a draft or a held one by id, as it would be issued now.
+ * @throws DomainFailure INVOICE_NOT_FOUND
+ */
+export async function showInvoice(
+  { storage, drafts }: { readonly storage: Storage; readonly drafts: DraftService },
+  id: string,
+  now: Instant,
 ): Promise<object> {
+  const draft = await drafts.find(id);
+  if (draft !== null) {
+    const transitions = draft.transitions.map(beforeIssue);
+    return { ...(await drafts.show(draft, now)), corrected_by: [], replaced_by: null, transitions, settlement: null };
+  }
+  const found = await requireInvoice(storage, id);
+  const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
+  const before = (await storage.drafts.find(found.invoiceId))?.transitions ?? [];
+  return {
+    ...invoiceToWire(found),
+    corrected_by: correctedBy,
+    replaced_by: replacedBy,
+    transitions: [...before.map(beforeIssue), ...transitions],
+    settlement: await settlementOf(storage, found),
+  };
+}
+
+const beforeIssue = ({ status, actor, reason, at }: DraftOf['transitions'][number]): object => ({
+  status,
+  actor,
+  reason,
+  at,
+});
+
+async function settlementOf(storage: Pick<Storage, 'settlement' | 'billing'>, invoice: Invoice): Promise<object> {
   const { customerId, invoiceId } = invoice;
   const [settlement, items] = await Promise.all([
     storage.settlement.settlementOf(invoiceId),

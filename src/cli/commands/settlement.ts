@@ -250,7 +250,10 @@ function describePayment(payment: JsonObject): string {
   ]);
   const settles = rowsOf(payment['settles']);
   if (settles.length === 0) return facts;
-  const what = { header: 'Settles', value: ({ number, refund_id: id }: JsonObject) => number ?? `refund ${String(id)}` };
+  const what = {
+    header: 'Settles',
+    value: ({ number, refund_id: id }: JsonObject) => number ?? `refund ${String(id)}`,
+  };
   return `${facts}\n${renderTable([what, column('Amount', 'amount', 'right')], settles)}`;
 }
 
