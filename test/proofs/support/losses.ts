@@ -47,6 +47,7 @@ const writes: ReadonlySet<string> = new Set([
   'credits.voidGrant',
   'credits.end',
   'settlement.atReceivable',
+  'drafts.decide',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',

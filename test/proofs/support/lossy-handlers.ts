@@ -8,6 +8,7 @@ import {
 } from '../../api/support/test-api.js';
 import type { Json, LossyApi, Request } from './lossy-api.js';
 import { rolloutHandlers } from './lossy-rollouts.js';
+import { settlementHandlers } from './lossy-settlement.js';
 
 /** What happened before, and the request that is repeated. */
 export interface Handler {
@@ -153,6 +154,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
     request: () => post('/price-books/evaluate', { price_book: { code: 'standard', version: 'v1' }, customers: 'all' }),
   },
   ...rolloutHandlers,
+  ...settlementHandlers,
   'POST /events': {
     keyed: false,
     writes: ['ledger.append'],
