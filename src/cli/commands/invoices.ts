@@ -4,6 +4,7 @@ import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
+import { addDraftCommands } from './drafts.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
@@ -64,6 +65,7 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: WriteOffOptions, command: Command) =>
       writeOff(id, options, contextOf(command, dependencies)),
     );
+  addDraftCommands(invoices, dependencies);
 }
 
 async function writeOff(id: string, options: WriteOffOptions, context: CliContext): Promise<void> {
@@ -142,7 +144,10 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
   });
   return [
     renderFacts([
-      ['Number', `${String(invoice['number'])} (${String(invoice['type'])}, ${String(invoice['status'])})`],
+      [
+        'Number',
+        `${String(invoice['number'] ?? 'none yet')} (${String(invoice['type'])}, ${String(invoice['status'])})`,
+      ],
       ...(corrects ? [['Corrects', names.corrects ?? invoice['corrects_invoice_id']] as const] : []),
       ['Customer', `${String(invoice['customer_id'])}  ${String(read('buyer.name') ?? '')}`],
       ['Period', `${daysText(invoice['period'])} (${String(read('period.time_zone'))})`],
