@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DomainFailure } from './domain/failure.js';
+import type { SafetyBounds } from './domain/invoicing/safety-bounds.js';
 import type { Party } from './domain/invoicing/invoice.js';
 import { parseDuration } from './domain/time/duration.js';
 
@@ -46,6 +47,8 @@ export interface Config {
   readonly seller: Party;
   /** Days from issue to due date. */
   readonly paymentTermsDays: number;
+  /** Beyond these an invoice is held for a person. */
+  readonly bounds: SafetyBounds;
   /** Where the worker serves Prometheus metrics; null (the variable is 0): nowhere. */
   readonly metricsPort: number | null;
   readonly logLevel: LogLevel;
@@ -142,6 +145,11 @@ const environment = z.object({
   RECKONER_SELLER_TAX_ID: z.string().optional(),
   RECKONER_SELLER_EMAIL: z.string().optional(),
   RECKONER_PAYMENT_TERMS_DAYS: integer('14', { from: 0, to: 365 }),
+  RECKONER_HOLD_LINES: integer('10000', { from: 0, to: 999_999_999 }),
+  RECKONER_HOLD_NEGATIVE_TOTAL: z.enum(['true', 'false'], { error: 'expected true or false' }).default('false'),
+  RECKONER_HOLD_JUMP_FACTOR: integer('10', { from: 0, to: 1_000_000 }),
+  RECKONER_HOLD_ZERO_AFTER_NONZERO: z.enum(['true', 'false'], { error: 'expected true or false' }).default('true'),
+  RECKONER_HOLD_TRAILING_PERIODS: integer('3', { from: 0, to: 24 }),
   RECKONER_METRICS_PORT: integer('0', port),
   LOG_LEVEL: z.enum(logLevels, { error: `expected one of ${logLevels.join(', ')}` }).default('info'),
 });
@@ -183,6 +191,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(values.RECKONER_SELLER_EMAIL !== undefined && { email: values.RECKONER_SELLER_EMAIL }),
     },
     paymentTermsDays: values.RECKONER_PAYMENT_TERMS_DAYS,
+    bounds: {
+      linesMax: values.RECKONER_HOLD_LINES,
+      holdNegative: values.RECKONER_HOLD_NEGATIVE_TOTAL === 'true',
+      jumpFactor: values.RECKONER_HOLD_JUMP_FACTOR,
+      holdZero: values.RECKONER_HOLD_ZERO_AFTER_NONZERO === 'true',
+      trailing: values.RECKONER_HOLD_TRAILING_PERIODS,
+    },
     metricsPort: values.RECKONER_METRICS_PORT === 0 ? null : values.RECKONER_METRICS_PORT,
     logLevel: values.LOG_LEVEL,
   };

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { SafetyBounds } from '../domain/invoicing/safety-bounds.js';
 import type { Party } from '../domain/invoicing/invoice.js';
 import type { Instant } from '../domain/values.js';
 import type { Storage } from '../storage/types.js';
@@ -21,6 +22,8 @@ export interface ActivitySettings {
   readonly ratingCadence: number | 'every_close';
   readonly seller: Party;
   readonly paymentTermsDays: number;
+  /** Beyond these an invoice is held; by default none is. */
+  readonly bounds?: SafetyBounds;
   /** Provisional charges are rated on no older prices than these while the present ones cannot be read; 0: on none. */
   readonly priceFallbackMaxAgeMs: number;
 }

@@ -37,6 +37,7 @@ export async function issueDocument(
   document: UnnumberedInvoice,
   actor: string,
 ): Promise<Invoice> {
+  await gate.carryCredit(document);
   // The number is drawn last: from here to the commit every other invoice waits for it.
   const number = invoiceNumber(await gate.drawNumber('invoice'));
   const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };

@@ -1,11 +1,14 @@
 import { buildInvoice } from '../domain/invoicing/build-invoice.js';
+import type { InvoiceFacts } from '../domain/invoicing/build-invoice.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { decimal } from '../domain/decimal.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
+import type { Instant } from '../domain/values.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { keepBeforeIssue, wakeWhenDue } from './before-issue.js';
 import { holdingFindings } from './held-findings.js';
 import { issueDocument, nextDocument } from './issue-document.js';
 import { startFirstLateAfter } from './later-periods.js';
@@ -25,11 +28,16 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
   const { storage } = dependencies;
   const period = await periodOf(storage, request);
   const facts = await priceFactsOf(storage, period);
+  let dueAt: Instant | null = null;
+  const keptUntil = (at: Instant | null): void => {
+    dueAt = at;
+  };
   const issued = await storage.billing.atGate(period, async (gate) => {
-    const decided = await decide(gate, { dependencies, period, facts });
+    const decided = await decide(gate, { dependencies, period, facts, keptUntil });
     await gate.recordOutcome(request.requestId, decided.outcome, decided.invoiceId);
     return decided;
   });
+  if (dueAt !== null) await wakeWhenDue(dependencies, dueAt);
   // A period may be invoiced after the one that its level is carried into.
   if (facts.meters.some(({ aggregation }) => aggregation === 'weighted_sum')) {
     await startFirstLateAfter(dependencies, period);
@@ -49,9 +57,11 @@ interface GateFacts {
   readonly dependencies: ActivityDependencies;
   readonly period: BillingPeriod;
   readonly facts: PriceFacts & { readonly customer: Customer };
+  /** Told when the invoice is kept as a draft: until when. */
+  readonly keptUntil: (dueAt: Instant | null) => void;
 }
 
-async function decide(gate: GateTransaction, { dependencies, period, facts }: GateFacts): Promise<Issued> {
+async function decide(gate: GateTransaction, { dependencies, period, facts, keptUntil }: GateFacts): Promise<Issued> {
   const [original] = gate.chain.documents;
   if (original !== undefined) {
     const { invoiceId, number } = original;
@@ -68,26 +78,27 @@ async function decide(gate: GateTransaction, { dependencies, period, facts }: Ga
   }
   if (facts.customer.skipEmptyInvoices && isEmpty(usage, lines))
     return { outcome: 'skipped', invoiceId: null, number: null };
-  const invoice = await issue(gate, lines, { dependencies, period, facts });
-  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number };
-}
-
-async function issue(
-  gate: GateTransaction,
-  lines: readonly RatedLine[],
-  { dependencies, period, facts }: GateFacts,
-): Promise<Invoice> {
   const { customer } = facts;
-  const chargeIds = await gate.storeCharges(lines.flatMap(({ charges }) => charges));
-  const document = buildInvoice({
+  const content = {
     ...(await nextDocument(gate, dependencies, { period, customer })),
     replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
     currency: customer.currency,
     cutoffPosition: gate.cutoff,
     pinnedVersions: pinsOf(facts),
     lines,
-    chargeIds,
-  });
+  };
+  const kept = await keepBeforeIssue(gate, dependencies, { period, customer, facts: content });
+  if (kept !== null) {
+    keptUntil(kept.dueAt);
+    return { outcome: 'held', invoiceId: null, number: null };
+  }
+  const invoice = await issue(gate, content);
+  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number };
+}
+
+async function issue(gate: GateTransaction, content: Omit<InvoiceFacts, 'chargeIds'>): Promise<Invoice> {
+  const chargeIds = await gate.storeCharges(content.lines.flatMap(({ charges }) => charges));
+  const document = buildInvoice({ ...content, chargeIds });
   const invoice = await issueDocument(gate, document, 'invoicing');
   const { invoiceId, cutoffPosition: cutoff, pinnedVersions } = invoice;
   await gate.insertRating({ cutoff, pinnedVersions, chargeIds, invoiceId, reRatingId: null });

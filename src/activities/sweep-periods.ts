@@ -2,13 +2,16 @@ import { Context } from '@temporalio/activity';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
-import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
+import { readySignal } from '../contracts/invoicing.js';
+import { billingPeriodStart, invoicingStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
+import type { LocalDate } from '../domain/values.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
 import { automaticActor } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
+import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
@@ -53,11 +56,26 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await endCredits(dependencies);
         await recogniseRevenue(storage, now());
         await storage.journal.takeMonthSnapshots(automaticActor);
+        await sweepReceivables(dependencies);
+        await wakeDueDrafts(dependencies);
         await rateFallbacksAgain(dependencies);
       },
     );
     return { started: progress.started + reRatings };
   };
+}
+
+/** Drafts whose grace has passed and that nobody has woken. */
+async function wakeDueDrafts({ storage, client, now }: ActivityDependencies): Promise<void> {
+  const billingDay = now().slice(0, 10) as LocalDate;
+  const [first] = await storage.drafts.requestDue(now(), pageSize);
+  if (first === undefined) return;
+  // The run looks for further ones itself.
+  await client.workflow.signalWithStart(workflowTypes.invoicing, {
+    ...invoicingStart(billingDay),
+    signal: readySignal,
+    signalArgs: [first],
+  });
 }
 
 /** Periods whose provisional charges stand on prices that were not those of then (RULES 43): the next close may be far. */

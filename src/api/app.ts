@@ -29,9 +29,11 @@ import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
 import { creditGrantRoutes, creditReadRoutes } from './routes/credits.js';
+import { creditNoteReadRoutes, creditNoteRoutes } from './routes/credit-notes.js';
 import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
 import { deadLetterReplayRoute, deadLetterRoutes } from './routes/dead-letters.js';
+import { draftRoutes } from './routes/drafts.js';
 import { eventRoutes, ingestRoute } from './routes/events.js';
 import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { exchangeRateRoutes } from './routes/exchange-rates.js';
@@ -45,11 +47,13 @@ import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoute
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { paymentRoutes, receivableRoutes } from './routes/settlement.js';
 import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
+import { DraftService } from './services/drafts.js';
 import { EventSchemaService } from './services/event-schemas.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
@@ -93,6 +97,10 @@ const allRoutes = [
   customerPriceRoutes,
   creditGrantRoutes,
   creditReadRoutes,
+  paymentRoutes,
+  receivableRoutes,
+  creditNoteRoutes,
+  creditNoteReadRoutes,
   usageRoutes,
   meterRoutes,
   eventSchemaRoutes,
@@ -108,6 +116,7 @@ const allRoutes = [
   billingPeriodRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
+  draftRoutes,
   chargeRoutes,
   reRatingRoutes,
   reRatingDecisionRoutes,
@@ -139,6 +148,7 @@ function createFastify({ logger }: ApiDependencies): Api {
 }
 
 const defaultEventStreams = 16;
+const defaultParties = { seller: { name: '' }, paymentTermsDays: 14 } as const;
 
 function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const { storage, temporal, clock, config, logger } = deps;
@@ -207,6 +217,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
+    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
     ...priceServices(deps, periods),
   };
 }

@@ -142,6 +142,17 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   ACCOUNTING_MONTH_NOT_OVER: { status: 409, title: 'The accounting month is not over' },
   ACCOUNTING_MONTH_OUT_OF_ORDER: { status: 409, title: 'An earlier accounting month is open' },
   LEDGER_MAPPING_MISSING: { status: 409, title: 'An account is not mapped' },
+  PAYMENT_NOT_FOUND: { status: 404, title: 'Payment not found' },
+  PAYMENT_REVERSED: { status: 409, title: 'The payment is reversed' },
+  ALLOCATION_EXCEEDS_PAYMENT: { status: 422, title: 'More is allocated than is left of the payment' },
+  ALLOCATION_EXCEEDS_OPEN: { status: 409, title: 'More is allocated than is open' },
+  CREDIT_NOTE_NOT_FOUND: { status: 404, title: 'Credit note not found' },
+  NOT_CREDITABLE: { status: 409, title: 'More than can be credited' },
+  INVOICE_TRANSITION_REFUSED: { status: 409, title: 'Not possible in this status of the invoice' },
+  REFUND_EXCEEDS_CREDIT: { status: 409, title: 'There is not so much unapplied credit' },
+  REFUND_NOT_FOUND: { status: 404, title: 'Refund not found' },
+  NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
+  INVOICE_CHANGED: { status: 409, title: 'The invoice says something else than what was seen' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

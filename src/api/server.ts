@@ -14,6 +14,7 @@ export interface RunningApi {
 }
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
+  Partial<Pick<Config, 'seller' | 'paymentTermsDays'>> &
   Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
@@ -27,6 +28,9 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
     clock: Date.now,
     config: {
       futureToleranceMs: config.futureToleranceMs,
+      ...(config.seller !== undefined && {
+        parties: { seller: config.seller, paymentTermsDays: config.paymentTermsDays ?? 14 },
+      }),
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
       processMetrics: true,

@@ -6,6 +6,7 @@ import type { PriceFallbackPolicy } from '../billing/price-fallback.js';
 import type { Storage } from '../storage/types.js';
 import type { DuplicateFloodLimits } from './ingest/duplicate-flood.js';
 import type { GroupCommitLimits } from './ingest/group-commit.js';
+import type { DraftParties } from './services/drafts.js';
 import type { TemporalGateway } from './temporal-gateway.js';
 
 export type Api = FastifyInstance<
@@ -27,6 +28,8 @@ export interface ApiConfig {
   readonly duplicateFlood?: DuplicateFloodLimits;
   /** When estimates are rated on last known prices. */
   readonly priceFallback?: Partial<PriceFallbackPolicy>;
+  /** Shown on drafts, as it will be printed. */
+  readonly parties?: DraftParties;
   /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
   readonly processMetrics?: boolean;
 }

@@ -13,9 +13,9 @@ export interface VoidRequest {
 
 /**
  * Voids an invoice and all its corrections together (RULES 28): a transition and a reversing journal entry each, in one
- * transaction. Already invoiced is 0 from then on; closing the period again issues the replacement.
+ * transaction. Already invoiced is 0 from then on; closing the period again issues the replacement. Credit notes fall with it.
  * @returns the documents that were voided, the original first
- * @throws DomainFailure INVOICE_VOID; VALIDATION_FAILED for a correction, which falls with its original only
+ * @throws DomainFailure INVOICE_VOID; INVOICE_TRANSITION_REFUSED where something has settled it; VALIDATION_FAILED for a correction, which falls with its original only
  */
 export async function voidInvoice(
   storage: Pick<Storage, 'billing' | 'periods'>,
@@ -41,6 +41,7 @@ export async function voidInvoice(
       const entry = voidEntry(document, postingDayOf(document, now), await gate.postedEntry(document.invoiceId));
       if (entry !== null) await gate.postEntry(entry);
     }
+    await gate.settleVoid({ actor, reason, now });
     return documents.map(({ invoiceId }) => invoiceId);
   });
 }

@@ -19,6 +19,7 @@ import { addReconciliationCommands } from './commands/reconciliations.js';
 import { addReferenceCommands } from './commands/reference.js';
 import { addReRatingCommands } from './commands/re-ratings.js';
 import { addSchemaCommands } from './commands/schemas.js';
+import { addSettlementCommands } from './commands/settlement.js';
 import { addTagCommands } from './commands/tags.js';
 import { addVerifyCommand } from './commands/verify.js';
 import type { CliDependencies } from './context.js';
@@ -78,6 +79,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addEvaluationCommands(program, dependencies);
   addCreditCommands(program, dependencies);
   addLedgerCommands(program, dependencies);
+  addSettlementCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

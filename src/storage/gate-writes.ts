@@ -10,6 +10,7 @@ import type { FindingRow } from './gate-findings.js';
 import type { InvoiceRows } from './invoices-mapping.js';
 import type { EntryRows } from './journal-mapping.js';
 import type { ComparisonRow, OutcomeRow } from './re-ratings-mapping.js';
+import type { AllocationRow, CreditNoteVoidRow, StatusChangeRow } from './settlement-mapping.js';
 import type { InvoicingOutcome } from './types.js';
 
 interface InvoicingOutcomeRow {
@@ -46,6 +47,9 @@ export class GateWrites {
   readonly ratings: RatingRow[] = [];
   readonly comparisons: ComparisonRow[] = [];
   readonly reRatingOutcomes: OutcomeRow[] = [];
+  readonly allocations: AllocationRow[] = [];
+  readonly statuses: StatusChangeRow[] = [];
+  readonly creditNoteVoids: CreditNoteVoidRow[] = [];
 
   async flush(client: pg.PoolClient): Promise<void> {
     const lists = [
@@ -61,6 +65,9 @@ export class GateWrites {
       this.reRatingOutcomes,
       this.outcomes,
       this.findings,
+      this.allocations,
+      this.statuses,
+      this.creditNoteVoids,
     ];
     if (lists.every((list) => list.length === 0)) return;
     await client.query({ name: 'gate-writes', text: gateWritesSql, values: lists.map((list) => JSON.stringify(list)) });
@@ -134,6 +141,21 @@ const destinations: readonly Destination[] = [
     columns: 'finding_id uuid, code text, customer_id text, period date, subject jsonb, detail text, class text',
     suffix: 'ON CONFLICT (finding_id) DO NOTHING',
   },
+  {
+    table: 'allocations',
+    columns:
+      'allocation_id uuid, customer_id text, currency text, payment_id uuid, source_invoice_id uuid, write_off_id uuid, invoice_id uuid, refund_id uuid, amount numeric, actor text, reason text',
+  },
+  {
+    table: 'invoice_transitions',
+    columns: 'invoice_id uuid, status text, actor text, reason text',
+    // A document that this very statement issues has its first transition from it.
+    computed: {
+      sequence:
+        '(SELECT coalesce(max(t.sequence), 1) + 1 FROM invoice_transitions t WHERE t.invoice_id = r.invoice_id)',
+    },
+  },
+  { table: 'credit_note_voids', columns: 'credit_note_id uuid, reason text, voided_by text' },
 ];
 
 function insertSql({ table, columns, computed = {}, suffix = '' }: Destination, parameter: number): string {

@@ -1,6 +1,7 @@
 /** The gate: everything that issuing needs, in one transaction at one cutoff. */
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
@@ -22,11 +23,14 @@ import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
 import { drawsToDb, GateCredits } from './credits-gate.js';
 import type { Database } from './database.js';
+import { doubleBilling, findDraft, keepDraft, trailingSubtotals } from './drafts.js';
 import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
 import { planForValues, withPeriodLocked } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
+import { carryAtIssue, settleVoid } from './gate-settlement.js';
 import { GateWrites } from './gate-writes.js';
+import { uuidOf } from './identifiers.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
@@ -69,7 +73,8 @@ export function passGate<T>(
     const chain = row.invoiced ? await readChain(client, period) : emptyChain;
     const metering = meteringContextFromDb(row, period);
     const credits = new GateCredits(client, period.customerId, row.granted);
-    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, credits, small: row.small });
+    const { small, billed, drafted } = row;
+    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, credits, small, billed, drafted });
     const result = await work(gate);
     await gate.flush();
     return result;
@@ -84,12 +89,16 @@ const smallPeriodEvents = 10_000;
 
 const contextSql = `SELECT ${meteringColumns},
   EXISTS (SELECT FROM credit_grants WHERE customer_id = $1) AS granted,
+  EXISTS (SELECT FROM invoices WHERE customer_id = $1) AS billed,
+  EXISTS (SELECT FROM invoice_drafts WHERE customer_id = $1 AND period = $2) AS drafted,
   EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2) AS invoiced,
   NOT EXISTS (SELECT FROM invoices WHERE customer_id = $1 AND period = $2)
     AND (SELECT count(*) < ${smallPeriodEvents} FROM (SELECT FROM telemetry_events
       WHERE customer_id = $1 AND event_time >= $3 AND event_time < $4 LIMIT ${smallPeriodEvents}) AS e) AS small`;
 
 interface ContextRow {
+  readonly billed: boolean;
+  readonly drafted: boolean;
   readonly invoiced: boolean;
   readonly small: boolean;
   readonly granted: boolean;
@@ -103,6 +112,10 @@ interface GateFacts {
   readonly metering: MeteringContext;
   readonly credits: GateCredits;
   readonly small: boolean;
+  /** The customer has documents. */
+  readonly billed: boolean;
+  /** The period has, or had, a draft. */
+  readonly drafted: boolean;
 }
 
 class Gate implements GateTransaction {
@@ -275,6 +288,39 @@ class Gate implements GateTransaction {
     if (document.creditDraws.length > 0) await this.facts.credits.lock();
     this.writes.voids.push({ invoice_id: invoiceId, actor, reason });
     this.writes.draws.push(...drawsToDb(document, 'voided'));
+  }
+
+  async draft(): ReturnType<GateTransaction['draft']> {
+    return this.facts.drafted ? findDraft(this.client, this.nextId) : null;
+  }
+
+  keepDraft(...[{ invoiceId, readyAt }, transition]: Parameters<GateTransaction['keepDraft']>): Promise<void> {
+    const { nextPlace: chainPlace } = this.facts.chain;
+    return keepDraft(this.client, this.facts.period, { draft: { invoiceId, chainPlace, readyAt }, transition });
+  }
+
+  trailingSubtotals(currency: string, periods: number): ReturnType<GateTransaction['trailingSubtotals']> {
+    if (!this.facts.billed) return Promise.resolve([]);
+    return trailingSubtotals(this.client, this.facts.period, { currency, periods });
+  }
+
+  doubleBilling(): ReturnType<GateTransaction['doubleBilling']> {
+    if (!this.facts.billed) return Promise.resolve([]);
+    return doubleBilling(this.client, this.facts.period.customerId);
+  }
+
+  /** Of the chain's next document. */
+  private get nextId(): string {
+    const { period, chain } = this.facts;
+    return uuidOf('invoice', period.customerId, period.period, chain.nextPlace);
+  }
+
+  carryCredit(document: UnnumberedInvoice): Promise<void> {
+    return carryAtIssue(this.client, this.writes, document);
+  }
+
+  settleVoid(decision: Parameters<GateTransaction['settleVoid']>[0]): Promise<void> {
+    return settleVoid(this.client, this.writes, { ...decision, documents: this.facts.chain.documents });
   }
 
   postEntry(entry: JournalEntry): Promise<void> {

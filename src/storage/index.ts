@@ -6,6 +6,7 @@ import { createCreditStore } from './credits.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
+import { createDraftStore } from './drafts.js';
 import { createEvaluationStore } from './evaluations.js';
 import { createEventSchemaStore } from './event-schemas.js';
 import { createFindingStore } from './findings.js';
@@ -22,6 +23,7 @@ import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
 import { createRolloutStore } from './rollouts.js';
+import { createSettlementStore } from './settlement.js';
 import { createTagStore } from './tags.js';
 import type { Storage } from './types.js';
 import { createUsageStore } from './usage.js';
@@ -54,6 +56,8 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),
     credits: guarded(createCreditStore(db)),
+    settlement: guarded(createSettlementStore(db)),
+    drafts: guarded(createDraftStore(db)),
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
   };

@@ -1,12 +1,14 @@
 /** Who asked for which period to be invoiced, and what became of it. */
+import { msToInstant } from '../domain/time/instant.js';
 import type { Database } from './database.js';
+import { requestDue } from './drafts.js';
 import { dateOfLocal, localDateOf } from './row-types.js';
 import type { BillingPeriodStore } from './types.js';
 
 type InvoicingRequestStore = Pick<BillingPeriodStore, 'requestInvoicing' | 'pendingInvoicing' | 'recordOutcome'>;
 
 /** A request has one id and one outcome: a repeated step finds what it wrote and changes nothing. */
-export function createInvoicingRequestStore({ prisma }: Database): InvoicingRequestStore {
+export function createInvoicingRequestStore({ prisma, pool }: Database): InvoicingRequestStore {
   return {
     requestInvoicing: async (request) => {
       await prisma.invoicingRequest.createMany({
@@ -15,6 +17,9 @@ export function createInvoicingRequestStore({ prisma }: Database): InvoicingRequ
       });
     },
     pendingInvoicing: async (billingDay, limit) => {
+      // Drafts whose grace has passed are asked for by nobody else.
+      const now = msToInstant(Date.now());
+      if (now.startsWith(billingDay)) await requestDue({ pool }, now, limit);
       const rows = await prisma.invoicingRequest.findMany({
         where: { billingDay: dateOfLocal(billingDay), outcome: null },
         orderBy: { requestOrder: 'asc' },

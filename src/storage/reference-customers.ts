@@ -9,7 +9,15 @@ import { uuidOf } from './identifiers.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { partitionOf } from './partition.js';
 import { dateOf, dateOfLocal, instantOf, localDateOf } from './row-types.js';
-import type { Customer, CustomerFacts, Page, PageRequest, PriceBookAssignment, ReferenceStore } from './types.js';
+import type {
+  Customer,
+  CustomerFacts,
+  InvoiceApproval,
+  Page,
+  PageRequest,
+  PriceBookAssignment,
+  ReferenceStore,
+} from './types.js';
 
 type CustomerStore = Pick<
   ReferenceStore,
@@ -197,6 +205,8 @@ function factsOf(facts: CustomerFacts): CustomerFacts {
     invoiceDelay: facts.invoiceDelay,
     lateUsageQuietTime: facts.lateUsageQuietTime,
     skipEmptyInvoices: facts.skipEmptyInvoices,
+    gracePeriod: facts.gracePeriod ?? 'PT0S',
+    invoiceApproval: facts.invoiceApproval ?? 'none',
     approvalThreshold: facts.approvalThreshold === null ? null : plainText(new Prisma.Decimal(facts.approvalThreshold)),
     currencyConversion: facts.currencyConversion,
     tags: facts.tags,
@@ -239,6 +249,8 @@ function customerOf(row: CustomerVersion): Customer {
     invoiceDelay: row.invoiceDelay,
     lateUsageQuietTime: row.lateUsageQuietTime,
     skipEmptyInvoices: row.skipEmptyInvoices,
+    gracePeriod: row.gracePeriod,
+    invoiceApproval: row.invoiceApproval as InvoiceApproval,
     approvalThreshold: row.approvalThreshold === null ? null : plainText(row.approvalThreshold),
     currencyConversion: conversionOf(row),
     tags: row.tags as Readonly<Record<string, string>>,

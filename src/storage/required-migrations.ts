@@ -14,4 +14,6 @@ export const requiredMigrations: readonly string[] = [
   '20261121232000_price_rollouts',
   '20261121233000_price_lookup_fallback',
   '20261122100000_journal',
+  '20261122110000_settlement',
+  '20261122111000_invoice_drafts',
 ];

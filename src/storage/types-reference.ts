@@ -13,6 +13,8 @@ export interface CurrencyConversion {
   readonly maxAgeDays: number;
 }
 
+export type InvoiceApproval = 'none' | 'required';
+
 export interface CustomerFacts {
   readonly name: string;
   readonly currency: string;
@@ -23,6 +25,10 @@ export interface CustomerFacts {
   readonly invoiceDelay: string;
   readonly lateUsageQuietTime: string;
   readonly skipEmptyInvoices: boolean;
+  /** How long an invoice stays a draft once its period is ready (ISO 8601); by default not at all. */
+  readonly gracePeriod?: string;
+  /** Whether a person approves each invoice; by default nobody does. */
+  readonly invoiceApproval?: InvoiceApproval;
   readonly approvalThreshold: DecimalString | null;
   /** null: prices in another currency are refused. */
   readonly currencyConversion: CurrencyConversion | null;

@@ -15,6 +15,7 @@ import type {
   ReRatingStore,
 } from './types-correction.js';
 import type { CreditGrant, CreditStore } from './types-credits.js';
+import type { DoubleBilling, DraftStore, DraftTransition, DraftOf } from './types-drafts.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { JournalStore } from './types-journal.js';
@@ -23,8 +24,10 @@ import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup 
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
+import type { SettlementStore } from './types-settlement.js';
 import type { TagStore } from './types-tags.js';
 import type { UnreadableValues, UsageStore } from './types-usage.js';
+import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
@@ -36,6 +39,7 @@ export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
+export type * from './types-drafts.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-journal.js';
@@ -44,6 +48,7 @@ export type * from './types-periods.js';
 export type * from './types-price-lookup.js';
 export type * from './types-reference.js';
 export type * from './types-rollouts.js';
+export type * from './types-settlement.js';
 export type * from './types-tags.js';
 export type * from './types-usage.js';
 
@@ -180,13 +185,34 @@ export interface GateTransaction {
    * takes back any of them. To be asked for before a number is drawn.
    */
   creditGrants(): Promise<readonly CreditGrant[]>;
+  /**
+   * Locks the customer's account, and carries unapplied credit to what is open, this document included. To be asked for after
+   * the grants and before a number is drawn.
+   */
+  carryCredit(document: UnnumberedInvoice): Promise<void>;
   /** The next number of a series, gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
+  /** The draft of the chain's next document, with what was decided about it; null: there is none. */
+  draft(): Promise<DraftOf | null>;
+  /** Keeps the next document as a draft, or holds it; what says the same as the last transition is not repeated. */
+  keepDraft(
+    draft: { readonly invoiceId: string; readonly readyAt: Instant },
+    transition: DraftTransition,
+  ): Promise<void>;
+  /** What the customer's last invoices before this period came to, without credits, the newest first; in this currency. */
+  trailingSubtotals(currency: string, periods: number): Promise<readonly DecimalString[]>;
+  /** Lines of the customer that are stored twice for one service; empty: none is. */
+  doubleBilling(): Promise<readonly DoubleBilling[]>;
   /** With what it draws and restores. */
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
   /** Appends the transition to `void`; its credits are given back. */
   voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
   /** Where the month of its posting date is closed, on the first day of the first open one (RULES 46). */
+  /**
+   * What voiding the chain does to the customer's account; after all of its documents are voided.
+   * @throws DomainFailure INVOICE_TRANSITION_REFUSED where something has settled one of them
+   */
+  settleVoid(decision: { readonly actor: string; readonly reason: string; readonly now: Instant }): Promise<void>;
   postEntry(entry: JournalEntry): Promise<void>;
   /** The entry of a document, as the journal has it; null: none. */
   postedEntry(invoiceId: string): Promise<JournalEntry | null>;
@@ -308,6 +334,8 @@ export interface Storage {
   readonly evaluations: EvaluationStore;
   readonly rollouts: RolloutStore;
   readonly credits: CreditStore;
+  readonly settlement: SettlementStore;
+  readonly drafts: DraftStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

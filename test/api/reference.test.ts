@@ -34,6 +34,8 @@ describe('PUT /customers', () => {
       invoice_delay: 'PT1H',
       late_usage_quiet_time: 'PT1H',
       skip_empty_invoices: false,
+      grace_period: 'PT0S',
+      invoice_approval: 'none',
       approval_threshold: null,
       currency_conversion: null,
       tags: {},

@@ -17,6 +17,7 @@ import type {
   ReRating,
 } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { doubleFinding } from '../before-issue.js';
 import { brokenFinding, holdingFindings } from '../held-findings.js';
 import { periodOf } from '../period-facts.js';
 import { newPriceFacts } from './new-price-facts.js';
@@ -133,6 +134,12 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
     if (!reRating.dryRun)
       for (const { detail, subject } of broken) await gate.storeFinding(brokenFinding(period, detail, subject));
     return held(`What was invoiced so far does not reconcile. ${broken.map(({ detail }) => detail).join(' ')}`);
+  }
+  const doubles = await gate.doubleBilling();
+  if (doubles.length > 0) {
+    const findings = doubles.map((double) => doubleFinding(period, double));
+    if (!reRating.dryRun) for (const finding of findings) await gate.storeFinding(finding);
+    return held(findings.map(({ detail }) => detail).join(' '));
   }
   await bringWindows(gate, { reRating, rating, facts });
   const at = { cutoff: gate.cutoff };

@@ -7,6 +7,7 @@ import type { AdjustmentService } from '../services/adjustments.js';
 import type { BackfillService } from '../services/backfills.js';
 import type { CustomerService } from '../services/customers.js';
 import type { DeadLetterService } from '../services/dead-letters.js';
+import type { DraftService } from '../services/drafts.js';
 import type { EventSchemaService } from '../services/event-schemas.js';
 import type { PeriodService } from '../services/periods.js';
 import type { PriceEvaluationService } from '../services/price-evaluations.js';
@@ -32,4 +33,5 @@ export interface RouteContext extends ApiDependencies {
   readonly reconciliations: ReconciliationService;
   readonly evaluations: PriceEvaluationService;
   readonly rollouts: PriceRolloutService;
+  readonly drafts: DraftService;
 }

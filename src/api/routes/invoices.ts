@@ -15,6 +15,8 @@ import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
+import { requireInvoice } from '../services/invoices.js';
+import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
@@ -24,14 +26,7 @@ import { pageRequest } from './paging.js';
 const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
 
-/** @throws DomainFailure INVOICE_NOT_FOUND */
-async function requireInvoice({ billing }: Pick<Storage, 'billing'>, id: string): Promise<Invoice> {
-  const found = await billing.findInvoice(id);
-  if (found !== null) return found;
-  throw new DomainFailure('INVOICE_NOT_FOUND', `There is no invoice with the id or number "${id}".`);
-}
-
-export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteContext): Promise<void> {
   app.get(
     '/invoices',
     {
@@ -60,6 +55,17 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
         ...(type !== undefined && { type }),
         ...(status !== undefined && { status }),
       };
+      if (status === 'draft' || status === 'held') {
+        // Only originals are drafts: corrections wait as re-ratings.
+        if (type !== undefined && type !== 'invoice') return { data: [], next_cursor: null };
+        const { type: _type, ...ofDraft } = filter;
+        const page = await storage.drafts.list({ ...ofDraft, status }, pageRequest(request.query));
+        const now = msToInstant(clock());
+        const shown: object[] = [];
+        // One after the other: each is computed from usage.
+        for (const draft of page.data) shown.push(await drafts.show(draft, now));
+        return { data: shown, next_cursor: page.nextCursor };
+      }
       return toApiPage(await storage.billing.listInvoices(filter, pageRequest(request.query)), invoiceToWire);
     },
   );
@@ -69,7 +75,7 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
       schema: {
         tags,
         operationId: 'getInvoice',
-        summary: 'An invoice, by id or number',
+        summary: 'An invoice, by id or number; a draft, by id, as it would be issued now',
         params,
         response: answers({
           success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
@@ -78,9 +84,7 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
       },
     },
     async (request) => {
-      const found = await requireInvoice(storage, request.params.id);
-      const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
-      return { ...invoiceToWire(found), corrected_by: correctedBy, replaced_by: replacedBy, transitions };
+      return showInvoice({ storage, drafts }, request.params.id, msToInstant(clock()));
     },
   );
   app.get(
@@ -128,13 +132,13 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
         operationId: 'voidInvoice',
         summary: 'Void an invoice and all its corrections together',
         description:
-          'Already invoiced is 0 from then on, and a reversing journal entry says so for each. Closing the period again issues the replacement, under a new number.',
+          'Already invoiced is 0 from then on, and a reversing journal entry says so for each. Closing the period again issues the replacement, under a new number. Its credit notes fall with it; what was paid, even in part, is credited instead.',
         headers: actingHeaders,
         params,
         body: voidBody,
         response: answers({
           success: { 200: { description: 'The invoice, void.', schema: invoice } },
-          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'INVOICE_VOID'],
+          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'INVOICE_VOID', 'INVOICE_TRANSITION_REFUSED'],
           body: true,
           idempotent: true,
         }),

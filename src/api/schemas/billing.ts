@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
 import { appliedRate } from './exchange-rates.js';
+import { settlement } from './settlement.js';
 
 const tier = z.object({
   up_to: decimalOut.nullable(),
@@ -178,10 +179,29 @@ const party = z.object({
   email: z.string().optional(),
 });
 
+const draft = z.object({
+  content_hash: z.string().meta({ description: 'Of lines and totals: what a decision is about.' }),
+  reason: z.string().meta({ description: 'Why it is not issued.' }),
+  ready_at: instantOut,
+  due_at: instantOut.nullable().meta({ description: 'When it is issued by itself; null: not without a person.' }),
+  problems: z
+    .array(z.object({ code: z.string(), meter: z.string(), group: groupOut, detail: z.string() }))
+    .meta({ description: 'What else would hold it.' }),
+  decisions: z.array(
+    z.object({
+      decision: z.enum(['approved', 'released', 'rejected']),
+      content_hash: z.string(),
+      actor: z.string(),
+      reason: z.string(),
+      at: instantOut,
+    }),
+  ),
+});
+
 export const invoice = z
   .object({
     invoice_id: z.string(),
-    number: z.string(),
+    number: z.string().nullable().meta({ description: 'null: not issued yet.' }),
     type: z.enum(['invoice', 'correction', 'credit_note']),
     corrects_invoice_id: z.string().nullable(),
     replaces_invoice_id: z.string().nullable(),
@@ -207,7 +227,11 @@ export const invoice = z
     pinned_versions: z
       .looseObject({})
       .meta({ description: 'The versions of customer, meters and prices it was rated with.' }),
-    document_hash: z.string().meta({ description: 'docs/design/DATA_MODEL.md says of what.' }),
+    document_hash: z
+      .string()
+      .nullable()
+      .meta({ description: 'docs/design/DATA_MODEL.md says of what; null: not issued yet.' }),
+    draft: draft.optional().meta({ description: 'Of an invoice that is not issued yet.' }),
     lines: z.array(
       z.object({
         line_item_id: z.string(),
@@ -242,6 +266,7 @@ export const invoiceDetail = invoice
     transitions: z.array(
       z.object({ status: z.string(), actor: z.string(), reason: z.string().nullable(), at: instantOut }),
     ),
+    settlement: settlement.nullable().meta({ description: 'null: not issued yet.' }),
   })
   .meta({ id: 'InvoiceDetail' });
 

@@ -35,6 +35,13 @@ export const customerBody = z.strictObject({
   invoice_delay: duration.default('PT1H'),
   late_usage_quiet_time: textAccepted((value) => value === 'manual' || parseDuration(value)).default('PT1H'),
   skip_empty_invoices: z.boolean().default(false),
+  grace_period: duration.default('PT0S').meta({
+    description: 'How long an invoice stays a draft once its period is ready; it is computed again as usage settles.',
+  }),
+  invoice_approval: z
+    .enum(['none', 'required'])
+    .default('none')
+    .meta({ description: 'Whether a person approves each invoice before it is issued.' }),
   approval_threshold: decimal
     .refine((text) => !text.startsWith('-'), 'must not be negative')
     .nullable()
@@ -70,6 +77,8 @@ export const customer = z
     invoice_delay: z.string(),
     late_usage_quiet_time: z.string(),
     skip_empty_invoices: z.boolean(),
+    grace_period: z.string(),
+    invoice_approval: z.enum(['none', 'required']),
     approval_threshold: decimalOut.nullable(),
     currency_conversion: z.object({ source: z.string(), max_age_days: z.int() }).nullable(),
     tags: z.record(z.string(), z.string()),

@@ -254,6 +254,8 @@ function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: Loca
     invoiceDelay: body.invoice_delay,
     lateUsageQuietTime: body.late_usage_quiet_time,
     skipEmptyInvoices: body.skip_empty_invoices,
+    gracePeriod: body.grace_period,
+    invoiceApproval: body.invoice_approval,
     approvalThreshold: body.approval_threshold as DecimalString | null,
     currencyConversion: conversionOf(body),
     tags: body.tags,

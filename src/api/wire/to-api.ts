@@ -36,6 +36,8 @@ export function toApiCustomer(customer: Customer, assignment: PriceBookAssignmen
     invoice_delay: customer.invoiceDelay,
     late_usage_quiet_time: customer.lateUsageQuietTime,
     skip_empty_invoices: customer.skipEmptyInvoices,
+    grace_period: customer.gracePeriod ?? 'PT0S',
+    invoice_approval: customer.invoiceApproval ?? 'none',
     approval_threshold: customer.approvalThreshold,
     currency_conversion:
       customer.currencyConversion === null

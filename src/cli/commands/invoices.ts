@@ -4,6 +4,7 @@ import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
+import { addDraftCommands } from './drafts.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
@@ -14,6 +15,11 @@ interface ListOptions extends PagingOptions {
   readonly period?: string;
   readonly type?: string;
   readonly status?: string;
+}
+
+interface WriteOffOptions {
+  readonly amount?: string;
+  readonly reason: string;
 }
 
 export function addInvoiceCommands(program: Command, dependencies: CliDependencies): void {
@@ -50,6 +56,23 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: { reason: string }, command: Command) =>
       voidInvoice(id, options.reason, contextOf(command, dependencies)),
     );
+  invoices
+    .command('write-off')
+    .description('give up what is open of an invoice')
+    .argument('<id>', 'invoice id or number')
+    .option('--amount <decimal>', 'how much; default: all that is open')
+    .requiredOption('--reason <text>', 'why; kept with the invoice')
+    .action(async (id: string, options: WriteOffOptions, command: Command) =>
+      writeOff(id, options, contextOf(command, dependencies)),
+    );
+  addDraftCommands(invoices, dependencies);
+}
+
+async function writeOff(id: string, options: WriteOffOptions, context: CliContext): Promise<void> {
+  const request = { method: 'POST', body: JSON.stringify(options), idempotencyKey: newIdempotencyKey() } as const;
+  context.print(await context.api.json(`/invoices/${segment(id)}/write-off`, request), (answer) =>
+    describeInvoice(answer, noNames),
+  );
 }
 
 async function voidInvoice(id: string, reason: string, context: CliContext): Promise<void> {
@@ -121,12 +144,16 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
   });
   return [
     renderFacts([
-      ['Number', `${String(invoice['number'])} (${String(invoice['type'])}, ${String(invoice['status'])})`],
+      [
+        'Number',
+        `${String(invoice['number'] ?? 'none yet')} (${String(invoice['type'])}, ${String(invoice['status'])})`,
+      ],
       ...(corrects ? [['Corrects', names.corrects ?? invoice['corrects_invoice_id']] as const] : []),
       ['Customer', `${String(invoice['customer_id'])}  ${String(read('buyer.name') ?? '')}`],
       ['Period', `${daysText(invoice['period'])} (${String(read('period.time_zone'))})`],
       ['Issued', dayText(invoice['issued_at'], read('period.time_zone'))],
       ['Due', dayText(invoice['due_at'], read('period.time_zone'))],
+      ...openFact(invoice),
     ]),
     renderTable(
       [
@@ -143,6 +170,12 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
     ),
     renderFacts([money('subtotal'), money('credits'), ...drawn, money('tax'), money('total')]),
   ].join('\n');
+}
+
+/** What is open of it; a list does not say. */
+function openFact({ settlement, currency }: JsonObject): readonly (readonly [string, unknown])[] {
+  if (!isObject(settlement)) return [];
+  return [['Open', `${String(settlement['open'])} ${String(currency)}`]];
 }
 
 /** Units are included once a period: what a later price repeats of it is left out. */

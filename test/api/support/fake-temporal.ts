@@ -32,6 +32,9 @@ export class FakeTemporal implements TemporalGateway {
   private readonly dependencies: ActivityDependencies;
   private readonly activities: Activities;
 
+  /** Of the worker's settings; a test may set bounds. */
+  readonly settings: { -readonly [K in keyof ActivityDependencies['settings']]: ActivityDependencies['settings'][K] };
+
   constructor(
     private readonly storage: Storage,
     clock: () => number,
@@ -47,6 +50,7 @@ export class FakeTemporal implements TemporalGateway {
       priceFallbackMaxAgeMs: 3_600_000,
     };
     const workflow = { start: () => Promise.resolve(), signalWithStart: () => Promise.resolve() };
+    this.settings = settings;
     const client = { workflow } as unknown as Client;
     this.dependencies = { storage, client, settings, now: () => msToInstant(clock()) };
     this.activities = createActivities(this.dependencies);

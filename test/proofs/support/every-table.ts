@@ -1,10 +1,15 @@
 /** Rows in the tables that no books of the proofs write to: decisions, findings, registries, runs. */
 import { randomUUID } from 'node:crypto';
+import { issueCreditNote, refundCredit, writeOff } from '../../../src/billing/settlement/credit-notes.js';
+import { recordPayment, reversePayment } from '../../../src/billing/settlement/payments.js';
+import { voidInvoice } from '../../../src/billing/void-invoice.js';
 import { pinsOf, priceFactsOf } from '../../../src/billing/price-facts.js';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
 import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
+import type { Invoice } from '../../../src/domain/invoicing/invoice.js';
+import type { Customer } from '../../../src/storage/types.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -42,6 +47,7 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
   await fillFallbackTables(fixture);
   await fillCreditTables(fixture);
+  await fillSettlementTables(fixture);
   await fillLedgerTables(fixture);
 }
 
@@ -70,6 +76,83 @@ async function fillCreditTables(fixture: ActivityFixture): Promise<void> {
   await storage.periods.requestInvoicing({ ...request, forced: false, reason: null });
   await run(activities.issueChunk, { billingDay: postingDate, limit: 1 });
   await storage.credits.end(expiring, { now: '2031-01-01T00:00:00.000000Z' as Instant, postingDate });
+}
+
+/**
+ * Of a customer of their own: a voided invoice with its credit note, one that was paid, reversed, credited and written off, a
+ * refund, and a draft that was looked at.
+ */
+async function fillSettlementTables(fixture: ActivityFixture): Promise<void> {
+  const { storage, activities, run } = fixture;
+  const customerId = 'settled';
+  await fixture.addCustomer(customerId, { priceBook: 'fee' });
+  const now = '2031-01-01T00:00:00.000000Z' as Instant;
+  const deciding = { actor: decidedBy, now };
+  const issue = async (period: LocalDate): Promise<void> => {
+    await storage.periods.periodNamed(customerId, period);
+    const request = { requestId: randomUUID(), customerId, period, billingDay: postingDate };
+    await storage.periods.requestInvoicing({ ...request, forced: false, reason: null });
+    await run(activities.issueChunk, { billingDay: postingDate, limit: 1 });
+  };
+  const last = async (): Promise<Invoice> => {
+    const { data } = await storage.billing.listInvoices({ customerId, status: 'issued' }, { limit: 1 });
+    if (data[0] === undefined) throw new Error('no invoice');
+    return data[0];
+  };
+  const credit = async (invoice: Invoice): Promise<void> => {
+    const lines = invoice.lines.map(({ lineItemId }) => ({
+      ...{ lineItemId, amount: '0.10' as DecimalString, reasonCode: 'goodwill', reason: null },
+    })) as Parameters<typeof issueCreditNote>[2]['lines'];
+    await issueCreditNote(storage, invoice, { ...deciding, creditNoteId: randomUUID(), lines, reason: null });
+  };
+  await issue('2024-01-01' as LocalDate);
+  const voided = await last();
+  await credit(voided);
+  await voidInvoice(storage, voided, { ...deciding, reason: 'a test' });
+  await issue('2024-01-01' as LocalDate);
+  const invoice = await last();
+  await credit(invoice);
+  const pay = async (amount: string, part: string): Promise<string> => {
+    const paymentId = randomUUID();
+    const payment = { paymentId, customerId, currency: 'USD', amount: amount as DecimalString, receivedAt: now };
+    const { invoiceId, number } = invoice;
+    const parts = [{ invoiceId, number, amount: part as DecimalString }];
+    const terms = { method: 'card', reference: null, recordedBy: decidedBy };
+    await recordPayment(storage, { payment: { ...payment, ...terms }, parts, now });
+    return paymentId;
+  };
+  const bounced = await storage.settlement.findPayment(await pay('0.50', '0.50'));
+  if (bounced !== null) await reversePayment(storage, bounced, { ...deciding, reason: 'a test' });
+  await pay('1.50', '0.20');
+  const refund = { refundId: randomUUID(), customerId, currency: 'USD', amount: '0.30' as DecimalString };
+  await refundCredit(
+    storage,
+    { ...refund, method: 'card', reference: null, reason: 'a test', refundedBy: decidedBy },
+    { now },
+  );
+  await writeOff(storage, invoice, {
+    ...deciding,
+    writeOffId: randomUUID(),
+    amount: '0.10' as DecimalString,
+    reason: 'a test',
+  });
+
+  await storage.reference.putCustomer(
+    customerId,
+    { ...(await factsOf(fixture, customerId)), invoiceApproval: 'required' },
+    null,
+  );
+  await issue('2024-02-01' as LocalDate);
+  const { data } = await storage.drafts.list({ customerId, status: 'draft' }, { limit: 1 });
+  const contentHash = data[0]?.transitions[0]?.contentHash ?? '';
+  const decision = { decision: 'rejected', contentHash, actor: decidedBy, reason: 'a test' } as const;
+  await storage.drafts.decide(data[0]?.invoiceId ?? '', decision);
+}
+
+async function factsOf({ storage }: ActivityFixture, customerId: string): Promise<Customer> {
+  const customer = await storage.reference.findCustomer(customerId);
+  if (customer === null) throw new Error(`no customer ${customerId}`);
+  return customer;
 }
 
 const postingDate = '2031-01-01' as LocalDate;

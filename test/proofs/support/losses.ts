@@ -52,6 +52,8 @@ const writes: ReadonlySet<string> = new Set([
   'journal.recognise',
   'journal.takeMonthSnapshots',
   'journal.takeSnapshot',
+  'settlement.atReceivable',
+  'drafts.decide',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',

@@ -9,6 +9,7 @@ import {
 import type { Json, LossyApi, Request } from './lossy-api.js';
 import { ledgerHandlers } from './lossy-ledger.js';
 import { rolloutHandlers } from './lossy-rollouts.js';
+import { settlementHandlers } from './lossy-settlement.js';
 
 /** What happened before, and the request that is repeated. */
 export interface Handler {
@@ -155,6 +156,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   },
   ...rolloutHandlers,
   ...ledgerHandlers,
+  ...settlementHandlers,
   'POST /events': {
     keyed: false,
     writes: ['ledger.append'],

@@ -1,0 +1,74 @@
+/** How an invoice stands: what is open of it, what has settled it, what can still be credited. */
+import { addDecimals } from '../../domain/decimal.js';
+import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { creditableLines } from '../../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../../domain/settlement/credit-note.js';
+import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
+import type { DecimalString, Instant } from '../../domain/values.js';
+import { documentsOfPeriod } from '../../billing/documents-of-period.js';
+import type { DraftOf, InvoiceSettlement, Storage } from '../../storage/types.js';
+import type { DraftService } from './drafts.js';
+import { requireInvoice } from './invoices.js';
+import { toApiSettlement } from '../wire/settlement-to-api.js';
+
+/**
+ * An invoice with what became of it, by id or number; a draft or a held one by id, as it would be issued now.
+ * @throws DomainFailure INVOICE_NOT_FOUND
+ */
+export async function showInvoice(
+  { storage, drafts }: { readonly storage: Storage; readonly drafts: DraftService },
+  id: string,
+  now: Instant,
+): Promise<object> {
+  const draft = await drafts.find(id);
+  if (draft !== null) {
+    const transitions = draft.transitions.map(beforeIssue);
+    return { ...(await drafts.show(draft, now)), corrected_by: [], replaced_by: null, transitions, settlement: null };
+  }
+  const found = await requireInvoice(storage, id);
+  const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
+  const before = (await storage.drafts.find(found.invoiceId))?.transitions ?? [];
+  return {
+    ...invoiceToWire(found),
+    corrected_by: correctedBy,
+    replaced_by: replacedBy,
+    transitions: [...before.map(beforeIssue), ...transitions],
+    settlement: await settlementOf(storage, found),
+  };
+}
+
+const beforeIssue = ({ status, actor, reason, at }: DraftOf['transitions'][number]): object => ({
+  status,
+  actor,
+  reason,
+  at,
+});
+
+async function settlementOf(storage: Pick<Storage, 'settlement' | 'billing'>, invoice: Invoice): Promise<object> {
+  const { customerId, invoiceId } = invoice;
+  const [settlement, items] = await Promise.all([
+    storage.settlement.settlementOf(invoiceId),
+    storage.settlement.items(customerId, [invoiceId]),
+  ]);
+  // A correction is credited through its original.
+  const isCreditable = invoice.correctsInvoiceId === null && invoice.status !== 'void';
+  const chain = isCreditable
+    ? (await documentsOfPeriod(storage, invoice)).filter(
+        (document) =>
+          document.status !== 'void' && (document.invoiceId === invoiceId || document.correctsInvoiceId === invoiceId),
+      )
+    : [];
+  return toApiSettlement(invoice, { items, settlement, creditable: creditableLines(chain, creditedOf(settlement)) });
+}
+
+function creditedOf({ creditNotes }: InvoiceSettlement): CreditedSoFar {
+  const standing = creditNotes.filter((note) => note.void === null);
+  const byLine = new Map<string, DecimalString>();
+  for (const { lineKey, amount } of standing.flatMap(({ lines }) => lines))
+    byLine.set(lineKey, addDecimals([byLine.get(lineKey) ?? ('0' as DecimalString), amount]));
+  return {
+    byLine,
+    subtotal: addDecimals(standing.map(({ subtotal }) => subtotal)),
+    tax: addDecimals(standing.map(({ tax }) => tax)),
+  };
+}

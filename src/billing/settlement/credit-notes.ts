@@ -1,0 +1,157 @@
+/** Credit notes by hand, refunds of what they and payments leave over, and write-offs. */
+import { createHash } from 'node:crypto';
+import { decimal } from '../../domain/decimal.js';
+import { DomainFailure, invariant } from '../../domain/failure.js';
+import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { creditNoteEntry, refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
+import { formatAmount } from '../../domain/money/rounding.js';
+import { coverRefund } from '../../domain/settlement/allocation.js';
+import { creditNoteAmounts, creditNoteHashInput, creditNoteNumber } from '../../domain/settlement/credit-note.js';
+import type { CreditNote, CreditRequestLine } from '../../domain/settlement/credit-note.js';
+import { receivableIn, standingOf } from '../../domain/settlement/items.js';
+import { requireMoney } from '../../domain/settlement/money.js';
+import { statusChanges } from '../../domain/settlement/status.js';
+import type { DecimalString } from '../../domain/values.js';
+import { canonicalJson } from '../../storage/canonical-json.js';
+import type { NewRefund, Storage } from '../../storage/types.js';
+import { dayOf, settle } from './account.js';
+import type { Deciding } from './account.js';
+
+type SettlementStorage = Pick<Storage, 'settlement'>;
+
+/**
+ * Issues a credit note on lines of an invoice and its corrections (RULES 49): document, number and journal entry in one
+ * transaction under the lock of the customer's account, so that two at once never credit more than there is. Repeated with the
+ * same id it changes nothing.
+ * @param invoice the original
+ * @throws DomainFailure INVOICE_VOID, NOT_CREDITABLE, VALIDATION_FAILED, INVALID_DECIMAL
+ */
+export async function issueCreditNote(
+  { settlement }: SettlementStorage,
+  invoice: Invoice,
+  {
+    creditNoteId,
+    lines,
+    reason,
+    actor,
+    now,
+  }: Deciding & {
+    readonly creditNoteId: string;
+    readonly lines: readonly CreditRequestLine[];
+    readonly reason: string | null;
+  },
+): Promise<void> {
+  const { customerId, invoiceId } = invoice;
+  if (invoice.correctsInvoiceId !== null) {
+    const detail = `${invoice.number} corrects another invoice. Credit that one (${invoice.correctsInvoiceId}): its lines stand for those of its corrections too.`;
+    throw new DomainFailure('VALIDATION_FAILED', detail);
+  }
+  await settlement.atReceivable(customerId, async (tx) => {
+    if (await tx.hasCreditNote(creditNoteId)) return;
+    const documents = await tx.chain(invoiceId);
+    const [original] = documents;
+    if (original === undefined)
+      throw new DomainFailure('INVOICE_VOID', `${invoice.number} is void: there is nothing to credit.`);
+    const amounts = creditNoteAmounts(documents, { credited: await tx.creditedOf(invoiceId), lines });
+    const content = {
+      ...amounts,
+      ...{ creditNoteId, customerId, invoiceId, reason },
+      seller: original.seller,
+      buyer: original.buyer,
+    };
+    // The number is drawn last: from here to the commit every other credit note waits for it.
+    const items = await tx.items([invoiceId]);
+    const number = creditNoteNumber(await tx.drawNumber('credit_note'));
+    const documentHash = hashOf(content);
+    const note: CreditNote = { ...content, number, documentHash, issuedBy: actor, issuedAt: now };
+    await tx.insertCreditNote(note);
+    // What is credited is not due any more: what was overdue may not be, what was paid in part may be paid.
+    const after = {
+      ...items,
+      chains: items.chains.map((chain) =>
+        chain.originalId === invoiceId
+          ? { ...chain, credited: decimal(chain.credited).plus(decimal(note.total)).toFixed() as DecimalString }
+          : chain,
+      ),
+    };
+    const of = new Set(documents.map((document) => document.invoiceId));
+    tx.change(statusChanges(after, { of, now }), { id: number, actor, reason: `credited by ${number}` });
+    const service = { from: original.periodStart, to: original.periodEnd };
+    tx.post(creditNoteEntry(note, service, dayOf(now)));
+  });
+}
+
+const hashOf = (note: Parameters<typeof creditNoteHashInput>[0]): string =>
+  createHash('sha256')
+    .update(canonicalJson(creditNoteHashInput(note)))
+    .digest('hex');
+
+/**
+ * Pays unapplied credit out (RULES 50). Repeated with the same id it changes nothing.
+ * @throws DomainFailure VALIDATION_FAILED, INVALID_DECIMAL, UNKNOWN_CURRENCY, REFUND_EXCEEDS_CREDIT
+ */
+export async function refundCredit(
+  { settlement }: SettlementStorage,
+  refund: NewRefund,
+  { now }: Pick<Deciding, 'now'>,
+): Promise<void> {
+  const { refundId, customerId, currency, amount, refundedBy: actor } = refund;
+  requireMoney(amount, currency, '/amount');
+  await settlement.atReceivable(customerId, async (tx) => {
+    const items = await tx.items();
+    if (!(await tx.insertRefund(refund))) return;
+    const allocations = coverRefund(items, { refundId, currency, amount });
+    if (allocations === null) {
+      const { unapplied } = receivableIn(items, currency);
+      const detail = `The customer has ${formatAmount(unapplied, currency)} ${currency} that settle nothing; no more than that can be refunded.`;
+      throw new DomainFailure('REFUND_EXCEEDS_CREDIT', detail, '/amount');
+    }
+    settle(tx, allocations, {
+      items,
+      currency,
+      cause: { id: `refund/${refundId}`, actor, reason: refund.reason },
+      now,
+    });
+    tx.post(refundEntry({ refundId, customerId, currency, amount, at: now }, dayOf(now)));
+  });
+}
+
+/**
+ * Gives up what is open of a document, or a part of it. Repeated with the same id it changes nothing.
+ * @param amount null: all that is open
+ * @throws DomainFailure INVOICE_VOID, NOTHING_OPEN, VALIDATION_FAILED, INVALID_DECIMAL
+ */
+export async function writeOff(
+  { settlement }: SettlementStorage,
+  { invoiceId, customerId, currency, number }: Invoice,
+  {
+    writeOffId,
+    amount,
+    reason,
+    actor,
+    now,
+  }: Deciding & { readonly writeOffId: string; readonly amount: DecimalString | null; readonly reason: string },
+): Promise<void> {
+  if (amount !== null) requireMoney(amount, currency, '/amount');
+  await settlement.atReceivable(customerId, async (tx) => {
+    const items = await tx.items([invoiceId]);
+    const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));
+    if (chain === undefined) throw new DomainFailure('INVOICE_VOID', `${number} is void: nothing of it is open.`);
+    if ((await tx.allocatedBy({ kind: 'write_off', id: writeOffId })).length > 0) return;
+    const open = standingOf(chain).documents.get(invoiceId)?.open;
+    invariant(open !== undefined, `${number} stands in its chain`);
+    const written = amount ?? open;
+    if (decimal(written).isZero() || decimal(written).greaterThan(decimal(open))) {
+      throw new DomainFailure('NOTHING_OPEN', `Of ${number} ${formatAmount(open, currency)} ${currency} are open.`);
+    }
+    await tx.insertWriteOff({ writeOffId, invoiceId, amount: written, reason, writtenOffBy: actor });
+    const allocation = {
+      source: { kind: 'write_off', id: writeOffId },
+      target: { kind: 'invoice', id: invoiceId },
+      amount: written,
+    } as const;
+    const cause = { id: `write-off/${writeOffId}`, actor, reason: `written off: ${reason}` };
+    settle(tx, [allocation], { items, currency, cause, now });
+    tx.post(writeOffEntry({ writeOffId, number, customerId, currency, amount: written, at: now }, dayOf(now)));
+  });
+}

@@ -1,0 +1,64 @@
+/** Decisions about invoices that are not issued yet. */
+import type { Command } from 'commander';
+import { isObject, newIdempotencyKey } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { contextOf, segment } from '../context.js';
+import type { CliContext, CliDependencies } from '../context.js';
+import { property, renderFacts } from '../output.js';
+import { CommandFailed } from '../terminal.js';
+
+interface DecisionOptions {
+  readonly reason?: string;
+  readonly hash?: string;
+}
+
+const commands = {
+  approve: 'approve a draft: it is issued now, as it is shown now',
+  release: 'release a held invoice: it is issued now, as it is shown now',
+  reject: 'reject a draft or a held invoice: as it is, it is not issued',
+} as const;
+
+/** @param invoices the command that they belong to */
+export function addDraftCommands(invoices: Command, dependencies: CliDependencies): void {
+  for (const [name, description] of Object.entries(commands)) {
+    const command = invoices
+      .command(name)
+      .description(description)
+      .argument('<id>', 'invoice id; `invoices list --status draft` (or held) shows it')
+      .option('--hash <hash>', 'content hash of what was looked at; default: of what it says now');
+    if (name === 'approve') command.option('--reason <text>', 'why; kept with the decision');
+    else command.requiredOption('--reason <text>', 'why; kept with the decision');
+    command.action(async (id: string, options: DecisionOptions, own: Command) =>
+      decide(id, { ...options, name }, contextOf(own, dependencies)),
+    );
+  }
+}
+
+async function decide(
+  id: string,
+  { name, reason, hash }: DecisionOptions & { readonly name: string },
+  context: CliContext,
+): Promise<void> {
+  const path = `/invoices/${segment(id)}`;
+  const seen = hash ?? (await contentHashOf(path, context));
+  const body = JSON.stringify({ content_hash: seen, ...(reason !== undefined && { reason }) });
+  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  context.print(await context.api.json(`${path}/${name}`, request), describe);
+}
+
+async function contentHashOf(path: string, { api }: CliContext): Promise<string> {
+  const answer = await api.json(path);
+  const hash = isObject(answer) ? property('draft.content_hash')(answer) : undefined;
+  if (typeof hash === 'string') return hash;
+  throw new CommandFailed('it is issued already: only a draft or a held invoice is approved, released or rejected');
+}
+
+function describe(invoice: JsonObject): string {
+  const reason = property('draft.reason')(invoice);
+  return renderFacts([
+    ['Invoice', invoice['number'] ?? invoice['invoice_id']],
+    ['Status', invoice['status']],
+    ['Total', `${String(invoice['total'])} ${String(invoice['currency'])}`],
+    ...(reason === undefined ? [] : ([['Why', reason]] as const)),
+  ]);
+}

@@ -1,0 +1,150 @@
+import { compareText } from '../compare-text.js';
+import { D, decimal, toDecimalString } from '../decimal.js';
+import type { DecimalString, Instant } from '../values.js';
+import { restOf, standingOf, uncovered } from './items.js';
+import type { OpenItems } from './items.js';
+
+export interface AllocationSource {
+  /** `chain`: what an invoice with its corrections and credit notes has over, named by the original. */
+  readonly kind: 'payment' | 'chain' | 'write_off';
+  readonly id: string;
+}
+
+export interface AllocationTarget {
+  readonly kind: 'invoice' | 'refund';
+  readonly id: string;
+}
+
+/** Which source settles how much of which target; below zero takes it back. */
+export interface Allocation {
+  readonly source: AllocationSource;
+  readonly target: AllocationTarget;
+  readonly amount: DecimalString;
+}
+
+interface Side<Key> {
+  readonly key: Key;
+  readonly since: Instant;
+  readonly amount: D;
+}
+
+/** Unapplied credit of a customer in a currency, the oldest first: payments, and what chains have over. */
+export function creditsIn(items: OpenItems, currency: string): readonly Side<AllocationSource>[] {
+  const payments = items.payments
+    .filter((payment) => payment.currency === currency)
+    .map((payment): Side<AllocationSource> => ({
+      key: { kind: 'payment', id: payment.paymentId },
+      since: payment.receivedAt,
+      amount: restOf(payment),
+    }));
+  const chains = items.chains
+    .filter((chain) => chain.currency === currency)
+    .map((chain): Side<AllocationSource> => ({
+      key: { kind: 'chain', id: chain.originalId },
+      since: chain.documents[0]?.issuedAt ?? never,
+      amount: decimal(standingOf(chain).surplus),
+    }));
+  return [...payments, ...chains].filter(isSomething).sort(byAge);
+}
+
+/** What is open, the oldest first: refunds that nothing covers any more, and documents by issue, then number. */
+export function debtsIn(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
+  const refunds = items.refunds
+    .filter((refund) => refund.currency === currency)
+    .map((refund): Side<AllocationTarget> => ({
+      key: { kind: 'refund', id: refund.refundId },
+      since: refund.refundedAt,
+      amount: uncovered(refund),
+    }));
+  const documents = items.chains
+    .filter((chain) => chain.currency === currency)
+    .flatMap((chain) => {
+      const { documents: standing } = standingOf(chain);
+      return chain.documents.map(({ invoiceId, issuedAt }): Side<AllocationTarget> => ({
+        key: { kind: 'invoice', id: invoiceId },
+        since: issuedAt,
+        amount: decimal(standing.get(invoiceId)?.open ?? ('0' as DecimalString)),
+      }));
+    });
+  return [...refunds, ...documents].filter(isSomething).sort(byAge);
+}
+
+/** Carries unapplied credit to what is open, both the oldest first (RULES 49). */
+export function carryCredit(items: OpenItems, currency: string): readonly Allocation[] {
+  return match(creditsIn(items, currency), debtsIn(items, currency));
+}
+
+/** Takes an amount of the unapplied credit, the oldest first; null: there is not so much. */
+export function coverRefund(
+  items: OpenItems,
+  {
+    refundId,
+    currency,
+    amount,
+  }: { readonly refundId: string; readonly currency: string; readonly amount: DecimalString },
+): readonly Allocation[] | null {
+  const debt = { key: { kind: 'refund', id: refundId } as const, since: never, amount: decimal(amount) };
+  const allocations = match(creditsIn(items, currency), [debt]);
+  const sum = allocations.reduce((total, each) => total.plus(decimal(each.amount)), new D(0));
+  return sum.equals(debt.amount) ? allocations : null;
+}
+
+function match(
+  credits: readonly Side<AllocationSource>[],
+  debts: readonly Side<AllocationTarget>[],
+): readonly Allocation[] {
+  const allocations: Allocation[] = [];
+  const left = credits.map(({ key, amount }) => ({ key, amount }));
+  for (const debt of debts) {
+    let open = debt.amount;
+    for (const credit of left) {
+      const part = D.min(open, credit.amount);
+      if (!part.greaterThan(0)) continue;
+      allocations.push({ source: credit.key, target: debt.key, amount: toDecimalString(part) });
+      credit.amount = credit.amount.minus(part);
+      open = open.minus(part);
+    }
+  }
+  return allocations;
+}
+
+/** Takes back what a source has settled. */
+export function released(allocations: readonly Allocation[]): readonly Allocation[] {
+  return allocations
+    .filter(({ amount }) => !decimal(amount).isZero())
+    .map((each) => ({ ...each, amount: toDecimalString(decimal(each.amount).negated()) }));
+}
+
+/** The items once these allocations stand. */
+export function afterwards(items: OpenItems, allocations: readonly Allocation[]): OpenItems {
+  const sumOf = (belongs: (allocation: Allocation) => boolean): D =>
+    allocations.filter(belongs).reduce((sum, { amount }) => sum.plus(decimal(amount)), new D(0));
+  const plus = (amount: DecimalString, more: D): DecimalString => toDecimalString(decimal(amount).plus(more));
+  const from = (kind: AllocationSource['kind'], id: string): D =>
+    sumOf(({ source }) => source.kind === kind && source.id === id);
+  const to = (kind: AllocationTarget['kind'], id: string): D =>
+    sumOf(({ target }) => target.kind === kind && target.id === id);
+  return {
+    payments: items.payments.map((item) => ({
+      ...item,
+      allocated: plus(item.allocated, from('payment', item.paymentId)),
+    })),
+    refunds: items.refunds.map((item) => ({ ...item, covered: plus(item.covered, to('refund', item.refundId)) })),
+    chains: items.chains.map((chain) => ({
+      ...chain,
+      carried: plus(chain.carried, from('chain', chain.originalId)),
+      documents: chain.documents.map((document) => ({
+        ...document,
+        settled: plus(document.settled, to('invoice', document.invoiceId)),
+      })),
+    })),
+  };
+}
+
+const isSomething = ({ amount }: Side<unknown>): boolean => amount.greaterThan(0);
+
+const byAge = <Key extends { readonly id: string }>(a: Side<Key>, b: Side<Key>): number =>
+  compareText(a.since, b.since) || compareText(a.key.id, b.key.id);
+
+/** Behind every instant. */
+const never = '~' as Instant;

@@ -1,0 +1,109 @@
+/** Settlement at the gate: unapplied credit is carried to what is issued, and a void takes its credit notes along. */
+import type pg from 'pg';
+import { addDecimals, decimal, zero } from '../domain/decimal.js';
+import { DomainFailure } from '../domain/failure.js';
+import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
+import type { Invoice } from '../domain/invoicing/invoice.js';
+import { requireTransition } from '../domain/invoicing/transitions.js';
+import { creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
+import { afterwards, carryCredit, released } from '../domain/settlement/allocation.js';
+import type { OpenItems } from '../domain/settlement/items.js';
+import { statusChanges } from '../domain/settlement/status.js';
+import type { Instant, LocalDate } from '../domain/values.js';
+import type { GateWrites } from './gate-writes.js';
+import { entryToDb } from './journal-mapping.js';
+import { lockAndLook, lockReceivable, readOpenItems } from './receivable.js';
+import { allocationToDb, statusToDb } from './settlement-mapping.js';
+import { allocatedBy } from './settlement.js';
+import { standingNotes } from './settlement-reads.js';
+import type { SettlementCause } from './types-settlement.js';
+
+/**
+ * Locks the customer's account; carries unapplied credit to what is open, the oldest first, this document included (RULES 49).
+ * To be asked for before the number is drawn.
+ */
+export async function carryAtIssue(
+  client: pg.PoolClient,
+  writes: GateWrites,
+  document: UnnumberedInvoice,
+): Promise<void> {
+  const { customerId, currency, issuedAt, invoiceId } = document;
+  const mayHaveCredit = await lockAndLook(client, customerId);
+  if (!mayHaveCredit && !decimal(document.total).isNegative()) return;
+  const items = withDocument(await readOpenItems(client, customerId, chainKey(document)), document);
+  const allocations = carryCredit(items, currency);
+  if (allocations.length === 0) return;
+  const cause = {
+    id: `issue/${invoiceId}`,
+    actor: 'invoicing',
+    reason: 'unapplied credit carried when a document was issued',
+  };
+  writes.allocations.push(...allocations.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
+  const of = new Set(allocations.map(({ target }) => target.id));
+  const changes = statusChanges(afterwards(items, allocations), { of, now: issuedAt });
+  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+}
+
+const chainKey = ({ correctsInvoiceId }: UnnumberedInvoice): readonly string[] =>
+  correctsInvoiceId === null ? [] : [correctsInvoiceId];
+
+/** The items once the document is issued; its number is drawn later, and nothing here depends on it. */
+function withDocument(items: OpenItems, document: UnnumberedInvoice): OpenItems {
+  const { invoiceId, total, issuedAt, dueAt, currency, correctsInvoiceId } = document;
+  const own = { invoiceId, number: '', total, status: 'issued', issuedAt, dueAt, settled: zero } as const;
+  const originalId = correctsInvoiceId ?? invoiceId;
+  if (correctsInvoiceId === null) {
+    const chain = { originalId, currency, documents: [own], credited: zero, carried: zero };
+    return { ...items, chains: [...items.chains, chain] };
+  }
+  return {
+    ...items,
+    chains: items.chains.map((chain) =>
+      chain.originalId === originalId ? { ...chain, documents: [...chain.documents, own] } : chain,
+    ),
+  };
+}
+
+export interface VoidedChain {
+  readonly documents: readonly Invoice[];
+  readonly actor: string;
+  readonly reason: string;
+  readonly now: Instant;
+}
+
+/**
+ * What a void does to the account (RULES 50): refused while anything from outside settles a document of the chain; its credit
+ * notes fall with it, and what of its credit was carried to other invoices is taken back from them. After the locks of credits.
+ * @throws DomainFailure INVOICE_TRANSITION_REFUSED
+ */
+export async function settleVoid(
+  client: pg.PoolClient,
+  writes: GateWrites,
+  { documents, actor, reason, now }: VoidedChain,
+): Promise<void> {
+  const [original] = documents;
+  if (original === undefined) return;
+  const { customerId, currency, invoiceId, number } = original;
+  await lockReceivable(client, customerId);
+  const taken = await allocatedBy(client, { kind: 'chain', id: invoiceId });
+  const targets = taken.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : []));
+  const items = await readOpenItems(client, customerId, [invoiceId, ...targets]);
+  const own = items.chains.find((chain) => chain.originalId === invoiceId);
+  // As the account has them now: a payment may have come since the chain was read.
+  for (const document of own?.documents ?? []) requireTransition(document, 'void');
+  const settled = addDecimals((own?.documents ?? []).map((document) => document.settled));
+  if (!decimal(settled).isZero()) {
+    const detail = `${settled} ${currency} are settled of ${number} and its corrections. Credit it (POST /invoices/{id}/credit-notes), or reverse what has settled it first.`;
+    throw new DomainFailure('INVOICE_TRANSITION_REFUSED', detail);
+  }
+  const cause: SettlementCause = { id: `void/${invoiceId}`, actor, reason: `${number} was voided: ${reason}` };
+  const back = released(taken);
+  writes.allocations.push(...back.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
+  const changes = statusChanges(afterwards(items, back), { of: new Set(targets), now });
+  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+  for (const note of await standingNotes(client, invoiceId)) {
+    writes.creditNoteVoids.push({ credit_note_id: note.creditNoteId, reason, voided_by: actor });
+    const service = { from: original.periodStart, to: original.periodEnd };
+    writes.entries.push(entryToDb(creditNoteVoidEntry(note, service, now.slice(0, 10) as LocalDate)));
+  }
+}
