@@ -136,6 +136,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     chargesOf: (chargeIds) => timed('store charges', () => gate.chargesOf(chargeIds)),
     storeCharges: (...charges) => timed('store charges', () => gate.storeCharges(...charges)),
     creditGrants: () => timed('draw the number', () => gate.creditGrants()),
+    legalEntity: (code) => gate.legalEntity(code),
     drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),
     insertInvoice: (invoice, actor) => timed('write and commit', () => gate.insertInvoice(invoice, actor)),
     voidInvoice: (...document) => timed('write and commit', () => gate.voidInvoice(...document)),

@@ -38,6 +38,7 @@ import { exchangeRateRoutes } from './routes/exchange-rates.js';
 import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
+import { legalEntityRoutes, numberSeriesRoutes } from './routes/legal-entities.js';
 import { operationRoutes } from './routes/operations.js';
 import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
 import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoutes } from './routes/price-rollouts.js';
@@ -107,6 +108,8 @@ const allRoutes = [
   billingPeriodRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
+  legalEntityRoutes,
+  numberSeriesRoutes,
   chargeRoutes,
   reRatingRoutes,
   reRatingDecisionRoutes,

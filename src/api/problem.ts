@@ -138,6 +138,12 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
   CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
   CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
+  UNKNOWN_LEGAL_ENTITY: { status: 404, title: 'Unknown legal entity' },
+  NUMBER_PREFIX_LOCKED: { status: 409, title: 'Numbers were drawn with another prefix' },
+  NUMBER_PREFIX_TAKEN: { status: 409, title: 'The number prefix belongs to another legal entity' },
+  NOTHING_TO_CLOSE: { status: 422, title: 'No billing period to close' },
+  PERIOD_CLOSE_NOT_FOUND: { status: 404, title: 'Period close not found' },
+  PERIOD_CLOSE_ENDED: { status: 409, title: 'The period close has ended' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

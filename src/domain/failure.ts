@@ -101,6 +101,12 @@ export const failureCodes = [
   'CANARY_NOT_ON_PRICE_BOOK',
   'CREDIT_GRANT_NOT_FOUND',
   'CREDIT_GRANT_VOID',
+  'UNKNOWN_LEGAL_ENTITY',
+  'NUMBER_PREFIX_LOCKED',
+  'NUMBER_PREFIX_TAKEN',
+  'NOTHING_TO_CLOSE',
+  'PERIOD_CLOSE_NOT_FOUND',
+  'PERIOD_CLOSE_ENDED',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
+import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
@@ -28,6 +29,7 @@ import { planForValues, withPeriodLocked } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
 import { GateWrites } from './gate-writes.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
+import { issuingEntity } from './legal-entities.js';
 import { entryToDb } from './journal-mapping.js';
 import { insertFallback } from './price-fallbacks.js';
 import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
@@ -243,6 +245,10 @@ class Gate implements GateTransaction {
     ]);
     const provisional = purpose === 'provisional';
     return appendCharges(this.client, { period, meterIds, cutoff, charges, provisional });
+  }
+
+  legalEntity(code: string): Promise<IssuingEntity> {
+    return issuingEntity(this.client, code);
   }
 
   async drawNumber(series: string): Promise<number> {

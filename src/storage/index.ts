@@ -15,6 +15,7 @@ import { createUsageLedger } from './ledger.js';
 import { requireMigrations } from './migrate.js';
 import { createBillingPeriodStore } from './periods.js';
 import { createReRatingStore } from './re-ratings.js';
+import { createNumberingStore } from './number-series.js';
 import { createProofStore } from './proof.js';
 import { createPriceFallbackStore } from './price-fallbacks.js';
 import { createPriceLookup, withVersionsKept } from './price-lookup.js';
@@ -50,6 +51,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     deadLetters: guarded(createDeadLetterStore(db)),
     eventSchemas: guarded(createEventSchemaStore(db)),
     tags: guarded(createTagStore(db)),
+    numbering: guarded(createNumberingStore(db)),
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),

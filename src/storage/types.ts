@@ -17,6 +17,7 @@ import type {
 import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
+import type { NumberingStore } from './types-numbering.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
@@ -25,6 +26,7 @@ import type { RolloutStore } from './types-rollouts.js';
 import type { TagStore } from './types-tags.js';
 import type { UnreadableValues, UsageStore } from './types-usage.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
@@ -37,6 +39,7 @@ export type * from './types-correction.js';
 export type * from './types-credits.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
+export type * from './types-numbering.js';
 export type * from './types-paging.js';
 export type * from './types-periods.js';
 export type * from './types-price-lookup.js';
@@ -178,7 +181,9 @@ export interface GateTransaction {
    * takes back any of them. To be asked for before a number is drawn.
    */
   creditGrants(): Promise<readonly CreditGrant[]>;
-  /** The next number of a series, gapless: given back when the transaction fails. */
+  /** As its documents are issued now; it does not change before the transaction has ended. To be asked for before a number is drawn. */
+  legalEntity(code: string): Promise<IssuingEntity>;
+  /** The next number of a series (`numberSeries`), gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
   /** With what it draws and restores. */
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
@@ -321,6 +326,7 @@ export interface Storage {
   readonly deadLetters: DeadLetterStore;
   readonly eventSchemas: EventSchemaStore;
   readonly tags: TagStore;
+  readonly numbering: NumberingStore;
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;

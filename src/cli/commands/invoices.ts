@@ -5,6 +5,7 @@ import type { CliContext, CliDependencies } from '../context.js';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
+import { addNumberCommands } from './legal-entities.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed } from '../terminal.js';
@@ -50,6 +51,7 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: { reason: string }, command: Command) =>
       voidInvoice(id, options.reason, contextOf(command, dependencies)),
     );
+  addNumberCommands(invoices, dependencies);
 }
 
 async function voidInvoice(id: string, reason: string, context: CliContext): Promise<void> {
