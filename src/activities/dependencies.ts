@@ -19,6 +19,8 @@ export interface ActivitySettings {
   readonly signalIntervalMs: number;
   readonly relayTickMs: number;
   readonly ratingCadence: number | 'every_close';
+  /** Over this long (ms) the ends of periods are spread, customer by customer; 0: not at all. */
+  readonly closeJitterMs: number;
   readonly seller: Party;
   readonly paymentTermsDays: number;
   /** Provisional charges are rated on no older prices than these while the present ones cannot be read; 0: on none. */

@@ -40,6 +40,7 @@ import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { legalEntityRoutes, numberSeriesRoutes } from './routes/legal-entities.js';
 import { operationRoutes } from './routes/operations.js';
+import { periodCloseDecisionRoutes, periodCloseRoutes } from './routes/period-closes.js';
 import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
 import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoutes } from './routes/price-rollouts.js';
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
@@ -51,6 +52,7 @@ import { BackfillService } from './services/backfills.js';
 import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
 import { EventSchemaService } from './services/event-schemas.js';
+import { PeriodCloseService } from './services/period-closes.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
 import { PriceRolloutService } from './services/price-rollouts.js';
@@ -106,6 +108,8 @@ const allRoutes = [
   priceRolloutMemberRoutes,
   priceRolloutDecisionRoutes,
   billingPeriodRoutes,
+  periodCloseRoutes,
+  periodCloseDecisionRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
   legalEntityRoutes,
@@ -205,6 +209,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
+    periodCloses: new PeriodCloseService({ storage, temporal, clock }),
     ...priceServices(deps, periods),
   };
 }

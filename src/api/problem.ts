@@ -141,7 +141,6 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   UNKNOWN_LEGAL_ENTITY: { status: 404, title: 'Unknown legal entity' },
   NUMBER_PREFIX_LOCKED: { status: 409, title: 'Numbers were drawn with another prefix' },
   NUMBER_PREFIX_TAKEN: { status: 409, title: 'The number prefix belongs to another legal entity' },
-  NOTHING_TO_CLOSE: { status: 422, title: 'No billing period to close' },
   PERIOD_CLOSE_NOT_FOUND: { status: 404, title: 'Period close not found' },
   PERIOD_CLOSE_ENDED: { status: 409, title: 'The period close has ended' },
 };

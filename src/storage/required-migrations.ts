@@ -14,4 +14,5 @@ export const requiredMigrations: readonly string[] = [
   '20261121232000_price_rollouts',
   '20261121233000_price_lookup_fallback',
   '20261122140000_legal_entities',
+  '20261122141000_period_closes',
 ];

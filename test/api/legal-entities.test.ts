@@ -30,7 +30,7 @@ test('what is wrong is refused with what to do', async () => {
   await api.refused('UNKNOWN_LEGAL_ENTITY', 404, 'GET', '/legal-entities/default');
   await api.expect(201, 'PUT', '/legal-entities/acme-de', acme);
   await api.refused('NUMBER_PREFIX_TAKEN', 409, 'PUT', '/legal-entities/other', acme);
-  await api.refused('UNKNOWN_LEGAL_ENTITY', 404, 'PUT', '/customers/c', { ...exampleCustomer, legal_entity: 'other' });
+  await api.refused('UNKNOWN_LEGAL_ENTITY', 422, 'PUT', '/customers/c', { ...exampleCustomer, legal_entity: 'other' });
 });
 
 test('a customer has a legal entity, whose series its documents are numbered in', async () => {
