@@ -32,10 +32,11 @@ export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
       return periodCloses.progress(closeId);
     },
     handOverPeriods: async (input) => {
-      const { requested, left } = await periodCloses.handOver(input.closeId, input.limit);
+      await periodCloses.handOver(input.closeId, input.limit);
       const progress = await periodCloses.progress(input.closeId);
       if (progress.remaining > 0) await wake(dependencies, input);
-      return { progress, more: !progress.cancelled && requested + left === input.limit };
+      const { cancelled, planned, requested, left } = progress;
+      return { progress, more: !cancelled && requested + left < planned };
     },
     followPeriodClose: async ({ forMs, ...input }) => follow(dependencies, input, forMs),
   };

@@ -62,7 +62,8 @@ export async function planTargets(db: Database, closeId: string): Promise<void> 
 const handOverSql = `
   WITH pending AS MATERIALIZED (
     SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, c.billing_day
-      FROM period_close_targets t JOIN period_closes c USING (close_id) JOIN billing_periods b USING (customer_id, period)
+      FROM period_close_targets t JOIN period_closes c USING (close_id)
+      JOIN billing_periods b ON (b.customer_id, b.period) = (t.customer_id, t.period)
      WHERE t.close_id = $1 AND t.reason IS NULL
        AND NOT EXISTS (SELECT FROM period_close_steps s
          WHERE s.close_id = t.close_id AND s.customer_id = t.customer_id AND s.period = t.period)
@@ -76,19 +77,10 @@ const handOverSql = `
   steps AS (
     INSERT INTO period_close_steps (close_id, customer_id, period, reason)
     SELECT close_id, customer_id, period, reason FROM judged ORDER BY customer_id, period ON CONFLICT DO NOTHING)
-  SELECT count(*) FILTER (WHERE reason IS NULL)::int AS requested, count(reason)::int AS left_out FROM judged`;
+  SELECT`;
 
-export async function handOverTargets(
-  db: Database,
-  closeId: string,
-  limit: number,
-): Promise<{ readonly requested: number; readonly left: number }> {
-  const { rows } = await db.pool.query<{ readonly requested: number; readonly left_out: number }>({
-    name: 'period-close-hand-over',
-    text: handOverSql,
-    values: [closeId, limit],
-  });
-  return { requested: rows[0]?.requested ?? 0, left: rows[0]?.left_out ?? 0 };
+export async function handOverTargets(db: Database, closeId: string, limit: number): Promise<void> {
+  await db.pool.query({ name: 'period-close-hand-over', text: handOverSql, values: [closeId, limit] });
 }
 
 /** Customers whose calendars are looked at together. */

@@ -78,7 +78,7 @@ export interface PeriodCloseStore {
   /** The targets, in one statement, with why those that are not ready are not. Planned once. */
   plan(closeId: string): Promise<void>;
   /** Hands over so many targets to invoicing, in one statement; those that are not ready any more are left. */
-  handOver(closeId: string, limit: number): Promise<{ readonly requested: number; readonly left: number }>;
+  handOver(closeId: string, limit: number): Promise<void>;
   progress(closeId: string): Promise<PeriodCloseCounts>;
   /** The first one stands: `stored` false when there was one. */
   cancel(

@@ -7,6 +7,7 @@ import {
   examplePriceBook,
 } from '../../api/support/test-api.js';
 import type { Json, LossyApi, Request } from './lossy-api.js';
+import { periodCloseHandlers } from './lossy-period-closes.js';
 import { rolloutHandlers } from './lossy-rollouts.js';
 
 /** What happened before, and the request that is repeated. */
@@ -153,6 +154,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
     request: () => post('/price-books/evaluate', { price_book: { code: 'standard', version: 'v1' }, customers: 'all' }),
   },
   ...rolloutHandlers,
+  ...periodCloseHandlers,
   'POST /events': {
     keyed: false,
     writes: ['ledger.append'],
