@@ -15,6 +15,7 @@ import { describeMachine, loadText } from './lib/machine.js';
 import { misses, report } from './lib/report.js';
 import type { Result } from './lib/report.js';
 import { close1000 } from './rows/close-1000.js';
+import { close10000 } from './rows/close-10000.js';
 import { closing, closingOutside } from './rows/closing.js';
 import { correction, reRating } from './rows/corrections.js';
 import { duplicates } from './rows/duplicates.js';
@@ -49,6 +50,7 @@ const rows: readonly Row[] = [
   reconciliation,
   trialBalance,
   close1000,
+  close10000,
   memory,
 ];
 const roundsMin = 5;

@@ -43,6 +43,8 @@ export interface Config {
   readonly ratingCadence: number | 'every_close';
   /** While prices cannot be read, estimates and provisional charges take those known this long ago (ms) at most; 0: none. */
   readonly priceFallbackMaxAgeMs: number;
+  /** The ends of periods are spread over this long (ms), customer by customer, so that not all are invoiced at midnight. */
+  readonly closeJitterMs: number;
   /** Printed on every invoice, as a snapshot taken at issue. */
   readonly seller: Party;
   /** Days from issue to due date. */
@@ -140,6 +142,7 @@ const environment = z.object({
       text === 'every_close' ? text : parseDurationSetting(text, context),
     ),
   RECKONER_PRICE_FALLBACK_MAX_AGE: duration('PT1H'),
+  RECKONER_CLOSE_JITTER: duration('PT15M'),
   RECKONER_SELLER_NAME: z.string().default('Unnamed seller (set RECKONER_SELLER_NAME)'),
   RECKONER_SELLER_ADDRESS: z.string().optional(),
   RECKONER_SELLER_TAX_ID: z.string().optional(),
@@ -184,6 +187,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     ratingCadence: values.RECKONER_RATING_CADENCE,
     priceFallbackMaxAgeMs: values.RECKONER_PRICE_FALLBACK_MAX_AGE,
+    closeJitterMs: values.RECKONER_CLOSE_JITTER,
     seller: {
       name: values.RECKONER_SELLER_NAME,
       ...(values.RECKONER_SELLER_ADDRESS !== undefined && { address: values.RECKONER_SELLER_ADDRESS }),

@@ -32,6 +32,7 @@ describe('loadConfig', () => {
       seller: { name: 'Unnamed seller (set RECKONER_SELLER_NAME)' },
       paymentTermsDays: 14,
       priceFallbackMaxAgeMs: 3_600_000,
+      closeJitterMs: 900_000,
       metricsPort: null,
       logLevel: 'info',
     });

@@ -29,6 +29,7 @@ export function dependenciesOn(storage: Storage): ActivityDependencies {
       seller: { name: 'Bench Ltd' },
       paymentTermsDays: 14,
       priceFallbackMaxAgeMs: 3_600_000,
+      closeJitterMs: 0,
     },
   };
 }

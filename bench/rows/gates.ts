@@ -142,6 +142,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     doubleBilling: () => timed('draw the number', () => gate.doubleBilling()),
     carryCredit: (document) => timed('draw the number', () => gate.carryCredit(document)),
     settleVoid: (decision) => timed('write and commit', () => gate.settleVoid(decision)),
+    legalEntity: (code) => gate.legalEntity(code),
     drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),
     insertInvoice: (invoice, actor) => timed('write and commit', () => gate.insertInvoice(invoice, actor)),
     voidInvoice: (...document) => timed('write and commit', () => gate.voidInvoice(...document)),

@@ -19,6 +19,7 @@ export const localSettings = {
   RECKONER_SIGNAL_INTERVAL: 'PT1S',
   RECKONER_RELAY_TICK: 'PT0.25S',
   RECKONER_RATING_CADENCE: 'every_close',
+  RECKONER_CLOSE_JITTER: 'PT0S',
   RECKONER_SELLER_NAME: 'Reckoner Local Ltd',
   RECKONER_SELLER_ADDRESS: '1 Example Street, Example City',
 };

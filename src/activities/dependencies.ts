@@ -20,6 +20,8 @@ export interface ActivitySettings {
   readonly signalIntervalMs: number;
   readonly relayTickMs: number;
   readonly ratingCadence: number | 'every_close';
+  /** Over this long (ms) the ends of periods are spread, customer by customer; 0: not at all. */
+  readonly closeJitterMs: number;
   readonly seller: Party;
   readonly paymentTermsDays: number;
   /** Beyond these an invoice is held; by default none is. */

@@ -11,6 +11,7 @@ import { noteLateUsage } from './note-late-usage.js';
 import { reconcileReRating } from './re-rating/reconcile-re-rating.js';
 import { startCorrection } from './re-rating/start-correction.js';
 import { compareReRating, correctReRating, endReRating, readDecision } from './re-rating/steps.js';
+import { periodCloseSteps } from './period-close.js';
 import { readPeriod } from './read-period.js';
 import { reconcileChunk } from './reconcile-chunk.js';
 import { reprocessPeriod } from './reprocess-period.js';
@@ -39,6 +40,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     finishReconciliation: finishReconciliation(dependencies),
     evaluateChunk: evaluateChunk(dependencies),
     finishEvaluation: finishEvaluation(dependencies),
+    ...periodCloseSteps(dependencies),
   });
 }
 

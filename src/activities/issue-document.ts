@@ -2,7 +2,7 @@
 import { documentHash } from '../billing/document-hash.js';
 import { postingDayOf } from '../calendar/accounting-months.js';
 import type { DocumentFacts, UnnumberedInvoice } from '../domain/invoicing/document.js';
-import { invoiceNumber } from '../domain/invoicing/invoice-number.js';
+import { defaultLegalEntity, numberSeries, printedNumber } from '../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { uuidOf } from '../storage/identifiers.js';
@@ -17,12 +17,18 @@ export async function nextDocument(
 ): Promise<Omit<DocumentFacts, 'currency' | 'cutoffPosition' | 'pinnedVersions'>> {
   const { nextPlace: chainPlace } = gate.chain;
   const invoiceId = uuidOf('invoice', period.customerId, period.period, chainPlace);
+  // A chain stays with whoever issued its first document, wherever its customer moves (RULES 59).
+  const [original] = gate.chain.documents;
+  const { code, seller } = await gate.legalEntity(
+    (original === undefined ? customer.legalEntity : original.legalEntity) ?? defaultLegalEntity,
+  );
   return {
     invoiceId,
     chainPlace,
     customerId: period.customerId,
     period,
-    seller: settings.seller,
+    seller: seller ?? settings.seller,
+    ...(code !== defaultLegalEntity && { legalEntity: code }),
     buyer: { name: customer.name, ...customer.buyer },
     paymentTermsDays: settings.paymentTermsDays,
     issuedAt: now(),
@@ -38,8 +44,9 @@ export async function issueDocument(
   actor: string,
 ): Promise<Invoice> {
   await gate.carryCredit(document);
-  // The number is drawn last: from here to the commit every other invoice waits for it.
-  const number = invoiceNumber(await gate.drawNumber('invoice'));
+  const series = numberSeries(await gate.legalEntity(document.legalEntity ?? defaultLegalEntity), document.type);
+  // The number is drawn last: from here to the commit every other document of the series waits for it.
+  const number = printedNumber(series, await gate.drawNumber(series.series));
   const invoice: Invoice = { ...document, number, documentHash: documentHash(document) };
   await gate.insertInvoice(invoice, actor);
   const entry = invoiceEntry(invoice, postingDayOf(invoice, invoice.issuedAt));

@@ -1,4 +1,5 @@
 /** What several activities read of a period. */
+import { createHash } from 'node:crypto';
 import type { LedgerWindows, PeriodKey, PeriodSettings } from '../contracts/activities.js';
 import { openWindowsMax } from '../contracts/billing-period.js';
 import { DomainFailure } from '../domain/failure.js';
@@ -30,10 +31,20 @@ export function settingsOf(customer: Customer, meters: readonly Meter[], setting
     outOfOrdernessMs: settings.outOfOrdernessMs,
     idleTimeoutMs: settings.idleTimeoutMs,
     ratingCadenceMs: settings.ratingCadence === 'every_close' ? 0 : settings.ratingCadence,
-    invoiceDelayMs: parseDuration(invoiceDelay),
+    invoiceDelayMs: parseDuration(invoiceDelay) + closeJitterOf(customer.customerId, settings.closeJitterMs),
     lateUsageQuietMs: lateUsageQuietTime === 'manual' ? manualQuietMs : parseDuration(lateUsageQuietTime),
     allowedLatenessMs: Object.fromEntries(meters.map((meter) => [meter.code, parseDuration(meter.allowedLateness)])),
   };
+}
+
+/**
+ * How much later than its invoice delay says a customer's period is ready (ms), in [0, withinMs): always the same of a
+ * customer, so that no reading of the settings moves it.
+ */
+export function closeJitterOf(customerId: string, withinMs: number): number {
+  if (withinMs === 0) return 0;
+  const share = createHash('sha256').update(customerId).digest().readUInt32BE() / 2 ** 32;
+  return Math.floor(share * withinMs);
 }
 
 export interface WindowsAtTime {

@@ -41,7 +41,9 @@ import { findingRoutes } from './routes/findings.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { accountingMonthRoutes, balanceRoutes, ledgerExportRoutes, snapshotRoutes } from './routes/ledger.js';
+import { legalEntityRoutes, numberSeriesRoutes } from './routes/legal-entities.js';
 import { operationRoutes } from './routes/operations.js';
+import { periodCloseDecisionRoutes, periodCloseRoutes } from './routes/period-closes.js';
 import { priceEvaluationRoutes, priceEvaluationRunRoutes } from './routes/price-evaluations.js';
 import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoutes } from './routes/price-rollouts.js';
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
@@ -55,6 +57,7 @@ import { CustomerService } from './services/customers.js';
 import { DeadLetterService } from './services/dead-letters.js';
 import { DraftService } from './services/drafts.js';
 import { EventSchemaService } from './services/event-schemas.js';
+import { PeriodCloseService } from './services/period-closes.js';
 import { PeriodService } from './services/periods.js';
 import { PriceEvaluationService } from './services/price-evaluations.js';
 import { PriceRolloutService } from './services/price-rollouts.js';
@@ -114,9 +117,13 @@ const allRoutes = [
   priceRolloutMemberRoutes,
   priceRolloutDecisionRoutes,
   billingPeriodRoutes,
+  periodCloseRoutes,
+  periodCloseDecisionRoutes,
   invoiceRoutes,
   invoiceProofRoutes,
   draftRoutes,
+  legalEntityRoutes,
+  numberSeriesRoutes,
   chargeRoutes,
   reRatingRoutes,
   reRatingDecisionRoutes,
@@ -218,6 +225,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     reRatings,
     reconciliations,
     drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
+    periodCloses: new PeriodCloseService({ storage, temporal, clock }),
     ...priceServices(deps, periods),
   };
 }

@@ -153,6 +153,11 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   REFUND_NOT_FOUND: { status: 404, title: 'Refund not found' },
   NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
   INVOICE_CHANGED: { status: 409, title: 'The invoice says something else than what was seen' },
+  UNKNOWN_LEGAL_ENTITY: { status: 404, title: 'Unknown legal entity' },
+  NUMBER_PREFIX_LOCKED: { status: 409, title: 'Numbers were drawn with another prefix' },
+  NUMBER_PREFIX_TAKEN: { status: 409, title: 'The number prefix belongs to another legal entity' },
+  PERIOD_CLOSE_NOT_FOUND: { status: 404, title: 'Period close not found' },
+  PERIOD_CLOSE_ENDED: { status: 409, title: 'The period close has ended' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -2,9 +2,11 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { closeRequestedSignal, type CloseRequested } from '../contracts/billing-period.js';
 import { workflowTypes } from '../contracts/names.js';
+import type { PeriodCloseInput } from '../contracts/period-close.js';
 import { decidedSignal } from '../contracts/re-rating.js';
 import {
   billingPeriodStart,
+  periodCloseStart,
   priceEvaluationStart,
   reconciliationStart,
   reRatingStart,
@@ -39,6 +41,8 @@ export interface TemporalGateway {
   startReconciliation(runId: string): Promise<void>;
   /** Starts an evaluation, unless it runs. */
   startEvaluation(evaluationId: string): Promise<void>;
+  /** Starts a close of many periods, unless it runs. */
+  startPeriodClose(input: PeriodCloseInput): Promise<void>;
   health(): Promise<void>;
   close(): Promise<void>;
 }
@@ -99,6 +103,9 @@ export function connectTemporal({ address, namespace, deadlineMs = 5_000 }: Temp
     startEvaluation: async (evaluationId) => {
       const start = priceEvaluationStart(evaluationId);
       await within(deadlineMs, () => client.workflow.start(workflowTypes.priceEvaluation, start));
+    },
+    startPeriodClose: async (input) => {
+      await within(deadlineMs, () => client.workflow.start(workflowTypes.periodClose, periodCloseStart(input)));
     },
     health: async () => {
       await within(healthDeadlineMs, () => connection.workflowService.getSystemInfo({}));

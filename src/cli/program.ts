@@ -6,6 +6,7 @@ import { addChargeCommands } from './commands/charges.js';
 import { addCreditCommands } from './commands/credits.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEvaluationCommands } from './commands/evaluations.js';
+import { addLegalEntityCommands } from './commands/legal-entities.js';
 import { addEventCommands } from './commands/events.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addFindingCommands } from './commands/findings.js';
@@ -77,6 +78,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addSchemaCommands(program, dependencies);
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
+  addLegalEntityCommands(program, dependencies);
   addCreditCommands(program, dependencies);
   addLedgerCommands(program, dependencies);
   addSettlementCommands(program, dependencies);

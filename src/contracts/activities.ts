@@ -2,6 +2,7 @@
 import type { DecimalString, Digest, Instant, LocalDate, Position } from '../domain/values.js';
 import type { ReRatingStatus } from '../domain/correction/reasons.js';
 import type { InvoicingProgress } from './invoicing.js';
+import type { PeriodCloseProgress } from './period-close.js';
 
 export interface PeriodKey {
   readonly customerId: string;
@@ -172,6 +173,17 @@ export interface EvaluateOutput {
   readonly more: boolean;
 }
 
+export interface PeriodCloseStepInput {
+  readonly closeId: string;
+  readonly billingDay: LocalDate;
+}
+
+export interface HandOverPeriodsOutput {
+  readonly progress: PeriodCloseProgress;
+  /** More targets are waiting for their turn. */
+  readonly more: boolean;
+}
+
 export interface EndReRatingOutput {
   readonly status: ReRatingStatus;
   /** Periods with facts beyond their new cutoff, whose workflows were started to gather them. */
@@ -206,4 +218,11 @@ export interface Activities {
   /** What-if: rates periods of an evaluation under its price book version. Nothing of it becomes a charge. */
   evaluateChunk(input: { evaluationId: string; limit: number }): Promise<EvaluateOutput>;
   finishEvaluation(input: { evaluationId: string }): Promise<void>;
+
+  /** Closing many periods: which they are, and which of them are ready. Planned once. */
+  planPeriodClose(input: { closeId: string }): Promise<PeriodCloseProgress>;
+  /** Hands over so many of them to invoicing and wakes it. */
+  handOverPeriods(input: PeriodCloseStepInput & { limit: number }): Promise<HandOverPeriodsOutput>;
+  /** Returns when invoicing has decided all that was handed over, or after `forMs`. */
+  followPeriodClose(input: PeriodCloseStepInput & { forMs: number }): Promise<PeriodCloseProgress>;
 }

@@ -13,6 +13,7 @@ export const workflowTypes = {
   reRating: 'reRating',
   reconciliation: 'reconciliation',
   priceEvaluation: 'priceEvaluation',
+  periodClose: 'periodClose',
 } as const;
 
 export const billingPeriodWorkflowId = (customerId: string, period: LocalDate): string =>
@@ -28,6 +29,7 @@ export const lateReRatingWorkflowId = (customerId: string, period: LocalDate, cu
   `re-rating/late/${customerSegment(customerId)}/${period}/${cutoff}`;
 export const reconciliationWorkflowId = (runId: string): string => `reconciliation/${runId}`;
 export const evaluationWorkflowId = (evaluationId: string): string => `evaluation/${evaluationId}`;
+export const periodCloseWorkflowId = (closeId: string): string => `period-close/${closeId}`;
 export const dailyReconciliationScheduleId = 'reconciliation-daily';
 export const dailyReconciliationWorkflowId = 'reconciliation/daily';
 

@@ -15,10 +15,12 @@ import {
   billingPeriodWorkflowId,
   evaluationWorkflowId,
   invoicingWorkflowId,
+  periodCloseWorkflowId,
   reconciliationWorkflowId,
   taskQueue,
   usageRelayWorkflowId,
 } from './names.js';
+import type { PeriodCloseInput } from './period-close.js';
 import type { PriceEvaluationInput } from './price-evaluation.js';
 import type { ReRatingInput } from './re-rating.js';
 import type { ReconciliationInput } from './reconciliation.js';
@@ -143,6 +145,19 @@ export function priceEvaluationStart(evaluationId: string): WorkflowStart<PriceE
     staticDetails:
       'Rates the usage of past periods under a price book version and compares; nothing of it becomes a charge. Results: ' +
       `\`GET /price-book-evaluations/${evaluationId}\`.`,
+  };
+}
+
+export function periodCloseStart({ closeId, billingDay }: PeriodCloseInput): WorkflowStart<PeriodCloseInput> {
+  return {
+    ...once,
+    workflowId: periodCloseWorkflowId(closeId),
+    args: [{ closeId, billingDay }],
+    typedSearchAttributes: [],
+    staticSummary: `Close many billing periods, invoices of ${billingDay}`,
+    staticDetails:
+      'Plans which periods are ready, hands them over to invoicing in chunks and follows until each is decided. Progress and ' +
+      `what was not ready: \`GET /period-closes/${closeId}\`.`,
   };
 }
 

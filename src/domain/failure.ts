@@ -116,6 +116,11 @@ export const failureCodes = [
   'REFUND_NOT_FOUND',
   'NOTHING_OPEN',
   'INVOICE_CHANGED',
+  'UNKNOWN_LEGAL_ENTITY',
+  'NUMBER_PREFIX_LOCKED',
+  'NUMBER_PREFIX_TAKEN',
+  'PERIOD_CLOSE_NOT_FOUND',
+  'PERIOD_CLOSE_ENDED',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -41,7 +41,7 @@ export function explainLine(on: LineOnInvoice): string {
   ].join('');
 }
 
-/** `Corrected since by INV-000002 (+0.08)`. */
+/** `Corrected since by COR-000001 (+0.08)`. */
 export function correctedText(corrections: readonly CorrectionSince[]): string {
   const texts = corrections.map(({ number, amount }) => `${number} (${amount.startsWith('-') ? '' : '+'}${amount})`);
   return `Corrected since by ${texts.join(' and ')}.`;

@@ -86,7 +86,7 @@ interface Destination {
 const destinations: readonly Destination[] = [
   {
     table: 'invoices',
-    columns: `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz`,
+    columns: `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz, legal_entity text`,
   },
   {
     table: 'invoice_line_items',

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
+import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import { addsUp, type MeterPool } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
@@ -24,6 +25,7 @@ import { appendCharges, readCharges } from './charges.js';
 import { drawsToDb, GateCredits } from './credits-gate.js';
 import type { Database } from './database.js';
 import { doubleBilling, findDraft, keepDraft, trailingSubtotals } from './drafts.js';
+import { drawNumber } from './draw-number.js';
 import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
 import { planForValues, withPeriodLocked } from './gate-lock.js';
@@ -32,6 +34,7 @@ import { carryAtIssue, settleVoid } from './gate-settlement.js';
 import { GateWrites } from './gate-writes.js';
 import { uuidOf } from './identifiers.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
+import { issuingEntity } from './legal-entities.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
 import { recognise } from './journal-recognition.js';
@@ -260,16 +263,12 @@ class Gate implements GateTransaction {
     return appendCharges(this.client, { period, meterIds, cutoff, charges, provisional });
   }
 
-  async drawNumber(series: string): Promise<number> {
-    const { rows } = await this.client.query<{ last_number: string }>({
-      name: 'draw-number',
-      text: `INSERT INTO number_sequences AS s (series, last_number) VALUES ($1, 1)
-        ON CONFLICT (series) DO UPDATE SET last_number = s.last_number + 1 RETURNING last_number`,
-      values: [series],
-    });
-    const number = Number(rows[0]?.last_number);
-    invariant(Number.isSafeInteger(number), `series "${series}" gives a number`);
-    return number;
+  legalEntity(code: string): Promise<IssuingEntity> {
+    return issuingEntity(this.client, code);
+  }
+
+  drawNumber(series: string): Promise<number> {
+    return drawNumber(this.client, series);
   }
 
   creditGrants(): Promise<readonly CreditGrant[]> {

@@ -14,8 +14,10 @@ import { createIdempotencyStore } from './idempotency.js';
 import { createJournalStore } from './journal.js';
 import { createUsageLedger } from './ledger.js';
 import { requireMigrations } from './migrate.js';
+import { createPeriodCloseStore } from './period-closes.js';
 import { createBillingPeriodStore } from './periods.js';
 import { createReRatingStore } from './re-ratings.js';
+import { createNumberingStore } from './number-series.js';
 import { createProofStore } from './proof.js';
 import { createPriceFallbackStore } from './price-fallbacks.js';
 import { createPriceLookup, withVersionsKept } from './price-lookup.js';
@@ -52,6 +54,8 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     deadLetters: guarded(createDeadLetterStore(db)),
     eventSchemas: guarded(createEventSchemaStore(db)),
     tags: guarded(createTagStore(db)),
+    periodCloses: guarded(createPeriodCloseStore(db)),
+    numbering: guarded(createNumberingStore(db)),
     reconciliation: guarded(createReconciliationStore(db)),
     proof: guarded(createProofStore(db)),
     evaluations: guarded(createEvaluationStore(db)),

@@ -1,4 +1,5 @@
 /** Invoices as rows and back. */
+import { defaultLegalEntity } from '../domain/invoicing/invoice-number.js';
 import type {
   Invoice,
   InvoiceLineItem,
@@ -35,6 +36,7 @@ export interface InvoiceRow {
   readonly document_hash: string;
   readonly issued_at: Instant;
   readonly due_at: Instant;
+  readonly legal_entity: string;
 }
 
 /** A document with what it has drawn, in order. */
@@ -106,6 +108,7 @@ export function issuedInvoiceToDb(invoice: Invoice, actor: string): InvoiceRows 
       document_hash: invoice.documentHash,
       issued_at: invoice.issuedAt,
       due_at: invoice.dueAt,
+      legal_entity: invoice.legalEntity ?? defaultLegalEntity,
     },
     lines: invoice.lines.map((line) => lineToDb(invoiceId, line)),
     transition: { invoice_id: invoiceId, sequence: 1, status: 'issued', actor, reason: null },
@@ -168,6 +171,7 @@ export function invoiceFromDb(
     issuedAt: row.issued_at,
     dueAt: row.due_at,
     lines: lines.map(lineFromDb),
+    ...(row.legal_entity !== defaultLegalEntity && { legalEntity: row.legal_entity }),
   };
 }
 

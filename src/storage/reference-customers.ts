@@ -2,6 +2,7 @@
 import { Prisma, type CustomerVersion, type PriceBookAssignment as AssignmentRow } from '@prisma/client';
 import { type CalendarSegment, calendarSegments, changeCalendar } from '../calendar/calendar.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
+import { defaultLegalEntity } from '../domain/invoicing/invoice-number.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
@@ -211,6 +212,7 @@ function factsOf(facts: CustomerFacts): CustomerFacts {
     currencyConversion: facts.currencyConversion,
     tags: facts.tags,
     buyer: facts.buyer,
+    legalEntity: facts.legalEntity ?? defaultLegalEntity,
   };
 }
 
@@ -255,6 +257,7 @@ function customerOf(row: CustomerVersion): Customer {
     currencyConversion: conversionOf(row),
     tags: row.tags as Readonly<Record<string, string>>,
     buyer: row.buyer as Readonly<Record<string, string>>,
+    legalEntity: row.legalEntity,
     calendarFrom: row.calendarFrom === null ? null : instantOf(row.calendarFrom),
     learnedAt: instantOf(row.learnedAt),
   };

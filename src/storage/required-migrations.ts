@@ -16,4 +16,6 @@ export const requiredMigrations: readonly string[] = [
   '20261122100000_journal',
   '20261122110000_settlement',
   '20261122111000_invoice_drafts',
+  '20261122140000_legal_entities',
+  '20261122141000_period_closes',
 ];

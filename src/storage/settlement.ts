@@ -1,14 +1,15 @@
 /** Settling a customer's account: what is written in one transaction under the account's lock. */
 import type pg from 'pg';
-import { invariant } from '../domain/failure.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
 import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
 import type { DecimalString } from '../domain/values.js';
 import type { Database } from './database.js';
+import { drawNumber } from './draw-number.js';
 import { GateWrites } from './gate-writes.js';
 import { invoiceSql, type StatusRow, withLines } from './invoices.js';
 import { entryToDb } from './journal-mapping.js';
 import { cursorPart } from './paging.js';
+import { issuingEntity } from './legal-entities.js';
 import { lockReceivable, readOpenItems } from './receivable.js';
 import {
   allocationId,
@@ -73,6 +74,7 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
       ]);
       return rowCount === 1;
     },
+    legalEntity: (code) => issuingEntity(client, code),
     drawNumber: (series) => drawNumber(client, series),
     insertPayment: (payment) =>
       insertOnce(
@@ -184,17 +186,6 @@ export async function allocatedBy(client: pg.PoolClient, source: Allocation['sou
     [source.id],
   );
   return rows.map((row) => ({ source, target: targetOf(row), amount: row.amount }));
-}
-
-async function drawNumber(client: pg.PoolClient, series: string): Promise<number> {
-  const { rows } = await client.query<{ readonly last_number: string }>(
-    `INSERT INTO number_sequences AS s (series, last_number) VALUES ($1, 1)
-     ON CONFLICT (series) DO UPDATE SET last_number = s.last_number + 1 RETURNING last_number`,
-    [series],
-  );
-  const number = Number(rows[0]?.last_number);
-  invariant(Number.isSafeInteger(number), `series "${series}" gives a number`);
-  return number;
 }
 
 async function insertCreditNote(client: pg.PoolClient, note: CreditNote): Promise<void> {

@@ -34,6 +34,8 @@ export interface CustomerFacts {
   readonly currencyConversion: CurrencyConversion | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly buyer: Readonly<Record<string, string>>;
+  /** Who issues the documents of chains that begin from now on; absent: the default one, the seller of the configuration. */
+  readonly legalEntity?: string;
 }
 
 /** A version of a customer's facts. */

@@ -1,4 +1,5 @@
 /** Payments, credit notes by hand, refunds, write-offs, and what settles what. Part of types.ts. */
+import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
 import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
 import type { OpenItems } from '../domain/settlement/items.js';
@@ -80,7 +81,9 @@ export interface SettlementTransaction {
   allocatedBy(source: Allocation['source']): Promise<readonly Allocation[]>;
   /** Whether this very cause has allocated between the two before. */
   isAllocated(allocation: Allocation, causeId: string): Promise<boolean>;
-  /** The next number of a series, gapless: given back when the transaction fails. To be drawn last. */
+  /** As its documents are issued now; it does not change before the transaction has ended. To be asked for before a number is drawn. */
+  legalEntity(code: string): Promise<IssuingEntity>;
+  /** The next number of a series (`numberSeries`), gapless: given back when the transaction fails. To be drawn last. */
   drawNumber(series: string): Promise<number>;
   /** Each answers false, and changes nothing, where there is one of that id. */
   insertPayment(payment: NewPayment): Promise<boolean>;

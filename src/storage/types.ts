@@ -19,8 +19,10 @@ import type { DoubleBilling, DraftStore, DraftTransition, DraftOf } from './type
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { JournalStore } from './types-journal.js';
+import type { NumberingStore } from './types-numbering.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
+import type { PeriodCloseStore } from './types-period-closes.js';
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
@@ -29,6 +31,7 @@ import type { TagStore } from './types-tags.js';
 import type { UnreadableValues, UsageStore } from './types-usage.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
@@ -43,7 +46,9 @@ export type * from './types-drafts.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-journal.js';
+export type * from './types-numbering.js';
 export type * from './types-paging.js';
+export type * from './types-period-closes.js';
 export type * from './types-periods.js';
 export type * from './types-price-lookup.js';
 export type * from './types-reference.js';
@@ -190,7 +195,9 @@ export interface GateTransaction {
    * the grants and before a number is drawn.
    */
   carryCredit(document: UnnumberedInvoice): Promise<void>;
-  /** The next number of a series, gapless: given back when the transaction fails. */
+  /** As its documents are issued now; it does not change before the transaction has ended. To be asked for before a number is drawn. */
+  legalEntity(code: string): Promise<IssuingEntity>;
+  /** The next number of a series (`numberSeries`), gapless: given back when the transaction fails. */
   drawNumber(series: string): Promise<number>;
   /** The draft of the chain's next document, with what was decided about it; null: there is none. */
   draft(): Promise<DraftOf | null>;
@@ -328,6 +335,8 @@ export interface Storage {
   readonly deadLetters: DeadLetterStore;
   readonly eventSchemas: EventSchemaStore;
   readonly tags: TagStore;
+  readonly numbering: NumberingStore;
+  readonly periodCloses: PeriodCloseStore;
   readonly reRatings: ReRatingStore;
   readonly reconciliation: ReconciliationStore;
   readonly proof: ProofStore;

@@ -24,6 +24,7 @@ export type WorkerConfig = Pick<
   | 'seller'
   | 'paymentTermsDays'
   | 'priceFallbackMaxAgeMs'
+  | 'closeJitterMs'
   | 'metricsPort'
   | 'logLevel'
 > &

@@ -57,7 +57,7 @@ test('a charge is provisional, settled, and then replaced by one of another pric
   const step = { reRatingId, attempt: 1, limit: 10 };
   await run(activities.compareReRating, step);
   await run(activities.correctReRating, step);
-  const corrected = await chargeOf('INV-000002');
+  const corrected = await chargeOf('COR-000001');
   expect(await explain(issued)).toMatchObject({ provisional: false, current_charge_ids: [corrected] });
   expect(await explain(settled.supersedes_charge_id ?? '')).toMatchObject({ current_charge_ids: [corrected] });
   expect(await explain(corrected)).toMatchObject({
@@ -65,8 +65,8 @@ test('a charge is provisional, settled, and then replaced by one of another pric
     current_charge_ids: [corrected],
     amount: '3.00',
   });
-  // What the correction took back of the old version stands on its line, too: no estimate (INV-000002).
-  const lines = (await invoices()).find((invoice) => invoice.number === 'INV-000002')?.lines ?? [];
+  // What the correction took back of the old version stands on its line, too: no estimate (COR-000001).
+  const lines = (await invoices()).find((invoice) => invoice.number === 'COR-000001')?.lines ?? [];
   const [retired = '', ...others] = (lines[0]?.chargeIds ?? []).filter((id) => id !== corrected);
   expect(others).toEqual([]);
   expect(await explain(retired)).toMatchObject({ provisional: false, current_charge_ids: [corrected], amount: '0' });

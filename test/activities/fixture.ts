@@ -20,6 +20,7 @@ export const settings: ActivitySettings = {
   seller: { name: 'Reckoner Test Ltd', address: 'Harbour Street 1' },
   paymentTermsDays: 14,
   priceFallbackMaxAgeMs: 3_600_000,
+  closeJitterMs: 0,
 };
 
 export const january = '2024-01-01' as LocalDate;

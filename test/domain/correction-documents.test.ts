@@ -5,7 +5,6 @@ import { hasEnded, keepsPins, reRatingReasons, reRatingStatuses } from '../../sr
 import { retiredCharges } from '../../src/domain/correction/retire.js';
 import { buildCorrection } from '../../src/domain/invoicing/build-correction.js';
 import type { CorrectionFacts } from '../../src/domain/invoicing/build-correction.js';
-import { invoiceNumber } from '../../src/domain/invoicing/invoice-number.js';
 import type { InvoiceLineItem } from '../../src/domain/invoicing/invoice.js';
 import { segmentsWithNamed } from '../../src/domain/rating/named-version.js';
 import { rateParts } from '../../src/domain/rating/rate-pinned.js';
@@ -303,12 +302,4 @@ test('only what was learned about usage keeps the pins', () => {
 
 test('three statuses are ends', () => {
   expect(reRatingStatuses.filter(hasEnded)).toEqual(['completed', 'no_difference', 'rejected']);
-});
-
-test.each([
-  [1, 'INV-000001'],
-  [999_999, 'INV-999999'],
-  [1_000_000, 'INV-1000000'],
-])('number %d is printed %s', (drawn, printed) => {
-  expect(invoiceNumber(drawn)).toBe(printed);
 });

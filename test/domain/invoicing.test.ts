@@ -211,6 +211,7 @@ describe('invoiceToWire', () => {
       status: 'issued',
       issued_at: '2024-02-01T01:00:00.123456Z',
       due_at: '2024-02-15T01:00:00.123456Z',
+      legal_entity: 'default',
       seller: { name: 'Seller Ltd', tax_id: 'X1' },
       buyer: { name: 'Acme' },
       payment_terms: 'Due within 14 days',

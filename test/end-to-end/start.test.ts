@@ -93,12 +93,12 @@ describe('npm start', () => {
 
   /** The correction of the late call, the reconciliation, and both documents verified. */
   function expectProofs(output: string): void {
-    expect(output).toMatch(/INV-000002\S*  corrects INV-000001/);
+    expect(output).toMatch(/COR-000001\S*  corrects INV-000001/);
     expect(output).toMatch(/1000 × 0\.10 \+ 235 × 0\.08.*118\.72.*118\.80.*0\.08/);
     expect(output).toMatch(/1 billing period, 0 different/);
     expect(output).toMatch(/api_calls.*1235.*1235.*118\.80.*118\.80.*118\.80.*equal/);
     expect(output).toMatch(/Verify INV-000001 +from raw events: 118\.72 computed again/);
-    expect(output).toMatch(/Verify INV-000002 +from raw events: 0\.08 computed again/);
+    expect(output).toMatch(/Verify COR-000001 +from raw events: 0\.08 computed again/);
   }
 
   test('shows the invoice of 118.72, its correction of 0.08 and the proofs on empty data', async () => {

@@ -4,6 +4,7 @@ import type { BillingPeriodInput, BillingPeriodOutcome } from '../../src/contrac
 import type { InvoicingInput, InvoicingProgress } from '../../src/contracts/invoicing.js';
 import * as real from '../../src/workflows/index.js';
 import { chunkActivities, relayActivities } from '../../src/workflows/activity-proxies.js';
+import type { PeriodCloseInput, PeriodCloseProgress } from '../../src/contracts/period-close.js';
 import type { PriceEvaluationInput, PriceEvaluationProgress } from '../../src/contracts/price-evaluation.js';
 import type { ReRatingInput, ReRatingProgress } from '../../src/contracts/re-rating.js';
 import type { ReconciliationInput, ReconciliationProgress } from '../../src/contracts/reconciliation.js';
@@ -41,6 +42,11 @@ export async function reconciliation({ runId }: ReconciliationInput): Promise<Re
 export async function priceEvaluation({ evaluationId }: PriceEvaluationInput): Promise<PriceEvaluationProgress> {
   await chunkActivities.evaluateChunk({ evaluationId, limit: 200 });
   return { periods: 0, notComparable: 0 };
+}
+
+/** Hands nothing over. */
+export async function periodClose({ closeId, billingDay }: PeriodCloseInput): Promise<PeriodCloseProgress> {
+  return chunkActivities.followPeriodClose({ closeId, billingDay, forMs: 1 });
 }
 
 export { periodSweep } from '../../src/workflows/index.js';

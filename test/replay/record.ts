@@ -29,6 +29,7 @@ import {
 import {
   billingPeriodStart,
   invoicingStart,
+  periodCloseStart,
   priceEvaluationStart,
   reconciliationStart,
   reRatingStart,
@@ -39,6 +40,7 @@ import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
 import { FakeEvaluation, periods as periodsToEvaluate } from '../workflows/fake-evaluation.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
+import { FakePeriodClose } from '../workflows/fake-period-close.js';
 import { FakePeriod } from '../workflows/fake-period.js';
 import { FakeReconciliation, periods as periodsToReconcile } from '../workflows/fake-reconciliation.js';
 import { FakeReRating } from '../workflows/fake-re-rating.js';
@@ -315,6 +317,17 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
       fake.pending = periodsToEvaluate(2_600, 2);
       return withWorker(env, { activities: fake.activities }, async () => {
         const handle = await env.client.workflow.start(workflowTypes.priceEvaluation, priceEvaluationStart('recorded'));
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      });
+    },
+  },
+  periodClose: {
+    'chunks-continued': () => {
+      const fake = new FakePeriodClose(10_000, 4_000);
+      return withWorker(env, { activities: fake.activities }, async () => {
+        const input = { closeId: 'recorded', billingDay: '2024-02-01' as LocalDate };
+        const handle = await env.client.workflow.start(workflowTypes.periodClose, periodCloseStart(input));
         await handle.result();
         return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
       });

@@ -9,6 +9,7 @@ import type { CustomerService } from '../services/customers.js';
 import type { DeadLetterService } from '../services/dead-letters.js';
 import type { DraftService } from '../services/drafts.js';
 import type { EventSchemaService } from '../services/event-schemas.js';
+import type { PeriodCloseService } from '../services/period-closes.js';
 import type { PeriodService } from '../services/periods.js';
 import type { PriceEvaluationService } from '../services/price-evaluations.js';
 import type { PriceRolloutService } from '../services/price-rollouts.js';
@@ -31,6 +32,7 @@ export interface RouteContext extends ApiDependencies {
   readonly deadLetters: DeadLetterService;
   readonly reRatings: ReRatingService;
   readonly reconciliations: ReconciliationService;
+  readonly periodCloses: PeriodCloseService;
   readonly evaluations: PriceEvaluationService;
   readonly rollouts: PriceRolloutService;
   readonly drafts: DraftService;

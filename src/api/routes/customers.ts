@@ -43,6 +43,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
             'INVALID_DECIMAL',
             'NUMBER_TOO_LONG',
             'UNKNOWN_PRICE_BOOK',
+            'UNKNOWN_LEGAL_ENTITY',
             'CURRENCY_MISMATCH',
             'EXCHANGE_RATE_MISSING',
             'CURRENCY_LOCKED',

@@ -212,6 +212,7 @@ export const invoice = z
     status: z.enum(['draft', 'held', 'issued', 'partly_paid', 'paid', 'overdue', 'void']),
     issued_at: instantOut,
     due_at: instantOut,
+    legal_entity: z.string().meta({ description: 'Who issued it; "default": the seller of the configuration.' }),
     seller: party,
     buyer: party,
     payment_terms: z.string(),

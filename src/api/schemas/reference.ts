@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseTimeZone } from '../../calendar/time-zones.js';
 import { maxAgeDaysDefault } from '../../domain/money/conversion.js';
+import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import { findCurrency } from '../../domain/money/currency.js';
 import { aggregations, maxGroupsDefault, windowSizes } from '../../domain/metering/meter.js';
 import { roundingModes } from '../../domain/rating/price-book.js';
@@ -10,6 +11,7 @@ import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate } from '../../domain/time/local-date.js';
 import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
 import { rateSource } from './exchange-rates.js';
+import { legalEntityCode } from './legal-entities.js';
 
 const text = (max: number) => z.string().min(1).max(max);
 const duration = textAccepted((value) => parseDuration(value)).meta({ format: 'duration', examples: ['PT1H'] });
@@ -60,6 +62,10 @@ export const customerBody = z.strictObject({
   buyer: z
     .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
     .default({}),
+  legal_entity: legalEntityCode.default(defaultLegalEntity).meta({
+    description:
+      'Who issues its documents; a chain that has begun stays where it is. Default: the seller of the configuration.',
+  }),
 });
 export type CustomerBody = z.output<typeof customerBody>;
 
@@ -83,6 +89,7 @@ export const customer = z
     currency_conversion: z.object({ source: z.string(), max_age_days: z.int() }).nullable(),
     tags: z.record(z.string(), z.string()),
     buyer: z.record(z.string(), z.string()),
+    legal_entity: z.string(),
     version: z.int(),
   })
   .meta({ id: 'Customer' });

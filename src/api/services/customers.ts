@@ -3,6 +3,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import { periodContaining, type CalendarPeriod, type CalendarSegment } from '../../calendar/calendar.js';
 import { parseTimeZone, startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
+import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
+import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
@@ -27,7 +29,7 @@ export interface CustomerView {
 }
 
 export interface CustomerServiceDependencies {
-  readonly storage: Pick<Storage, 'reference' | 'periods'>;
+  readonly storage: Pick<Storage, 'reference' | 'periods' | 'numbering'>;
   readonly temporal: TemporalGateway;
   readonly clock: () => number;
   readonly logger: FastifyBaseLogger;
@@ -39,7 +41,7 @@ export class CustomerService {
   constructor(private readonly deps: CustomerServiceDependencies) {}
 
   /**
-   * @throws DomainFailure UNKNOWN_PRICE_BOOK, CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
+   * @throws DomainFailure UNKNOWN_PRICE_BOOK, UNKNOWN_LEGAL_ENTITY, CURRENCY_MISMATCH, EXCHANGE_RATE_MISSING, CURRENCY_LOCKED, EFFECTIVE_FROM_NOT_ALIGNED
    */
   async put(
     customerId: string,
@@ -55,6 +57,7 @@ export class CustomerService {
       until: assignmentBound(body.price_book_until, timeZone, '/price_book_until'),
     };
     await this.requirePriceBook(body);
+    await this.requireLegalEntity(body.legal_entity);
     await this.requireCurrencyFree(customerId, versions.at(-1), body.currency);
 
     const place = { timeZone, billingAnchorDay: body.billing_anchor_day };
@@ -104,6 +107,12 @@ export class CustomerService {
     const [what, who] = [`The price book "${body.price_book}"`, 'the customer'];
     const pointer = customer.currencyConversion === null ? '/currency' : '/currency_conversion';
     await requireConvertible(this.deps.storage, customer, { currency: other.currency, what, who, pointer });
+  }
+
+  private async requireLegalEntity(code: string): Promise<void> {
+    if (code === defaultLegalEntity) return;
+    const versions = await this.deps.storage.numbering.entityVersions(code);
+    if (versions.length === 0) throw unknownLegalEntity(code, '/legal_entity');
   }
 
   /** RULES 22: the currency cannot change while a period is open. */
@@ -259,6 +268,7 @@ function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: Loca
     approvalThreshold: body.approval_threshold as DecimalString | null,
     currencyConversion: conversionOf(body),
     tags: body.tags,
+    legalEntity: body.legal_entity,
     buyer: Object.fromEntries(
       Object.entries(body.buyer).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
     ),

@@ -1,5 +1,6 @@
 /** Domain → wire: snake_case, and nothing that the contract does not show. */
 import { billingPeriodWorkflowId } from '../../contracts/names.js';
+import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
@@ -45,6 +46,7 @@ export function toApiCustomer(customer: Customer, assignment: PriceBookAssignmen
         : { source: customer.currencyConversion.source, max_age_days: customer.currencyConversion.maxAgeDays },
     tags: { ...customer.tags },
     buyer: { ...customer.buyer },
+    legal_entity: customer.legalEntity ?? defaultLegalEntity,
     version: customer.version,
   };
 }

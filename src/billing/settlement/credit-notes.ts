@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { decimal } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
+import { defaultLegalEntity, numberSeries, printedNumber } from '../../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditNoteEntry, refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { coverRefund } from '../../domain/settlement/allocation.js';
-import { creditNoteAmounts, creditNoteHashInput, creditNoteNumber } from '../../domain/settlement/credit-note.js';
+import { creditNoteAmounts, creditNoteHashInput } from '../../domain/settlement/credit-note.js';
 import type { CreditNote, CreditRequestLine } from '../../domain/settlement/credit-note.js';
 import { receivableIn, standingOf } from '../../domain/settlement/items.js';
 import { requireMoney } from '../../domain/settlement/money.js';
@@ -59,9 +60,10 @@ export async function issueCreditNote(
       seller: original.seller,
       buyer: original.buyer,
     };
-    // The number is drawn last: from here to the commit every other credit note waits for it.
     const items = await tx.items([invoiceId]);
-    const number = creditNoteNumber(await tx.drawNumber('credit_note'));
+    const series = numberSeries(await tx.legalEntity(original.legalEntity ?? defaultLegalEntity), 'credit_note');
+    // The number is drawn last: from here to the commit every other credit note waits for it.
+    const number = printedNumber(series, await tx.drawNumber(series.series));
     const documentHash = hashOf(content);
     const note: CreditNote = { ...content, number, documentHash, issuedBy: actor, issuedAt: now };
     await tx.insertCreditNote(note);

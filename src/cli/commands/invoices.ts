@@ -6,6 +6,7 @@ import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { addDraftCommands } from './drafts.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
+import { addNumberCommands } from './legal-entities.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed } from '../terminal.js';
@@ -66,6 +67,7 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
       writeOff(id, options, contextOf(command, dependencies)),
     );
   addDraftCommands(invoices, dependencies);
+  addNumberCommands(invoices, dependencies);
 }
 
 async function writeOff(id: string, options: WriteOffOptions, context: CliContext): Promise<void> {

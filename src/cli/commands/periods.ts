@@ -6,6 +6,7 @@ import type { CliContext, CliDependencies } from '../context.js';
 import { column, daysText, groupText, lineName, property, renderFacts, renderObject, renderTable } from '../output.js';
 import { mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { addPeriodCloseCommands } from './period-closes.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
 interface CloseOptions {
@@ -54,6 +55,7 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
     .action(async (customer: string, period: string, options: CloseOptions, command: Command) =>
       closePeriod(pathOf(customer, period), options, contextOf(command, dependencies)),
     );
+  addPeriodCloseCommands(periods, dependencies);
 }
 
 async function listPeriods(customer: string, options: PagingOptions, context: CliContext): Promise<void> {

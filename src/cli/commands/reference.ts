@@ -13,6 +13,7 @@ interface CustomerOptions {
   readonly currency?: string;
   readonly priceBook?: string;
   readonly timeZone?: string;
+  readonly legalEntity?: string;
 }
 
 const fileOption = [
@@ -65,6 +66,7 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
     .option('--currency <code>', 'ISO 4217 code')
     .option('--price-book <code>', 'price book')
     .option('--time-zone <zone>', 'IANA time zone; default UTC')
+    .option('--legal-entity <code>', 'who issues its documents; default: the seller of the configuration')
     .action(async (customer: string, options: CustomerOptions, command: Command) => {
       const context = contextOf(command, dependencies);
       const request = { method: 'PUT', body: customerFacts(options) } as const;
@@ -81,9 +83,9 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
 }
 
 function customerFacts(options: CustomerOptions): string {
-  const { file, name, currency, priceBook, timeZone } = options;
+  const { file, name, currency, priceBook, timeZone, legalEntity } = options;
   if (file !== undefined) {
-    if ([name, currency, priceBook, timeZone].some((value) => value !== undefined)) {
+    if ([name, currency, priceBook, timeZone, legalEntity].some((value) => value !== undefined)) {
       throw new UsageError('give the facts by --file or by options, not both: a PUT replaces all of them');
     }
     const [body = '', ...more] = objectsInFile(file);
@@ -98,6 +100,7 @@ function customerFacts(options: CustomerOptions): string {
     currency,
     price_book: priceBook,
     ...(timeZone === undefined ? {} : { time_zone: timeZone }),
+    ...(legalEntity === undefined ? {} : { legal_entity: legalEntity }),
   });
 }
 

@@ -19,6 +19,8 @@ export interface DocumentFacts {
   readonly currency: string;
   readonly period: Interval & { readonly period: LocalDate; readonly timeZone: string };
   readonly seller: Party;
+  /** By default the seller of the configuration. */
+  readonly legalEntity?: string;
   readonly buyer: Party;
   readonly paymentTermsDays: number;
   readonly issuedAt: Instant;
@@ -69,6 +71,7 @@ export function documentOf(facts: DocumentFacts, { subtotal, ...content }: Docum
     pinnedVersions: facts.pinnedVersions,
     issuedAt: facts.issuedAt,
     dueAt: addMs(facts.issuedAt, facts.paymentTermsDays * msPerDay),
+    ...(facts.legalEntity !== undefined && { legalEntity: facts.legalEntity }),
   };
 }
 

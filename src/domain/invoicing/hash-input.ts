@@ -32,6 +32,7 @@ export function invoiceHashInput(invoice: HashedInvoice): InvoiceHashInput {
     ...(invoice.creditDraws.length > 0 && { credit_draws: invoice.creditDraws.map(drawHashInput) }),
     tax: plain(invoice.tax),
     total: plain(invoice.total),
+    ...(invoice.legalEntity !== undefined && { legal_entity: invoice.legalEntity }),
     seller: invoice.seller,
     buyer: invoice.buyer,
     payment_terms: invoice.paymentTerms,

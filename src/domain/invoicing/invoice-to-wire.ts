@@ -1,6 +1,7 @@
 import { decimal, toDecimalString } from '../decimal.js';
 import { formatAmount } from '../money/rounding.js';
 import type { GroupKey, Instant, LocalDate, Position } from '../values.js';
+import { defaultLegalEntity } from './invoice-number.js';
 import type {
   Invoice,
   InvoiceLineItem,
@@ -49,6 +50,7 @@ export interface InvoiceWire {
   readonly status: InvoiceStatus;
   readonly issued_at: Instant;
   readonly due_at: Instant;
+  readonly legal_entity: string;
   readonly seller: Party;
   readonly buyer: Party;
   readonly payment_terms: string;
@@ -81,6 +83,7 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
     status: invoice.status,
     issued_at: invoice.issuedAt,
     due_at: invoice.dueAt,
+    legal_entity: invoice.legalEntity ?? defaultLegalEntity,
     seller: invoice.seller,
     buyer: invoice.buyer,
     payment_terms: invoice.paymentTerms,

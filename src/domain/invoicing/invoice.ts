@@ -96,4 +96,6 @@ export interface Invoice {
   readonly issuedAt: Instant;
   readonly dueAt: Instant;
   readonly lines: readonly InvoiceLineItem[];
+  /** Who issued it, of whose series its number is; absent: the default one, the seller of the configuration. */
+  readonly legalEntity?: string;
 }

@@ -203,9 +203,6 @@ function proportion({ net, tax }: { readonly net: D; readonly tax: D }, currency
   return (part) => divide(tax.times(part), net, rounding);
 }
 
-/** What is printed of a number of the series. */
-export const creditNoteNumber = (drawn: number): string => `CN-${String(drawn).padStart(6, '0')}`;
-
 /** What a note says, but for its number, who issued it and when: what its hash covers (DESIGN 1). Plain JSON. */
 export function creditNoteHashInput(
   note: Omit<CreditNote, 'number' | 'documentHash' | 'issuedBy' | 'issuedAt'>,

@@ -5,6 +5,7 @@ import type { Activities, ActivityDependencies } from '../../../src/activities/i
 import { issueInvoice } from '../../../src/activities/issue-invoice.js';
 import type { StartableReRating, TemporalGateway } from '../../../src/api/temporal-gateway.js';
 import type { CloseRequested } from '../../../src/contracts/billing-period.js';
+import type { PeriodCloseInput } from '../../../src/contracts/period-close.js';
 import { DomainFailure } from '../../../src/domain/failure.js';
 import { msToInstant } from '../../../src/domain/time/instant.js';
 import type { LocalDate } from '../../../src/domain/values.js';
@@ -22,6 +23,7 @@ export class FakeTemporal implements TemporalGateway {
   readonly reRatings: { readonly workflowId: string; readonly about: About; readonly signal: boolean }[] = [];
   readonly reconciliations: string[] = [];
   readonly evaluations: string[] = [];
+  readonly periodCloses: string[] = [];
   away = false;
   /** What happens on a close; the default issues through the real gate. */
   onClose: (customerId: string, period: LocalDate, request: CloseRequested) => Promise<void>;
@@ -29,6 +31,8 @@ export class FakeTemporal implements TemporalGateway {
   onReRating: (reRatingId: string) => Promise<void>;
   /** What happens when an evaluation is started. */
   onEvaluation: (evaluationId: string) => Promise<void>;
+  /** What happens when a close of many periods is started. */
+  onPeriodClose: (input: PeriodCloseInput) => Promise<void>;
   private readonly dependencies: ActivityDependencies;
   private readonly activities: Activities;
 
@@ -48,6 +52,7 @@ export class FakeTemporal implements TemporalGateway {
       seller: { name: 'Seller Ltd.' },
       paymentTermsDays: 14,
       priceFallbackMaxAgeMs: 3_600_000,
+      closeJitterMs: 0,
     };
     const workflow = { start: () => Promise.resolve(), signalWithStart: () => Promise.resolve() };
     this.settings = settings;
@@ -56,6 +61,11 @@ export class FakeTemporal implements TemporalGateway {
     this.activities = createActivities(this.dependencies);
     this.onClose = (customerId, period, request) => this.issue(customerId, period, request);
     this.onReRating = (reRatingId) => this.reRate(reRatingId);
+    this.onPeriodClose = async (input) => {
+      await this.run(this.activities.planPeriodClose, input);
+      while ((await this.run(this.activities.handOverPeriods, { ...input, limit: 100 })).more);
+      while ((await this.run(this.activities.issueChunk, { billingDay: input.billingDay, limit: 100 })).more);
+    };
     this.onEvaluation = async (evaluationId) => {
       while ((await this.run(this.activities.evaluateChunk, { evaluationId, limit: 100 })).more);
       await this.run(this.activities.finishEvaluation, { evaluationId });
@@ -96,6 +106,12 @@ export class FakeTemporal implements TemporalGateway {
     await this.reach();
     this.evaluations.push(evaluationId);
     await this.onEvaluation(evaluationId);
+  }
+
+  async startPeriodClose(input: PeriodCloseInput): Promise<void> {
+    await this.reach();
+    this.periodCloses.push(input.closeId);
+    await this.onPeriodClose(input);
   }
 
   async health(): Promise<void> {

@@ -32,6 +32,7 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
 
   const tag = { key: 'team', description: null, values: ['blue'], requiredFor: [], retired: false };
   await storage.tags.put(tag, decidedBy);
+  await fillPeriodClose(fixture);
   const schema = { type: 'object', properties: { size: { type: 'number', multipleOf: 0.1 } } };
   const version = { eventType: 'upload', version: 1, compatibility: 'full', createdBy: decidedBy } as const;
   await storage.eventSchemas.append({ ...version, schema });
@@ -58,6 +59,22 @@ async function fillLedgerTables({ storage: { journal } }: ActivityFixture): Prom
   await journal.takeSnapshot(decidedBy);
   const mapping = { mapping: 'erp', account: 'revenue', product: null, externalAccount: '4000', effectiveFrom: null };
   await journal.addMappings([{ accountMappingId: randomUUID(), ...mapping, reason: 'a test', mappedBy: decidedBy }]);
+}
+
+/** A legal entity, and a close of the periods of its customer that was cancelled before its chunk could do more. */
+async function fillPeriodClose({ storage, activities, run, addCustomer }: ActivityFixture): Promise<void> {
+  const legalEntity = 'acme-de';
+  const seller = { name: 'Acme GmbH' };
+  await storage.numbering.putEntity({ code: legalEntity, numberPrefix: 'ACME-DE', seller }, decidedBy);
+  await addCustomer('closed', { legalEntity });
+  const scope = { period: '2024-01-01' as LocalDate, endedOn: null, customerIds: null, legalEntity };
+  const close = { closeId: randomUUID(), scope, billingDay: postingDate, requestedBy: decidedBy };
+  const { closeId } = close;
+  await storage.periodCloses.request({ ...close, workflowId: `period-close/${closeId}` });
+  await run(activities.planPeriodClose, { closeId });
+  await run(activities.handOverPeriods, { closeId, billingDay: postingDate, limit: 1 });
+  await run(activities.issueChunk, { billingDay: postingDate, limit: 10 });
+  await storage.periodCloses.cancel(closeId, { cancelledBy: decidedBy, reason: 'a test' });
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */

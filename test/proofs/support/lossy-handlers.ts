@@ -8,6 +8,7 @@ import {
 } from '../../api/support/test-api.js';
 import type { Json, LossyApi, Request } from './lossy-api.js';
 import { ledgerHandlers } from './lossy-ledger.js';
+import { periodCloseHandlers } from './lossy-period-closes.js';
 import { rolloutHandlers } from './lossy-rollouts.js';
 import { settlementHandlers } from './lossy-settlement.js';
 
@@ -157,6 +158,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   ...rolloutHandlers,
   ...ledgerHandlers,
   ...settlementHandlers,
+  ...periodCloseHandlers,
   'POST /events': {
     keyed: false,
     writes: ['ledger.append'],

@@ -1,0 +1,135 @@
+/** Which periods a close means, and which of them are ready; and handing those over to invoicing in bulk. */
+import { periodContaining, periodNamed } from '../calendar/calendar.js';
+import { localDateAt, startOfLocalDay } from '../calendar/time-zones.js';
+import { addMs } from '../domain/time/instant.js';
+import type { Instant, LocalDate } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
+import { lastOriginalSql } from './chain.js';
+import type { Database } from './database.js';
+import { periodAt } from './periods-create.js';
+import { endsAfterSql } from './re-ratings-scope.js';
+import { type CalendarFacts, calendarOf } from './reference-customers.js';
+import type { PeriodCloseScope } from './types-period-closes.js';
+
+/** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
+const judgedSql = (periods: string): string => `
+  SELECT p.*, CASE
+      WHEN p.period_end > now() THEN 'not_ended'
+      WHEN NOT o.voided THEN 'invoiced'
+      WHEN r.request_id IS NOT NULL AND r.outcome IS NULL THEN 'requested'
+      WHEN r.outcome = 'skipped' THEN 'skipped'
+      WHEN o.voided AND r.outcome <> 'held' THEN 'void'
+      WHEN EXISTS (SELECT FROM backfill_customers b
+        WHERE b.customer_id = p.customer_id AND b.range_start < p.period_end AND b.range_end > p.period_start
+          AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)) THEN 'backfill_open'
+    END AS reason
+  FROM (${periods}) AS p
+  LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS o ON true
+  LEFT JOIN LATERAL (SELECT q.request_id, d.outcome FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
+    WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true`;
+
+/** The periods that the close `c` names, by name or by the local day they ended on. */
+const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
+    AND (p.period_end AT TIME ZONE p.time_zone)::date = c.ended_on))`;
+
+/** Before `billing_from` only usage, or an invoice, makes a period. */
+const planSql = `
+  WITH asked AS (SELECT unnest(customer_ids) AS customer_id FROM period_closes WHERE close_id = $1),
+  planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
+  INSERT INTO period_close_targets (close_id, customer_id, period, request_id, reason)
+  SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
+    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end
+      FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
+     CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
+       ORDER BY version DESC LIMIT 1) AS v
+     WHERE ${isNamedSql} AND (c.customer_ids = '{}' OR p.customer_id IN (SELECT customer_id FROM asked))
+       AND (c.legal_entity IS NULL OR v.legal_entity = c.legal_entity)
+       AND (${endsAfterSql('p', 'v.billing_from')}
+         OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
+         OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
+           AND event_time >= p.period_start AND event_time < p.period_end)
+         OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
+           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))`)}) AS judged`;
+
+export async function planTargets(db: Database, closeId: string): Promise<void> {
+  await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });
+}
+
+/**
+ * A chunk in one statement: whatever stops it, it was done or it was not, and what is done twice at once is done once. The
+ * request of a target has one id for ever.
+ */
+const handOverSql = `
+  WITH pending AS MATERIALIZED (
+    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, c.billing_day
+      FROM period_close_targets t JOIN period_closes c USING (close_id)
+      JOIN billing_periods b ON (b.customer_id, b.period) = (t.customer_id, t.period)
+     WHERE t.close_id = $1 AND t.reason IS NULL
+       AND NOT EXISTS (SELECT FROM period_close_steps s
+         WHERE s.close_id = t.close_id AND s.customer_id = t.customer_id AND s.period = t.period)
+       AND NOT EXISTS (SELECT FROM period_close_cancellations x WHERE x.close_id = t.close_id)
+     ORDER BY t.customer_id, t.period LIMIT $2),
+  judged AS MATERIALIZED (${judgedSql('SELECT * FROM pending')}),
+  requests AS (
+    INSERT INTO invoicing_requests (request_id, customer_id, period, billing_day, forced, reason)
+    SELECT request_id, customer_id, period, billing_day, false, 'period close ' || close_id FROM judged
+     WHERE judged.reason IS NULL ORDER BY customer_id, period ON CONFLICT (request_id) DO NOTHING),
+  steps AS (
+    INSERT INTO period_close_steps (close_id, customer_id, period, reason)
+    SELECT close_id, customer_id, period, reason FROM judged ORDER BY customer_id, period ON CONFLICT DO NOTHING)
+  SELECT`;
+
+export async function handOverTargets(db: Database, closeId: string, limit: number): Promise<void> {
+  await db.pool.query({ name: 'period-close-hand-over', text: handOverSql, values: [closeId, limit] });
+}
+
+/** Customers whose calendars are looked at together. */
+const customersAtOnce = 200;
+
+interface CustomerRow {
+  readonly customer_id: string;
+  readonly billing_from: LocalDate;
+  readonly versions: readonly CalendarFacts[];
+  readonly starts: readonly Instant[];
+}
+
+/** Customers of the scope, with the periods they have. */
+const customersSql = `
+  SELECT u.customer_id, v.billing_from, v.versions,
+         ARRAY(SELECT period_start FROM billing_periods b WHERE b.customer_id = u.customer_id) AS starts
+    FROM (SELECT u.customer_id FROM customers u CROSS JOIN LATERAL (
+              SELECT legal_entity FROM customer_versions WHERE customer_id = u.customer_id ORDER BY version DESC LIMIT 1) AS now
+           WHERE u.customer_id > $1 AND ($2::text[] IS NULL OR u.customer_id = ANY ($2))
+             AND ($3::text IS NULL OR now.legal_entity = $3) ORDER BY u.customer_id LIMIT $4) AS u
+   CROSS JOIN LATERAL (
+     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
+            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
+              'calendarFrom', ${instantSql('calendar_from')},
+              'customerVersionId', customer_version_id) ORDER BY version) AS versions
+       FROM customer_versions WHERE customer_id = u.customer_id) AS v
+   ORDER BY u.customer_id`;
+
+/** A page of customers: makes the period that the scope names, where the calendar has it, it has ended and nothing made it so far. */
+export async function createMissing(
+  db: Database,
+  { scope, after, now }: { readonly scope: PeriodCloseScope; readonly after: string; readonly now: Instant },
+): Promise<{ readonly next: string | null }> {
+  const values = [after, scope.customerIds, scope.legalEntity, customersAtOnce];
+  const { rows } = await db.pool.query<CustomerRow>({ name: 'period-close-customers', text: customersSql, values });
+  for (const row of rows) {
+    const start = missingStart(row, scope, now);
+    if (start !== null) await periodAt(db, row.customer_id, start);
+  }
+  const last = rows.at(-1);
+  return { next: last === undefined || rows.length < customersAtOnce ? null : last.customer_id };
+}
+
+function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseScope, now: Instant): Instant | null {
+  const calendar = calendarOf(row.versions);
+  const timeZone = row.versions.at(-1)?.timeZone ?? 'UTC';
+  const named = name !== null ? periodNamed(calendar, name) : null;
+  const period = endedOn === null ? named : periodContaining(calendar, addMs(startOfLocalDay(endedOn, timeZone), -1));
+  if (period === null || period.to > now || period.name < row.billing_from) return null;
+  if (endedOn !== null && localDateAt(period.to, timeZone) !== endedOn) return null;
+  return row.starts.includes(period.from) ? null : period.from;
+}
