@@ -2,12 +2,15 @@ import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { decimal } from '../domain/decimal.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
+import { chargeCodeOf } from '../domain/invoicing/line-item.js';
+import { noTaxProvider } from '../domain/tax/tax.js';
+import { taxOfInvoice } from '../billing/document-tax.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
-import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
+import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest, NewFinding } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { holdingFindings } from './held-findings.js';
-import { issueDocument, nextDocument } from './issue-document.js';
+import { holdingFindings, taxOrFinding } from './held-findings.js';
+import { issueDocument, nextDocument, reportIssued } from './issue-document.js';
 import { startFirstLateAfter } from './later-periods.js';
 import { periodOf } from './period-facts.js';
 
@@ -15,6 +18,8 @@ export interface Issued {
   readonly outcome: InvoicingOutcome;
   readonly invoiceId: string | null;
   readonly number: string | null;
+  /** What was issued now. */
+  readonly invoice?: Invoice;
 }
 
 /**
@@ -30,6 +35,7 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
     await gate.recordOutcome(request.requestId, decided.outcome, decided.invoiceId);
     return decided;
   });
+  if (issued.invoice !== undefined) await reportIssued(dependencies, issued.invoice);
   // A period may be invoiced after the one that its level is carried into.
   if (facts.meters.some(({ aggregation }) => aggregation === 'weighted_sum')) {
     await startFirstLateAfter(dependencies, period);
@@ -69,20 +75,36 @@ async function decide(gate: GateTransaction, { dependencies, period, facts }: Ga
   if (facts.customer.skipEmptyInvoices && isEmpty(usage, lines))
     return { outcome: 'skipped', invoiceId: null, number: null };
   const invoice = await issue(gate, lines, { dependencies, period, facts });
-  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number };
+  if ('code' in invoice) {
+    await gate.storeFinding(invoice);
+    return { outcome: 'held', invoiceId: null, number: null };
+  }
+  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number, invoice };
 }
 
 async function issue(
   gate: GateTransaction,
   lines: readonly RatedLine[],
   { dependencies, period, facts }: GateFacts,
-): Promise<Invoice> {
+): Promise<Invoice | NewFinding> {
   const { customer } = facts;
+  const { currency } = customer;
+  const next = await nextDocument(gate, dependencies, { period, customer });
+  const tax = await taxOrFinding(period, () =>
+    taxOfInvoice(
+      dependencies.tax ?? noTaxProvider,
+      { ...next, period, customer, currency },
+      lines.map((line) => ({ lineKey: line.lineKey, chargeCode: chargeCodeOf(line), amount: line.amount })),
+    ),
+  );
+  if (tax !== null && 'code' in tax) return tax;
   const chargeIds = await gate.storeCharges(lines.flatMap(({ charges }) => charges));
   const document = buildInvoice({
-    ...(await nextDocument(gate, dependencies, { period, customer })),
+    ...next,
+    ...(tax !== null && { tax }),
+    meters: facts.meters,
     replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
-    currency: customer.currency,
+    currency,
     cutoffPosition: gate.cutoff,
     pinnedVersions: pinsOf(facts),
     lines,

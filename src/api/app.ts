@@ -36,6 +36,7 @@ import { eventRoutes, ingestRoute } from './routes/events.js';
 import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { exchangeRateRoutes } from './routes/exchange-rates.js';
 import { findingRoutes } from './routes/findings.js';
+import { invoiceDocumentRoutes } from './routes/invoice-documents.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { operationRoutes } from './routes/operations.js';
@@ -106,6 +107,7 @@ const allRoutes = [
   priceRolloutDecisionRoutes,
   billingPeriodRoutes,
   invoiceRoutes,
+  invoiceDocumentRoutes,
   invoiceProofRoutes,
   chargeRoutes,
   reRatingRoutes,

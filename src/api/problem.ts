@@ -138,6 +138,9 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
   CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
   CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
+  RENDERING_DIFFERS: { status: 500, title: 'Rendering differs' },
+  TEXT_NOT_PRINTABLE: { status: 422, title: 'Text not printable' },
+  E_INVOICE_NOT_POSSIBLE: { status: 422, title: 'E-invoice not possible' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -14,7 +14,7 @@ export interface RunningApi {
 }
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
-  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs'>>;
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -27,6 +27,7 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
     clock: Date.now,
     config: {
       futureToleranceMs: config.futureToleranceMs,
+      ...(config.pdfFonts !== undefined && { pdfFonts: config.pdfFonts }),
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
       processMetrics: true,

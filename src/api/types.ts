@@ -29,6 +29,8 @@ export interface ApiConfig {
   readonly priceFallback?: Partial<PriceFallbackPolicy>;
   /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
   readonly processMetrics?: boolean;
+  /** Paths of font files for scripts that the packaged font lacks; default none. */
+  readonly pdfFonts?: readonly string[];
 }
 
 export interface ApiDependencies {

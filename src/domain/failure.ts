@@ -101,6 +101,9 @@ export const failureCodes = [
   'CANARY_NOT_ON_PRICE_BOOK',
   'CREDIT_GRANT_NOT_FOUND',
   'CREDIT_GRANT_VOID',
+  'RENDERING_DIFFERS',
+  'TEXT_NOT_PRINTABLE',
+  'E_INVOICE_NOT_POSSIBLE',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

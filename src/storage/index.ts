@@ -6,6 +6,7 @@ import { createCreditStore } from './credits.js';
 import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
+import { createDocumentStore } from './documents.js';
 import { createEvaluationStore } from './evaluations.js';
 import { createEventSchemaStore } from './event-schemas.js';
 import { createFindingStore } from './findings.js';
@@ -56,6 +57,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     credits: guarded(createCreditStore(db)),
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
+    documents: guarded(createDocumentStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   const priceLookup = createPriceLookup(db, reference);

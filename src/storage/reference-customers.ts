@@ -2,6 +2,10 @@
 import { Prisma, type CustomerVersion, type PriceBookAssignment as AssignmentRow } from '@prisma/client';
 import { type CalendarSegment, calendarSegments, changeCalendar } from '../calendar/calendar.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
+import type { Itemisation } from '../domain/invoicing/presentation.js';
+import { defaultTaxTreatment } from '../domain/tax/tax.js';
+import type { TaxCategory } from '../domain/tax/tax.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
@@ -201,6 +205,8 @@ function factsOf(facts: CustomerFacts): CustomerFacts {
     currencyConversion: facts.currencyConversion,
     tags: facts.tags,
     buyer: facts.buyer,
+    presentation: facts.presentation ?? defaultPresentation,
+    tax: facts.tax ?? defaultTaxTreatment,
   };
 }
 
@@ -212,9 +218,12 @@ function versionRow(
   { customerId, facts }: PutCustomer,
   { version, calendarFrom }: { readonly version: number; readonly calendarFrom: Instant | null },
 ): Prisma.CustomerVersionUncheckedCreateInput {
-  const { currencyConversion, ...columns } = facts;
+  const { currencyConversion, presentation = defaultPresentation, tax = defaultTaxTreatment, ...columns } = facts;
   return {
     ...columns,
+    ...presentation,
+    taxTreatment: tax.treatment,
+    taxExemptionReason: tax.exemptionReason,
     conversionSource: currencyConversion?.source ?? null,
     conversionMaxAgeDays: currencyConversion?.maxAgeDays ?? null,
     customerVersionId: uuidOf('customer-version', customerId, version),
@@ -243,6 +252,8 @@ function customerOf(row: CustomerVersion): Customer {
     currencyConversion: conversionOf(row),
     tags: row.tags as Readonly<Record<string, string>>,
     buyer: row.buyer as Readonly<Record<string, string>>,
+    presentation: { itemisation: row.itemisation as Itemisation, locale: row.locale },
+    tax: { treatment: row.taxTreatment as TaxCategory, exemptionReason: row.taxExemptionReason },
     calendarFrom: row.calendarFrom === null ? null : instantOf(row.calendarFrom),
     learnedAt: instantOf(row.learnedAt),
   };

@@ -15,6 +15,7 @@ import type {
   ReRatingStore,
 } from './types-correction.js';
 import type { CreditGrant, CreditStore } from './types-credits.js';
+import type { DocumentStore } from './types-documents.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { Page, PageRequest } from './types-paging.js';
@@ -35,6 +36,7 @@ export { automaticActor } from './types-correction.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
+export type * from './types-documents.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-paging.js';
@@ -327,6 +329,7 @@ export interface Storage {
   readonly evaluations: EvaluationStore;
   readonly rollouts: RolloutStore;
   readonly credits: CreditStore;
+  readonly documents: DocumentStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -10,6 +10,7 @@ import type { PriceLookup } from '../storage/types.js';
 import { installRuntime } from './runtime.js';
 import { registerSearchAttributes } from './search-attributes.js';
 import { startRelay, startSchedules } from './standing-work.js';
+import { taxProviderOf } from './tax-provider.js';
 import { findWorkflowCode } from './workflow-code.js';
 
 export type WorkerConfig = Pick<
@@ -26,7 +27,8 @@ export type WorkerConfig = Pick<
   | 'priceFallbackMaxAgeMs'
   | 'metricsPort'
   | 'logLevel'
->;
+> &
+  Partial<Pick<Config, 'taxProvider'>>;
 
 export interface RunningWorker {
   /** Takes no new work, lets what is under way end (or hands it on), and closes its connections. */
@@ -62,6 +64,7 @@ export async function startWorker(
     if (failures.length > 0) throw failures[0];
   };
   try {
+    const tax = taxProviderOf(config);
     const storage = createStorage(config.databaseUrl);
     open.push(() => storage.close());
     countPriceLookups(storage.priceLookup);
@@ -72,7 +75,8 @@ export async function startWorker(
     const client = new Client({ connection, namespace });
     await registerSearchAttributes(connection, namespace);
 
-    const activities = createActivities({ storage, client, settings: config, now: () => msToInstant(Date.now()) });
+    const now = () => msToInstant(Date.now());
+    const activities = createActivities({ storage, client, settings: config, now, tax });
     const shared: Pick<WorkerOptions, 'connection' | 'namespace' | 'activities' | 'shutdownForceTime'> = {
       connection: native,
       namespace,

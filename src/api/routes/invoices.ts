@@ -1,16 +1,17 @@
 /** Invoices: found, read, printed; voided and verified. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { verifyInvoice } from '../../billing/verify-invoice.js';
 import { voidInvoice } from '../../billing/void-invoice.js';
-import type { InvoiceDocumentOptions } from '../../documents/invoice-content.js';
-import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { itemisations } from '../../domain/invoicing/presentation.js';
+import { sectionsOf } from '../../domain/invoicing/sections.js';
+import { sectionToWire } from '../../domain/invoicing/sections-to-wire.js';
 import { msToInstant } from '../../domain/time/instant.js';
+import type { Instant } from '../../domain/values.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
-import type { Storage } from '../../storage/types.js';
+import type { Rendering, Storage } from '../../storage/types.js';
 import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
@@ -25,7 +26,7 @@ const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
 
 /** @throws DomainFailure INVOICE_NOT_FOUND */
-async function requireInvoice({ billing }: Pick<Storage, 'billing'>, id: string): Promise<Invoice> {
+export async function requireInvoice({ billing }: Pick<Storage, 'billing'>, id: string): Promise<Invoice> {
   const found = await billing.findInvoice(id);
   if (found !== null) return found;
   throw new DomainFailure('INVOICE_NOT_FOUND', `There is no invoice with the id or number "${id}".`);
@@ -71,6 +72,11 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
         operationId: 'getInvoice',
         summary: 'An invoice, by id or number',
         params,
+        querystring: z.strictObject({
+          itemisation: z.enum(itemisations).optional().meta({
+            description: 'How far `sections` are itemised; default: as the customer has it.',
+          }),
+        }),
         response: answers({
           success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
           refusals: ['INVOICE_NOT_FOUND'],
@@ -80,40 +86,15 @@ export async function invoiceRoutes(app: Api, { storage }: RouteContext): Promis
     async (request) => {
       const found = await requireInvoice(storage, request.params.id);
       const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
-      return { ...invoiceToWire(found), corrected_by: correctedBy, replaced_by: replacedBy, transitions };
-    },
-  );
-  app.get(
-    '/invoices/:id/pdf',
-    {
-      schema: {
-        tags,
-        operationId: 'getInvoicePdf',
-        summary: 'The invoice as PDF',
-        params,
-        response: answers({
-          success: {
-            200: {
-              description: 'The document; the same bytes every time.',
-              schema: z.any().meta({ type: 'string', format: 'binary' }),
-              mediaType: 'application/pdf',
-            },
-            304: { description: 'Not modified.', schema: z.undefined() },
-          },
-          refusals: ['INVOICE_NOT_FOUND'],
-        }),
-      },
-    },
-    async (request, reply) => {
-      const found = await requireInvoice(storage, request.params.id);
-      const pdf = await renderInvoicePdf(found, await referencesOf(storage, found));
-      const etag = `"${createHash('sha256').update(pdf).digest('base64url')}"`;
-      reply.header('etag', etag).header('cache-control', 'private, no-cache');
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply
-        .type('application/pdf')
-        .header('content-disposition', `inline; filename="${found.number}.pdf"`)
-        .send(pdf);
+      const renderings = await storage.documents.renderings(found.invoiceId);
+      return {
+        ...invoiceToWire(found),
+        sections: sectionsOf(found, request.query.itemisation).map((section) => sectionToWire(section, found.currency)),
+        renderings: renderings.map(toApiRendering),
+        corrected_by: correctedBy,
+        replaced_by: replacedBy,
+        transitions,
+      };
     },
   );
 }
@@ -179,23 +160,11 @@ function requireIssued({ status, invoiceId }: Invoice): void {
   throw new DomainFailure('INVOICE_NOT_ISSUED', detail);
 }
 
-/** The documents that a document names: by number and day on its print, not by id. */
-/** What the document shows of others: invoices that it corrects or replaces, and the grants that it draws on. */
-async function referencesOf(
-  { billing, credits }: Pick<Storage, 'billing' | 'credits'>,
-  { correctsInvoiceId, replacesInvoiceId, creditDraws }: Invoice,
-): Promise<InvoiceDocumentOptions> {
-  const find = (id: string | null): Promise<Invoice | null> =>
-    id === null ? Promise.resolve(null) : billing.findInvoice(id);
-  const [corrected, replaced, ...grants] = await Promise.all([
-    find(correctsInvoiceId),
-    find(replacesInvoiceId),
-    ...creditDraws.map(({ grantId }) => credits.find(grantId)),
-  ]);
-  const names = grants.flatMap((grant) => (grant === null ? [] : [[grant.grantId, grant.name] as const]));
-  return {
-    ...(corrected !== null && { correctedInvoice: corrected }),
-    ...(replaced !== null && { replacedInvoice: replaced }),
-    creditGrants: new Map(names),
-  };
-}
+const toApiRendering = (rendering: Rendering & { readonly renderedAt: Instant }): object => ({
+  format: rendering.format,
+  marked: rendering.marked,
+  renderer: rendering.renderer,
+  sha256: rendering.sha256,
+  byte_length: rendering.byteLength,
+  rendered_at: rendering.renderedAt,
+});

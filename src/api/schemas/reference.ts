@@ -9,6 +9,7 @@ import { parseDuration } from '../../domain/time/duration.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate } from '../../domain/time/local-date.js';
 import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
+import { buyerParts, documentFacts, documentFactsOut } from './documents.js';
 import { rateSource } from './exchange-rates.js';
 
 const text = (max: number) => z.string().min(1).max(max);
@@ -51,8 +52,14 @@ export const customerBody = z.strictObject({
     .meta({ description: 'Whose exchange rates convert prices in another currency; null: such prices are refused.' }),
   tags: z.record(text(128), z.string().max(256)).default({}),
   buyer: z
-    .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
+    .strictObject({
+      address: text(1_000).optional(),
+      tax_id: text(64).optional(),
+      email: text(320).optional(),
+      ...buyerParts,
+    })
     .default({}),
+  ...documentFacts,
 });
 export type CustomerBody = z.output<typeof customerBody>;
 
@@ -74,6 +81,7 @@ export const customer = z
     currency_conversion: z.object({ source: z.string(), max_age_days: z.int() }).nullable(),
     tags: z.record(z.string(), z.string()),
     buyer: z.record(z.string(), z.string()),
+    ...documentFactsOut,
     version: z.int(),
   })
   .meta({ id: 'Customer' });
@@ -129,7 +137,14 @@ const tiers = z
 const rateTiers = z
   .array(z.strictObject({ up_to: decimalOut.nullable(), rate: decimalOut, flat_fee: decimalOut.optional() }))
   .min(1);
+const itemPart = {
+  charge_code: identifier.optional().meta({ description: 'SKU on lines and postings; default: the meter or the fee’s name.' }),
+  display_name: identifier.optional().meta({ description: 'What the customer reads.' }),
+  unit: identifier.optional().meta({ description: 'Of the quantity: a word or a UN/ECE code, such as GB or HUR.' }),
+  metadata: z.record(z.string(), z.string()).optional().meta({ description: 'Stands on the lines.' }),
+};
 const pricePart = {
+  ...itemPart,
   meter: identifier,
   match: z
     .record(z.string(), z.string().nullable())
@@ -175,6 +190,7 @@ const price = z.union([
     per_event_maximum: decimalOut.optional(),
   }),
   z.strictObject({
+    ...itemPart,
     model: z.literal('fixed'),
     name: identifier,
     amount: decimalOut,

@@ -15,13 +15,14 @@ export type PostedInvoice = Pick<
   | 'periodStart'
   | 'periodEnd'
   | 'credits'
+  | 'tax'
   | 'total'
   | 'lines'
 >;
 
 /**
  * The journal entry of an issued document: the receivable is debited with the total, the customer's credit with what was
- * drawn of it, revenue credited line by line. Lines of 0 have no posting; an invoice without any posting has no entry (null).
+ * drawn of it, revenue credited line by line, and what is owed to the tax office. Lines of 0 have no posting; an invoice without any posting has no entry (null).
  *
  * `postingDate` is a day of the first open accounting month (RULES 27); the service period is the invoice's own.
  */
@@ -29,13 +30,14 @@ export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): Jo
   const { currency } = invoice;
   const debit: Posting = { account: 'accounts_receivable', lineItemId: null, currency, amount: invoice.total };
   const drawn: Posting = { account: 'customer_credit', lineItemId: null, currency, amount: invoice.credits };
+  const tax: Posting = { account: 'tax_payable', lineItemId: null, currency, amount: negated(invoice.tax) };
   const revenue = invoice.lines.map((line): Posting => ({
     account: 'revenue',
     lineItemId: line.lineItemId,
     currency: line.currency,
     amount: negated(line.amount),
   }));
-  const postings = [debit, drawn, ...revenue].filter(({ amount }) => !decimal(amount).isZero());
+  const postings = [debit, drawn, ...revenue, tax].filter(({ amount }) => !decimal(amount).isZero());
   if (postings.length === 0) return null;
   const entry: JournalEntry = {
     sourceDocument: `invoice/${invoice.invoiceId}`,

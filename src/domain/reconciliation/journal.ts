@@ -8,7 +8,7 @@ import type { DifferencePlace, ReconciliationDifference } from './difference.js'
 /** What the journal is compared with. */
 export type PostedDocument = Pick<
   Invoice,
-  'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'credits' | 'total' | 'lines'
+  'invoiceId' | 'number' | 'type' | 'status' | 'currency' | 'credits' | 'tax' | 'total' | 'lines'
 >;
 
 /** JSON. */
@@ -23,6 +23,8 @@ export interface DocumentStages {
   readonly revenue: DecimalString;
   /** Drawn of what was owed to the customer. */
   readonly credits: DecimalString;
+  /** Owed to the tax office. */
+  readonly tax: DecimalString;
 }
 
 export interface JournalComparison {
@@ -33,8 +35,8 @@ export interface JournalComparison {
 }
 
 /**
- * Holds a document against its journal entries: the receivable is its total, customer credit what it has drawn, revenue its
- * lines, one posting each, none of 0.
+ * Holds a document against its journal entries: the receivable is its total, customer credit what it has drawn, tax payable its
+ * tax, revenue its lines, one posting each, none of 0.
  * A void document has every posting twice, with opposite signs, so that nothing is left.
  * @param entries of this document, its reversal included
  */
@@ -55,6 +57,8 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
   differences.push(compare(place, document, { amount: document.total, postings: receivable }));
   const drawn = take(({ account }) => account === 'customer_credit');
   differences.push(compare(place, document, { amount: document.credits, postings: drawn }));
+  const owed = take(({ account }) => account === 'tax_payable').map((own) => ({ ...own, amount: negated(own.amount) }));
+  differences.push(compare(place, document, { amount: document.tax, postings: owed }));
   for (const line of document.lines) {
     const own = take(({ account, lineItemId }) => account === 'revenue' && lineItemId === line.lineItemId);
     const earned = own.map((posting) => ({ ...posting, amount: negated(posting.amount) }));
@@ -75,6 +79,7 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
       receivable: sumOf(receivable),
       revenue: addDecimals([...revenue.values()]),
       credits: sumOf(drawn),
+      tax: sumOf(owed),
     },
     revenue,
     differences: differences.filter((difference) => difference !== null),
