@@ -7,7 +7,14 @@ import { noTaxProvider } from '../domain/tax/tax.js';
 import { taxOfInvoice } from '../billing/document-tax.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
-import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest, NewFinding } from '../storage/types.js';
+import type {
+  BillingPeriod,
+  GateTransaction,
+  InvoicingOutcome,
+  Customer,
+  InvoicingRequest,
+  NewFinding,
+} from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { holdingFindings, taxOrFinding } from './held-findings.js';
 import { issueDocument, nextDocument, reportIssued } from './issue-document.js';

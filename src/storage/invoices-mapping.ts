@@ -238,9 +238,11 @@ export function invoiceFromDb(
     documentHash: row.document_hash,
     issuedAt: row.issued_at,
     dueAt: row.due_at,
-    schemaVersion: row.schema_version,
     ...(row.tax_terms !== null && { taxes: { terms: row.tax_terms, lines: row.tax_lines.map(taxLineFromDb) } }),
-    presentation: { itemisation: row.itemisation, locale: row.locale },
+    ...(row.schema_version > 1 && {
+      schemaVersion: row.schema_version,
+      presentation: { itemisation: row.itemisation, locale: row.locale },
+    }),
     lines: lines.map(lineFromDb),
   };
 }

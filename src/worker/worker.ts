@@ -64,7 +64,7 @@ export async function startWorker(
     if (failures.length > 0) throw failures[0];
   };
   try {
-    const tax = taxProviderOf(config);
+    const tax = taxProviderOf(config.taxProvider);
     const storage = createStorage(config.databaseUrl);
     open.push(() => storage.close());
     countPriceLookups(storage.priceLookup);

@@ -221,28 +221,30 @@ export const invoice = z
     document_hash: z.string().meta({ description: 'docs/design/DATA_MODEL.md says of what.' }),
     ...presentationPart,
     lines: z.array(
-      z.object({
-        ...lineItemPart,
-        line_item_id: z.string(),
-        line_number: z.int(),
-        line_key: z.string(),
-        service: intervalOut,
-        description: z.string(),
-        meter: z.string().nullable(),
-        group: groupOut,
-        quantity: decimalOut.nullable(),
-        amount: decimalOut,
-        charge_ids: z.array(z.string()),
-        calculation: z.object({
-          formula: z.string(),
-          event_count: z.int().optional().meta({ description: 'Events that the quantity was taken from.' }),
-          charges: z.array(calculation),
-        }),
-        original_amount: decimalOut.optional(),
-        corrected_amount: decimalOut.optional(),
-        reason: z.string().optional(),
-        corrects_line_item_id: z.string().optional(),
-      }).meta({ id: 'LineItem' }),
+      z
+        .object({
+          ...lineItemPart,
+          line_item_id: z.string(),
+          line_number: z.int(),
+          line_key: z.string(),
+          service: intervalOut,
+          description: z.string(),
+          meter: z.string().nullable(),
+          group: groupOut,
+          quantity: decimalOut.nullable(),
+          amount: decimalOut,
+          charge_ids: z.array(z.string()),
+          calculation: z.object({
+            formula: z.string(),
+            event_count: z.int().optional().meta({ description: 'Events that the quantity was taken from.' }),
+            charges: z.array(calculation),
+          }),
+          original_amount: decimalOut.optional(),
+          corrected_amount: decimalOut.optional(),
+          reason: z.string().optional(),
+          corrects_line_item_id: z.string().optional(),
+        })
+        .meta({ id: 'LineItem' }),
     ),
   })
   .meta({ id: 'Invoice' });

@@ -10,7 +10,9 @@ const text = (max: number) => z.string().min(1).max(max);
 
 /** Of every line, as the canonical line item has it. */
 export const lineItemPart = {
-  schema_version: z.int().meta({ description: '1: issued before there was a version; derived from what the line says.' }),
+  schema_version: z
+    .int()
+    .meta({ description: '1: issued before there was a version; derived from what the line says.' }),
   kind: z.enum(lineKinds).meta({ description: 'Of a line: usage, fee, commitment (minimum true-up) or adjustment.' }),
   charge_code: z.string().meta({ description: 'SKU: of the price, else the meter or the fee’s name.' }),
   unit: z.string().nullable(),
@@ -88,9 +90,7 @@ export const sections = z
           ),
         }),
       ),
-      by_dimension: z.array(
-        z.object({ dimension: z.string(), value: z.string().nullable(), amount: decimalOut }),
-      ),
+      by_dimension: z.array(z.object({ dimension: z.string(), value: z.string().nullable(), amount: decimalOut })),
     }),
   )
   .meta({ description: 'The document as its customer reads it; the amounts of all sections sum to the total.' });

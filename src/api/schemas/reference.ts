@@ -138,7 +138,9 @@ const rateTiers = z
   .array(z.strictObject({ up_to: decimalOut.nullable(), rate: decimalOut, flat_fee: decimalOut.optional() }))
   .min(1);
 const itemPart = {
-  charge_code: identifier.optional().meta({ description: 'SKU on lines and postings; default: the meter or the fee’s name.' }),
+  charge_code: identifier
+    .optional()
+    .meta({ description: 'SKU on lines and postings; default: the meter or the fee’s name.' }),
   display_name: identifier.optional().meta({ description: 'What the customer reads.' }),
   unit: identifier.optional().meta({ description: 'Of the quantity: a word or a UN/ECE code, such as GB or HUR.' }),
   metadata: z.record(z.string(), z.string()).optional().meta({ description: 'Stands on the lines.' }),

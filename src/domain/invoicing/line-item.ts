@@ -53,7 +53,8 @@ interface ItemSource {
   readonly group: GroupKey;
   readonly item: PriceItem;
   /** null: nothing is left of the line. */
-  readonly charges: readonly Pick<RatedCharge, 'amount' | 'quantity' | 'digest' | 'eventCount' | 'calculation'>[] | null;
+  readonly charges:
+    readonly Pick<RatedCharge, 'amount' | 'quantity' | 'digest' | 'eventCount' | 'calculation'>[] | null;
   readonly isAdjustment: boolean;
 }
 
@@ -90,7 +91,12 @@ export function lineItemFacts(source: ItemSource, { tags, meters }: ItemContext)
 }
 
 /** What the books call a line. */
-export function chargeCodeOf({ item, meter, name, lineKey }: Pick<RatedLine, 'item' | 'meter' | 'name' | 'lineKey'>): string {
+export function chargeCodeOf({
+  item,
+  meter,
+  name,
+  lineKey,
+}: Pick<RatedLine, 'item' | 'meter' | 'name' | 'lineKey'>): string {
   return item?.chargeCode ?? meter ?? name ?? lineKey;
 }
 
@@ -120,7 +126,16 @@ export function unitPriceOf(
   return isWhole ? toDecimalString(decimal(price)) : null;
 }
 
-function isPlain({ model, included, package: packages, discount, limit, fixed, percentage, tiers }: Calculation): boolean {
+function isPlain({
+  model,
+  included,
+  package: packages,
+  discount,
+  limit,
+  fixed,
+  percentage,
+  tiers,
+}: Calculation): boolean {
   const extras = [included, packages, discount, limit, percentage, fixed?.elapsed_seconds];
   return (model === 'flat' || model === 'fixed') && tiers.length === 0 && extras.every((extra) => extra === undefined);
 }

@@ -2,7 +2,8 @@ import { decimal, toDecimalString } from '../decimal.js';
 import { formatAmount } from '../money/rounding.js';
 import type { GroupKey } from '../values.js';
 import type { LineKind } from './line-item.js';
-import type { Section, SectionDetail } from './sections.js';
+import type { SectionDetail } from './section-details.js';
+import type { Section } from './sections.js';
 
 export interface SectionWire {
   readonly kind: LineKind;
@@ -20,7 +21,11 @@ export interface SectionWire {
     readonly line_item_ids: readonly string[];
     readonly details: readonly SectionDetail[];
   }[];
-  readonly by_dimension: readonly { readonly dimension: string; readonly value: string | null; readonly amount: string }[];
+  readonly by_dimension: readonly {
+    readonly dimension: string;
+    readonly value: string | null;
+    readonly amount: string;
+  }[];
 }
 
 export function sectionToWire({ byDimension, ...section }: Section, currency: string): SectionWire {

@@ -1,6 +1,5 @@
 /** A document's lines as its customer wants to read them (RULES 55): grouped, summed, or taken apart; never other amounts. */
 import { addDecimals, decimal, toDecimalString } from '../decimal.js';
-import type { Calculation } from '../rating/rating.js';
 import type { TaxLine } from '../tax/tax.js';
 import type { DecimalString, GroupKey } from '../values.js';
 import type { Invoice, InvoiceLineItem } from './invoice.js';
@@ -8,16 +7,8 @@ import { itemOf } from './line-item.js';
 import type { LineKind } from './line-item.js';
 import { defaultPresentation } from './presentation.js';
 import type { Itemisation } from './presentation.js';
-
-/** A part of a row's own calculation, in the currency of its price; it says how the amount came about, and is not added to it. */
-export interface SectionDetail {
-  readonly kind: 'tier' | 'price' | 'included' | 'discount' | 'minimum' | 'maximum';
-  readonly description: string;
-  readonly quantity: DecimalString | null;
-  /** What it adds or takes away; not rounded. */
-  readonly amount: DecimalString;
-  readonly currency: string;
-}
+import { detailsOf, discountsOf } from './section-details.js';
+import type { SectionDetail } from './section-details.js';
 
 export interface SectionRow {
   readonly kind: LineKind;
@@ -71,7 +62,9 @@ const titles = { usage: 'Usage', fee: 'Fees', commitment: 'Minimum commitment', 
 /** The sections of a document's lines alone. */
 export function chargeSections(invoice: Shown, itemisation: Itemisation): readonly Section[] {
   const entries = invoice.lines.map((line) => ({ line, kind: itemOf(line, invoice).kind }));
-  const bySection = groupBy(entries, ({ line, kind }) => (hasOwnSection(line, itemisation) ? `meter ${line.meter}` : kind));
+  const bySection = groupBy(entries, ({ line, kind }) =>
+    hasOwnSection(line, itemisation) ? `meter ${line.meter}` : kind,
+  );
   return bySection.map((own) => {
     const [{ line: first, kind }] = own;
     const lines = own.map(({ line }) => line);
@@ -99,7 +92,11 @@ function titleOf({ description, meter, group }: InvoiceLineItem): string {
 
 function rowsOf(
   lines: readonly InvoiceLineItem[],
-  { invoice, itemisation, kind }: { readonly invoice: Shown; readonly itemisation: Itemisation; readonly kind: LineKind },
+  {
+    invoice,
+    itemisation,
+    kind,
+  }: { readonly invoice: Shown; readonly itemisation: Itemisation; readonly kind: LineKind },
 ): readonly SectionRow[] {
   if (itemisation === 'group' || itemisation === 'detailed') {
     return lines.map((line) => lineRow(line, invoice, itemisation === 'detailed'));
@@ -107,7 +104,8 @@ function rowsOf(
   const parts = groupBy(lines, ({ meter, lineKey }) => (itemisation === 'summary' ? '' : (meter ?? lineKey)));
   return parts.map((own) => {
     const [first] = own;
-    if (own.length === 1 && itemisation === 'meter') return { ...lineRow(first, invoice, false), description: titleOf(first) };
+    if (own.length === 1 && itemisation === 'meter')
+      return { ...lineRow(first, invoice, false), description: titleOf(first) };
     const description = itemisation === 'meter' ? titleOf(first) : (titles[kind as keyof typeof titles] ?? kind);
     return {
       kind,
@@ -187,56 +185,6 @@ export function taxText({ category, jurisdiction, rate }: Pick<TaxLine, 'categor
   return `${categoryNames[category]} ${jurisdiction} ${toDecimalString(decimal(rate))} %`;
 }
 
-/** How much discounts took: shown at every level that shows lines. */
-export function discountsOf(line: InvoiceLineItem): readonly SectionDetail[] {
-  return detailsOf(line).filter(({ kind }) => kind === 'discount');
-}
-
-export function detailsOf({ calculation: { charges }, currency }: InvoiceLineItem): readonly SectionDetail[] {
-  return charges.flatMap((charge) => {
-    const detail = { currency: charge.conversion?.from ?? currency };
-    return [...pricesOf(charge), ...termsOf(charge)].map((own) => ({ ...own, ...detail }));
-  });
-}
-
-type Detail = Omit<SectionDetail, 'currency'>;
-
-function pricesOf({ model, tiers, unit_price: price, quantity, included }: Calculation): readonly Detail[] {
-  const free: Detail[] =
-    included === undefined
-      ? []
-      : [{ kind: 'included', description: `${included.units} included`, quantity: included.units, amount: zeroAmount }];
-  if (tiers.length > 0) {
-    const used = tiers.map(
-      ({ up_to: upTo, quantity: own, unit_price: unitPrice, flat_fee: flat, amount }): Detail => ({
-        kind: 'tier',
-        description: `${upTo === null ? 'beyond' : `up to ${upTo}`}: ${own} × ${unitPrice}${flat === undefined ? '' : ` + ${flat}`}`,
-        quantity: own,
-        amount,
-      }),
-    );
-    return [...free, ...used];
-  }
-  if (price === null || model !== 'flat') return free;
-  const paid = included?.quantity ?? quantity;
-  const amount = toDecimalString(decimal(paid).times(decimal(price)));
-  return [...free, { kind: 'price', description: `${paid} × ${price}`, quantity: paid, amount }];
-}
-
-function termsOf({ discount, limit }: Calculation): readonly Detail[] {
-  const details: Detail[] = [];
-  if (discount !== undefined) {
-    const amount = toDecimalString(decimal(discount.of).times(decimal(discount.percent)).times(decimal('0.01' as DecimalString)));
-    details.push({ kind: 'discount', description: `Discount of ${discount.percent} %`, quantity: null, amount: negated(amount) });
-  }
-  if (limit !== undefined) {
-    const description = limit.kind === 'minimum' ? `Up to the minimum of ${limit.limit}` : `Down to the maximum of ${limit.limit}`;
-    details.push({ kind: limit.kind, description, quantity: null, amount: limit.adjustment });
-  }
-  return details;
-}
-
-const zeroAmount = '0' as DecimalString;
 const sumOf = (lines: readonly { readonly amount: DecimalString }[]): DecimalString =>
   addDecimals(lines.map(({ amount }) => amount));
 const negated = (amount: DecimalString): DecimalString => toDecimalString(decimal(amount).negated());

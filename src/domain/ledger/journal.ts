@@ -2,7 +2,13 @@ import type { DecimalString, Instant, LocalDate } from '../values.js';
 
 export interface Posting {
   readonly account:
-    'accounts_receivable' | 'revenue' | 'cash' | 'customer_credit' | 'promotional_credit' | 'credit_breakage' | 'tax_payable';
+    | 'accounts_receivable'
+    | 'revenue'
+    | 'cash'
+    | 'customer_credit'
+    | 'promotional_credit'
+    | 'credit_breakage'
+    | 'tax_payable';
   readonly lineItemId: string | null;
   readonly currency: string;
   /** Debit positive, credit negative. */

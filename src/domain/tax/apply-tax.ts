@@ -38,7 +38,11 @@ export interface AppliedTax {
  * this document included) − what the documents before it said; per line, where that is the way of the terms. So corrections
  * never drift, and an original is just round(rate × its lines).
  */
-export function applyTax({ terms, rules, earlier }: TaxFacts, lines: readonly TaxableLine[], currency: string): AppliedTax {
+export function applyTax(
+  { terms, rules, earlier }: TaxFacts,
+  lines: readonly TaxableLine[],
+  currency: string,
+): AppliedTax {
   const taxed = new Map<string, { rule: TaxRule; lines: TaxableLine[] }>();
   for (const line of lines) {
     for (const rule of rules.get(line.lineKey) ?? []) {
@@ -70,7 +74,8 @@ function amountOf(
   { key, rule, lines }: { readonly key: string; readonly rule: TaxRule; readonly lines: readonly TaxableLine[] },
   { terms, earlier, currency }: Pick<TaxFacts, 'terms' | 'earlier'> & { readonly currency: string },
 ): DecimalString {
-  const taxOf = (taxable: D): D => decimal(roundMoney(taxable.times(decimal(rule.rate)).times(percent), currency, terms.rounding));
+  const taxOf = (taxable: D): D =>
+    decimal(roundMoney(taxable.times(decimal(rule.rate)).times(percent), currency, terms.rounding));
   const added = (before: D, amount: D): D => taxOf(before.plus(amount)).minus(taxOf(before));
   if (terms.per === 'document') {
     const before = earlier.flatMap(({ taxes }) => (taxes?.lines ?? []).filter((line) => keyOf(line) === key));
@@ -79,7 +84,9 @@ function amountOf(
   }
   const amounts = lines.map(({ lineKey, amount }) => {
     const before = earlier.flatMap((document) =>
-      document.lines.filter((line) => line.lineKey === lineKey && rulesOf(document, line).some((own) => keyOf(own) === key)),
+      document.lines.filter(
+        (line) => line.lineKey === lineKey && rulesOf(document, line).some((own) => keyOf(own) === key),
+      ),
     );
     return toDecimalString(added(decimal(addDecimals(before.map((line) => line.amount))), decimal(amount)));
   });
@@ -93,7 +100,10 @@ const keyOf = ({ jurisdiction, category, rate }: TaxRule): string =>
   JSON.stringify([jurisdiction, category, toDecimalString(decimal(rate))]);
 
 /** What a stored line was taxed with. */
-export function rulesOf({ taxes }: Pick<EarlierDocument, 'taxes'>, line: EarlierDocument['lines'][number]): readonly TaxRule[] {
+export function rulesOf(
+  { taxes }: Pick<EarlierDocument, 'taxes'>,
+  line: EarlierDocument['lines'][number],
+): readonly TaxRule[] {
   const numbers = line.item?.taxLines ?? [];
   return (taxes?.lines ?? []).filter(({ taxLineNumber }) => numbers.includes(taxLineNumber)).map(ruleOf);
 }

@@ -36,8 +36,10 @@ function readRate(value: unknown, pointer: string): TaxRate {
   const wire = readObject(value, pointer);
   refuseUnknownProperties(wire, ['country', 'category', 'rate', 'from', 'until'], pointer);
   const country = readName(wire['country'], pointerTo(pointer, 'country'));
-  if (!/^[A-Z]{2}$/.test(country)) refuse('A country is two capital letters (ISO 3166-1).', pointerTo(pointer, 'country'));
-  const day = (name: string) => parseLocalDate(readName(wire[name], pointerTo(pointer, name)), pointerTo(pointer, name));
+  if (!/^[A-Z]{2}$/.test(country))
+    refuse('A country is two capital letters (ISO 3166-1).', pointerTo(pointer, 'country'));
+  const day = (name: string) =>
+    parseLocalDate(readName(wire[name], pointerTo(pointer, name)), pointerTo(pointer, name));
   const [from, until] = [day('from'), wire['until'] === undefined || wire['until'] === null ? null : day('until')];
   if (until !== null && until < from) refuse('"until" must not come before "from".', pointerTo(pointer, 'until'));
   return {

@@ -21,7 +21,10 @@ export interface TaxTable {
   readonly rates: readonly TaxRate[];
 }
 
-const reverseCharge = { reasonCode: 'VATEX-EU-AE', reason: 'Reverse charge: the recipient accounts for the tax' } as const;
+const reverseCharge = {
+  reasonCode: 'VATEX-EU-AE',
+  reason: 'Reverse charge: the recipient accounts for the tax',
+} as const;
 const taxedAway: TaxCategory[] = ['zero', 'exempt', 'reverse_charge'];
 
 /** Rates of a table by the buyer's country, the customer's treatment and the period's last day. */
