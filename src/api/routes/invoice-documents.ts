@@ -1,13 +1,15 @@
 /** Invoices as files: PDF and e-invoice. */
 import { z } from 'zod';
 import { answers, identifier } from '../schemas/common.js';
-import { pdfOf } from '../services/invoice-documents.js';
+import { eInvoiceFormats, eInvoiceOf, pdfOf } from '../services/invoice-documents.js';
 import type { Api } from '../types.js';
 import type { RouteContext } from './context.js';
 import { requireInvoice } from './invoices.js';
 
 const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
+const mediaTypes = { ubl: 'application/xml', cii: 'application/xml', 'factur-x': 'application/pdf' } as const;
+const endings = { ubl: '.ubl.xml', cii: '.cii.xml', 'factur-x': '.pdf' } as const;
 const file = z.any().meta({ type: 'string', format: 'binary' });
 
 export async function invoiceDocumentRoutes(app: Api, { storage, config }: RouteContext): Promise<void> {
@@ -43,6 +45,39 @@ export async function invoiceDocumentRoutes(app: Api, { storage, config }: Route
       return reply
         .type('application/pdf')
         .header('content-disposition', `inline; filename="${found.number}.pdf"`)
+        .send(bytes);
+    },
+  );
+  app.get(
+    '/invoices/:id/e-invoice',
+    {
+      schema: {
+        tags,
+        operationId: 'getEInvoice',
+        summary: 'The invoice as a structured e-invoice (EN 16931)',
+        description:
+          'UBL 2.1 (a CreditNote for a credit note), UN/CEFACT CII, or Factur-X: the PDF as PDF/A-3 with the CII in it. Types 380, 384 and 381; checked against the library’s schema and BR-CO-10 to 17 before it is sent.',
+        params,
+        querystring: z.strictObject({ format: z.enum(eInvoiceFormats).default('ubl') }),
+        response: answers({
+          success: {
+            200: {
+              description: 'application/xml; for `factur-x` application/pdf. The same bytes every time.',
+              schema: file,
+              mediaType: 'application/xml',
+            },
+          },
+          refusals: ['INVOICE_NOT_FOUND', 'E_INVOICE_NOT_POSSIBLE', 'RENDERING_DIFFERS', 'TEXT_NOT_PRINTABLE'],
+        }),
+      },
+    },
+    async (request, reply) => {
+      const found = await requireInvoice(storage, request.params.id);
+      const { format } = request.query;
+      const { bytes } = await eInvoiceOf(storage, found, { format, fonts });
+      return reply
+        .type(mediaTypes[format])
+        .header('content-disposition', `attachment; filename="${found.number}${endings[format]}"`)
         .send(bytes);
     },
   );

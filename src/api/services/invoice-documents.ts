@@ -1,5 +1,6 @@
 /** Invoices as files: the same bytes every time, or a refusal that says so. */
 import { createHash } from 'node:crypto';
+import { eInvoiceXml } from '../../documents/e-invoice/e-invoice.js';
 import type { InvoiceDocumentOptions } from '../../documents/invoice-content.js';
 import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
 import { rendererName } from '../../documents/renderer.js';
@@ -18,6 +19,33 @@ export interface RenderedFile {
 export async function pdfOf(storage: Documents, invoice: Invoice, fonts: readonly string[]): Promise<RenderedFile> {
   const options = { ...(await referencesOf(storage, invoice)), extraFonts: fonts };
   return kept(storage, invoice, { format: 'pdf', fonts, bytes: await renderInvoicePdf(invoice, options) });
+}
+
+/** What a format is sent as. */
+export const eInvoiceFormats = ['ubl', 'cii', 'factur-x'] as const;
+export type EInvoiceFormat = (typeof eInvoiceFormats)[number];
+
+/**
+ * The document after EN 16931: XML, or a PDF with the XML in it, whose bytes are kept as those of the PDF are.
+ * @throws DomainFailure E_INVOICE_NOT_POSSIBLE, RENDERING_DIFFERS, TEXT_NOT_PRINTABLE
+ */
+export async function eInvoiceOf(
+  storage: Documents,
+  invoice: Invoice,
+  { format, fonts }: { readonly format: EInvoiceFormat; readonly fonts: readonly string[] },
+): Promise<RenderedFile> {
+  const references = await referencesOf(storage, invoice);
+  const { correctedInvoice } = references;
+  const xml = await eInvoiceXml(invoice, {
+    syntax: format,
+    ...(correctedInvoice !== undefined && { correctedInvoice }),
+  });
+  if (format !== 'factur-x') {
+    const bytes = Buffer.from(xml, 'utf8');
+    return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
+  }
+  const bytes = await renderInvoicePdf(invoice, { ...references, extraFonts: fonts, facturX: xml });
+  return kept(storage, invoice, { format, fonts, bytes });
 }
 
 /**

@@ -85,6 +85,7 @@ export function eInvoiceData(invoice: Invoice, options: EInvoiceOptions): object
       ...headOf(invoice, options),
       'cac:AccountingSupplierParty': { 'cac:Party': partyOf(seller, { who: 'seller', categories }) },
       'cac:AccountingCustomerParty': { 'cac:Party': partyOf(buyer, { who: 'buyer', categories }) },
+      'cac:Delivery': { 'cbc:ActualDeliveryDate': lastDayBefore(invoice.periodEnd, invoice.timeZone) },
       ...paymentOf(invoice),
       'cac:TaxTotal': [taxTotal(totals, invoice.currency)],
       'cac:LegalMonetaryTotal': monetaryTotal(totals, invoice.currency),

@@ -16,14 +16,20 @@ export interface SectionDetail {
 
 /** How much discounts took: shown at every level that shows lines. */
 export function discountsOf(line: InvoiceLineItem): readonly SectionDetail[] {
-  return detailsOf(line).filter(({ kind }) => kind === 'discount');
+  return partsOf(line, (charge) => termsOf(charge).filter(({ kind }) => kind === 'discount'));
 }
 
-export function detailsOf({ calculation: { charges }, currency }: InvoiceLineItem): readonly SectionDetail[] {
-  return charges.flatMap((charge) => {
-    const detail = { currency: charge.conversion?.from ?? currency };
-    return [...pricesOf(charge), ...termsOf(charge)].map((own) => ({ ...own, ...detail }));
-  });
+export function detailsOf(line: InvoiceLineItem): readonly SectionDetail[] {
+  return partsOf(line, (charge) => [...pricesOf(charge), ...termsOf(charge)]);
+}
+
+function partsOf(
+  { calculation: { charges }, currency }: InvoiceLineItem,
+  detailsOfCharge: (charge: Calculation) => readonly Detail[],
+): readonly SectionDetail[] {
+  return charges.flatMap((charge) =>
+    detailsOfCharge(charge).map((own) => ({ ...own, currency: charge.conversion?.from ?? currency })),
+  );
 }
 
 type Detail = Omit<SectionDetail, 'currency'>;
