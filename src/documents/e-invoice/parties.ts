@@ -10,6 +10,9 @@ interface PartyRole {
   readonly categories: ReadonlySet<CategoryCode>;
 }
 
+/** Of a seller that names no VAT identifier, what identifies it (BR-CO-26). */
+const sellerIdOf = ({ tax_id: taxId, vat_id: vatId }: Party): string | undefined => taxId ?? vatId;
+
 const setting = {
   country_code: 'RECKONER_SELLER_COUNTRY',
   vat_id: 'RECKONER_SELLER_VAT_ID',
@@ -24,12 +27,16 @@ export function missingFacts(party: Party, { who, syntax, categories }: PartyRol
     ['vat_id', who === 'seller' ? isTaxed : categories.has('AE'), who === 'seller' ? 'BT-31' : 'BT-48'],
     ['email', syntax === 'ubl', who === 'seller' ? 'BT-34' : 'BT-49'],
   ] as const;
-  return needed
-    .filter(([name, isNeeded]) => isNeeded && (party[name] ?? '') === '')
-    .map(
-      ([name, , term]) =>
-        `${who}.${name} (${term}; ${who === 'seller' ? setting[name] : `"buyer": {"${name}": …} of the customer`})`,
-    );
+  const isUnidentified = who === 'seller' && categories.has('O') && sellerIdOf(party) === undefined;
+  return [
+    ...needed
+      .filter(([name, isNeeded]) => isNeeded && (party[name] ?? '') === '')
+      .map(([name, , term]) => {
+        const where = who === 'seller' ? setting[name] : `"buyer": {"${name}": …} of the customer`;
+        return `${who}.${name} (${term}; ${where})`;
+      }),
+    ...(isUnidentified ? ['seller.tax_id (BT-29; RECKONER_SELLER_TAX_ID)'] : []),
+  ];
 }
 
 /** `cac:Party`. A document outside the scope of VAT names no VAT identifier (BR-O-02 to 04). */
@@ -39,6 +46,8 @@ export function partyOf(party: Party, { who, categories }: Omit<PartyRole, 'synt
   const name = party.name;
   return {
     ...(party.email !== undefined && { 'cbc:EndpointID': party.email, 'cbc:EndpointID@schemeID': 'EM' }),
+    ...(who === 'seller' &&
+      categories.has('O') && { 'cac:PartyIdentification': [{ 'cbc:ID': sellerIdOf(party) }] }),
     'cac:PartyName': { 'cbc:Name': name },
     'cac:PostalAddress': {
       ...addressOf(party),
