@@ -44,7 +44,9 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
     const xml = await eInvoiceXml(invoice, { syntax: 'ubl', ...optionsOf(shape) });
     expect(invoice.type).toBe(type);
     expect(xml).toContain(roots[type]);
-    expect(textsOf(xml, type === 'credit_note' ? 'cbc:CreditNoteTypeCode' : 'cbc:InvoiceTypeCode')).toEqual([codes[type]]);
+    expect(textsOf(xml, type === 'credit_note' ? 'cbc:CreditNoteTypeCode' : 'cbc:InvoiceTypeCode')).toEqual([
+      codes[type],
+    ]);
     const sign = type === 'credit_note' ? -1 : 1;
     const said = (amount: DecimalString): string => toDecimal(amount).times(sign).plus(0).toFixed(2);
     expect(textsOf(xml, 'cbc:PayableAmount')).toEqual([said(invoice.total)]);
@@ -56,7 +58,9 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
     expect([total, ...ofLines]).toHaveLength(invoice.lines.length + 1);
     const [, ...taxes] = numbers('cbc:TaxAmount');
     const [prepaid = '0' as DecimalString] = numbers('cbc:PrepaidAmount');
-    const payable = toDecimal(addDecimals([said(invoice.subtotal) as DecimalString, ...taxes])).minus(toDecimal(prepaid));
+    const payable = toDecimal(addDecimals([said(invoice.subtotal) as DecimalString, ...taxes])).minus(
+      toDecimal(prepaid),
+    );
     expect(payable.toFixed(2)).toBe(said(invoice.total));
     if (shape.corrected !== undefined) expect(xml).toContain(`<cbc:ID>${shape.corrected.number}</cbc:ID>`);
   });
@@ -102,7 +106,9 @@ describe('what cannot be an e-invoice', () => {
     ['BR-CO-16', { total: decimal('1.00') }],
     ['BR-CO-14', { tax: decimal('1.00') }],
   ])('a document that %s', async (problem, changes) => {
-    await expect(refusal({ ...eDocument({ lines: [{ key: 'a', amount: '10.00' }] }), ...changes })).rejects.toThrow(problem);
+    await expect(refusal({ ...eDocument({ lines: [{ key: 'a', amount: '10.00' }] }), ...changes })).rejects.toThrow(
+      problem,
+    );
   });
 
   test('tax that was rounded line by line and does not make the sum’s', async () => {
@@ -117,7 +123,13 @@ describe('what cannot be an e-invoice', () => {
     const totals = { linesTotal: decimal('1.234'), taxExclusive: decimal('1.234'), taxInclusive: decimal('1.234') };
     const zero = decimal('0');
     const rest = { taxTotal: zero, prepaid: zero, payable: decimal('1.234'), isCorrection: false };
-    const breakdown = { code: 'Z', rate: zero, reasonCode: null, reason: null, taxableAmount: decimal('1.234') } as const;
+    const breakdown = {
+      code: 'Z',
+      rate: zero,
+      reasonCode: null,
+      reason: null,
+      taxableAmount: decimal('1.234'),
+    } as const;
     const problems = brokenRules({
       ...{ ...totals, ...rest },
       lineAmounts: [decimal('1.234')],
@@ -135,7 +147,9 @@ test.each([
   [{ key: 'a', amount: '-25.01' }, ['-1', '25.01', '1']],
 ])('%j is a quantity times a price', (line, expected) => {
   const made = pricedQuantity(eLine(line, 0), 1);
-  const product = toDecimal(made.quantity).times(toDecimal(made.price as DecimalString)).dividedBy(made.base);
+  const product = toDecimal(made.quantity)
+    .times(toDecimal(made.price as DecimalString))
+    .dividedBy(made.base);
   expect(product.toDecimalPlaces(2).toFixed(2)).toBe(line.amount);
   expect(made.price).not.toContain('-');
   expect(toDecimal(made.price as DecimalString).decimalPlaces()).toBeLessThanOrEqual(2);
