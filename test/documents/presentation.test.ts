@@ -151,7 +151,9 @@ describe('a document over pages', () => {
     let sum = toDecimal('0' as DecimalString);
     pages.slice(0, -1).forEach((page, index) => {
       // The last column: a formula may end in the same figure.
-      const amounts = (read[index] ?? [])
+      const items = read[index] ?? [];
+      const amounts = items
+        .slice(page.indexOf('Brought forward') + (index === 0 ? 1 : 2))
         .filter(({ text, x }) => x > 480 && /^\d+\.25$/.test(text))
         .map(({ text }) => text);
       for (const amount of amounts) sum = sum.plus(amount);
