@@ -3,9 +3,9 @@ import { Prisma, type CustomerVersion, type PriceBookAssignment as AssignmentRow
 import { type CalendarSegment, calendarSegments, changeCalendar } from '../calendar/calendar.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import { defaultPresentation } from '../domain/invoicing/presentation.js';
-import type { Itemisation } from '../domain/invoicing/presentation.js';
+import type { Itemisation, Presentation } from '../domain/invoicing/presentation.js';
 import { defaultTaxTreatment } from '../domain/tax/tax.js';
-import type { TaxCategory } from '../domain/tax/tax.js';
+import type { TaxCategory, TaxTreatment } from '../domain/tax/tax.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
@@ -252,10 +252,20 @@ function customerOf(row: CustomerVersion): Customer {
     currencyConversion: conversionOf(row),
     tags: row.tags as Readonly<Record<string, string>>,
     buyer: row.buyer as Readonly<Record<string, string>>,
-    presentation: { itemisation: row.itemisation as Itemisation, locale: row.locale },
-    tax: { treatment: row.taxTreatment as TaxCategory, exemptionReason: row.taxExemptionReason },
+    ...documentFactsOf(row),
     calendarFrom: row.calendarFrom === null ? null : instantOf(row.calendarFrom),
     learnedAt: instantOf(row.learnedAt),
+  };
+}
+
+/** Left out where they say nothing but the defaults. */
+function documentFactsOf(row: CustomerVersion): Pick<Customer, 'presentation' | 'tax'> {
+  const presentation = { itemisation: row.itemisation as Itemisation, locale: row.locale };
+  const tax = { treatment: row.taxTreatment as TaxCategory, exemptionReason: row.taxExemptionReason };
+  const isDefault = <T>(value: T, byDefault: T): boolean => canonicalJson(value) === canonicalJson(byDefault);
+  return {
+    ...(!isDefault<Presentation>(presentation, defaultPresentation) && { presentation }),
+    ...(!isDefault<TaxTreatment>(tax, defaultTaxTreatment) && { tax }),
   };
 }
 

@@ -153,7 +153,7 @@ describe('a document over pages', () => {
       // The last column: a formula may end in the same figure.
       const items = read[index] ?? [];
       const amounts = items
-        .slice(page.indexOf('Brought forward') + (index === 0 ? 1 : 2))
+        .slice(page.indexOf('Brought forward') + (index === 0 ? 1 : 2), page.indexOf('Carried forward'))
         .filter(({ text, x }) => x > 480 && /^\d+\.25$/.test(text))
         .map(({ text }) => text);
       for (const amount of amounts) sum = sum.plus(amount);

@@ -4,7 +4,11 @@ import { pinsOf, priceFactsOf } from '../../../src/billing/price-facts.js';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
+import { createActivities } from '../../../src/activities/index.js';
+import { parseTaxTable } from '../../../src/domain/tax/parse-tax-table.js';
+import { tableTaxProvider } from '../../../src/domain/tax/table-provider.js';
 import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
+import { issuedAt, settings } from '../../activities/fixture.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -42,6 +46,31 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
   await fillFallbackTables(fixture);
   await fillCreditTables(fixture);
+  await fillDocumentTables(fixture);
+}
+
+/** A taxed document that a provider heard of, and one given out as PDF. */
+async function fillDocumentTables(fixture: ActivityFixture): Promise<void> {
+  const { storage, run, client } = fixture;
+  const customerId = 'taxed';
+  await fixture.addCustomer(customerId, { buyer: { country_code: 'DE' } });
+  await fixture.addCalls(customerId, 3);
+  const rates = [{ country: 'DE', category: 'standard', rate: '19', from: '2020-01-01' }];
+  const tax = { ...tableTaxProvider(parseTaxTable({ rates })), reports: true };
+  const activities = createActivities({ storage, client, settings, now: () => issuedAt, tax });
+  const billingDay = '2031-02-01' as LocalDate;
+  const request = { requestId: randomUUID(), customerId, period: '2024-01-01' as LocalDate, billingDay };
+  await storage.periods.requestInvoicing({ ...request, forced: false, reason: null });
+  await run(activities.issueChunk, { billingDay, limit: 1 });
+  const [invoice] = (await storage.billing.listInvoices({ customerId }, { limit: 1 })).data;
+  const rendering = {
+    format: 'pdf',
+    marked: false,
+    renderer: 'a test',
+    sha256: 'a'.repeat(64),
+    byteLength: 1,
+  } as const;
+  await storage.documents.keepRendering({ invoiceId: invoice?.invoiceId ?? '', ...rendering });
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */
