@@ -54,7 +54,7 @@ interface ItemRow {
   readonly tags: LineItemFacts['tags'] | null;
   readonly metadata: LineItemFacts['metadata'] | null;
   readonly provenance: LineItemFacts['provenance'] | null;
-  readonly tax_lines: readonly number[] | null;
+  readonly tax_lines: readonly number[];
 }
 
 interface TaxLineRow {
@@ -177,7 +177,7 @@ function lineToDb(invoiceId: string, line: InvoiceLineItem): LineRow {
     tags: line.item?.tags ?? null,
     metadata: line.item?.metadata ?? null,
     provenance: line.item?.provenance ?? null,
-    tax_lines: line.item?.taxLines ?? null,
+    tax_lines: line.item?.taxLines ?? [],
   };
 }
 
@@ -274,5 +274,5 @@ function itemFromDb(row: ItemRow): Pick<InvoiceLineItem, 'item'> {
   const { kind, charge_code: chargeCode, tags, metadata, provenance } = row;
   if (kind === null || chargeCode === null || tags === null || metadata === null || provenance === null) return {};
   const { unit, unit_price: unitPrice, tax_lines: taxLines } = row;
-  return { item: { kind, chargeCode, unit, unitPrice, tags, metadata, provenance, taxLines: taxLines ?? [] } };
+  return { item: { kind, chargeCode, unit, unitPrice, tags, metadata, provenance, taxLines } };
 }

@@ -1,5 +1,6 @@
 /** Tax from the gate to the journal, on Postgres. */
 import { createActivities } from '../../src/activities/index.js';
+import { documentHash } from '../../src/billing/document-hash.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
@@ -106,7 +107,7 @@ test.each(['document', 'line'] as const)(
     expect(documents.map(({ type, subtotal, tax }) => [type, subtotal, tax])).toEqual([
       ['invoice', '118.72', '22.56'],
       ['correction', '0.56', '0.1'],
-      ['correction', '0.48', '0.1'],
+      ['correction', '0.48', '0.09'],
     ]);
     // Together just what one invoice of 119.76 would have borne.
     expect(documents[2]?.taxes?.lines[0]).toMatchObject({ rate: '19' });
@@ -221,8 +222,52 @@ test('names, codes and units of a price stand on the lines; unit prices where th
   expect(await verified(invoice?.invoiceId ?? '')).toMatchObject({ verified: true });
 });
 
-test('what was issued before schema 2 keeps its hash', async () => {
-  const customerId = await re.invoicedCustomer(3, german);
+test('what was issued before schema 2 keeps its hash, and is corrected without tax', async () => {
+  const customerId = 'older';
+  await fixture.addCustomer(customerId, german);
+  await fixture.addCalls(customerId, 10);
+  await issueWithSchema1(customerId);
   const [invoice] = await re.documents(customerId);
-  expect((await verified(invoice?.invoiceId ?? '')).document_hash.verified).toBe(true);
+  expect(invoice).not.toHaveProperty('schemaVersion');
+  expect(invoice?.lines[0]).not.toHaveProperty('item');
+  expect(await verified(invoice?.invoiceId ?? '')).toMatchObject({ verified: true, document_hash: { verified: true } });
+  await fixture.addCalls(customerId, 1, '2024-01-25T00:00:00Z');
+  expect(await re.reRate(customerId)).toBe('completed');
+  const [, correction] = await re.documents(customerId);
+  expect(correction).toMatchObject({ tax: '0', total: '0.1', schemaVersion: 2 });
+  expect(await verified(correction?.invoiceId ?? '')).toMatchObject({ verified: true, problems: [] });
 });
+
+/** As the program did before documents had a schema version: without what schema 2 says, hashed without it. */
+async function issueWithSchema1(customerId: string): Promise<void> {
+  const { storage } = fixture;
+  const atGate: typeof storage.billing.atGate = (period, work, purpose) =>
+    storage.billing.atGate(
+      period,
+      (gate) => {
+        const insertInvoice: typeof gate.insertInvoice = (issued, actor) => {
+          const { schemaVersion: _schema, presentation: _presentation, taxes: _taxes, ...older } = issued;
+          const lines = older.lines.map(({ item: _item, ...line }) => line);
+          const document = { ...older, lines };
+          return gate.insertInvoice({ ...document, documentHash: documentHash(document) }, actor);
+        };
+        const older = new Proxy(gate, {
+          get: (target, name) => {
+            if (name === 'insertInvoice') return insertInvoice;
+            const value: unknown = Reflect.get(target, name, target);
+            return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value;
+          },
+        });
+        return work(older);
+      },
+      purpose,
+    );
+  const billing = { ...storage.billing, atGate };
+  const activities = createActivities({
+    storage: { ...storage, billing },
+    client: fixture.client,
+    settings,
+    now: () => issuedAt,
+  });
+  await new ReRatingFixture({ ...fixture, activities }).invoice(customerId);
+}

@@ -28,8 +28,8 @@ ALTER TABLE invoice_line_items
   ADD COLUMN tags        jsonb,
   ADD COLUMN metadata    jsonb,
   ADD COLUMN provenance  jsonb,
-  ADD COLUMN tax_lines   integer[],
-  ADD CHECK (num_nulls(kind, charge_code, tags, metadata, provenance, tax_lines) IN (0, 6));
+  ADD COLUMN tax_lines   integer[] NOT NULL DEFAULT '{}',
+  ADD CHECK (num_nulls(kind, charge_code, tags, metadata, provenance) IN (0, 5));
 
 CREATE TABLE invoice_tax_lines (
   invoice_id      uuid NOT NULL REFERENCES invoices,

@@ -4,7 +4,7 @@ import { lineKinds } from '../../domain/invoicing/line-item.js';
 import { itemisations } from '../../domain/invoicing/presentation.js';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { taxCategories } from '../../domain/tax/tax.js';
-import { dateOut, decimalOut, groupOut, instantOut, textAccepted } from './common.js';
+import { dateOut, decimalOut, groupOut, instantOut } from './common.js';
 
 const text = (max: number) => z.string().min(1).max(max);
 
@@ -148,9 +148,11 @@ export const buyerParts = {
   city: text(256).optional(),
   postal_code: text(32).optional(),
   region: text(128).optional(),
-  country_code: textAccepted((value) => /^[A-Z]{2}$/.test(value))
+  country_code: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'expected two capital letters (ISO 3166-1), such as "DE"')
     .optional()
-    .meta({ description: 'ISO 3166-1 alpha-2.', examples: ['DE'] }),
+    .meta({ examples: ['DE'] }),
   vat_id: text(64).optional(),
   reference: text(256).optional().meta({ description: 'What the buyer wants to read on e-invoices (BT-10).' }),
 };
