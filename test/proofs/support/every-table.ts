@@ -53,8 +53,8 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
 async function fillDocumentTables(fixture: ActivityFixture): Promise<void> {
   const { storage, run, client } = fixture;
   const customerId = 'taxed';
-  await fixture.addCustomer(customerId, { buyer: { country_code: 'DE' } });
-  await fixture.addCalls(customerId, 3);
+  await fixture.addCustomer(customerId, { priceBook: 'fee', buyer: { country_code: 'DE' } });
+  await storage.periods.periodAt(customerId, '2024-01-10T00:00:00.000000Z' as Instant);
   const rates = [{ country: 'DE', category: 'standard', rate: '19', from: '2020-01-01' }];
   const tax = { ...tableTaxProvider(parseTaxTable({ rates })), reports: true };
   const activities = createActivities({ storage, client, settings, now: () => issuedAt, tax });
