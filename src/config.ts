@@ -47,6 +47,10 @@ export interface Config {
   readonly closeJitterMs: number;
   /** Printed on every invoice, as a snapshot taken at issue. */
   readonly seller: Party;
+  /** Who says which tax a document bears; `table`: the file at `tableFile`. */
+  readonly taxProvider: { readonly kind: 'none' } | { readonly kind: 'table'; readonly tableFile: string };
+  /** Font files for scripts that the packaged font lacks, tried in order. */
+  readonly pdfFonts: readonly string[];
   /** Days from issue to due date. */
   readonly paymentTermsDays: number;
   /** Beyond these an invoice is held for a person. */
@@ -147,6 +151,19 @@ const environment = z.object({
   RECKONER_SELLER_ADDRESS: z.string().optional(),
   RECKONER_SELLER_TAX_ID: z.string().optional(),
   RECKONER_SELLER_EMAIL: z.string().optional(),
+  RECKONER_SELLER_STREET: z.string().optional(),
+  RECKONER_SELLER_CITY: z.string().optional(),
+  RECKONER_SELLER_POSTAL_CODE: z.string().optional(),
+  RECKONER_SELLER_REGION: z.string().optional(),
+  RECKONER_SELLER_COUNTRY: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'expected two capital letters (ISO 3166-1), such as DE')
+    .optional(),
+  RECKONER_SELLER_VAT_ID: z.string().optional(),
+  RECKONER_SELLER_IBAN: z.string().optional(),
+  RECKONER_TAX_PROVIDER: z.enum(['none', 'table'], { error: 'expected none or table' }).default('none'),
+  RECKONER_TAX_TABLE: z.string().optional(),
+  RECKONER_PDF_FONTS: z.string().optional(),
   RECKONER_PAYMENT_TERMS_DAYS: integer('14', { from: 0, to: 365 }),
   RECKONER_HOLD_LINES: integer('10000', { from: 0, to: 999_999_999 }),
   RECKONER_HOLD_NEGATIVE_TOTAL: z.enum(['true', 'false'], { error: 'expected true or false' }).default('false'),
@@ -193,7 +210,16 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(values.RECKONER_SELLER_ADDRESS !== undefined && { address: values.RECKONER_SELLER_ADDRESS }),
       ...(values.RECKONER_SELLER_TAX_ID !== undefined && { tax_id: values.RECKONER_SELLER_TAX_ID }),
       ...(values.RECKONER_SELLER_EMAIL !== undefined && { email: values.RECKONER_SELLER_EMAIL }),
+      ...(values.RECKONER_SELLER_STREET !== undefined && { street: values.RECKONER_SELLER_STREET }),
+      ...(values.RECKONER_SELLER_CITY !== undefined && { city: values.RECKONER_SELLER_CITY }),
+      ...(values.RECKONER_SELLER_POSTAL_CODE !== undefined && { postal_code: values.RECKONER_SELLER_POSTAL_CODE }),
+      ...(values.RECKONER_SELLER_REGION !== undefined && { region: values.RECKONER_SELLER_REGION }),
+      ...(values.RECKONER_SELLER_COUNTRY !== undefined && { country_code: values.RECKONER_SELLER_COUNTRY }),
+      ...(values.RECKONER_SELLER_VAT_ID !== undefined && { vat_id: values.RECKONER_SELLER_VAT_ID }),
+      ...(values.RECKONER_SELLER_IBAN !== undefined && { iban: values.RECKONER_SELLER_IBAN }),
     },
+    taxProvider: taxProviderOf(values),
+    pdfFonts: (values.RECKONER_PDF_FONTS ?? '').split(':').filter((path) => path !== ''),
     paymentTermsDays: values.RECKONER_PAYMENT_TERMS_DAYS,
     bounds: {
       linesMax: values.RECKONER_HOLD_LINES,
@@ -205,6 +231,15 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     metricsPort: values.RECKONER_METRICS_PORT === 0 ? null : values.RECKONER_METRICS_PORT,
     logLevel: values.LOG_LEVEL,
   };
+}
+
+function taxProviderOf({
+  RECKONER_TAX_PROVIDER: kind,
+  RECKONER_TAX_TABLE: tableFile,
+}: z.output<typeof environment>): Config['taxProvider'] {
+  if (kind === 'none') return { kind };
+  if (tableFile !== undefined) return { kind, tableFile };
+  throw new ConfigError(['RECKONER_TAX_TABLE: is missing; RECKONER_TAX_PROVIDER=table needs the file with the rates']);
 }
 
 /** `RECKONER_…` variables that nothing reads: a misspelt setting is said, never silently without effect. */

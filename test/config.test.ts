@@ -30,6 +30,8 @@ describe('loadConfig', () => {
       duplicateFlood: { windowMs: 60_000, duplicates: 100_000, percent: 50 },
       ratingCadence: 86_400_000,
       seller: { name: 'Unnamed seller (set RECKONER_SELLER_NAME)' },
+      taxProvider: { kind: 'none' },
+      pdfFonts: [],
       paymentTermsDays: 14,
       priceFallbackMaxAgeMs: 3_600_000,
       closeJitterMs: 900_000,

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { SafetyBounds } from '../domain/invoicing/safety-bounds.js';
 import type { Party } from '../domain/invoicing/invoice.js';
+import type { TaxProvider } from '../domain/tax/tax.js';
 import type { Instant } from '../domain/values.js';
 import type { Storage } from '../storage/types.js';
 
@@ -11,6 +12,8 @@ export interface ActivityDependencies {
   readonly settings: ActivitySettings;
   /** When a document is issued. It never decides an amount. */
   readonly now: () => Instant;
+  /** Left out: nothing is taxed. */
+  readonly tax?: TaxProvider;
 }
 
 /** The part of the program's configuration that activities use; durations in ms. */

@@ -2,6 +2,7 @@
 import type { RatingProblem } from '../domain/rating/rating.js';
 import { chainHolds } from '../domain/reconciliation/chain-holds.js';
 import type { RatedPeriod } from '../billing/price-facts.js';
+import { TaxUnavailable } from '../domain/tax/tax.js';
 import { unreadableDetail } from '../billing/unreadable-values.js';
 import type { BillingPeriod, NewFinding, UnreadableValues } from '../storage/types.js';
 
@@ -56,4 +57,17 @@ export function brokenFinding({ customerId, period }: BillingPeriod, detail: str
     subject: { customer_id: customerId, period, settled: subject },
     detail: `Nothing is corrected on top of a chain that does not hold: ${detail}`,
   };
+}
+
+/** What `ask` answers; nobody can say now what the tax is: the finding that holds the document (RULES 56). */
+export async function taxOrFinding<T>(
+  { customerId, period }: BillingPeriod,
+  ask: () => Promise<T>,
+): Promise<T | NewFinding> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof TaxUnavailable)) throw error;
+    return { code: error.code, customerId, period, subject: { customer_id: customerId, period }, detail: error.detail };
+  }
 }

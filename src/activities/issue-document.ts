@@ -1,9 +1,13 @@
 /** What issuing an invoice and issuing a correction do alike. */
+import { log } from '@temporalio/activity';
 import { documentHash } from '../billing/document-hash.js';
 import { postingDayOf } from '../calendar/accounting-months.js';
+import { actionOf, reportTax } from '../billing/document-tax.js';
+import { noTaxProvider } from '../domain/tax/tax.js';
 import type { DocumentFacts, UnnumberedInvoice } from '../domain/invoicing/document.js';
 import { defaultLegalEntity, numberSeries, printedNumber } from '../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
 import { invoiceEntry } from '../domain/ledger/invoice-entry.js';
 import { uuidOf } from '../storage/identifiers.js';
 import type { BillingPeriod, Customer, GateTransaction } from '../storage/types.js';
@@ -33,8 +37,26 @@ export async function nextDocument(
     paymentTermsDays: settings.paymentTermsDays,
     issuedAt: now(),
     credits: { grants: await gate.creditGrants(), earlier: gate.chain.documents },
+    earlier: gate.chain.documents,
+    tags: customer.tags,
+    presentation: customer.presentation ?? defaultPresentation,
     lineItemId: (lineKey) => uuidOf('invoice-line', invoiceId, lineKey),
   };
+}
+
+/** Tells the tax provider of a document that stands. What cannot be told now is told by the daily sweep. */
+export async function reportIssued(
+  { storage, tax = noTaxProvider }: ActivityDependencies,
+  invoice: Invoice,
+): Promise<void> {
+  try {
+    await reportTax(storage, tax, { invoice, action: actionOf(invoice) });
+  } catch (error) {
+    log.warn('a tax provider was not told of a document; the sweep will', {
+      invoiceId: invoice.invoiceId,
+      error: String(error),
+    });
+  }
 }
 
 /** Numbers, hashes, stores and posts a document. */

@@ -4,13 +4,15 @@ import type { Invoice } from '../domain/invoicing/invoice.js';
 import { decimal } from '../domain/decimal.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import type { Instant } from '../domain/values.js';
+import { noTaxProvider } from '../domain/tax/tax.js';
+import { taxableLines, taxOfInvoice } from '../billing/document-tax.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { keepBeforeIssue, wakeWhenDue } from './before-issue.js';
-import { holdingFindings } from './held-findings.js';
-import { issueDocument, nextDocument } from './issue-document.js';
+import { holdingFindings, taxOrFinding } from './held-findings.js';
+import { issueDocument, nextDocument, reportIssued } from './issue-document.js';
 import { startFirstLateAfter } from './later-periods.js';
 import { periodOf } from './period-facts.js';
 
@@ -18,6 +20,8 @@ export interface Issued {
   readonly outcome: InvoicingOutcome;
   readonly invoiceId: string | null;
   readonly number: string | null;
+  /** What was issued now. */
+  readonly invoice?: Invoice;
 }
 
 /**
@@ -38,6 +42,7 @@ export async function issueInvoice(dependencies: ActivityDependencies, request: 
     return decided;
   });
   if (dueAt !== null) await wakeWhenDue(dependencies, dueAt);
+  if (issued.invoice !== undefined) await reportIssued(dependencies, issued.invoice);
   // A period may be invoiced after the one that its level is carried into.
   if (facts.meters.some(({ aggregation }) => aggregation === 'weighted_sum')) {
     await startFirstLateAfter(dependencies, period);
@@ -79,10 +84,21 @@ async function decide(gate: GateTransaction, { dependencies, period, facts, kept
   if (facts.customer.skipEmptyInvoices && isEmpty(usage, lines))
     return { outcome: 'skipped', invoiceId: null, number: null };
   const { customer } = facts;
+  const { currency } = customer;
+  const next = await nextDocument(gate, dependencies, { period, customer });
+  const tax = await taxOrFinding(period, () =>
+    taxOfInvoice(dependencies.tax ?? noTaxProvider, { ...next, period, customer, currency }, taxableLines(lines)),
+  );
+  if (tax !== null && 'code' in tax) {
+    await gate.storeFinding(tax);
+    return { outcome: 'held', invoiceId: null, number: null };
+  }
   const content = {
-    ...(await nextDocument(gate, dependencies, { period, customer })),
+    ...next,
+    ...(tax !== null && { tax }),
+    meters: facts.meters,
     replacesInvoiceId: gate.chain.voided?.invoiceId ?? null,
-    currency: customer.currency,
+    currency,
     cutoffPosition: gate.cutoff,
     pinnedVersions: pinsOf(facts),
     lines,
@@ -93,7 +109,7 @@ async function decide(gate: GateTransaction, { dependencies, period, facts, kept
     return { outcome: 'held', invoiceId: null, number: null };
   }
   const invoice = await issue(gate, content);
-  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number };
+  return { outcome: 'issued', invoiceId: invoice.invoiceId, number: invoice.number, invoice };
 }
 
 async function issue(gate: GateTransaction, content: Omit<InvoiceFacts, 'chargeIds'>): Promise<Invoice> {

@@ -38,6 +38,7 @@ import { eventRoutes, ingestRoute } from './routes/events.js';
 import { eventSchemaReadRoutes, eventSchemaRoutes } from './routes/event-schemas.js';
 import { exchangeRateRoutes } from './routes/exchange-rates.js';
 import { findingRoutes } from './routes/findings.js';
+import { invoiceDocumentRoutes } from './routes/invoice-documents.js';
 import { invoiceProofRoutes, invoiceRoutes } from './routes/invoices.js';
 import { journalRoutes } from './routes/journal.js';
 import { accountingMonthRoutes, balanceRoutes, ledgerExportRoutes, snapshotRoutes } from './routes/ledger.js';
@@ -120,6 +121,7 @@ const allRoutes = [
   periodCloseRoutes,
   periodCloseDecisionRoutes,
   invoiceRoutes,
+  invoiceDocumentRoutes,
   invoiceProofRoutes,
   draftRoutes,
   legalEntityRoutes,

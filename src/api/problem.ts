@@ -158,6 +158,9 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   NUMBER_PREFIX_TAKEN: { status: 409, title: 'The number prefix belongs to another legal entity' },
   PERIOD_CLOSE_NOT_FOUND: { status: 404, title: 'Period close not found' },
   PERIOD_CLOSE_ENDED: { status: 409, title: 'The period close has ended' },
+  RENDERING_DIFFERS: { status: 500, title: 'Rendering differs' },
+  TEXT_NOT_PRINTABLE: { status: 422, title: 'Text not printable' },
+  E_INVOICE_NOT_POSSIBLE: { status: 422, title: 'E-invoice not possible' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Config } from '../config.js';
 import { createStorage } from '../storage/index.js';
+import { taxProviderOf } from '../billing/tax-provider.js';
 import { buildApi } from './app.js';
 import { connectTemporal } from './temporal-gateway.js';
 
@@ -14,8 +15,8 @@ export interface RunningApi {
 }
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
-  Partial<Pick<Config, 'seller' | 'paymentTermsDays'>> &
-  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs'>>;
+  Partial<Pick<Config, 'seller' | 'paymentTermsDays' | 'taxProvider'>> &
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -29,8 +30,13 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
     config: {
       futureToleranceMs: config.futureToleranceMs,
       ...(config.seller !== undefined && {
-        parties: { seller: config.seller, paymentTermsDays: config.paymentTermsDays ?? 14 },
+        parties: {
+          seller: config.seller,
+          paymentTermsDays: config.paymentTermsDays ?? 14,
+          tax: taxProviderOf(config.taxProvider),
+        },
       }),
+      ...(config.pdfFonts !== undefined && { pdfFonts: config.pdfFonts }),
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
       processMetrics: true,

@@ -32,6 +32,8 @@ export interface ApiConfig {
   readonly parties?: DraftParties;
   /** Whether /metrics tells of the process too (memory, garbage collection, event loop); default false. */
   readonly processMetrics?: boolean;
+  /** Paths of font files for scripts that the packaged font lacks; default none. */
+  readonly pdfFonts?: readonly string[];
 }
 
 export interface ApiDependencies {

@@ -6,11 +6,16 @@ import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Party } from '../domain/invoicing/invoice.js';
 import { decimal, toDecimalString } from '../domain/decimal.js';
 import { DomainFailure } from '../domain/failure.js';
+import { defaultLegalEntity } from '../domain/invoicing/invoice-number.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
 import type { RatingProblem } from '../domain/rating/rating.js';
+import { noTaxProvider } from '../domain/tax/tax.js';
+import type { TaxProvider } from '../domain/tax/tax.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { canonicalJson } from '../storage/canonical-json.js';
 import { uuidOf } from '../storage/identifiers.js';
 import type { DraftOf, Storage } from '../storage/types.js';
+import { taxableLines, taxOfInvoice } from './document-tax.js';
 import { pinsOf, priceFactsOf, rateWith } from './price-facts.js';
 import type { PriceSource } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
@@ -50,19 +55,23 @@ export interface ComputedDraft {
 export interface DraftSettings {
   readonly seller: Party;
   readonly paymentTermsDays: number;
+  readonly tax?: TaxProvider;
   readonly now: Instant;
 }
 
-/** From raw events at the safe horizon, with the prices of now. @throws DomainFailure UNKNOWN_CUSTOMER, INVOICE_NOT_FOUND */
+/**
+ * From raw events at the safe horizon, with the prices, the issuer and the taxes of now.
+ * @throws DomainFailure UNKNOWN_CUSTOMER, INVOICE_NOT_FOUND; TaxUnavailable
+ */
 export async function computeDraft(
-  storage: PriceSource & Pick<Storage, 'ledger' | 'proof' | 'credits'>,
+  storage: PriceSource & Pick<Storage, 'ledger' | 'proof' | 'credits' | 'numbering'>,
   {
     customerId,
     period: name,
     chainPlace,
     invoiceId,
   }: Pick<DraftOf, 'customerId' | 'period' | 'chainPlace' | 'invoiceId'>,
-  { seller, paymentTermsDays, now }: DraftSettings,
+  { seller: configured, paymentTermsDays, tax: provider = noTaxProvider, now }: DraftSettings,
 ): Promise<ComputedDraft> {
   const period = await storage.periods.periodNamed(customerId, name);
   if (period === null) throw new DomainFailure('INVOICE_NOT_FOUND', `There is no draft ${invoiceId}.`);
@@ -71,10 +80,25 @@ export async function computeDraft(
   const cutoff = await storage.ledger.safeHorizon();
   const rated = await rateWith(facts, period, await rawUsageAt(storage, period, { meters, cutoff }));
   const { voided } = await storage.proof.chain(period);
-  const document = draftDocument({
-    ...{ invoiceId, chainPlace, customerId, period, seller, paymentTermsDays },
-    currency: facts.currency,
+  const legalEntity = customer.legalEntity ?? defaultLegalEntity;
+  const entity = (await storage.numbering.entityVersions(legalEntity)).at(-1);
+  const parties = {
+    seller: entity?.seller ?? configured,
     buyer: { name: customer.name, ...customer.buyer },
+  };
+  const { currency } = facts;
+  const tax = await taxOfInvoice(
+    provider,
+    { invoiceId, period, customer, currency, ...parties },
+    taxableLines(rated.lines),
+  );
+  const document = draftDocument({
+    ...{ invoiceId, chainPlace, customerId, period, paymentTermsDays, currency, meters },
+    ...parties,
+    ...(legalEntity !== defaultLegalEntity && { legalEntity }),
+    ...(tax !== null && { tax }),
+    tags: customer.tags,
+    presentation: customer.presentation ?? defaultPresentation,
     issuedAt: now,
     cutoffPosition: cutoff,
     pinnedVersions: pinsOf(facts),

@@ -1,10 +1,12 @@
 /** What an invoice document says, in order, before anything is drawn: words and figures, no coordinates. */
-import { minorUnits } from '../domain/money/currency.js';
-import type { Calculation } from '../domain/rating/rating.js';
-import type { Invoice, InvoiceLineItem, Party } from '../domain/invoicing/invoice.js';
-import type { DecimalString, GroupKey } from '../domain/values.js';
-import { rateText } from './exchange.js';
-import { dayOf, formatAmount, formatDay, formatPeriod, formatQuantity, signOf, withoutSign } from './format.js';
+import type { Invoice, Party } from '../domain/invoicing/invoice.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
+import { taxText } from '../domain/invoicing/sections.js';
+import type { DecimalString } from '../domain/values.js';
+import { dayOf, signOf, withoutSign } from './format.js';
+import { conversions, correctionColumns, invoiceColumns, tableRows } from './invoice-rows.js';
+import { writingOf } from './locale.js';
+import type { Writing } from './locale.js';
 
 /** What a document shows beside the invoice itself. */
 export interface InvoiceDocumentOptions {
@@ -20,6 +22,8 @@ export interface InvoiceDocumentOptions {
   readonly legalNote?: string;
 }
 
+type Shown = InvoiceDocumentOptions & { readonly writing: Writing };
+
 export type Tone = 'normal' | 'muted' | 'strong';
 export interface Paragraph {
   readonly text: string;
@@ -29,9 +33,16 @@ export interface Column {
   readonly header: string;
   /** Share of the table's width; the shares of a table add up to 1. */
   readonly share: number;
-  readonly align: 'left' | 'right';
+  /** `point`: figures stand with their decimal points below each other. */
+  readonly align: 'left' | 'right' | 'point';
 }
-export type Row = readonly (readonly Paragraph[])[];
+export interface Row {
+  /** A section's title, what it sums up, or a line. */
+  readonly kind: 'section' | 'line' | 'subtotal';
+  readonly cells: readonly (readonly Paragraph[])[];
+  /** What a line adds to the total that is carried over pages. */
+  readonly amount: DecimalString | null;
+}
 
 export interface InvoiceContent {
   readonly title: string;
@@ -43,6 +54,9 @@ export interface InvoiceContent {
   readonly summary: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
+  /** How the sum of the lines so far is written at the foot of a page. */
+  readonly carried: (sum: DecimalString) => string;
+  readonly point: string;
   readonly totals: readonly { readonly label: string; readonly amount: string; readonly strong: boolean }[];
   readonly notes: readonly { readonly heading: string; readonly text: string }[];
   /** Identifies the document at the foot of every page. */
@@ -57,17 +71,21 @@ const titles = {
 
 export function invoiceContent(invoice: Invoice, options: InvoiceDocumentOptions = {}): InvoiceContent {
   const corrects = invoice.type !== 'invoice';
+  const writing = writingOf((invoice.presentation ?? defaultPresentation).locale);
+  const shown = { ...options, writing };
   return {
     title: titles[invoice.type],
     mark: markOf(invoice),
     seller: partyLines(invoice.seller),
     buyer: partyLines(invoice.buyer),
-    facts: facts(invoice, options),
-    summary: summary(invoice),
+    facts: facts(invoice, shown),
+    summary: summary(invoice, writing),
     columns: corrects ? correctionColumns : invoiceColumns,
-    rows: invoice.lines.map((line) => (corrects ? correctionRow(line, invoice) : invoiceRow(line, invoice))),
-    totals: totals(invoice),
-    notes: notes(invoice, options),
+    rows: tableRows(invoice, writing),
+    carried: (sum) => writing.amount(sum, invoice.currency),
+    point: writing.point,
+    totals: totals(invoice, shown),
+    notes: notes(invoice, shown),
     reference: `${titles[invoice.type]} ${invoice.number}`,
   };
 }
@@ -77,26 +95,31 @@ function markOf(invoice: Invoice): string | null {
   return invoice.status === 'draft' || invoice.status === 'held' ? 'DRAFT' : null;
 }
 
+/** The address as it was given; else as its parts make it. */
 function partyLines(party: Party): readonly string[] {
-  const address = (party.address ?? '').split(/\r?\n/).map((line) => line.trim());
+  const { street, postal_code: zip, city, region, country_code: country } = party;
+  const town = [zip, city].filter((part) => part !== undefined).join(' ');
+  const address = party.address?.split(/\r?\n/) ?? [street ?? '', town, region ?? '', country ?? ''];
   return [
     party.name,
-    ...address.filter((line) => line !== ''),
+    ...address.map((line) => line.trim()).filter((line) => line !== ''),
     ...(party.tax_id === undefined ? [] : [`Tax ID ${party.tax_id}`]),
+    ...(party.vat_id === undefined || party.vat_id === party.tax_id ? [] : [`VAT ID ${party.vat_id}`]),
     ...(party.email === undefined ? [] : [party.email]),
   ];
 }
 
-function facts(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceContent['facts'] {
+function facts(invoice: Invoice, options: Shown): InvoiceContent['facts'] {
+  const { writing } = options;
   const { timeZone } = invoice;
   const label = invoice.type === 'invoice' ? 'Invoice number' : 'Document number';
   return [
     { label, value: invoice.number },
-    ...reference('Corrects', invoice.correctsInvoiceId, options.correctedInvoice, timeZone),
-    ...reference('Replaces', invoice.replacesInvoiceId, options.replacedInvoice, timeZone),
-    { label: 'Issue date', value: formatDay(dayOf(invoice.issuedAt, timeZone)) },
-    ...(isClaim(invoice) ? [{ label: 'Due date', value: formatDay(dayOf(invoice.dueAt, timeZone)) }] : []),
-    { label: 'Service period', value: formatPeriod(invoice.periodStart, invoice.periodEnd, timeZone) },
+    ...reference('Corrects', invoice.correctsInvoiceId, { other: options.correctedInvoice, timeZone, writing }),
+    ...reference('Replaces', invoice.replacesInvoiceId, { other: options.replacedInvoice, timeZone, writing }),
+    { label: 'Issue date', value: writing.day(dayOf(invoice.issuedAt, timeZone)) },
+    ...(isClaim(invoice) ? [{ label: 'Due date', value: writing.day(dayOf(invoice.dueAt, timeZone)) }] : []),
+    { label: 'Service period', value: writing.period(invoice.periodStart, invoice.periodEnd, timeZone) },
     { label: 'Time zone', value: timeZone },
     { label: 'Customer', value: invoice.customerId },
     ...(isClaim(invoice) && invoice.paymentTerms !== ''
@@ -108,16 +131,19 @@ function facts(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
 function reference(
   label: string,
   id: string | null,
-  other: Pick<Invoice, 'number' | 'issuedAt'> | undefined,
-  timeZone: string,
+  {
+    other,
+    timeZone,
+    writing,
+  }: {
+    readonly other: Pick<Invoice, 'number' | 'issuedAt'> | undefined;
+    readonly timeZone: string;
+    readonly writing: Writing;
+  },
 ): InvoiceContent['facts'] {
   if (id === null) return [];
   if (other === undefined) return [{ label, value: `invoice ${id}` }];
-  return [{ label, value: `${other.number} of ${formatDay(dayOf(other.issuedAt, timeZone))}` }];
-}
-
-function money(invoice: Invoice, amount: DecimalString): string {
-  return formatAmount(amount, minorUnits(invoice.currency));
+  return [{ label, value: `${other.number} of ${writing.day(dayOf(other.issuedAt, timeZone))}` }];
 }
 
 /** Whether the document asks for payment: a draft does not yet, a void one no longer. */
@@ -125,10 +151,10 @@ function isClaim(invoice: Invoice): boolean {
   return markOf(invoice) === null && signOf(invoice.total) === 'positive';
 }
 
-function summary(invoice: Invoice): string {
+function summary(invoice: Invoice, writing: Writing): string {
   if (markOf(invoice) === 'VOID') return 'Void: nothing to pay';
   if (markOf(invoice) === 'DRAFT') return 'Draft: not a request for payment';
-  const amount = `${invoice.currency} ${money(invoice, withoutSign(invoice.total))}`;
+  const amount = writing.money(withoutSign(invoice.total), invoice.currency);
   switch (signOf(invoice.total)) {
     case 'zero':
       return 'Nothing to pay';
@@ -136,126 +162,31 @@ function summary(invoice: Invoice): string {
       return `Credit in your favour: ${amount}`;
     case 'positive': {
       const what = invoice.type === 'invoice' ? 'Amount due' : 'Additional amount due';
-      return `${what}: ${amount} by ${formatDay(dayOf(invoice.dueAt, invoice.timeZone))}`;
+      return `${what}: ${amount} by ${writing.day(dayOf(invoice.dueAt, invoice.timeZone))}`;
     }
   }
 }
 
-const invoiceColumns: readonly Column[] = [
-  { header: 'Description', share: 0.33, align: 'left' },
-  { header: 'Calculation', share: 0.33, align: 'left' },
-  { header: 'Quantity', share: 0.17, align: 'right' },
-  { header: 'Amount', share: 0.17, align: 'right' },
-];
-const correctionColumns: readonly Column[] = [
-  { header: 'Description', share: 0.28, align: 'left' },
-  { header: 'Calculation', share: 0.27, align: 'left' },
-  { header: 'Billed so far', share: 0.15, align: 'right' },
-  { header: 'Corrected', share: 0.15, align: 'right' },
-  { header: 'Difference', share: 0.15, align: 'right' },
-];
-
-function invoiceRow(line: InvoiceLineItem, invoice: Invoice): Row {
-  return [
-    description(line, invoice),
-    calculation(line, invoice),
-    [normal(line.quantity === null ? '' : formatQuantity(line.quantity))],
-    [normal(money(invoice, line.amount))],
-  ];
-}
-
-function correctionRow(line: InvoiceLineItem, invoice: Invoice): Row {
-  const quantity = line.quantity === null ? [] : [muted(`Corrected quantity ${formatQuantity(line.quantity)}`)];
-  const reason = line.reason === null ? [] : [muted(`Reason: ${line.reason.replaceAll('_', ' ')}`)];
-  const figure = (amount: DecimalString | null): Paragraph[] => [normal(amount === null ? '' : money(invoice, amount))];
-  return [
-    [...description(line, invoice), ...quantity, ...reason],
-    isGone(line) ? [muted('Nothing is left of this line')] : calculation(line, invoice),
-    figure(line.originalAmount),
-    figure(line.correctedAmount),
-    figure(line.amount),
-  ];
-}
-
-/** A correction to 0 of a line whose usage was taken back altogether: there is no price to show. */
-function isGone({ calculation: { charges }, correctedAmount, quantity }: InvoiceLineItem): boolean {
-  return charges.length === 0 && isZero(correctedAmount) && isZero(quantity);
-}
-
-const isZero = (value: DecimalString | null): boolean => value !== null && signOf(value) === 'zero';
-
-function description(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
-  const samePeriod = line.serviceFrom === invoice.periodStart && line.serviceTo === invoice.periodEnd;
-  return [
-    normal(line.description),
-    ...(line.description.includes('(') ? [] : groupParagraphs(line.group)),
-    ...(samePeriod ? [] : [muted(formatPeriod(line.serviceFrom, line.serviceTo, invoice.timeZone))]),
-  ];
-}
-
-function groupParagraphs(group: GroupKey): Paragraph[] {
-  return Object.entries(group).map(([name, value]) => muted(`${name}: ${value ?? '(none)'}`));
-}
-
-/** One formula; or, after a change of price within the period, one for each price with the days it was in force. */
-function calculation(line: InvoiceLineItem, invoice: Invoice): Paragraph[] {
-  const { formula, charges } = line.calculation;
-  const rates = conversions(line).map(muted);
-  const [only] = charges;
-  if (charges.length < 2) {
-    const priced = only?.conversion === undefined ? formula : beforeConversion(formula, only.conversion.rate);
-    return [muted(`${inCurrency(only)}${inTerms(priced)}`), ...rates];
-  }
-  const formulas = charges.map((charge) => {
-    const days = charge.in_force.map(({ from, to }) => formatPeriod(from, to, invoice.timeZone)).join(', ');
-    const own = inCurrency(charge);
-    return muted(`${days}${own === '' ? ': ' : `, ${own}`}${inTerms(withoutUsedUp(charge))}`);
+/** Of credits and taxes each by itself, where there are any. */
+function totals(invoice: Invoice, { writing, creditGrants }: Shown): InvoiceContent['totals'] {
+  const { currency, creditDraws, taxes } = invoice;
+  const row = (label: string, amount: DecimalString, strong = false) => ({
+    label,
+    amount: writing.amount(amount, currency),
+    strong,
   });
-  return [...formulas, ...rates];
-}
-
-/** `[62.00] × 0.92` is 62.00 in the currency of the price, and the rate stands below it. */
-function beforeConversion(formula: string, rate: string): string {
-  const end = `] × ${rate}`;
-  return formula.startsWith('[') && formula.endsWith(end) ? formula.slice(1, -end.length) : formula;
-}
-
-/** Where the calculation is not in the currency of the amount beside it. */
-function inCurrency(charge: Calculation | undefined): string {
-  return charge?.conversion === undefined ? '' : `in ${charge.conversion.from}: `;
-}
-
-/** Included units are named with the prices that still had some of them, not once more with each later one. */
-function withoutUsedUp({ formula, included, quantity, quantity_before: before }: Calculation): string {
-  if (included === undefined || included.quantity !== quantity || isZero(before)) return formula;
-  return formula.replace(` (${included.units} included)`, '');
-}
-
-/** Of prices in another currency: at which rate of which day they were converted, and what an agreed minimum came to. */
-function conversions({ calculation: { charges } }: InvoiceLineItem): readonly string[] {
-  const texts = charges.flatMap(({ conversion, commitment }) => {
-    if (conversion !== undefined) return [rateText(conversion)];
-    const minimum = commitment?.converted;
-    if (commitment === undefined || minimum === undefined) return [];
-    return [`Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`, rateText(minimum)];
+  const draws = creditDraws.map(({ grantId, amount }) => {
+    const name = creditGrants?.get(grantId);
+    return row(name === undefined ? 'Credits' : `Credit “${name}”`, negated(amount));
   });
-  return [...new Set(texts)];
-}
-
-/** A formula that is broken over lines only before a sign that joins terms: `1000 × 0.10` and `10 %` stay together. */
-function inTerms(formula: string): string {
-  return formula
-    .replace(/ × /g, '\u00A0×\u00A0')
-    .replace(/ %/g, '\u00A0%')
-    .replace(/ ([+−=]) /g, ' $1\u00A0');
-}
-
-function totals(invoice: Invoice): InvoiceContent['totals'] {
+  const taxed = (taxes?.lines ?? []).map((line) =>
+    row(`${taxText(line)} of ${writing.amount(line.taxableAmount, currency)}`, line.amount),
+  );
   return [
-    { label: 'Subtotal', amount: money(invoice, invoice.subtotal), strong: false },
-    { label: 'Credits', amount: money(invoice, negated(invoice.credits)), strong: false },
-    { label: 'Tax', amount: money(invoice, invoice.tax), strong: false },
-    { label: `Total ${invoice.currency}`, amount: money(invoice, invoice.total), strong: true },
+    row('Subtotal', invoice.subtotal),
+    ...(draws.length > 0 ? draws : [row('Credits', negated(invoice.credits))]),
+    ...(taxed.length > 0 ? taxed : [row('Tax', invoice.tax)]),
+    row(`Total ${currency}`, invoice.total, true),
   ];
 }
 
@@ -265,10 +196,11 @@ function negated(amount: DecimalString): DecimalString {
   return signOf(amount) === 'negative' ? withoutSign(amount) : (`-${amount}` as DecimalString);
 }
 
-function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceContent['notes'] {
+function notes(invoice: Invoice, options: Shown): InvoiceContent['notes'] {
   return [
+    ...taxReasons(invoice),
     ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
-    { heading: 'Payment', text: payment(invoice, options.paymentInformation) },
+    { heading: 'Payment', text: payment(invoice, options) },
     ...creditNotes(invoice, options),
     ...(invoice.type === 'invoice'
       ? []
@@ -283,12 +215,18 @@ function notes(invoice: Invoice, options: InvoiceDocumentOptions): InvoiceConten
   ];
 }
 
+/** Why something is not taxed, in the words that the law asks for. */
+function taxReasons({ taxes }: Invoice): InvoiceContent['notes'] {
+  const reasons = [...new Set((taxes?.lines ?? []).flatMap(({ reason }) => reason ?? []))];
+  return reasons.length === 0 ? [] : [{ heading: 'Tax', text: `${reasons.join('. ')}.` }];
+}
+
 /** Which grants the credits are of. */
-function creditNotes(invoice: Invoice, { creditGrants }: InvoiceDocumentOptions): InvoiceContent['notes'] {
+function creditNotes(invoice: Invoice, { creditGrants, writing }: Shown): InvoiceContent['notes'] {
   const texts = invoice.creditDraws.flatMap(({ grantId, amount }) => {
     const name = creditGrants?.get(grantId);
     if (name === undefined) return [];
-    const figure = `${invoice.currency} ${money(invoice, withoutSign(amount))}`;
+    const figure = writing.money(withoutSign(amount), invoice.currency);
     return [signOf(amount) === 'negative' ? `${figure} given back to "${name}"` : `${figure} drawn from "${name}"`];
   });
   return texts.length === 0 ? [] : [{ heading: 'Credits', text: `${texts.join(', ')}.` }];
@@ -315,22 +253,19 @@ function aboutVoid({ type }: Invoice): string {
   return `${what}. It is shown as it was issued and is no longer a claim or a credit.`;
 }
 
-function payment(invoice: Invoice, information: string | undefined): string {
+function payment(invoice: Invoice, { paymentInformation: information, writing }: Shown): string {
   if (markOf(invoice) !== null) return 'No payment is asked for by this document.';
   switch (signOf(invoice.total)) {
     case 'zero':
       return 'No payment is needed for this document.';
     case 'negative':
-      return `No payment is needed: this document credits you ${invoice.currency} ${money(invoice, withoutSign(invoice.total))}.`;
+      return `No payment is needed: this document credits you ${writing.money(withoutSign(invoice.total), invoice.currency)}.`;
     case 'positive': {
       const contact = invoice.seller.email === undefined ? '' : ` Questions: ${invoice.seller.email}.`;
       const sentence =
-        `Please pay ${invoice.currency} ${money(invoice, invoice.total)} by ` +
-        `${formatDay(dayOf(invoice.dueAt, invoice.timeZone))} and quote ${invoice.number}.${contact}`;
+        `Please pay ${writing.money(invoice.total, invoice.currency)} by ` +
+        `${writing.day(dayOf(invoice.dueAt, invoice.timeZone))} and quote ${invoice.number}.${contact}`;
       return information === undefined ? sentence : `${information}\n${sentence}`;
     }
   }
 }
-
-const normal = (text: string): Paragraph => ({ text, tone: 'normal' });
-const muted = (text: string): Paragraph => ({ text, tone: 'muted' });

@@ -1,7 +1,9 @@
 /** Draws an invoice as an A4 PDF. The same invoice and options give the same bytes, on any machine, at any time. */
 import PDFDocument from 'pdfkit';
 import type { Invoice } from '../domain/invoicing/invoice.js';
+import { DomainFailure } from '../domain/failure.js';
 import { formatDay, dayOf } from './format.js';
+import { embedFacturX, escapeMetadata } from './factur-x.js';
 import { invoiceContent } from './invoice-content.js';
 import type { InvoiceContent, InvoiceDocumentOptions } from './invoice-content.js';
 import { drawTable } from './table.js';
@@ -9,13 +11,17 @@ import { ascent, colors, contentWidth, Page, page, styles } from './page.js';
 import { Typesetter } from './typesetter.js';
 
 export interface InvoicePdfOptions extends InvoiceDocumentOptions {
-  /** Paths of TrueType or OpenType files for scripts that Noto Sans lacks (Chinese, Japanese, Korean), tried in order. */
+  /** Paths of TrueType or OpenType files for scripts that Noto Sans lacks (Chinese, Arabic), tried in order. */
   readonly extraFonts?: readonly string[];
+  /** The document as CII XML: it becomes a Factur-X file, PDF/A-3 with the XML embedded. */
+  readonly facturX?: string;
 }
 
+const charactersShown = 10;
+
 /**
- * The invoice as a PDF. Characters that no font has are drawn as empty boxes, and a note on the document says so.
- * Throws when a font file cannot be read.
+ * The invoice as a PDF. Throws when a font file cannot be read.
+ * @throws DomainFailure TEXT_NOT_PRINTABLE naming the characters that no font has: nobody gets a document with empty boxes
  */
 export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOptions = {}): Promise<Buffer> {
   const content = invoiceContent(invoice, options);
@@ -27,6 +33,8 @@ export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOpti
     pdfVersion: '1.7',
     lang: 'en',
     displayTitle: true,
+    tagged: true,
+    ...(options.facturX !== undefined && { subset: 'PDF/A-3b' as const }),
     info: {
       Title: content.reference,
       Author: invoice.seller.name,
@@ -37,6 +45,8 @@ export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOpti
       ModDate: issued,
     },
   });
+  escapeMetadata(doc);
+  if (options.facturX !== undefined) embedFacturX(doc, options.facturX, issued);
   const finished = collect(doc);
   const typesetter = new Typesetter(doc, options.extraFonts);
   const sheet = new Page(doc, typesetter, content);
@@ -44,9 +54,24 @@ export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOpti
   drawTable(sheet, content);
   drawTotals(sheet, content);
   drawNotes(sheet, content);
-  drawFeet(doc, typesetter, content);
+  drawFeet(sheet);
   doc.end();
-  return finished;
+  const bytes = await finished;
+  requirePrinted(typesetter, content);
+  return bytes;
+}
+
+function requirePrinted({ missing }: Typesetter, { reference }: InvoiceContent): void {
+  if (missing.length === 0) return;
+  const shown = missing.slice(0, charactersShown).map((character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    return `${character} (U+${code})`;
+  });
+  const more = missing.length > shown.length ? ` and ${missing.length - shown.length} more` : '';
+  throw new DomainFailure(
+    'TEXT_NOT_PRINTABLE',
+    `No font has ${shown.join(', ')}${more}, which ${reference} needs. Name a font file that has them in RECKONER_PDF_FONTS.`,
+  );
 }
 
 function collect(doc: PDFKit.PDFDocument): Promise<Buffer> {
@@ -66,8 +91,11 @@ function drawHead(sheet: Page, content: InvoiceContent): void {
   const [sellerName = '', ...sellerRest] = content.seller;
   const seller = sheet.block([sellerName], { x: page.left, y: top + 4, width: column, style: styles.partyName });
   const leftEnd = sheet.block(sellerRest, { x: page.left, y: seller, width: column, style: styles.muted });
-  sheet.text.draw(content.title, { x: right, y: top + 22, align: 'right' }, styles.title);
-  if (content.mark !== null) sheet.text.draw(content.mark, { x: right, y: top + 42, align: 'right' }, styles.mark);
+  const { title, mark } = content;
+  sheet.tagged('H1', () => sheet.text.draw(title, { x: right, y: top + 22, align: 'right' }, styles.title));
+  if (mark !== null) {
+    sheet.tagged('P', () => sheet.text.draw(mark, { x: right, y: top + 42, align: 'right' }, styles.mark));
+  }
 
   const second = Math.max(leftEnd, top + 44) + 22;
   const label = sheet.block(['Bill to'], { x: page.left, y: second, width: column, style: styles.label });
@@ -95,41 +123,48 @@ function drawFacts(sheet: Page, content: InvoiceContent, top: number): number {
 
 function drawSummary(sheet: Page, summary: string): void {
   const height = 30;
-  sheet.doc.rect(page.left, sheet.y, contentWidth, height).fill(colors.band);
-  sheet.doc.rect(page.left, sheet.y, 3, height).fill(colors.accent);
-  sheet.text.draw(summary, { x: page.left + 14, y: sheet.y + 19.5 }, styles.summary);
+  sheet.decoration(() => {
+    sheet.doc.rect(page.left, sheet.y, contentWidth, height).fill(colors.band);
+    sheet.doc.rect(page.left, sheet.y, 3, height).fill(colors.accent);
+  });
+  sheet.tagged('P', () => sheet.text.draw(summary, { x: page.left + 14, y: sheet.y + 19.5 }, styles.summary));
   sheet.y += height + 18;
 }
 
 /** Kept together: a total never stands on another page than its tax. */
 function drawTotals(sheet: Page, content: InvoiceContent): void {
-  const rowHeight = 17;
-  const left = page.left + contentWidth * 0.5;
+  const left = page.left + contentWidth * 0.4;
   const right = page.left + contentWidth;
+  const rows = content.totals.map((row) => {
+    const style = row.strong ? styles.total : styles.normal;
+    const room = right - left - 24 - sheet.text.width(row.amount, style);
+    return { ...row, style, labels: sheet.text.wrap(row.label, room, style) };
+  });
+  const heightOf = ({ labels }: { readonly labels: readonly string[] }): number => 4 + 13 * Math.max(1, labels.length);
   sheet.y += 10;
-  sheet.need(content.totals.length * rowHeight + 12);
-  for (const { label, amount, strong } of content.totals) {
-    if (strong) {
-      sheet.doc
-        .moveTo(left, sheet.y + 1)
-        .lineTo(right, sheet.y + 1)
-        .lineWidth(1)
-        .stroke(colors.accent);
+  sheet.need(rows.reduce((sum, row) => sum + heightOf(row), 12));
+  for (const row of rows) {
+    if (row.strong) {
+      sheet.decoration(() => {
+        sheet.doc
+          .moveTo(left, sheet.y + 1)
+          .lineTo(right, sheet.y + 1)
+          .lineWidth(1)
+          .stroke(colors.accent);
+      });
       sheet.y += 5;
     }
-    const style = strong ? styles.total : styles.normal;
-    sheet.text.draw(label, { x: left + 6, y: sheet.y + 12 }, style);
-    sheet.text.draw(amount, { x: right - 6, y: sheet.y + 12, align: 'right' }, style);
-    sheet.y += rowHeight;
+    sheet.tagged('P', () => {
+      row.labels.forEach((label, index) => {
+        sheet.text.draw(label, { x: left + 6, y: sheet.y + 12 + 13 * index }, row.style);
+      });
+      sheet.text.draw(row.amount, { x: right - 6, y: sheet.y + 12, align: 'right' }, row.style);
+    });
+    sheet.y += heightOf(row);
   }
 }
 
-function drawNotes(sheet: Page, content: InvoiceContent): void {
-  const missing = {
-    heading: 'Characters',
-    text: 'Characters shown as an empty box cannot be printed with the fonts installed where this document was made. Copied text and the electronic form of this document contain them.',
-  };
-  const notes = sheet.text.hasMissingCharacters ? [...content.notes, missing] : content.notes;
+function drawNotes(sheet: Page, { notes }: InvoiceContent): void {
   sheet.y += 26;
   for (const { heading, text } of notes) {
     const lines = sheet.text.wrap(text, contentWidth, styles.muted);
@@ -140,18 +175,21 @@ function drawNotes(sheet: Page, content: InvoiceContent): void {
 }
 
 /** Page numbers come last, when it is known how many pages there are. */
-function drawFeet(doc: PDFKit.PDFDocument, text: Typesetter, content: InvoiceContent): void {
+function drawFeet(sheet: Page): void {
+  const { doc, text } = sheet;
   const { count } = doc.bufferedPageRange();
   for (let index = 0; index < count; index += 1) {
     doc.switchToPage(index);
     const rule = page.height - page.footHeight + 14;
-    doc
-      .moveTo(page.left, rule)
-      .lineTo(page.left + contentWidth, rule)
-      .lineWidth(0.5)
-      .stroke(colors.rule);
-    text.draw(content.reference, { x: page.left, y: rule + 14 }, styles.foot);
-    const number = `Page ${index + 1} of ${count}`;
-    text.draw(number, { x: page.left + contentWidth, y: rule + 14, align: 'right' }, styles.foot);
+    sheet.decoration(() => {
+      doc
+        .moveTo(page.left, rule)
+        .lineTo(page.left + contentWidth, rule)
+        .lineWidth(0.5)
+        .stroke(colors.rule);
+      text.draw(sheet.reference, { x: page.left, y: rule + 14 }, styles.foot);
+      const number = `Page ${index + 1} of ${count}`;
+      text.draw(number, { x: page.left + contentWidth, y: rule + 14, align: 'right' }, styles.foot);
+    }, 'Pagination');
   }
 }

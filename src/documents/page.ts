@@ -48,12 +48,74 @@ export class Page {
   /** Top of the next thing to be drawn. */
   y: number = page.top;
 
+  /** What a reader's aid reads, in order: the elements of the table while one is drawn, else of the document. */
+  private readonly root: PDFKit.PDFStructureElement;
+  private table: PDFKit.PDFStructureElement | null = null;
+  private row: PDFKit.PDFStructureElement | null = null;
+
   constructor(
     readonly doc: PDFKit.PDFDocument,
     readonly text: Typesetter,
     private readonly content: InvoiceContent,
-  ) {}
+  ) {
+    this.root = doc.struct('Document');
+    doc.addStructure(this.root);
+  }
 
+  /** Draws a heading or a paragraph. */
+  tagged(type: 'H1' | 'P', draw: () => void): void {
+    this.mark(type, this.root, draw);
+  }
+
+  beginTable(): void {
+    this.table = this.doc.struct('Table');
+    this.root.add(this.table);
+  }
+
+  endTable(): void {
+    this.table = null;
+  }
+
+  tableRow(draw: () => void): void {
+    const row = this.doc.struct('TR');
+    this.table?.add(row);
+    this.row = row;
+    draw();
+    this.row = null;
+  }
+
+  tableCell(type: 'TH' | 'TD', draw: () => void): void {
+    this.mark(type, this.row ?? this.root, draw);
+  }
+
+  /** Lines and bands: nothing to read. */
+  decoration(draw: () => void, type: 'Layout' | 'Pagination' = 'Layout'): void {
+    this.doc.markContent('Artifact', { type });
+    draw();
+    this.doc.endMarkedContent();
+  }
+
+  /** Across the page at `y`. */
+  rule(color: string): void {
+    this.decoration(() => {
+      this.doc
+        .moveTo(page.left, this.y)
+        .lineTo(page.left + contentWidth, this.y)
+        .lineWidth(0.5)
+        .stroke(color);
+    });
+  }
+
+  private mark(type: string, parent: PDFKit.PDFStructureElement, draw: () => void): void {
+    const content = this.doc.markStructureContent(type);
+    draw();
+    this.doc.endMarkedContent();
+    parent.add(this.doc.struct(type, {}, content));
+  }
+
+  get reference(): string {
+    return this.content.reference;
+  }
   get bottom(): number {
     return page.height - page.footHeight;
   }
@@ -72,18 +134,25 @@ export class Page {
   startPage(): void {
     this.doc.addPage();
     const [seller = ''] = this.content.seller;
-    this.text.draw(seller, { x: page.left, y: page.top }, styles.foot);
-    this.text.draw(this.content.reference, { x: page.left + contentWidth, y: page.top, align: 'right' }, styles.foot);
+    this.decoration(() => {
+      this.text.draw(seller, { x: page.left, y: page.top }, styles.foot);
+      const right = { x: page.left + contentWidth, y: page.top, align: 'right' } as const;
+      this.text.draw(this.content.reference, right, styles.foot);
+    }, 'Pagination');
     this.y = page.top + 18;
   }
 
   /** Wrapped text from `y` down, a paragraph a string; answers where it ended. */
   block(paragraphs: readonly string[], box: Box): number {
     let y = box.y;
-    for (const line of paragraphs.flatMap((text) => this.text.wrap(text, box.width, box.style))) {
-      this.text.draw(line, { x: box.x, y: y + ascent(box.style) }, box.style);
-      y += leading(box.style);
-    }
+    const lines = paragraphs.flatMap((text) => this.text.wrap(text, box.width, box.style));
+    if (lines.length === 0) return y;
+    this.tagged('P', () => {
+      for (const line of lines) {
+        this.text.draw(line, { x: box.x, y: y + ascent(box.style) }, box.style);
+        y += leading(box.style);
+      }
+    });
     return y;
   }
 }

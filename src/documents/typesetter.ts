@@ -13,7 +13,7 @@ export interface TextStyle {
   readonly color: string;
 }
 
-/** A stretch of text in one font; not `covered`: no font has these characters, and this one draws its box for each. */
+/** A stretch of text in one font; not `covered`: no font has these characters, and the document is refused in the end. */
 interface Run {
   readonly text: string;
   readonly font: string;
@@ -39,7 +39,7 @@ export function cleanText(text: string): string {
 export class Typesetter {
   private readonly extra: readonly string[];
   private readonly coverage = new Map<string, Coverage>();
-  private missing = false;
+  private readonly missed = new Set<string>();
 
   /** `extraFonts`: paths of TrueType or OpenType files for scripts that Noto Sans lacks, tried in order. */
   constructor(
@@ -53,9 +53,9 @@ export class Typesetter {
     });
   }
 
-  /** True once a character was drawn or measured that no font has. */
-  get hasMissingCharacters(): boolean {
-    return this.missing;
+  /** Characters that were drawn or measured and that no font has. */
+  get missing(): readonly string[] {
+    return [...this.missed];
   }
 
   width(text: string, style: TextStyle): number {
@@ -101,11 +101,8 @@ export class Typesetter {
   }
 
   private drawRun(run: Run, at: { x: number; y: number }, style: TextStyle): void {
-    // The reader sees an empty box for each; copying and searching give the characters themselves.
-    if (!run.covered) this.doc.markContent('Span', { actual: run.text });
     this.doc.fillColor(style.color).font(run.font).fontSize(style.size);
     this.doc.text(run.text, at.x, at.y, { lineBreak: false, baseline: 'alphabetic' });
-    if (!run.covered) this.doc.endMarkedContent();
   }
 
   private runWidth(run: Run, style: TextStyle): number {
@@ -116,15 +113,20 @@ export class Typesetter {
     const runs: { text: string; font: string; covered: boolean }[] = [];
     for (const character of text) {
       const last = runs.at(-1);
-      // A combining mark stays with its letter, whichever font that has.
-      const joined = last !== undefined && /\p{M}/u.test(character);
+      // A combining mark stays with its letter, and a space with its word, whichever font that has.
+      const joined =
+        last !== undefined && (/\p{M}/u.test(character) || (character === ' ' && this.has(last.font, ' ')));
       const font = joined && last.covered ? last.font : this.fontFor(character, weight);
       const run = { text: character, font: font ?? weight, covered: font !== null };
       if (last?.font === run.font && last.covered === run.covered) last.text += character;
       else runs.push(run);
-      if (!run.covered) this.missing = true;
+      if (!run.covered) this.missed.add(character);
     }
-    return runs;
+    return runs.flatMap((run) => inDrawingOrder(run.text).map((part) => ({ ...run, text: part })));
+  }
+
+  private has(font: string, character: string): boolean {
+    return this.coverage.get(font)?.(character.codePointAt(0) ?? 0) === true;
   }
 
   private fontFor(character: string, weight: Weight): string | null {
@@ -156,12 +158,23 @@ export class Typesetter {
   }
 }
 
+const rightToLeft = /[\p{sc=Arabic}\p{sc=Hebrew}\p{sc=Syriac}\p{sc=Thaana}]/u;
+
+/** PDFKit shapes a word in its own direction, and sets words from left to right: those that run the other way are handed over so. */
+function inDrawingOrder(text: string): readonly string[] {
+  if (!rightToLeft.test(text)) return [text];
+  return text
+    .split(/( )/)
+    .filter((part) => part !== '')
+    .reverse();
+}
+
 /** Scripts written without spaces: a line may end before and after each of their characters. */
 const ideograph = '[\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Hangul}]';
 const breakpoints = new RegExp(`(?<= )|(?<=[-/])(?=\\p{L})|(?<=${ideograph})(?! )|(?=${ideograph})`, 'u');
 
-/** Half a figure reads as a smaller one, so it is torn apart only when nothing else helps. */
-const figureBreakpoints = /(?<=,)(?=\d)/;
+/** Half a figure reads as a smaller one, so it is torn apart only when nothing else helps, and then between its groups. */
+const figureBreakpoints = /(?<=[,.’\u00A0])(?=\d{3}(?:\D|$))/;
 
 /** Pieces between which a line may end. */
 function breakable(text: string): readonly string[] {

@@ -121,6 +121,9 @@ export const failureCodes = [
   'NUMBER_PREFIX_TAKEN',
   'PERIOD_CLOSE_NOT_FOUND',
   'PERIOD_CLOSE_ENDED',
+  'RENDERING_DIFFERS',
+  'TEXT_NOT_PRINTABLE',
+  'E_INVOICE_NOT_POSSIBLE',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -55,6 +55,7 @@ export class GateWrites {
     const lists = [
       this.invoices.map(({ invoice }) => invoice),
       this.invoices.flatMap(({ lines }) => lines),
+      this.invoices.flatMap(({ taxLines }) => taxLines),
       this.invoices.map(({ transition }) => transition),
       this.voids,
       this.draws,
@@ -86,11 +87,15 @@ interface Destination {
 const destinations: readonly Destination[] = [
   {
     table: 'invoices',
-    columns: `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz, legal_entity text`,
+    columns: `invoice_id uuid, number text, type text, customer_id text, period date, chain_place int, corrects_invoice_id uuid, replaces_invoice_id uuid, period_start timestamptz, period_end timestamptz, time_zone text, currency text, subtotal numeric, credits numeric, tax numeric, total numeric, seller jsonb, buyer jsonb, payment_terms text, cutoff_position bigint, pinned_versions jsonb, document_hash text, issued_at timestamptz, due_at timestamptz, legal_entity text, schema_version int, locale text, itemisation text, tax_terms jsonb`,
   },
   {
     table: 'invoice_line_items',
-    columns: `line_item_id uuid, invoice_id uuid, line_number int, line_key text, description text, meter text, group_key jsonb, service_from timestamptz, service_to timestamptz, quantity numeric, amount numeric, currency text, original_amount numeric, corrected_amount numeric, reason text, corrects_line_item_id uuid, charge_ids uuid[], calculation_metadata jsonb`,
+    columns: `line_item_id uuid, invoice_id uuid, line_number int, line_key text, description text, meter text, group_key jsonb, service_from timestamptz, service_to timestamptz, quantity numeric, amount numeric, currency text, original_amount numeric, corrected_amount numeric, reason text, corrects_line_item_id uuid, charge_ids uuid[], calculation_metadata jsonb, kind text, charge_code text, unit text, unit_price numeric, tags jsonb, metadata jsonb, provenance jsonb, tax_lines int[]`,
+  },
+  {
+    table: 'invoice_tax_lines',
+    columns: `invoice_id uuid, tax_line_number int, jurisdiction text, category text, rate numeric, taxable_amount numeric, amount numeric, reason_code text, reason text`,
   },
   { table: 'invoice_transitions', columns: 'invoice_id uuid, sequence int, status text, actor text, reason text' },
   {

@@ -7,6 +7,7 @@ import { type DatabaseOptions, openDatabase } from './database.js';
 import { createDeadLetterStore } from './dead-letters.js';
 import { guarded } from './errors.js';
 import { createDraftStore } from './drafts.js';
+import { createDocumentStore } from './documents.js';
 import { createEvaluationStore } from './evaluations.js';
 import { createEventSchemaStore } from './event-schemas.js';
 import { createFindingStore } from './findings.js';
@@ -64,6 +65,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     drafts: guarded(createDraftStore(db)),
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
+    documents: guarded(createDocumentStore(db)),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   const priceLookup = createPriceLookup(db, reference);

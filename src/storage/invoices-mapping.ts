@@ -9,6 +9,10 @@ import type {
   Party,
   PinnedVersions,
 } from '../domain/invoicing/invoice.js';
+import type { LineItemFacts } from '../domain/invoicing/line-item.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
+import type { Itemisation } from '../domain/invoicing/presentation.js';
+import type { TaxLine, TaxTerms } from '../domain/tax/tax.js';
 import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../domain/values.js';
 
 export interface InvoiceRow {
@@ -37,14 +41,43 @@ export interface InvoiceRow {
   readonly issued_at: Instant;
   readonly due_at: Instant;
   readonly legal_entity: string;
+  readonly schema_version: number;
+  readonly locale: string;
+  readonly itemisation: Itemisation;
+  readonly tax_terms: TaxTerms | null;
 }
 
-/** A document with what it has drawn, in order. */
+/** `null` throughout on the lines of document schema 1. */
+interface ItemRow {
+  readonly kind: LineItemFacts['kind'] | null;
+  readonly charge_code: string | null;
+  readonly unit: string | null;
+  readonly unit_price: DecimalString | null;
+  readonly tags: LineItemFacts['tags'] | null;
+  readonly metadata: LineItemFacts['metadata'] | null;
+  readonly provenance: LineItemFacts['provenance'] | null;
+  readonly tax_lines: readonly number[];
+}
+
+interface TaxLineRow {
+  readonly invoice_id: string;
+  readonly tax_line_number: number;
+  readonly jurisdiction: string;
+  readonly category: TaxLine['category'];
+  readonly rate: DecimalString;
+  readonly taxable_amount: DecimalString;
+  readonly amount: DecimalString;
+  readonly reason_code: string | null;
+  readonly reason: string | null;
+}
+
+/** A document with its tax lines and what it has drawn, in order. */
 export interface CreditedInvoiceRow extends InvoiceRow {
   readonly credit_draws: readonly { readonly grant_id: string; readonly amount: DecimalString }[];
+  readonly tax_lines: readonly Omit<TaxLineRow, 'invoice_id'>[];
 }
 
-export interface LineRow {
+export interface LineRow extends ItemRow {
   readonly line_item_id: string;
   readonly invoice_id: string;
   readonly line_number: number;
@@ -76,6 +109,7 @@ interface TransitionRow {
 export interface InvoiceRows {
   readonly invoice: InvoiceRow;
   readonly lines: readonly LineRow[];
+  readonly taxLines: readonly TaxLineRow[];
   readonly transition: TransitionRow;
 }
 
@@ -109,8 +143,12 @@ export function issuedInvoiceToDb(invoice: Invoice, actor: string): InvoiceRows 
       issued_at: invoice.issuedAt,
       due_at: invoice.dueAt,
       legal_entity: invoice.legalEntity ?? defaultLegalEntity,
+      schema_version: invoice.schemaVersion ?? 1,
+      ...(invoice.presentation ?? defaultPresentation),
+      tax_terms: invoice.taxes?.terms ?? null,
     },
     lines: invoice.lines.map((line) => lineToDb(invoiceId, line)),
+    taxLines: (invoice.taxes?.lines ?? []).map((line) => taxLineToDb(invoiceId, line)),
     transition: { invoice_id: invoiceId, sequence: 1, status: 'issued', actor, reason: null },
   };
 }
@@ -135,8 +173,41 @@ function lineToDb(invoiceId: string, line: InvoiceLineItem): LineRow {
     corrects_line_item_id: line.correctsLineItemId,
     charge_ids: line.chargeIds,
     calculation_metadata: line.calculation,
+    kind: line.item?.kind ?? null,
+    charge_code: line.item?.chargeCode ?? null,
+    unit: line.item?.unit ?? null,
+    unit_price: line.item?.unitPrice ?? null,
+    tags: line.item?.tags ?? null,
+    metadata: line.item?.metadata ?? null,
+    provenance: line.item?.provenance ?? null,
+    tax_lines: line.item?.taxLines ?? [],
   };
 }
+
+function taxLineToDb(invoiceId: string, line: TaxLine): TaxLineRow {
+  return {
+    invoice_id: invoiceId,
+    tax_line_number: line.taxLineNumber,
+    jurisdiction: line.jurisdiction,
+    category: line.category,
+    rate: line.rate,
+    taxable_amount: line.taxableAmount,
+    amount: line.amount,
+    reason_code: line.reasonCode,
+    reason: line.reason,
+  };
+}
+
+const taxLineFromDb = (row: Omit<TaxLineRow, 'invoice_id'>): TaxLine => ({
+  taxLineNumber: row.tax_line_number,
+  jurisdiction: row.jurisdiction,
+  category: row.category,
+  rate: row.rate,
+  taxableAmount: row.taxable_amount,
+  amount: row.amount,
+  reasonCode: row.reason_code,
+  reason: row.reason,
+});
 
 /** @param lines of this invoice, by line number. */
 export function invoiceFromDb(
@@ -170,6 +241,11 @@ export function invoiceFromDb(
     documentHash: row.document_hash,
     issuedAt: row.issued_at,
     dueAt: row.due_at,
+    ...(row.tax_terms !== null && { taxes: { terms: row.tax_terms, lines: row.tax_lines.map(taxLineFromDb) } }),
+    ...(row.schema_version > 1 && {
+      schemaVersion: row.schema_version,
+      presentation: { itemisation: row.itemisation, locale: row.locale },
+    }),
     lines: lines.map(lineFromDb),
     ...(row.legal_entity !== defaultLegalEntity && { legalEntity: row.legal_entity }),
   };
@@ -194,5 +270,13 @@ export function lineFromDb(row: LineRow): InvoiceLineItem {
     correctsLineItemId: row.corrects_line_item_id,
     chargeIds: row.charge_ids,
     calculation: row.calculation_metadata,
+    ...itemFromDb(row),
   };
+}
+
+function itemFromDb(row: ItemRow): Pick<InvoiceLineItem, 'item'> {
+  const { kind, charge_code: chargeCode, tags, metadata, provenance } = row;
+  if (kind === null || chargeCode === null || tags === null || metadata === null || provenance === null) return {};
+  const { unit, unit_price: unitPrice, tax_lines: taxLines } = row;
+  return { item: { kind, chargeCode, unit, unitPrice, tags, metadata, provenance, taxLines } };
 }

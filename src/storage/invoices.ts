@@ -10,10 +10,15 @@ import type { BillingStore, InvoiceLife, Page, PageRequest } from './types.js';
 type Queryable = pg.Pool | pg.PoolClient;
 export type StatusRow = CreditedInvoiceRow & { readonly status: InvoiceStatus };
 
+/** Numbers as texts, so that no digit is lost on the way. */
+const taxLinesSql = `(
+      SELECT coalesce(jsonb_agg(to_jsonb(l) || jsonb_build_object('rate', rate::text, 'taxable_amount', taxable_amount::text, 'amount', amount::text) ORDER BY tax_line_number), '[]')
+      FROM invoice_tax_lines l WHERE i.tax_terms IS NOT NULL AND l.invoice_id = i.invoice_id)`;
+
 /** Documents with their status; a condition on `i` or `t` may follow. */
 export const invoiceSql = `SELECT i.*, t.status, (
       SELECT coalesce(jsonb_agg(jsonb_build_object('grant_id', grant_id, 'amount', amount::text) ORDER BY draw_number), '[]')
-      FROM credit_draws WHERE invoice_id = i.invoice_id AND entry = 'issued') AS credit_draws
+      FROM credit_draws WHERE invoice_id = i.invoice_id AND entry = 'issued') AS credit_draws, ${taxLinesSql} AS tax_lines
   FROM invoices i CROSS JOIN LATERAL (
     SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t`;
 

@@ -3,6 +3,10 @@ import { Prisma, type CustomerVersion, type PriceBookAssignment as AssignmentRow
 import { type CalendarSegment, calendarSegments, changeCalendar } from '../calendar/calendar.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import { defaultLegalEntity } from '../domain/invoicing/invoice-number.js';
+import { defaultPresentation } from '../domain/invoicing/presentation.js';
+import type { Itemisation, Presentation } from '../domain/invoicing/presentation.js';
+import { defaultTaxTreatment } from '../domain/tax/tax.js';
+import type { TaxCategory, TaxTreatment } from '../domain/tax/tax.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
@@ -213,6 +217,8 @@ function factsOf(facts: CustomerFacts): CustomerFacts {
     tags: facts.tags,
     buyer: facts.buyer,
     legalEntity: facts.legalEntity ?? defaultLegalEntity,
+    presentation: facts.presentation ?? defaultPresentation,
+    tax: facts.tax ?? defaultTaxTreatment,
   };
 }
 
@@ -224,9 +230,12 @@ function versionRow(
   { customerId, facts }: PutCustomer,
   { version, calendarFrom }: { readonly version: number; readonly calendarFrom: Instant | null },
 ): Prisma.CustomerVersionUncheckedCreateInput {
-  const { currencyConversion, ...columns } = facts;
+  const { currencyConversion, presentation = defaultPresentation, tax = defaultTaxTreatment, ...columns } = facts;
   return {
     ...columns,
+    ...presentation,
+    taxTreatment: tax.treatment,
+    taxExemptionReason: tax.exemptionReason,
     conversionSource: currencyConversion?.source ?? null,
     conversionMaxAgeDays: currencyConversion?.maxAgeDays ?? null,
     customerVersionId: uuidOf('customer-version', customerId, version),
@@ -258,8 +267,20 @@ function customerOf(row: CustomerVersion): Customer {
     tags: row.tags as Readonly<Record<string, string>>,
     buyer: row.buyer as Readonly<Record<string, string>>,
     legalEntity: row.legalEntity,
+    ...documentFactsOf(row),
     calendarFrom: row.calendarFrom === null ? null : instantOf(row.calendarFrom),
     learnedAt: instantOf(row.learnedAt),
+  };
+}
+
+/** Left out where they say nothing but the defaults. */
+function documentFactsOf(row: CustomerVersion): Pick<Customer, 'presentation' | 'tax'> {
+  const presentation = { itemisation: row.itemisation as Itemisation, locale: row.locale };
+  const tax = { treatment: row.taxTreatment as TaxCategory, exemptionReason: row.taxExemptionReason };
+  const isDefault = <T>(value: T, byDefault: T): boolean => canonicalJson(value) === canonicalJson(byDefault);
+  return {
+    ...(!isDefault<Presentation>(presentation, defaultPresentation) && { presentation }),
+    ...(!isDefault<TaxTreatment>(tax, defaultTaxTreatment) && { tax }),
   };
 }
 

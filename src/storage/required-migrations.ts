@@ -18,4 +18,5 @@ export const requiredMigrations: readonly string[] = [
   '20261122111000_invoice_drafts',
   '20261122140000_legal_entities',
   '20261122141000_period_closes',
+  '20261122130000_documents',
 ];

@@ -1,7 +1,9 @@
 /** Reference facts: customers, meters, price books, assignments. Part of types.ts. */
+import type { Presentation } from '../domain/invoicing/presentation.js';
 import type { Meter } from '../domain/metering/meter.js';
 import type { ExchangeRate, QuotedPair } from '../domain/money/conversion.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
+import type { TaxTreatment } from '../domain/tax/tax.js';
 import type { DecimalString, Instant, Interval, LocalDate } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 
@@ -36,6 +38,10 @@ export interface CustomerFacts {
   readonly buyer: Readonly<Record<string, string>>;
   /** Who issues the documents of chains that begin from now on; absent: the default one, the seller of the configuration. */
   readonly legalEntity?: string;
+  /** How documents are shown; left out: in groups, as in English. */
+  readonly presentation?: Presentation;
+  /** Left out: the standard rate. */
+  readonly tax?: TaxTreatment;
 }
 
 /** A version of a customer's facts. */

@@ -16,6 +16,7 @@ import type {
 } from './types-correction.js';
 import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { DoubleBilling, DraftStore, DraftTransition, DraftOf } from './types-drafts.js';
+import type { DocumentStore } from './types-documents.js';
 import type { EvaluationStore } from './types-evaluations.js';
 import type { EventSchemaStore } from './types-event-schemas.js';
 import type { JournalStore } from './types-journal.js';
@@ -43,6 +44,7 @@ export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
 export type * from './types-drafts.js';
+export type * from './types-documents.js';
 export type * from './types-evaluations.js';
 export type * from './types-event-schemas.js';
 export type * from './types-journal.js';
@@ -345,6 +347,7 @@ export interface Storage {
   readonly credits: CreditStore;
   readonly settlement: SettlementStore;
   readonly drafts: DraftStore;
+  readonly documents: DocumentStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -10,6 +10,7 @@ import type { PriceLookup } from '../storage/types.js';
 import { installRuntime } from './runtime.js';
 import { registerSearchAttributes } from './search-attributes.js';
 import { startRelay, startSchedules } from './standing-work.js';
+import { taxProviderOf } from '../billing/tax-provider.js';
 import { findWorkflowCode } from './workflow-code.js';
 
 export type WorkerConfig = Pick<
@@ -28,7 +29,7 @@ export type WorkerConfig = Pick<
   | 'metricsPort'
   | 'logLevel'
 > &
-  Partial<Pick<Config, 'bounds'>>;
+  Partial<Pick<Config, 'bounds' | 'taxProvider'>>;
 
 export interface RunningWorker {
   /** Takes no new work, lets what is under way end (or hands it on), and closes its connections. */
@@ -64,6 +65,7 @@ export async function startWorker(
     if (failures.length > 0) throw failures[0];
   };
   try {
+    const tax = taxProviderOf(config.taxProvider);
     const storage = createStorage(config.databaseUrl);
     open.push(() => storage.close());
     countPriceLookups(storage.priceLookup);
@@ -74,7 +76,8 @@ export async function startWorker(
     const client = new Client({ connection, namespace });
     await registerSearchAttributes(connection, namespace);
 
-    const activities = createActivities({ storage, client, settings: config, now: () => msToInstant(Date.now()) });
+    const now = () => msToInstant(Date.now());
+    const activities = createActivities({ storage, client, settings: config, now, tax });
     const shared: Pick<WorkerOptions, 'connection' | 'namespace' | 'activities' | 'shutdownForceTime'> = {
       connection: native,
       namespace,

@@ -51,6 +51,8 @@ export interface TemporalCall {
 export interface ActivityFixture {
   readonly storage: Storage;
   readonly url: string;
+  /** Only takes notes. */
+  readonly client: Client;
   readonly activities: Activities;
   /** What the activities asked of Temporal. */
   readonly temporal: TemporalCall[];
@@ -98,9 +100,11 @@ export async function createActivityFixture(): Promise<ActivityFixture> {
     }),
   );
   const temporal: TemporalCall[] = [];
-  const activities = createActivities({ storage, client: noting(temporal), settings, now: () => issuedAt });
+  const client = noting(temporal);
+  const activities = createActivities({ storage, client, settings, now: () => issuedAt });
   return {
     storage,
+    client,
     url: database.url,
     activities,
     temporal,

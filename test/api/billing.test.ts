@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 /** From events to an invoice, as the API shows it: close, invoice, PDF, charge, journal, findings. */
 import { callEvent, exampleCalls, exampleCustomer, examplePriceBook, TestApi } from './support/test-api.js';
 
@@ -150,6 +151,8 @@ describe('the invoice', () => {
   test('is found by id', async () => {
     expect(await api.expect(200, 'GET', `/invoices/${String(invoice['invoice_id'])}`)).toEqual({
       ...invoice,
+      sections: [expect.objectContaining({ kind: 'usage', amount: '118.72', by_dimension: [] })],
+      renderings: expect.any(Array),
       corrected_by: [],
       replaced_by: null,
       transitions: [{ status: 'issued', actor: 'invoicing', reason: null, at: expect.any(String) }],
@@ -179,6 +182,76 @@ describe('the invoice', () => {
     expect(second.rawPayload.equals(first.rawPayload)).toBe(true);
     const again = await api.send('GET', url, undefined, { 'if-none-match': String(first.headers['etag']) });
     expect([again.statusCode, again.body]).toEqual([304, '']);
+  });
+
+  test('keeps the hash of the bytes that were given out, and never gives out others', async () => {
+    const id = String(invoice['invoice_id']);
+    const pdf = await api.send('GET', `/invoices/${id}/pdf`);
+    const { renderings } = await api.expect(200, 'GET', `/invoices/${id}`);
+    const sha256 = createHash('sha256').update(pdf.rawPayload).digest('hex');
+    expect(renderings).toEqual([
+      expect.objectContaining({ format: 'pdf', marked: false, sha256, byte_length: pdf.rawPayload.length }),
+    ]);
+    const keepRendering: typeof api.storage.documents.keepRendering = (rendering) =>
+      Promise.resolve({ ...rendering, sha256: '0'.repeat(64) });
+    const store = jest.replaceProperty(api.storage, 'documents', { ...api.storage.documents, keepRendering });
+    await api.refused('RENDERING_DIFFERS', 500, 'GET', `/invoices/${id}/pdf`);
+    store.restore();
+    const findings = await api.expect(200, 'GET', '/findings?code=RENDERING_DIFFERS');
+    expect(findings).toMatchObject({ data: [{ subject: { invoice_id: id, format: 'pdf', found: sha256 } }] });
+    expect((await api.send('GET', `/invoices/${id}/pdf`)).statusCode).toBe(200);
+  });
+
+  test('is itemised as it is asked for, and its lines are canonical', async () => {
+    const id = String(invoice['invoice_id']);
+    const detailed = await api.expect(200, 'GET', `/invoices/${id}?itemisation=detailed`);
+    expect(detailed['sections']).toMatchObject([{ rows: [{ details: [{ kind: 'tier' }, { kind: 'tier' }] }] }]);
+    const [line] = detailed['lines'] as readonly Json[];
+    expect(line).toMatchObject({
+      schema_version: 2,
+      kind: 'usage',
+      charge_code: 'api_calls',
+      currency: 'USD',
+      unit_price: null,
+      metadata: {},
+      provenance: {
+        meter_versions: [{ version: 1 }],
+        price_book_versions: [{ price_book: 'standard', version: 'v1' }],
+        event_count: 1234,
+        digest: expect.stringMatching(/^[0-9a-f]{16}$/),
+        cutoff_position: invoice['cutoff_position'],
+      },
+    });
+    await api.refused('VALIDATION_FAILED', 422, 'GET', `/invoices/${id}?itemisation=everything`);
+  });
+
+  test('is no e-invoice as long as seller and buyer lack what the norm asks for', async () => {
+    const id = String(invoice['invoice_id']);
+    for (const format of ['ubl', 'cii', 'factur-x'])
+      await api.refused('E_INVOICE_NOT_POSSIBLE', 422, 'GET', `/invoices/${id}/e-invoice?format=${format}`);
+    await api.refused('VALIDATION_FAILED', 422, 'GET', `/invoices/${id}/e-invoice?format=edifact`);
+    const found = await api.storage.billing.findInvoice(id);
+    if (found === null) throw new Error('it is stored');
+    const whole: typeof found = {
+      ...found,
+      seller: { ...found.seller, country_code: 'DE', tax_id: '1', email: 'a@b.example' },
+      buyer: { ...found.buyer, country_code: 'DE', email: 'c@d.example' },
+    };
+    const billing = jest.replaceProperty(api.storage, 'billing', {
+      ...api.storage.billing,
+      findInvoice: () => Promise.resolve(whole),
+    });
+    const [ubl, cii, pdf] = await Promise.all(
+      ['ubl', 'cii', 'factur-x'].map((format) => api.send('GET', `/invoices/${id}/e-invoice?format=${format}`)),
+    );
+    billing.restore();
+    expect([ubl?.statusCode, ubl?.headers['content-type']]).toEqual([200, expect.stringContaining('application/xml')]);
+    expect(ubl?.body).toContain(`<cbc:ID>${String(invoice['number'])}</cbc:ID>`);
+    expect(cii?.body).toContain('CrossIndustryInvoice');
+    expect(pdf?.headers['content-type']).toBe('application/pdf');
+    expect(pdf?.rawPayload.toString('latin1')).toContain('factur-x.xml');
+    const { renderings } = await api.expect(200, 'GET', `/invoices/${id}`);
+    expect(renderings).toEqual(expect.arrayContaining([expect.objectContaining({ format: 'factur-x' })]));
   });
 
   test('its charge explains itself down to the events', async () => {

@@ -15,7 +15,7 @@ const days = (from: string, to: string) => [
 function calculationOf(formula: string, charges: readonly object[]): readonly string[] {
   const calculation = { formula, charges } as unknown as InvoiceLineItem['calculation'];
   const [row] = invoiceContent(sampleInvoice({ lines: [sampleLine({ calculation })] })).rows;
-  return (row?.[1] ?? []).map(({ text }) => text.replaceAll('\u00A0', '~'));
+  return (row?.cells[1] ?? []).map(({ text }) => text.replaceAll('\u00A0', '~'));
 }
 
 test('of a price in another currency: in which one it is, and the published rate', () => {

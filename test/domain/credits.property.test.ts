@@ -132,7 +132,7 @@ class World {
     ] as unknown as PostedInvoice['lines'];
     const posted: PostedInvoice = {
       ...{ invoiceId, number: invoiceId, type: 'invoice', customerId: 'c', currency: 'USD' },
-      ...{ periodStart: startOf(0), periodEnd: made.periodEnd, credits, total, lines },
+      ...{ periodStart: startOf(0), periodEnd: made.periodEnd, credits, tax: money(0), total, lines },
     };
     const summed = (each: SettledDocument) => ({
       ...{ ...posted, ...each, tax: money(0) },

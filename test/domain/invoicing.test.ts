@@ -162,13 +162,14 @@ describe('invoiceHashInput', () => {
       { issuedAt: instant('2030-01-01T00:00:00.000000Z'), dueAt: instant('2030-01-01T00:00:00.000000Z') },
     ],
     ['status', { status: 'paid' }],
+    ['presentation', { presentation: { itemisation: 'summary', locale: 'de' } }],
     ['notation of a decimal', { total: '400.00' as DecimalString, subtotal: '400.0' as DecimalString }],
   ])('does not depend on the %s', (_name, changes) => {
     expect(hashed({ ...issued(), ...changes })).toBe(hashed(issued()));
   });
 
   // Everything else that an invoice says, the hash must say: a forgotten property would be one that can be forged.
-  const outside = ['number', 'documentHash', 'cutoffPosition', 'issuedAt', 'dueAt', 'status'];
+  const outside = ['number', 'documentHash', 'cutoffPosition', 'issuedAt', 'dueAt', 'status', 'presentation'];
   const lists: Readonly<Record<string, readonly unknown[]>> = {
     lines: [],
     creditDraws: [{ grantId: 'g', amount: '1' }],
@@ -181,7 +182,24 @@ describe('invoiceHashInput', () => {
     expect(hashed(changed)).not.toBe(hashed(issued()));
   });
 
-  test.each(Object.keys(issued().lines[0] ?? {}))('depends on %s of a line', (key) => {
+  test.each(Object.keys(issued().lines[0]?.item ?? {}))('depends on %s of what a line is', (key) => {
+    const changed = issued().lines.map((line) => ({
+      ...line,
+      item: { ...line.item, [key]: changedItem[key] ?? `other ${key}` },
+    })) as unknown as Invoice['lines'];
+    expect(hashed({ ...issued(), lines: changed })).not.toBe(hashed(issued()));
+  });
+  const changedItem: Readonly<Record<string, unknown>> = { unitPrice: '7', taxLines: [9] };
+
+  test('says nothing of what a document of schema 1 did not have', () => {
+    const { schemaVersion: _schema, presentation: _presentation, ...older } = issued();
+    const lines = older.lines.map(({ item: _item, ...line }) => line);
+    const text = hashed({ ...older, lines });
+    for (const name of ['schema_version', 'item', 'taxes', 'provenance']) expect(text).not.toContain(`"${name}"`);
+    expect(hashed({ ...older, lines, schemaVersion: 1 })).toBe(text);
+  });
+
+  test.each(Object.keys(issued().lines[0] ?? {}).filter((key) => key !== 'item'))('depends on %s of a line', (key) => {
     const invoice = issued();
     const [first, ...others] = invoice.lines as [Invoice['lines'][number], ...Invoice['lines']];
     const changed = { ...first, [key]: changedValue(first[key as keyof typeof first]) };
@@ -222,6 +240,9 @@ describe('invoiceToWire', () => {
       cutoff_position: '4711',
       pinned_versions: { customer_version_id: 'c1', meter_ids: ['m1'], price_segments: [] },
       document_hash: 'hash',
+      schema_version: 2,
+      itemisation: 'group',
+      locale: 'en',
       lines: issued().lines.map((line, index) => ({
         line_item_id: line.lineItemId,
         line_number: index + 1,
@@ -234,6 +255,25 @@ describe('invoiceToWire', () => {
         amount: '200.00',
         charge_ids: line.chargeIds,
         calculation: line.calculation,
+        schema_version: 2,
+        kind: 'usage',
+        charge_code: 'calls',
+        unit: null,
+        unit_price: null,
+        currency: 'USD',
+        tags: line.group,
+        metadata: {},
+        provenance: {
+          meter_versions: [],
+          price_book_versions: [
+            { price_book: 'standard', version: 'v1' },
+            { price_book: 'standard', version: 'v2' },
+          ],
+          event_count: 2,
+          digest: '0000000000000000',
+          cutoff_position: '4711',
+        },
+        tax_lines: [],
       })),
     });
   });

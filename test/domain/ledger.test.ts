@@ -36,6 +36,7 @@ const invoice = (amounts: readonly string[], type: PostedInvoice['type'] = 'invo
   periodStart: january.from,
   periodEnd: january.to,
   credits: '0' as DecimalString,
+  tax: '0' as DecimalString,
   total: addDecimals(amounts as readonly DecimalString[]),
   lines: amounts.map(line),
 });

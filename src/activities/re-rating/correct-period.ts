@@ -9,6 +9,9 @@ import { lineKeyOfCharge } from '../../domain/rating/line-key.js';
 import type { RatedLine } from '../../domain/rating/rating.js';
 import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
+import { chargeCodeOf } from '../../domain/invoicing/line-item.js';
+import { noTaxProvider } from '../../domain/tax/tax.js';
+import { taxOfCorrection } from '../../billing/document-tax.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
 import type {
   BillingPeriod,
@@ -19,11 +22,11 @@ import type {
   ReRating,
 } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { issueDocument, nextDocument } from '../issue-document.js';
+import { issueDocument, nextDocument, reportIssued } from '../issue-document.js';
 import { periodOf } from '../period-facts.js';
 
 export type Corrected =
-  | { readonly outcome: 'corrected'; readonly number: string }
+  | { readonly outcome: 'corrected'; readonly number: string; readonly invoice: Invoice }
   | { readonly outcome: 'no_difference' }
   /** The chain ends elsewhere than when it was compared. */
   | { readonly outcome: 'moved' };
@@ -45,11 +48,13 @@ export async function correctPeriod(
   });
   const late = await storage.periods.veryLateFacts(period);
   const hasLateFacts = late.from !== null && BigInt(late.from) <= BigInt(comparison.cutoff);
-  return storage.billing.atGate(period, async (gate): Promise<Corrected> => {
+  const corrected = await storage.billing.atGate(period, async (gate): Promise<Corrected> => {
     const { rating, documents } = gate.chain;
     if (rating?.sequence !== comparison.ratingSequence || documents.length === 0) return { outcome: 'moved' };
     return settle(gate, { dependencies, reRating, comparison, period, customer, facts, hasLateFacts });
   });
+  if (corrected.outcome === 'corrected') await reportIssued(dependencies, corrected.invoice);
+  return corrected;
 }
 
 interface SettleFacts {
@@ -94,7 +99,7 @@ async function settle(gate: GateTransaction, input: SettleFacts): Promise<Correc
     outcome,
     invoiceId: invoice?.invoiceId ?? null,
   });
-  return invoice === null ? { outcome: 'no_difference' } : { outcome: 'corrected', number: invoice.number };
+  return invoice === null ? { outcome: 'no_difference' } : { outcome: 'corrected', number: invoice.number, invoice };
 }
 
 /** A rating that says what the last one said would only make every other re-rating of the period compare again. */
@@ -137,8 +142,20 @@ async function issue(
   const [original] = documents;
   invariant(original !== undefined, 'a chain that is corrected has an original');
   const firstLines = new Map(invoicedLines(documents).map((line) => [line.lineKey, line.firstLineItemId]));
+  const next = await nextDocument(gate, dependencies, { period, customer });
+  const tax = await taxOfCorrection(
+    dependencies.tax ?? noTaxProvider,
+    { ...next, period, customer, currency: comparison.currency, earlier: documents },
+    correction.lines.map((line) => ({
+      lineKey: line.lineKey,
+      chargeCode: line.rated === null ? chargeCodeOf(line) : chargeCodeOf(line.rated),
+      amount: line.amount,
+    })),
+  );
   const document = buildCorrection({
-    ...(await nextDocument(gate, dependencies, { period, customer })),
+    ...next,
+    ...(tax !== null && { tax }),
+    meters: input.facts.meters,
     correctsInvoiceId: original.invoiceId,
     currency: comparison.currency,
     cutoffPosition: comparison.cutoff,

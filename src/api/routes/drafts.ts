@@ -61,7 +61,7 @@ export async function draftRoutes(app: Api, { storage, drafts, clock }: RouteCon
         const { id } = request.params as { id: string };
         const { content_hash: hash, reason } = request.body as { content_hash: string; reason: string };
         await drafts.decide(id, { ...asked, decision, seen: hash, reason });
-        return showInvoice({ storage, drafts }, id, asked.now);
+        return showInvoice({ storage, drafts }, id, { itemisation: undefined, now: asked.now });
       },
     );
   }

@@ -1,16 +1,13 @@
 /** Invoices: found, read, printed; voided and verified. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { verifyInvoice } from '../../billing/verify-invoice.js';
 import { voidInvoice } from '../../billing/void-invoice.js';
-import type { InvoiceDocumentOptions } from '../../documents/invoice-content.js';
-import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
+import { itemisations } from '../../domain/invoicing/presentation.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
-import type { Storage } from '../../storage/types.js';
 import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
@@ -77,6 +74,11 @@ export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteC
         operationId: 'getInvoice',
         summary: 'An invoice, by id or number; a draft, by id, as it would be issued now',
         params,
+        querystring: z.strictObject({
+          itemisation: z.enum(itemisations).optional().meta({
+            description: 'How far `sections` are itemised; default: as the customer has it.',
+          }),
+        }),
         response: answers({
           success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
           refusals: ['INVOICE_NOT_FOUND'],
@@ -84,40 +86,8 @@ export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteC
       },
     },
     async (request) => {
-      return showInvoice({ storage, drafts }, request.params.id, msToInstant(clock()));
-    },
-  );
-  app.get(
-    '/invoices/:id/pdf',
-    {
-      schema: {
-        tags,
-        operationId: 'getInvoicePdf',
-        summary: 'The invoice as PDF',
-        params,
-        response: answers({
-          success: {
-            200: {
-              description: 'The document; the same bytes every time.',
-              schema: z.any().meta({ type: 'string', format: 'binary' }),
-              mediaType: 'application/pdf',
-            },
-            304: { description: 'Not modified.', schema: z.undefined() },
-          },
-          refusals: ['INVOICE_NOT_FOUND'],
-        }),
-      },
-    },
-    async (request, reply) => {
-      const found = await requireInvoice(storage, request.params.id);
-      const pdf = await renderInvoicePdf(found, await referencesOf(storage, found));
-      const etag = `"${createHash('sha256').update(pdf).digest('base64url')}"`;
-      reply.header('etag', etag).header('cache-control', 'private, no-cache');
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply
-        .type('application/pdf')
-        .header('content-disposition', `inline; filename="${found.number}.pdf"`)
-        .send(pdf);
+      const asked = { itemisation: request.query.itemisation, now: msToInstant(clock()) };
+      return showInvoice({ storage, drafts }, request.params.id, asked);
     },
   );
 }
@@ -181,25 +151,4 @@ function requireIssued({ status, invoiceId }: Invoice): void {
   if (status !== 'draft' && status !== 'held') return;
   const detail = `The invoice ${invoiceId} is ${status === 'draft' ? 'a draft' : 'held'}; only what was issued can be verified or voided.`;
   throw new DomainFailure('INVOICE_NOT_ISSUED', detail);
-}
-
-/** The documents that a document names: by number and day on its print, not by id. */
-/** What the document shows of others: invoices that it corrects or replaces, and the grants that it draws on. */
-async function referencesOf(
-  { billing, credits }: Pick<Storage, 'billing' | 'credits'>,
-  { correctsInvoiceId, replacesInvoiceId, creditDraws }: Invoice,
-): Promise<InvoiceDocumentOptions> {
-  const find = (id: string | null): Promise<Invoice | null> =>
-    id === null ? Promise.resolve(null) : billing.findInvoice(id);
-  const [corrected, replaced, ...grants] = await Promise.all([
-    find(correctsInvoiceId),
-    find(replacesInvoiceId),
-    ...creditDraws.map(({ grantId }) => credits.find(grantId)),
-  ]);
-  const names = grants.flatMap((grant) => (grant === null ? [] : [[grant.grantId, grant.name] as const]));
-  return {
-    ...(corrected !== null && { correctedInvoice: corrected }),
-    ...(replaced !== null && { replacedInvoice: replaced }),
-    creditGrants: new Map(names),
-  };
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
+import { lineItemPart, presentationPart, renderings, sections, taxes } from './documents.js';
 import { appliedRate } from './exchange-rates.js';
 import { settlement } from './settlement.js';
 
@@ -172,11 +173,20 @@ export const closeBody = z
   .nullable()
   .default(null);
 
+const partOfParty = z.string().optional();
 const party = z.object({
   name: z.string(),
-  address: z.string().optional(),
-  tax_id: z.string().optional(),
-  email: z.string().optional(),
+  address: partOfParty,
+  tax_id: partOfParty,
+  email: partOfParty,
+  street: partOfParty,
+  city: partOfParty,
+  postal_code: partOfParty,
+  region: partOfParty,
+  country_code: partOfParty,
+  vat_id: partOfParty,
+  reference: partOfParty,
+  iban: partOfParty,
 });
 
 const draft = z.object({
@@ -223,6 +233,7 @@ export const invoice = z
       .optional()
       .meta({ description: 'Only where there are any: positive drawn, negative given back.' }),
     tax: decimalOut,
+    taxes,
     total: decimalOut,
     cutoff_position: z.string().meta({ description: 'The ledger position through which the facts are part of it.' }),
     pinned_versions: z
@@ -232,29 +243,33 @@ export const invoice = z
       .string()
       .nullable()
       .meta({ description: 'docs/design/DATA_MODEL.md says of what; null: not issued yet.' }),
+    ...presentationPart,
     draft: draft.optional().meta({ description: 'Of an invoice that is not issued yet.' }),
     lines: z.array(
-      z.object({
-        line_item_id: z.string(),
-        line_number: z.int(),
-        line_key: z.string(),
-        service: intervalOut,
-        description: z.string(),
-        meter: z.string().nullable(),
-        group: groupOut,
-        quantity: decimalOut.nullable(),
-        amount: decimalOut,
-        charge_ids: z.array(z.string()),
-        calculation: z.object({
-          formula: z.string(),
-          event_count: z.int().optional().meta({ description: 'Events that the quantity was taken from.' }),
-          charges: z.array(calculation),
-        }),
-        original_amount: decimalOut.optional(),
-        corrected_amount: decimalOut.optional(),
-        reason: z.string().optional(),
-        corrects_line_item_id: z.string().optional(),
-      }),
+      z
+        .object({
+          ...lineItemPart,
+          line_item_id: z.string(),
+          line_number: z.int(),
+          line_key: z.string(),
+          service: intervalOut,
+          description: z.string(),
+          meter: z.string().nullable(),
+          group: groupOut,
+          quantity: decimalOut.nullable(),
+          amount: decimalOut,
+          charge_ids: z.array(z.string()),
+          calculation: z.object({
+            formula: z.string(),
+            event_count: z.int().optional().meta({ description: 'Events that the quantity was taken from.' }),
+            charges: z.array(calculation),
+          }),
+          original_amount: decimalOut.optional(),
+          corrected_amount: decimalOut.optional(),
+          reason: z.string().optional(),
+          corrects_line_item_id: z.string().optional(),
+        })
+        .meta({ id: 'LineItem' }),
     ),
   })
   .meta({ id: 'Invoice' });
@@ -262,6 +277,8 @@ export const invoice = z
 /** One invoice: with what became of it. */
 export const invoiceDetail = invoice
   .extend({
+    sections,
+    renderings,
     corrected_by: z.array(z.string()).meta({ description: 'Ids of its corrections and credit notes, in order.' }),
     replaced_by: z.string().nullable().meta({ description: 'The invoice that replaces it, once it was voided.' }),
     transitions: z.array(

@@ -127,6 +127,9 @@ export const verification = z
     credits: z
       .object(compared)
       .meta({ description: 'What the document has drawn of credits, against what it says it has.' }),
+    tax: z
+      .object(compared)
+      .meta({ description: 'What its lines bear at the rates that it records, against what it says.' }),
     charges: z
       .array(
         z.object({

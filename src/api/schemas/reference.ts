@@ -10,6 +10,7 @@ import { parseDuration } from '../../domain/time/duration.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate } from '../../domain/time/local-date.js';
 import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
+import { buyerParts, documentFacts, documentFactsOut } from './documents.js';
 import { rateSource } from './exchange-rates.js';
 import { legalEntityCode } from './legal-entities.js';
 
@@ -60,12 +61,18 @@ export const customerBody = z.strictObject({
     .meta({ description: 'Whose exchange rates convert prices in another currency; null: such prices are refused.' }),
   tags: z.record(text(128), z.string().max(256)).default({}),
   buyer: z
-    .strictObject({ address: text(1_000).optional(), tax_id: text(64).optional(), email: text(320).optional() })
+    .strictObject({
+      address: text(1_000).optional(),
+      tax_id: text(64).optional(),
+      email: text(320).optional(),
+      ...buyerParts,
+    })
     .default({}),
   legal_entity: legalEntityCode.default(defaultLegalEntity).meta({
     description:
       'Who issues its documents; a chain that has begun stays where it is. Default: the seller of the configuration.',
   }),
+  ...documentFacts,
 });
 export type CustomerBody = z.output<typeof customerBody>;
 
@@ -90,6 +97,7 @@ export const customer = z
     tags: z.record(z.string(), z.string()),
     buyer: z.record(z.string(), z.string()),
     legal_entity: z.string(),
+    ...documentFactsOut,
     version: z.int(),
   })
   .meta({ id: 'Customer' });
@@ -145,7 +153,16 @@ const tiers = z
 const rateTiers = z
   .array(z.strictObject({ up_to: decimalOut.nullable(), rate: decimalOut, flat_fee: decimalOut.optional() }))
   .min(1);
+const itemPart = {
+  charge_code: identifier
+    .optional()
+    .meta({ description: 'SKU on lines and postings; default: the meter or the fee’s name.' }),
+  display_name: identifier.optional().meta({ description: 'What the customer reads.' }),
+  unit: identifier.optional().meta({ description: 'Of the quantity: a word or a UN/ECE code, such as GB or HUR.' }),
+  metadata: z.record(z.string(), z.string()).optional().meta({ description: 'Stands on the lines.' }),
+};
 const pricePart = {
+  ...itemPart,
   meter: identifier,
   match: z
     .record(z.string(), z.string().nullable())
@@ -191,6 +208,7 @@ const price = z.union([
     per_event_maximum: decimalOut.optional(),
   }),
   z.strictObject({
+    ...itemPart,
     model: z.literal('fixed'),
     name: identifier,
     amount: decimalOut,

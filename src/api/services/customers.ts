@@ -272,5 +272,7 @@ function factsOf(body: CustomerBody, place: Place & { readonly billingFrom: Loca
     buyer: Object.fromEntries(
       Object.entries(body.buyer).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
     ),
+    presentation: { itemisation: body.itemisation, locale: body.locale },
+    tax: { treatment: body.tax.treatment, exemptionReason: body.tax.exemption_reason },
   };
 }

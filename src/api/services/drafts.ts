@@ -5,15 +5,20 @@ import { DomainFailure } from '../../domain/failure.js';
 import type { DraftDecision } from '../../domain/invoicing/before-issue.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import type { Invoice, Party } from '../../domain/invoicing/invoice.js';
+import type { Itemisation } from '../../domain/invoicing/presentation.js';
 import { formatAmount } from '../../domain/money/rounding.js';
+import type { TaxProvider } from '../../domain/tax/tax.js';
 import type { DraftOf, Storage } from '../../storage/types.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
+import { sectionsToWire } from './invoice-sections.js';
 import type { Asked } from './invoices.js';
 import { idOf } from './settlement.js';
 
 export interface DraftParties {
   readonly seller: Party;
   readonly paymentTermsDays: number;
+  /** Left out: nothing is taxed. */
+  readonly tax?: TaxProvider;
 }
 
 interface DraftServiceDependencies {
@@ -26,8 +31,8 @@ export class DraftService {
   constructor(private readonly deps: DraftServiceDependencies) {}
 
   /** As it would be issued now, without a number. */
-  async show(draft: DraftOf, now: Asked['now']): Promise<object> {
-    return this.wire(draft, await this.compute(draft, now));
+  async show(draft: DraftOf, now: Asked['now'], itemisation?: Itemisation): Promise<object> {
+    return this.wire(draft, await this.compute(draft, now), itemisation);
   }
 
   /** null: there is no draft of that id, or it is issued by now. */
@@ -102,11 +107,16 @@ export class DraftService {
     return computeDraft(this.deps.storage, draft, { ...this.deps.parties, now });
   }
 
-  private wire(draft: DraftOf, { document, contentHash, problems }: ComputedDraft): object {
+  private wire(
+    draft: DraftOf,
+    { document, contentHash, problems }: ComputedDraft,
+    itemisation: Itemisation | undefined,
+  ): object {
     const last = draft.transitions.at(-1);
     const invoice: Invoice = { ...document, number: '', documentHash: '', status: last?.status ?? 'draft' };
     return {
       ...invoiceToWire(invoice),
+      sections: sectionsToWire(invoice, itemisation),
       number: null,
       document_hash: null,
       draft: {

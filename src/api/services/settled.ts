@@ -4,9 +4,11 @@ import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
 import type { CreditedSoFar } from '../../domain/settlement/credit-note.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
+import type { Itemisation } from '../../domain/invoicing/presentation.js';
+import { sectionsToWire } from './invoice-sections.js';
 import type { DecimalString, Instant } from '../../domain/values.js';
 import { documentsOfPeriod } from '../../billing/documents-of-period.js';
-import type { DraftOf, InvoiceSettlement, Storage } from '../../storage/types.js';
+import type { DraftOf, InvoiceSettlement, Rendering, Storage } from '../../storage/types.js';
 import type { DraftService } from './drafts.js';
 import { requireInvoice } from './invoices.js';
 import { toApiSettlement } from '../wire/settlement-to-api.js';
@@ -18,18 +20,21 @@ import { toApiSettlement } from '../wire/settlement-to-api.js';
 export async function showInvoice(
   { storage, drafts }: { readonly storage: Storage; readonly drafts: DraftService },
   id: string,
-  now: Instant,
+  { itemisation, now }: { readonly itemisation: Itemisation | undefined; readonly now: Instant },
 ): Promise<object> {
   const draft = await drafts.find(id);
   if (draft !== null) {
     const transitions = draft.transitions.map(beforeIssue);
-    return { ...(await drafts.show(draft, now)), corrected_by: [], replaced_by: null, transitions, settlement: null };
+    const shown = await drafts.show(draft, now, itemisation);
+    return { ...shown, renderings: [], corrected_by: [], replaced_by: null, transitions, settlement: null };
   }
   const found = await requireInvoice(storage, id);
   const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
   const before = (await storage.drafts.find(found.invoiceId))?.transitions ?? [];
   return {
     ...invoiceToWire(found),
+    sections: sectionsToWire(found, itemisation),
+    renderings: (await storage.documents.renderings(found.invoiceId)).map(toApiRendering),
     corrected_by: correctedBy,
     replaced_by: replacedBy,
     transitions: [...before.map(beforeIssue), ...transitions],
@@ -72,3 +77,12 @@ function creditedOf({ creditNotes }: InvoiceSettlement): CreditedSoFar {
     tax: addDecimals(standing.map(({ tax }) => tax)),
   };
 }
+
+const toApiRendering = (rendering: Rendering & { readonly renderedAt: Instant }): object => ({
+  format: rendering.format,
+  marked: rendering.marked,
+  renderer: rendering.renderer,
+  sha256: rendering.sha256,
+  byte_length: rendering.byteLength,
+  rendered_at: rendering.renderedAt,
+});

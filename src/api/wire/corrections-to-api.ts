@@ -85,14 +85,14 @@ export function toApiDecision(decision: ReRatingDecision): object {
 
 /** Amounts of lines and total with all digits of the minor unit, unless they are finer, which verifying is to show. */
 export function toApiVerification(verification: InvoiceVerification): object {
-  const { currency, lines, total, credits } = verification;
+  const { currency, lines, total, credits, tax } = verification;
   const shown = <T extends Compared>(compared: T): T => ({
     ...compared,
     expected: amountText(compared.expected, currency),
     found: amountText(compared.found, currency),
     difference: amountText(compared.difference, currency),
   });
-  return { ...verification, lines: lines.map(shown), total: shown(total), credits: shown(credits) };
+  return { ...verification, lines: lines.map(shown), total: shown(total), credits: shown(credits), tax: shown(tax) };
 }
 
 type Compared = Readonly<Record<'expected' | 'found' | 'difference', DecimalString>>;

@@ -1,7 +1,10 @@
 /** Domain → wire: snake_case, and nothing that the contract does not show. */
 import { billingPeriodWorkflowId } from '../../contracts/names.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
+import { defaultPresentation } from '../../domain/invoicing/presentation.js';
 import type { Meter } from '../../domain/metering/meter.js';
+import { defaultTaxTreatment } from '../../domain/tax/tax.js';
+import type { TaxTreatment } from '../../domain/tax/tax.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../domain/rating/price-book.js';
@@ -47,9 +50,16 @@ export function toApiCustomer(customer: Customer, assignment: PriceBookAssignmen
     tags: { ...customer.tags },
     buyer: { ...customer.buyer },
     legal_entity: customer.legalEntity ?? defaultLegalEntity,
+    ...(customer.presentation ?? defaultPresentation),
+    tax: taxToApi(customer.tax ?? defaultTaxTreatment),
     version: customer.version,
   };
 }
+
+const taxToApi = ({ treatment, exemptionReason }: TaxTreatment): CustomerWire['tax'] => ({
+  treatment,
+  exemption_reason: exemptionReason,
+});
 
 export function toApiMeter(meter: Meter): MeterWire {
   return {

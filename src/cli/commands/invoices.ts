@@ -35,11 +35,15 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .command('show')
     .description('an invoice with its lines')
     .argument('<id>', 'invoice id or number')
-    .action(async (id: string, _options: unknown, command: Command) => {
+    .option('--itemisation <level>', 'show sections: summary, meter, group or detailed')
+    .action(async (id: string, options: { itemisation?: string }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const invoice = await context.api.json(`/invoices/${segment(id)}`);
+      const { itemisation } = options;
+      const invoice = await context.api.json(`/invoices/${segment(id)}`, { query: { itemisation } });
       const names = context.json ? noNames : await namesIn(context, invoice);
-      context.print(invoice, (answer) => describeInvoice(answer, names));
+      context.print(invoice, (answer) =>
+        itemisation === undefined ? describeInvoice(answer, names) : describeSections(answer),
+      );
     });
   invoices
     .command('pdf')
@@ -47,7 +51,24 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .argument('<id>', 'invoice id or number')
     .option('-o, --output <file>', 'where to save it; - writes it to standard output (default: the invoice number)')
     .action(async (id: string, options: { output?: string }, command: Command) =>
-      savePdf(id, options.output, { command, dependencies }),
+      saveFile(
+        `/invoices/${segment(id)}/pdf`,
+        { output: options.output, fallback: `${segment(id)}.pdf` },
+        { command, dependencies },
+      ),
+    );
+  invoices
+    .command('e-invoice')
+    .description('save an invoice as a structured e-invoice (EN 16931)')
+    .argument('<id>', 'invoice id or number')
+    .option('--format <format>', 'ubl, cii or factur-x (a PDF with the CII in it)', 'ubl')
+    .option('-o, --output <file>', 'where to save it; - writes it to standard output (default: the invoice number)')
+    .action(async (id: string, options: { format: string; output?: string }, command: Command) =>
+      saveFile(
+        `/invoices/${segment(id)}/e-invoice?format=${encodeURIComponent(options.format)}`,
+        { output: options.output, fallback: `${segment(id)}.xml` },
+        { command, dependencies },
+      ),
     );
   invoices
     .command('void')
@@ -180,6 +201,28 @@ function openFact({ settlement, currency }: JsonObject): readonly (readonly [str
   return [['Open', `${String(settlement['open'])} ${String(currency)}`]];
 }
 
+/** As the customer reads it; everything sums to the total. */
+function describeSections(invoice: JsonObject): string {
+  const rows = rowsOf(invoice['sections']).flatMap((section) => [
+    ...rowsOf(section['rows']).map((row) => ({ section: section['title'], ...row })),
+    { section: section['title'], description: 'Sum', amount: section['amount'] },
+  ]);
+  return [
+    renderTable(
+      [
+        column('Section', 'section'),
+        column('Row', 'description'),
+        column('Charge code', 'charge_code'),
+        column('Quantity', 'quantity', 'right'),
+        column('', 'unit'),
+        column('Amount', 'amount', 'right'),
+      ],
+      rows,
+    ),
+    renderFacts([['Total', `${String(invoice['total'])} ${String(invoice['currency'])}`]]),
+  ].join('\n');
+}
+
 /** Units are included once a period: what a later price repeats of it is left out. */
 function formulaText(formula: unknown): string {
   const said = new Set<string>();
@@ -190,18 +233,18 @@ function formulaText(formula: unknown): string {
   });
 }
 
-async function savePdf(
-  id: string,
-  output: string | undefined,
+async function saveFile(
+  path: string,
+  { output, fallback }: { readonly output: string | undefined; readonly fallback: string },
   { command, dependencies }: { command: Command; dependencies: CliDependencies },
 ): Promise<void> {
   const context = contextOf(command, dependencies);
-  const { bytes, filename } = await context.api.bytes(`/invoices/${segment(id)}/pdf`);
+  const { bytes, filename } = await context.api.bytes(path);
   if (output === '-') {
     context.terminal.outBytes(bytes);
     return;
   }
-  const file = output ?? filename ?? `${segment(id)}.pdf`;
+  const file = output ?? filename ?? fallback;
   await writeFile(file, bytes).catch((error: unknown) => {
     throw new CommandFailed(`cannot write ${file}: ${messageOf(error)}`);
   });

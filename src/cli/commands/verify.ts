@@ -59,6 +59,8 @@ function lineTable(verification: JsonObject): string {
   const isNothing = (amount: unknown): boolean => isDecimal(amount) && decimal(amount).isZero();
   const { expected, found } = sum('credits', '');
   const credits = isNothing(expected) && isNothing(found) ? [] : [sum('credits', 'Credits drawn')];
+  const tax = sum('tax', 'Tax');
+  const taxes = isNothing(tax.expected) && isNothing(tax.found) ? [] : [tax];
   return renderTable(
     [
       { header: 'Line', value: lineName },
@@ -68,7 +70,7 @@ function lineTable(verification: JsonObject): string {
       column('Found', 'found', 'right'),
       column('Difference', 'difference', 'right'),
     ],
-    [...listOf(verification['lines']), ...credits, sum('total', 'Total')],
+    [...listOf(verification['lines']), ...credits, ...taxes, sum('total', 'Total')],
   );
 }
 

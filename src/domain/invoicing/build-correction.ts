@@ -1,10 +1,12 @@
 import type { Correction, CorrectionLine } from '../correction/compare.js';
 import { zero } from '../decimal.js';
 import { invariant } from '../failure.js';
-import { describeLine } from './build-invoice.js';
+import { descriptionOf } from './build-invoice.js';
 import { documentOf } from './document.js';
 import type { DocumentFacts, UnnumberedInvoice } from './document.js';
 import type { InvoiceLineItem } from './invoice.js';
+import { lineItemFacts } from './line-item.js';
+import type { LineItemFacts } from './line-item.js';
 
 /** Everything a correction is made of. */
 export interface CorrectionFacts extends DocumentFacts {
@@ -37,7 +39,7 @@ function lineItem(facts: CorrectionFacts, line: CorrectionLine, lineNumber: numb
     lineItemId: facts.lineItemId(line.lineKey),
     lineNumber,
     lineKey: line.lineKey,
-    description: line.meter === null ? (line.name ?? line.lineKey) : describeLine(line.meter, line.group),
+    description: descriptionOf({ ...line, ...(rated?.item !== undefined && { item: rated.item }) }),
     meter: line.meter,
     group: line.group,
     serviceFrom: (line.service ?? facts.period).from,
@@ -56,5 +58,16 @@ function lineItem(facts: CorrectionFacts, line: CorrectionLine, lineNumber: numb
       event_count: rated?.charges.reduce((sum, { eventCount }) => sum + eventCount, 0) ?? 0,
       charges: rated?.charges.map(({ calculation }) => calculation) ?? [],
     },
+    item: itemOf(facts, line),
   };
+}
+
+/** Of what is gone the books' name is the one that it was billed under. */
+function itemOf({ tags = {}, meters = [], earlier = [] }: CorrectionFacts, line: CorrectionLine): LineItemFacts {
+  const { rated, lineKey } = line;
+  const source = { ...line, name: line.name ?? lineKey, charges: rated?.charges ?? null, isAdjustment: true };
+  const facts = lineItemFacts({ ...source, item: rated?.item ?? {} }, { tags, meters });
+  const before = earlier.flatMap(({ lines }) => lines).find((own) => own.lineKey === lineKey)?.item;
+  if (rated !== null || before === undefined) return facts;
+  return { ...facts, chargeCode: before.chargeCode, unit: before.unit, metadata: before.metadata };
 }

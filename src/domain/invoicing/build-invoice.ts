@@ -5,6 +5,7 @@ import type { GroupKey } from '../values.js';
 import { documentOf } from './document.js';
 import type { DocumentFacts, UnnumberedInvoice } from './document.js';
 import type { InvoiceLineItem } from './invoice.js';
+import { lineItemFacts } from './line-item.js';
 
 /** Everything an invoice is made of. */
 export interface InvoiceFacts extends DocumentFacts {
@@ -38,7 +39,7 @@ function lineItems(facts: InvoiceFacts): readonly InvoiceLineItem[] {
       lineItemId: facts.lineItemId(line.lineKey),
       lineNumber: index + 1,
       lineKey: line.lineKey,
-      description: line.meter === null ? (line.name ?? line.lineKey) : describeLine(line.meter, line.group),
+      description: descriptionOf(line),
       meter: line.meter,
       group: line.group,
       serviceFrom: (line.service ?? facts.period).from,
@@ -56,6 +57,10 @@ function lineItems(facts: InvoiceFacts): readonly InvoiceLineItem[] {
         event_count: line.charges.reduce((sum, { eventCount }) => sum + eventCount, 0),
         charges: line.charges.map(({ calculation }) => calculation),
       },
+      item: lineItemFacts(
+        { ...line, name: line.name ?? line.lineKey, item: line.item ?? {}, isAdjustment: false },
+        { tags: facts.tags ?? {}, meters: facts.meters ?? [] },
+      ),
     };
   });
 }
@@ -69,6 +74,18 @@ function takeChargeIds(lines: readonly RatedLine[], chargeIds: readonly string[]
   });
   invariant(taken === chargeIds.length, `${taken} charges were rated and ${chargeIds.length} stored`);
   return result;
+}
+
+/** By the name of its price, where that has one. */
+export function descriptionOf({
+  lineKey,
+  meter,
+  group,
+  name,
+  item,
+}: Pick<RatedLine, 'lineKey' | 'meter' | 'group' | 'name' | 'item'>): string {
+  const shown = item?.displayName;
+  return meter === null ? (shown ?? name ?? lineKey) : describeLine(shown ?? meter, group);
 }
 
 /** What the customer reads: the meter and what its group is, `bytes_out (region: eu, tier: –)`. */

@@ -3,7 +3,13 @@ import type { CreditFacts } from '../credits/settle.js';
 import { decimal, toDecimalString, zero } from '../decimal.js';
 import { addMs } from '../time/instant.js';
 import type { DecimalString, Instant, Interval, LocalDate, Position } from '../values.js';
-import type { Invoice, Party, PinnedVersions } from './invoice.js';
+import { applyTax } from '../tax/apply-tax.js';
+import type { TaxFacts } from '../tax/apply-tax.js';
+import type { Invoice, InvoiceLineItem, Party, PinnedVersions } from './invoice.js';
+import { documentSchemaVersion } from './line-item.js';
+import type { NamedMeter } from './line-item.js';
+import { defaultPresentation } from './presentation.js';
+import type { Presentation } from './presentation.js';
 
 const msPerDay = 86_400_000;
 
@@ -30,6 +36,15 @@ export interface DocumentFacts {
   readonly credits?: CreditFacts;
   /** The id of a line item by its line key (RULES 26). */
   readonly lineItemId: (lineKey: string) => string;
+  /** The customer's; they stand on every line. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** The meter versions of the period, which lines name. */
+  readonly meters?: readonly NamedMeter[];
+  readonly presentation?: Presentation;
+  /** By default none: nothing is taxed. */
+  readonly tax?: Omit<TaxFacts, 'earlier'>;
+  /** The documents of the chain before this one; by default none. */
+  readonly earlier?: readonly Pick<Invoice, 'lines' | 'taxes'>[];
 }
 
 /** What tells an original from a correction. */
@@ -38,14 +53,17 @@ type DocumentContent = Pick<Invoice, 'correctsInvoiceId' | 'replacesInvoiceId' |
 };
 
 /**
- * A document around its lines, whose sum is the subtotal: total = subtotal − credits + tax, and no tax in this version. A
- * document that corrects is a credit note where its total, after credits, is below zero (RULES 26, 37).
+ * A document around its lines, whose sum is the subtotal: total = subtotal − credits + tax. A document that corrects is a credit
+ * note where its total, after credits and tax, is below zero (RULES 26, 37, 56).
  */
-export function documentOf(facts: DocumentFacts, { subtotal, ...content }: DocumentContent): UnnumberedInvoice {
+export function documentOf(facts: DocumentFacts, { subtotal, lines, ...content }: DocumentContent): UnnumberedInvoice {
   const { period, currency } = facts;
   const creditDraws = settleCredits(facts.credits ?? noCredits, { subtotal, currency, periodEnd: period.to });
   const credits = creditsOf(creditDraws);
-  const total = decimal(subtotal).minus(decimal(credits));
+  const { tax: taxed = null, earlier = [] } = facts;
+  const applied = taxed === null ? null : applyTax({ ...taxed, earlier }, lines, currency);
+  const tax = applied?.total ?? zero;
+  const total = decimal(subtotal).minus(decimal(credits)).plus(decimal(tax));
   const correctionType = total.isNegative() && !total.isZero() ? 'credit_note' : 'correction';
   return {
     ...content,
@@ -62,7 +80,7 @@ export function documentOf(facts: DocumentFacts, { subtotal, ...content }: Docum
     subtotal,
     credits,
     creditDraws,
-    tax: zero,
+    tax,
     total: toDecimalString(total),
     seller: facts.seller,
     buyer: facts.buyer,
@@ -72,8 +90,15 @@ export function documentOf(facts: DocumentFacts, { subtotal, ...content }: Docum
     issuedAt: facts.issuedAt,
     dueAt: addMs(facts.issuedAt, facts.paymentTermsDays * msPerDay),
     ...(facts.legalEntity !== undefined && { legalEntity: facts.legalEntity }),
+    schemaVersion: documentSchemaVersion,
+    ...(applied !== null && { taxes: applied.taxes }),
+    presentation: facts.presentation ?? defaultPresentation,
+    lines: lines.map((line) => withTax(line, applied?.numbers.get(line.lineKey) ?? [])),
   };
 }
+
+const withTax = (line: InvoiceLineItem, taxLines: readonly number[]): InvoiceLineItem =>
+  line.item === undefined || taxLines.length === 0 ? line : { ...line, item: { ...line.item, taxLines } };
 
 export function paymentTermsText(days: number): string {
   if (days === 0) return 'Due on receipt';

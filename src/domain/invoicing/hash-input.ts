@@ -1,7 +1,9 @@
 import type { CreditDraw } from '../credits/grant.js';
 import { decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString } from '../values.js';
+import type { DocumentTax } from '../tax/tax.js';
 import type { Invoice, InvoiceLineItem } from './invoice.js';
+import type { LineItemFacts } from './line-item.js';
 
 /** A document as far as two runs over the same facts must agree on it. Plain JSON. */
 export type InvoiceHashInput = Readonly<Record<string, unknown>>;
@@ -9,13 +11,14 @@ export type InvoiceHashInput = Readonly<Record<string, unknown>>;
 /** What depends on when and in which order documents were made, or changes later, stays outside the hash. */
 export type HashedInvoice = Omit<
   Invoice,
-  'number' | 'documentHash' | 'status' | 'cutoffPosition' | 'issuedAt' | 'dueAt'
+  'number' | 'documentHash' | 'status' | 'cutoffPosition' | 'issuedAt' | 'dueAt' | 'presentation'
 >;
 
 /**
  * The object whose canonical JSON (RFC 8785) is hashed to `documentHash`: everything the document says, but for its
  * number, ledger positions, clock instants and status (DESIGN 1). Decimals are brought to one form, so that a document
- * read back from `numeric` columns hashes to the same text.
+ * read back from `numeric` columns hashes to the same text. What a later schema added is left out of an earlier one's, so that
+ * what was issued keeps its hash.
  */
 export function invoiceHashInput(invoice: HashedInvoice): InvoiceHashInput {
   return {
@@ -37,7 +40,27 @@ export function invoiceHashInput(invoice: HashedInvoice): InvoiceHashInput {
     buyer: invoice.buyer,
     payment_terms: invoice.paymentTerms,
     pinned_versions: invoice.pinnedVersions,
+    ...(isLater(invoice) && { schema_version: invoice.schemaVersion }),
+    ...(invoice.taxes !== undefined && { taxes: taxHashInput(invoice.taxes) }),
     lines: invoice.lines.map(lineHashInput),
+  };
+}
+
+const isLater = ({ schemaVersion = 1 }: HashedInvoice): boolean => schemaVersion > 1;
+
+function taxHashInput({ terms, lines }: DocumentTax): InvoiceHashInput {
+  return {
+    terms,
+    lines: lines.map((line) => ({
+      tax_line_number: line.taxLineNumber,
+      jurisdiction: line.jurisdiction,
+      category: line.category,
+      rate: plain(line.rate),
+      taxable_amount: plain(line.taxableAmount),
+      amount: plain(line.amount),
+      reason_code: line.reasonCode,
+      reason: line.reason,
+    })),
   };
 }
 
@@ -59,6 +82,20 @@ function lineHashInput(line: InvoiceLineItem): InvoiceHashInput {
     corrects_line_item_id: line.correctsLineItemId,
     charge_ids: line.chargeIds,
     calculation: line.calculation,
+    ...(line.item !== undefined && { item: itemHashInput(line.item) }),
+  };
+}
+
+function itemHashInput(item: LineItemFacts): InvoiceHashInput {
+  return {
+    kind: item.kind,
+    charge_code: item.chargeCode,
+    unit: item.unit,
+    unit_price: plainOrNull(item.unitPrice),
+    tags: item.tags,
+    metadata: item.metadata,
+    provenance: item.provenance,
+    tax_lines: item.taxLines,
   };
 }
 

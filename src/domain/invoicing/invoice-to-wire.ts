@@ -1,6 +1,7 @@
 import { decimal, toDecimalString } from '../decimal.js';
 import { formatAmount } from '../money/rounding.js';
-import type { GroupKey, Instant, LocalDate, Position } from '../values.js';
+import type { TaxCategory, TaxLine, TaxTerms } from '../tax/tax.js';
+import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../values.js';
 import { defaultLegalEntity } from './invoice-number.js';
 import type {
   Invoice,
@@ -11,6 +12,10 @@ import type {
   Party,
   PinnedVersions,
 } from './invoice.js';
+import { itemOf } from './line-item.js';
+import type { LineKind, LineProvenance } from './line-item.js';
+import { defaultPresentation } from './presentation.js';
+import type { Itemisation } from './presentation.js';
 
 export interface InvoiceLineWire {
   readonly line_item_id: string;
@@ -30,6 +35,28 @@ export interface InvoiceLineWire {
   readonly corrected_amount?: string;
   readonly reason?: string;
   readonly corrects_line_item_id?: string;
+  readonly schema_version: number;
+  readonly kind: LineKind;
+  readonly charge_code: string;
+  readonly unit: string | null;
+  readonly unit_price: string | null;
+  readonly currency: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly provenance: LineProvenance & { readonly cutoff_position: Position };
+  /** Numbers of the document's tax lines. */
+  readonly tax_lines: readonly number[];
+}
+
+export interface TaxLineWire {
+  readonly tax_line_number: number;
+  readonly jurisdiction: string;
+  readonly category: TaxCategory;
+  readonly rate: string;
+  readonly taxable_amount: string;
+  readonly amount: string;
+  readonly reason_code: string | null;
+  readonly reason: string | null;
 }
 
 export interface InvoiceWire {
@@ -59,11 +86,17 @@ export interface InvoiceWire {
   /** Only where there are any: positive drawn, negative restored. */
   readonly credit_draws?: readonly { readonly grant_id: string; readonly amount: string }[];
   readonly tax: string;
+  /** Left out: nothing was taxed. */
+  readonly taxes?: { readonly terms: TaxTerms; readonly lines: readonly TaxLineWire[] };
   readonly total: string;
   /** The ledger position through which the facts are part of it, and the versions they were rated with. */
   readonly cutoff_position: Position;
   readonly pinned_versions: PinnedVersions;
   readonly document_hash: string;
+  /** What the hash covers. */
+  readonly schema_version: number;
+  readonly itemisation: Itemisation;
+  readonly locale: string;
   readonly lines: readonly InvoiceLineWire[];
 }
 
@@ -93,15 +126,34 @@ export function invoiceToWire(invoice: Invoice): InvoiceWire {
       credit_draws: invoice.creditDraws.map((draw) => ({ grant_id: draw.grantId, amount: amount(draw.amount) })),
     }),
     tax: amount(invoice.tax),
+    ...(invoice.taxes !== undefined && {
+      taxes: { terms: invoice.taxes.terms, lines: invoice.taxes.lines.map((line) => taxLineToWire(line, amount)) },
+    }),
     total: amount(invoice.total),
     cutoff_position: invoice.cutoffPosition,
     pinned_versions: invoice.pinnedVersions,
     document_hash: invoice.documentHash,
-    lines: invoice.lines.map(lineToWire),
+    schema_version: invoice.schemaVersion ?? 1,
+    ...(invoice.presentation ?? defaultPresentation),
+    lines: invoice.lines.map((line) => lineToWire(line, invoice)),
   };
 }
 
-function lineToWire(line: InvoiceLineItem): InvoiceLineWire {
+function taxLineToWire(line: TaxLine, amount: (value: DecimalString) => string): TaxLineWire {
+  return {
+    tax_line_number: line.taxLineNumber,
+    jurisdiction: line.jurisdiction,
+    category: line.category,
+    rate: toDecimalString(decimal(line.rate)),
+    taxable_amount: amount(line.taxableAmount),
+    amount: amount(line.amount),
+    reason_code: line.reasonCode,
+    reason: line.reason,
+  };
+}
+
+function lineToWire(line: InvoiceLineItem, invoice: Invoice): InvoiceLineWire {
+  const item = itemOf(line, invoice);
   return {
     line_item_id: line.lineItemId,
     line_number: line.lineNumber,
@@ -118,5 +170,15 @@ function lineToWire(line: InvoiceLineItem): InvoiceLineWire {
     ...(line.correctedAmount === null ? {} : { corrected_amount: formatAmount(line.correctedAmount, line.currency) }),
     ...(line.reason === null ? {} : { reason: line.reason }),
     ...(line.correctsLineItemId === null ? {} : { corrects_line_item_id: line.correctsLineItemId }),
+    schema_version: invoice.schemaVersion ?? 1,
+    kind: item.kind,
+    charge_code: item.chargeCode,
+    unit: item.unit,
+    unit_price: item.unitPrice === null ? null : toDecimalString(decimal(item.unitPrice)),
+    currency: line.currency,
+    tags: item.tags,
+    metadata: item.metadata,
+    provenance: { ...item.provenance, cutoff_position: invoice.cutoffPosition },
+    tax_lines: item.taxLines,
   };
 }

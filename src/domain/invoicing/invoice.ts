@@ -2,6 +2,9 @@ import type { DecimalString, GroupKey, Instant, LocalDate, Position } from '../v
 import type { CreditDraw } from '../credits/grant.js';
 import type { Calculation } from '../rating/rating.js';
 import type { AppliedRate } from '../money/conversion.js';
+import type { DocumentTax } from '../tax/tax.js';
+import type { LineItemFacts } from './line-item.js';
+import type { Presentation } from './presentation.js';
 
 export type InvoiceType = 'invoice' | 'correction' | 'credit_note';
 export type InvoiceStatus = 'draft' | 'held' | 'issued' | 'partly_paid' | 'paid' | 'overdue' | 'void';
@@ -11,6 +14,19 @@ export interface Party {
   readonly address?: string;
   readonly tax_id?: string;
   readonly email?: string;
+  /** The parts that an e-invoice needs; `address` is what is printed. */
+  readonly street?: string;
+  readonly city?: string;
+  readonly postal_code?: string;
+  readonly region?: string;
+  /** ISO 3166-1 alpha-2. */
+  readonly country_code?: string;
+  /** VAT identifier, with its country prefix. */
+  readonly vat_id?: string;
+  /** What the buyer wants to read on it (BT-10). */
+  readonly reference?: string;
+  /** Where a seller is paid. */
+  readonly iban?: string;
 }
 
 /** A stretch of the period and the price book version that was in force in it; null: none was. */
@@ -56,6 +72,8 @@ export interface InvoiceLineItem {
   readonly correctsLineItemId: string | null;
   readonly chargeIds: readonly string[];
   readonly calculation: LineCalculation;
+  /** Of documents of schema 2; left out: 1. */
+  readonly item?: LineItemFacts;
 }
 
 /** What a line says of its own amount; one entry in `charges` a price book version. */
@@ -95,6 +113,12 @@ export interface Invoice {
   readonly documentHash: string;
   readonly issuedAt: Instant;
   readonly dueAt: Instant;
+  /** Left out: 1, which has no `item` on its lines, no tax lines and the default presentation. */
+  readonly schemaVersion?: number;
+  /** Left out: nothing was taxed. */
+  readonly taxes?: DocumentTax;
+  /** How it is shown; not part of its hash. */
+  readonly presentation?: Presentation;
   readonly lines: readonly InvoiceLineItem[];
   /** Who issued it, of whose series its number is; absent: the default one, the seller of the configuration. */
   readonly legalEntity?: string;

@@ -1,4 +1,4 @@
-import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import type { DecimalString, LocalDate } from '../values.js';
@@ -16,12 +16,10 @@ export type PostedInvoice = Pick<
   | 'periodStart'
   | 'periodEnd'
   | 'credits'
+  | 'tax'
   | 'total'
   | 'lines'
-> & {
-  /** Absent: none. */
-  readonly tax?: Invoice['tax'];
-};
+>;
 
 /**
  * The journal entry of an issued document: the receivable is debited with the total, the customer's credit with what was
@@ -34,6 +32,7 @@ export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): Jo
   const { currency } = invoice;
   const debit: Posting = { account: 'accounts_receivable', lineItemId: null, currency, amount: invoice.total };
   const drawn: Posting = { account: 'customer_credit', lineItemId: null, currency, amount: invoice.credits };
+  const tax: Posting = { account: 'tax_payable', lineItemId: null, currency, amount: negated(invoice.tax) };
   const revenue = invoice.lines.map((line): Posting => ({
     account: isBilledInAdvance(line, invoice) ? 'deferred_revenue' : 'revenue',
     lineItemId: line.lineItemId,
@@ -41,7 +40,6 @@ export function invoiceEntry(invoice: PostedInvoice, postingDate: LocalDate): Jo
     amount: negated(line.amount),
     product: productOf(line),
   }));
-  const tax: Posting = { account: 'tax_payable', lineItemId: null, currency, amount: negated(invoice.tax ?? zero) };
   const postings = [debit, drawn, ...revenue, tax].filter(({ amount }) => !decimal(amount).isZero());
   if (postings.length === 0) return null;
   const entry: JournalEntry = {

@@ -5,6 +5,7 @@ import { packageProperties, parsePackage } from './models/package.js';
 import { parsePercentage, percentageProperties } from './models/percentage.js';
 import { parseTiers } from './parse-tiers.js';
 import type { TierPriceName } from './parse-tiers.js';
+import { parsePriceItem, priceItemProperties } from './price-item.js';
 import type { Match, Price, Tier } from './price-book.js';
 import { pointerTo, readBoolean, readList, readName, readObject, refuseUnknownProperties } from './wire-reader.js';
 import type { WireObject } from './wire-reader.js';
@@ -23,7 +24,14 @@ const groupLimit = 64;
 const matchTextLimit = 1_024;
 
 const tierProperties = ['tiers', 'charge_when_zero'] as const;
-const commonProperties = ['meter', 'model', 'match', 'price_by', ...lineTermProperties] as const;
+const commonProperties = [
+  'meter',
+  'model',
+  'match',
+  'price_by',
+  ...priceItemProperties,
+  ...lineTermProperties,
+] as const;
 const modelProperties: Readonly<Record<Price['model'], readonly string[]>> = {
   flat: flatProperties,
   tiered: tierProperties,
@@ -42,6 +50,7 @@ export function parsePrice(value: unknown, pointer: string): Price {
     meter: readName(wire['meter'], pointerTo(pointer, 'meter')),
     match: readMatch(wire['match'], pointerTo(pointer, 'match')),
     priceBy: readPriceBy(wire['price_by'], pointerTo(pointer, 'price_by')),
+    ...parsePriceItem(wire, pointer),
     ...parseLineTerms(wire, pointer),
   };
   switch (model) {

@@ -6,6 +6,8 @@ import { lineTermsToWire } from './models/line-terms.js';
 import type { LineTermsWire } from './models/line-terms.js';
 import { percentageToWire } from './models/percentage.js';
 import type { PercentageWire } from './models/percentage.js';
+import { priceItemToWire } from './price-item.js';
+import type { PriceItemWire } from './price-item.js';
 import type { PriceBookContent } from './parse-price-book.js';
 import type { Match, Price, Tier } from './price-book.js';
 
@@ -15,7 +17,7 @@ interface TierBounds {
 }
 export type TierWire = TierBounds & { readonly unit_price: DecimalString };
 type RateTierWire = TierBounds & { readonly rate: DecimalString };
-interface PriceBaseWire extends LineTermsWire {
+interface PriceBaseWire extends LineTermsWire, PriceItemWire {
   readonly meter: string;
   readonly match?: Match;
   readonly price_by?: readonly string[];
@@ -66,6 +68,7 @@ function priceToWire(price: Price): PriceWire {
     meter: price.meter,
     ...(Object.keys(price.match).length === 0 ? {} : { match: price.match }),
     ...(price.priceBy === null ? {} : { price_by: price.priceBy }),
+    ...priceItemToWire(price),
     ...lineTermsToWire(price),
   };
   switch (price.model) {

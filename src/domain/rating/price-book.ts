@@ -1,4 +1,5 @@
 import type { DecimalString, Instant, LocalDate } from '../values.js';
+import type { PriceItem } from './price-item.js';
 
 export const roundingModes = ['half_even', 'half_up', 'half_down', 'up', 'down'] as const;
 export type RoundingMode = (typeof roundingModes)[number];
@@ -28,6 +29,8 @@ interface PriceBase extends LineTerms {
   readonly match: Match;
   /** The pricing group: a subset of the meter's `groupBy`; null means all of it (RULES 17). */
   readonly priceBy: readonly string[] | null;
+  /** Left out: it is called by its meter. */
+  readonly item?: PriceItem;
 }
 export interface FlatPrice extends PriceBase {
   readonly model: 'flat';
@@ -80,6 +83,8 @@ export interface FixedFee {
   readonly prorate: boolean;
   /** Times the quantity of this meter in the invoice's period; null: once. */
   readonly quantityMeter: string | null;
+  /** Left out: it is called by its name. */
+  readonly item?: PriceItem;
 }
 
 /** An immutable version of a price book. */

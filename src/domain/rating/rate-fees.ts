@@ -134,6 +134,7 @@ function rateFee({ period, versions, last }: DueFee, input: FeesInput): RatedLin
     lineKey,
     meter: null,
     name,
+    ...(last.fee.item !== undefined && { item: last.fee.item }),
     group: {},
     ...serviceOf({ period, versions, last }, input.period),
     quantity: toDecimalString(quantity),

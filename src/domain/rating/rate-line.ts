@@ -38,7 +38,7 @@ export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): Ra
   const { shares, total } = sharesByVersion(plan, line.segments);
   if (total.isNegative() && !total.isZero() && !line.allowNegative) return negativeTotal(line, total);
 
-  const { version } = plan.last;
+  const { version, price } = plan.last;
   const periodQuantity = toDecimalString(total);
   const priced = withinLimits(
     plan,
@@ -62,6 +62,7 @@ export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): Ra
   return {
     lineKey: line.lineKey,
     meter: line.meter,
+    ...(price.item !== undefined && { item: price.item }),
     group: line.group,
     currency: invoiced.currency,
     quantity: periodQuantity,

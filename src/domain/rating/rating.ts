@@ -4,6 +4,7 @@ import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate } fr
 import type { ConversionRates } from './invoice-currency.js';
 import type { PercentageTotals } from './models/percentage.js';
 import type { FixedFee, Match, Price, PriceBookVersion, RoundingMode } from './price-book.js';
+import type { PriceItem } from './price-item.js';
 
 /** A stretch of the period in which one price book version is in force; the segments of a period tile it, in order. */
 export interface PriceSegment extends Interval {
@@ -161,6 +162,8 @@ export interface RatedLine {
   readonly name?: string;
   /** What the line is for, where that is not the invoice's period. */
   readonly service?: Interval;
+  /** How its last price names it, where that says anything. */
+  readonly item?: PriceItem;
   readonly group: GroupKey;
   /** Of the invoice. */
   readonly currency: string;

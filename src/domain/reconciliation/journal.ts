@@ -26,6 +26,8 @@ export interface DocumentStages {
   readonly revenue: DecimalString;
   /** Drawn of what was owed to the customer. */
   readonly credits: DecimalString;
+  /** Owed to the tax office. */
+  readonly tax: DecimalString;
 }
 
 export interface JournalComparison {
@@ -61,6 +63,8 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
   differences.push(compare(place, document, { amount: document.total, postings: receivable }));
   const drawn = take(({ account }) => account === 'customer_credit');
   differences.push(compare(place, document, { amount: document.credits, postings: drawn }));
+  const owed = take(({ account }) => account === 'tax_payable').map((own) => ({ ...own, amount: negated(own.amount) }));
+  differences.push(compare(place, document, { amount: document.tax, postings: owed }));
   for (const line of document.lines) {
     const accounts = isBilledInAdvance(line, document) ? ['revenue', 'deferred_revenue'] : ['revenue'];
     const own = take(({ account, lineItemId }) => accounts.includes(account) && lineItemId === line.lineItemId);
@@ -85,6 +89,7 @@ export function compareWithJournal(document: PostedDocument, entries: readonly J
       receivable: sumOf(receivable),
       revenue: addDecimals([...revenue.values()]),
       credits: sumOf(drawn),
+      tax: sumOf(owed),
     },
     revenue,
     differences: differences.filter((difference) => difference !== null),

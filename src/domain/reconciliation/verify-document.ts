@@ -11,6 +11,7 @@ import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine, RatingResult } from '../rating/rating.js';
 import type { DecimalString, Digest, GroupKey, LocalDate, Position } from '../values.js';
 import { creditProblem } from './amounts.js';
+import { verifyTax } from './verify-tax.js';
 import type { ReconciliationDifference } from './difference.js';
 import { compareWithJournal } from './journal.js';
 import type { DocumentStages } from './journal.js';
@@ -69,6 +70,12 @@ export interface InvoiceVerification {
     readonly found: DecimalString;
     readonly difference: DecimalString;
   };
+  /** What its lines bear by the rates and the rounding that it records, against what it says. */
+  readonly tax: {
+    readonly expected: DecimalString;
+    readonly found: DecimalString;
+    readonly difference: DecimalString;
+  };
   readonly charges: readonly VerifiedCharge[];
   readonly document_hash: { readonly expected: string; readonly found: string; readonly verified: boolean };
   readonly journal: DocumentStages & {
@@ -103,13 +110,15 @@ export function verifyDocument(facts: DocumentFacts): InvoiceVerification {
   const { document, differences } = compareWithJournal(invoice, facts.entries);
   const subtotal = addDecimals(lines.map(({ expected }) => expected));
   const drawn = creditsOf(invoice.creditDraws);
-  const total = toDecimalString(decimal(subtotal).minus(decimal(drawn)).plus(decimal(invoice.tax)));
+  const tax = verifyTax(facts);
+  const total = toDecimalString(decimal(subtotal).minus(decimal(drawn)).plus(decimal(tax.expected)));
   const hash = { expected: documentHash, found: invoice.documentHash, verified: documentHash === invoice.documentHash };
   const journal = { ...document, differences, verified: differences.length === 0 };
   const credit = creditProblem(invoice, facts.earlier);
   const problems = [
     ...rated.problems.map(({ detail, meter, group }) => `${describeLine(meter, group)}: ${detail}`),
     ...(credit === null ? [] : [credit]),
+    ...tax.problems,
   ];
   return {
     invoice_id: invoice.invoiceId,
@@ -128,10 +137,12 @@ export function verifyDocument(facts: DocumentFacts): InvoiceVerification {
       charges.every((charge) => charge.verified) &&
       equal(subtotal, invoice.subtotal) &&
       equal(drawn, invoice.credits) &&
+      equal(tax.expected, invoice.tax) &&
       equal(total, invoice.total),
     lines,
     total: { expected: total, found: invoice.total, difference: minus(invoice.total, total) },
     credits: { expected: drawn, found: invoice.credits, difference: minus(invoice.credits, drawn) },
+    tax: { expected: tax.expected, found: invoice.tax, difference: minus(invoice.tax, tax.expected) },
     charges,
     document_hash: hash,
     journal,

@@ -7,9 +7,13 @@ import { pinsOf, priceFactsOf } from '../../../src/billing/price-facts.js';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
+import { createActivities } from '../../../src/activities/index.js';
+import { parseTaxTable } from '../../../src/domain/tax/parse-tax-table.js';
+import { tableTaxProvider } from '../../../src/domain/tax/table-provider.js';
 import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
 import type { Invoice } from '../../../src/domain/invoicing/invoice.js';
 import type { Customer } from '../../../src/storage/types.js';
+import { issuedAt, settings } from '../../activities/fixture.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -50,6 +54,7 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   await fillCreditTables(fixture);
   await fillSettlementTables(fixture);
   await fillLedgerTables(fixture);
+  await fillDocumentTables(fixture);
 }
 
 /** A closed month with its snapshot, one of the whole journal, and an account mapping. */
@@ -75,6 +80,30 @@ async function fillPeriodClose({ storage, activities, run, addCustomer }: Activi
   await run(activities.handOverPeriods, { closeId, billingDay: postingDate, limit: 1 });
   await run(activities.issueChunk, { billingDay: postingDate, limit: 10 });
   await storage.periodCloses.cancel(closeId, { cancelledBy: decidedBy, reason: 'a test' });
+}
+
+/** A taxed document that a provider heard of, and one given out as PDF. */
+async function fillDocumentTables(fixture: ActivityFixture): Promise<void> {
+  const { storage, run, client } = fixture;
+  const customerId = 'taxed';
+  await fixture.addCustomer(customerId, { priceBook: 'fee', buyer: { country_code: 'DE' } });
+  await storage.periods.periodAt(customerId, '2024-01-10T00:00:00.000000Z' as Instant);
+  const rates = [{ country: 'DE', category: 'standard', rate: '19', from: '2020-01-01' }];
+  const tax = { ...tableTaxProvider(parseTaxTable({ rates })), reports: true };
+  const activities = createActivities({ storage, client, settings, now: () => issuedAt, tax });
+  const billingDay = '2031-02-01' as LocalDate;
+  const request = { requestId: randomUUID(), customerId, period: '2024-01-01' as LocalDate, billingDay };
+  await storage.periods.requestInvoicing({ ...request, forced: false, reason: null });
+  await run(activities.issueChunk, { billingDay, limit: 1 });
+  const [invoice] = (await storage.billing.listInvoices({ customerId }, { limit: 1 })).data;
+  const rendering = {
+    format: 'pdf',
+    marked: false,
+    renderer: 'a test',
+    sha256: 'a'.repeat(64),
+    byteLength: 1,
+  } as const;
+  await storage.documents.keepRendering({ invoiceId: invoice?.invoiceId ?? '', ...rendering });
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */

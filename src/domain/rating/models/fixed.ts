@@ -4,11 +4,21 @@ import { instantToMicros } from '../../time/instant.js';
 import type { DecimalString, Interval } from '../../values.js';
 import { readPrice } from '../parse-tiers.js';
 import type { FixedFee } from '../price-book.js';
+import { parsePriceItem, priceItemProperties, priceItemToWire } from '../price-item.js';
+import type { PriceItemWire } from '../price-item.js';
 import { pointerTo, readBoolean, readName, refuseUnknownProperties } from '../wire-reader.js';
 import type { WireObject } from '../wire-reader.js';
 import type { PricedShare } from './priced-share.js';
 
-const fixedProperties = ['model', 'name', 'amount', 'billed', 'prorate', 'quantity_meter'] as const;
+const fixedProperties = [
+  'model',
+  'name',
+  'amount',
+  'billed',
+  'prorate',
+  'quantity_meter',
+  ...priceItemProperties,
+] as const;
 
 /** @throws UNKNOWN_PROPERTY, VALIDATION_FAILED and the refusals of decimals */
 export function parseFixed(wire: WireObject, pointer: string): FixedFee {
@@ -24,6 +34,7 @@ export function parseFixed(wire: WireObject, pointer: string): FixedFee {
       quantityMeter === undefined || quantityMeter === null
         ? null
         : readName(quantityMeter, pointerTo(pointer, 'quantity_meter')),
+    ...parsePriceItem(wire, pointer),
   };
 }
 
@@ -32,7 +43,7 @@ function readBilled(value: unknown, pointer: string): FixedFee['billed'] {
   throw new DomainFailure('VALIDATION_FAILED', '"billed" must be "in_advance" or "in_arrears".', pointer);
 }
 
-export interface FixedWire {
+export interface FixedWire extends PriceItemWire {
   readonly model: 'fixed';
   readonly name: string;
   readonly amount: DecimalString;
@@ -41,7 +52,7 @@ export interface FixedWire {
   readonly quantity_meter?: string;
 }
 
-export function fixedToWire({ name, amount, billed, prorate, quantityMeter }: FixedFee): FixedWire {
+export function fixedToWire({ name, amount, billed, prorate, quantityMeter, item }: FixedFee): FixedWire {
   return {
     model: 'fixed',
     name,
@@ -49,6 +60,7 @@ export function fixedToWire({ name, amount, billed, prorate, quantityMeter }: Fi
     billed,
     prorate,
     ...(quantityMeter === null ? {} : { quantity_meter: quantityMeter }),
+    ...(item !== undefined && priceItemToWire({ item })),
   };
 }
 

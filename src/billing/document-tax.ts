@@ -1,0 +1,112 @@
+/** What a document is taxed with, and what a provider is told of it (RULES 56). */
+import { localDateAt } from '../calendar/time-zones.js';
+import type { Invoice, Party } from '../domain/invoicing/invoice.js';
+import { chargeCodeOf } from '../domain/invoicing/line-item.js';
+import type { RatedLine } from '../domain/rating/rating.js';
+import { rulesOfChain } from '../domain/tax/apply-tax.js';
+import type { TaxFacts } from '../domain/tax/apply-tax.js';
+import { defaultTaxTreatment } from '../domain/tax/tax.js';
+import type { TaxedDocument, TaxParty, TaxProvider, TaxQuestion, TaxRule } from '../domain/tax/tax.js';
+import { addMs } from '../domain/time/instant.js';
+import type { BillingPeriod, Customer, Storage, TaxReport } from '../storage/types.js';
+
+type TaxableLines = TaxQuestion['lines'];
+
+/** What a provider is asked about of rated lines. */
+export function taxableLines(lines: readonly RatedLine[]): TaxableLines {
+  return lines.map((line) => ({ lineKey: line.lineKey, chargeCode: chargeCodeOf(line), amount: line.amount }));
+}
+
+interface TaxedParties {
+  readonly invoiceId: string;
+  readonly period: BillingPeriod;
+  readonly customer: Customer;
+  readonly currency: string;
+  readonly seller: Party;
+  readonly buyer: Party;
+}
+
+/**
+ * Of an original. null: nothing is taxed.
+ * @throws TaxUnavailable
+ */
+export async function taxOfInvoice(
+  provider: TaxProvider,
+  document: TaxedParties,
+  lines: TaxableLines,
+): Promise<Omit<TaxFacts, 'earlier'> | null> {
+  const date = localDateAt(addMs(document.period.to, -1), document.period.timeZone);
+  const quote = await provider.quote({
+    documentId: document.invoiceId,
+    customerId: document.customer.customerId,
+    currency: document.currency,
+    date,
+    seller: partyOf(document.seller),
+    buyer: partyOf(document.buyer),
+    treatment: document.customer.tax ?? defaultTaxTreatment,
+    lines,
+  });
+  return quote === null ? null : { terms: { ...quote.terms, date }, rules: quote.rules };
+}
+
+/**
+ * Of a correction: at the rates and in the way of its original, whatever holds now; an original without tax is corrected without.
+ * Only a line that the chain cannot speak for is asked about.
+ * @throws TaxUnavailable
+ */
+export async function taxOfCorrection(
+  provider: TaxProvider,
+  document: TaxedParties & { readonly earlier: readonly Invoice[] },
+  lines: TaxableLines,
+): Promise<Omit<TaxFacts, 'earlier'> | null> {
+  const terms = document.earlier[0]?.taxes?.terms;
+  if (terms === undefined) return null;
+  const rules = new Map<string, readonly TaxRule[]>();
+  const unknown: (typeof lines)[number][] = [];
+  for (const line of lines) {
+    const known = rulesOfChain(document.earlier, line.lineKey);
+    if (known === null) unknown.push(line);
+    else rules.set(line.lineKey, known);
+  }
+  if (unknown.length > 0) {
+    const quote = await taxOfInvoice(provider, document, unknown);
+    for (const [lineKey, own] of quote?.rules ?? []) rules.set(lineKey, own);
+  }
+  return { terms, rules };
+}
+
+function partyOf({ country_code: country, vat_id: vatId, tax_id: taxId }: Party): TaxParty {
+  return { country: country ?? null, taxId: vatId ?? taxId ?? null };
+}
+
+/**
+ * Tells the provider of a document that was issued or voided; repeating it tells the same once more, and stores it once. What
+ * fails is left for the daily sweep, because the document stands.
+ */
+export async function reportTax(
+  storage: Pick<Storage, 'documents'>,
+  provider: TaxProvider,
+  { invoice, action }: { readonly invoice: Invoice; readonly action: TaxReport['action'] },
+): Promise<void> {
+  const { taxes } = invoice;
+  if (!provider.reports || taxes?.terms.provider !== provider.name) return;
+  const document: TaxedDocument = {
+    documentId: invoice.invoiceId,
+    number: invoice.number,
+    type: invoice.type,
+    correctsDocumentId: invoice.correctsInvoiceId,
+    customerId: invoice.customerId,
+    currency: invoice.currency,
+    taxes,
+  };
+  const reference = await provider[action](document);
+  await storage.documents.storeTaxReport({
+    invoiceId: invoice.invoiceId,
+    action,
+    provider: provider.name,
+    reference,
+  });
+}
+
+export const actionOf = ({ type }: Pick<Invoice, 'type'>): 'commit' | 'credit' =>
+  type === 'credit_note' ? 'credit' : 'commit';

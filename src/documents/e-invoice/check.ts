@@ -1,0 +1,62 @@
+/** The calculation rules of EN 16931 (BR-CO-10 to 17) and what it asks of prices and digits, on a document before it is written. */
+import { addDecimals, D, decimal } from '../../domain/decimal.js';
+import type { DecimalString } from '../../domain/values.js';
+import type { VatBreakdown } from './tax-categories.js';
+
+export interface EInvoiceTotals {
+  readonly lineAmounts: readonly DecimalString[];
+  /** BT-106, BT-109, BT-110, BT-112, BT-113, BT-115. */
+  readonly linesTotal: DecimalString;
+  readonly taxExclusive: DecimalString;
+  readonly taxTotal: DecimalString;
+  readonly taxInclusive: DecimalString;
+  readonly prepaid: DecimalString;
+  readonly payable: DecimalString;
+  readonly breakdowns: readonly VatBreakdown[];
+  /** A correction's tax is a difference of rounded amounts (RULES 56): it may be a cent off its own lines. */
+  readonly isCorrection: boolean;
+}
+
+const cent = new D('0.01');
+
+/** A sentence for every rule that does not hold. There are no allowances and charges of the document as a whole (BR-CO-11, 12). */
+export function brokenRules(totals: EInvoiceTotals): readonly string[] {
+  const { linesTotal, taxExclusive, taxTotal, taxInclusive, prepaid, payable, breakdowns } = totals;
+  const plus = (a: DecimalString, b: DecimalString): D => decimal(a).plus(decimal(b));
+  const sums = [
+    ['BR-CO-10', 'the sum of the lines', decimal(addDecimals(totals.lineAmounts)), linesTotal],
+    ['BR-CO-13', 'the total without tax', decimal(linesTotal), taxExclusive],
+    ['BR-CO-14', 'the tax total', decimal(addDecimals(breakdowns.map(({ taxAmount }) => taxAmount))), taxTotal],
+    ['BR-CO-15', 'the total with tax', plus(taxExclusive, taxTotal), taxInclusive],
+    ['BR-CO-16', 'the amount due', decimal(taxInclusive).minus(decimal(prepaid)), payable],
+    [
+      'BR-S-08',
+      'what is taxed',
+      decimal(addDecimals(breakdowns.map(({ taxableAmount }) => taxableAmount))),
+      taxExclusive,
+    ],
+  ] as const;
+  return [
+    ...sums.flatMap(([rule, what, should, is]) =>
+      should.equals(decimal(is)) ? [] : [`${rule}: ${what} must be ${should.toFixed()}, and is ${is}.`],
+    ),
+    ...breakdowns.flatMap((own) => brokenRate(own, totals.isCorrection)),
+    ...[...totals.lineAmounts, taxTotal, payable]
+      .filter((amount) => decimal(amount).decimalPlaces() > 2)
+      .slice(0, 1)
+      .map((amount) => `BR-DEC: an amount has two digits after the point at most, and ${amount} has more.`),
+  ];
+}
+
+/** BR-CO-17: the tax of a category is its taxable amount × rate, to the cent. */
+function brokenRate({ code, rate, taxableAmount, taxAmount }: VatBreakdown, isCorrection: boolean): readonly string[] {
+  const exact = decimal(taxableAmount)
+    .times(decimal(rate ?? ('0' as DecimalString)))
+    .times(cent);
+  const off = exact.minus(decimal(taxAmount)).abs();
+  const allowed = isCorrection ? cent : cent.times(new D('0.5'));
+  if (off.lessThanOrEqualTo(allowed)) return [];
+  return [
+    `BR-CO-17: the tax of category ${code} at ${rate ?? '0'} % must be ${exact.toFixed()} rounded, and is ${taxAmount}.`,
+  ];
+}

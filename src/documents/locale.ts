@@ -1,0 +1,116 @@
+/**
+ * How a locale writes figures and days. Intl is asked for signs, orders and names; the digits are those of our exact decimals.
+ * `en` is written without Intl, whose output changes with the CLDR data of the running Node: of other locales the renderer's
+ * name says which one that was.
+ */
+import { Temporal } from 'temporal-polyfill';
+import { minorUnits } from '../domain/money/currency.js';
+import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
+import { dayOf, formatAmount, formatDay, formatPeriod, formatQuantity, lastDayBefore } from './format.js';
+
+export interface Writing {
+  /** Between whole and fraction. */
+  readonly point: string;
+  quantity(value: DecimalString): string;
+  /** With the currency's minor digits. */
+  amount(value: DecimalString, currency: string): string;
+  /** With the currency's code, on the side where the locale has it. */
+  money(value: DecimalString, currency: string): string;
+  day(day: LocalDate): string;
+  period(from: Instant, to: Instant, timeZone: string): string;
+}
+
+const english: Writing = {
+  point: '.',
+  quantity: formatQuantity,
+  amount: (value, currency) => formatAmount(value, minorUnits(currency)),
+  money: (value, currency) => `${currency} ${formatAmount(value, minorUnits(currency))}`,
+  day: formatDay,
+  period: formatPeriod,
+};
+
+const kept = new Map<string, Writing>([['en', english]]);
+
+/** @param locale BCP 47; one that Intl does not know is written as English is */
+export function writingOf(locale: string): Writing {
+  const known = kept.get(locale);
+  if (known !== undefined) return known;
+  const made = isKnown(locale) ? writingIn(locale) : english;
+  kept.set(locale, made);
+  return made;
+}
+
+function isKnown(locale: string): boolean {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf(locale).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Latin digits throughout: they are what the formulas beside them have. */
+function writingIn(locale: string): Writing {
+  const options = { numberingSystem: 'latn' } as const;
+  const parts = new Intl.NumberFormat(locale, { ...options, useGrouping: true }).formatToParts(-1_234_567_891.5);
+  const partOf = (type: Intl.NumberFormatPartTypes, fallback: string): string =>
+    spaced(parts.find((part) => part.type === type)?.value ?? fallback);
+  const style = {
+    point: partOf('decimal', '.'),
+    group: partOf('group', ''),
+    minus: partOf('minusSign', '-').replace(/[^-−]/g, '') || '-',
+    // From the right: 3 and 3, or 3 and 2 in India.
+    sizes: parts
+      .filter(({ type }) => type === 'integer')
+      .map(({ value }) => value.length)
+      .reverse(),
+  };
+  const number = (text: string): string => written(text, style);
+  const isBefore = (currency: string): boolean => {
+    const order = new Intl.NumberFormat(locale, { ...options, style: 'currency', currency, currencyDisplay: 'code' })
+      .formatToParts(1)
+      .map(({ type }) => type);
+    return order.indexOf('currency') < order.indexOf('integer');
+  };
+  const days = new Intl.DateTimeFormat(locale, { ...options, dateStyle: 'long', timeZone: 'UTC', calendar: 'gregory' });
+  const amount = (value: DecimalString, currency: string): string =>
+    number(formatAmount(value, minorUnits(currency)).replaceAll(',', ''));
+  const day = (local: LocalDate): string =>
+    spaced(days.format(Temporal.PlainDate.from(local).toZonedDateTime('UTC').epochMilliseconds));
+  return {
+    point: style.point,
+    quantity: (value) => number(value),
+    amount,
+    money: (value, currency) =>
+      isBefore(currency) ? `${currency} ${amount(value, currency)}` : `${amount(value, currency)} ${currency}`,
+    day,
+    period: (from, to, timeZone) => {
+      const [first, last] = [dayOf(from, timeZone), lastDayBefore(to, timeZone)];
+      return first === last ? day(first) : `${day(first)} – ${day(last)}`;
+    },
+  };
+}
+
+/** Every kind of space of Intl's as the one that no line ends at; marks of direction are not printed. */
+const spaced = (text: string): string =>
+  text.replace(/[\s\u00A0\u2009\u202F]/gu, '\u00A0').replace(/[\u200E\u200F\u061C]/g, '');
+
+interface NumberStyle {
+  readonly point: string;
+  readonly group: string;
+  readonly minus: string;
+  readonly sizes: readonly number[];
+}
+
+/** A plain decimal with the signs of a locale; no digit is added, dropped or rounded. */
+function written(text: string, { point, group, minus, sizes }: NumberStyle): string {
+  const [, sign = '', whole = '', fraction] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) ?? [];
+  const [first = 3, next = first] = sizes;
+  const groups: string[] = [];
+  let left = whole;
+  for (let size = first; left.length > size; size = next) {
+    groups.unshift(left.slice(-size));
+    left = left.slice(0, -size);
+  }
+  const grouped = group === '' ? whole : [left, ...groups].join(group);
+  return `${sign === '' ? '' : minus}${grouped}${fraction === undefined ? '' : `${point}${fraction}`}`;
+}
