@@ -138,6 +138,9 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   TAG_REQUIRED: { status: 422, title: 'Required tag missing' },
   CREDIT_GRANT_NOT_FOUND: { status: 404, title: 'Credit grant not found' },
   CREDIT_GRANT_VOID: { status: 409, title: 'The credit grant is void already' },
+  AUDIT_ENTRY_NOT_FOUND: { status: 404, title: 'Audit entry not found' },
+  AUDIT_KEY_MISSING: { status: 409, title: 'No audit key is configured' },
+  AUDIT_KEY_INVALID: { status: 409, title: 'The audit key cannot sign' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

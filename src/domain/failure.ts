@@ -101,6 +101,9 @@ export const failureCodes = [
   'CANARY_NOT_ON_PRICE_BOOK',
   'CREDIT_GRANT_NOT_FOUND',
   'CREDIT_GRANT_VOID',
+  'AUDIT_ENTRY_NOT_FOUND',
+  'AUDIT_KEY_MISSING',
+  'AUDIT_KEY_INVALID',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

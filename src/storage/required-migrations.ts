@@ -13,4 +13,6 @@ export const requiredMigrations: readonly string[] = [
   '20261121231000_exchange_rates',
   '20261121232000_price_rollouts',
   '20261121233000_price_lookup_fallback',
+  '20261122120000_audit',
+  '20261122129000_audited_tables',
 ];
