@@ -14,7 +14,7 @@ export interface RunningApi {
 }
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
-  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs'>>;
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'audit'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -29,6 +29,7 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
       futureToleranceMs: config.futureToleranceMs,
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
+      ...(config.audit !== undefined && { audit: config.audit }),
       processMetrics: true,
     },
     logger,

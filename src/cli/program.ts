@@ -1,6 +1,7 @@
 /** The commands of `reckoner`, and how a run of one ends. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ApiProblem, ApiUnreachable } from './api-client.js';
+import { addAuditCommands } from './commands/audit.js';
 import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
 import { addCreditCommands } from './commands/credits.js';
@@ -76,6 +77,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addTagCommands(program, dependencies);
   addEvaluationCommands(program, dependencies);
   addCreditCommands(program, dependencies);
+  addAuditCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

@@ -13,6 +13,7 @@ export const workflowTypes = {
   reRating: 'reRating',
   reconciliation: 'reconciliation',
   priceEvaluation: 'priceEvaluation',
+  auditAnchor: 'auditAnchor',
 } as const;
 
 export const billingPeriodWorkflowId = (customerId: string, period: LocalDate): string =>
@@ -30,6 +31,9 @@ export const reconciliationWorkflowId = (runId: string): string => `reconciliati
 export const evaluationWorkflowId = (evaluationId: string): string => `evaluation/${evaluationId}`;
 export const dailyReconciliationScheduleId = 'reconciliation-daily';
 export const dailyReconciliationWorkflowId = 'reconciliation/daily';
+
+export const auditAnchorScheduleId = 'audit-anchor';
+export const auditAnchorWorkflowId = 'audit-anchor/run';
 
 /** The only relay group of a single deployment: all 64 partitions. */
 export const allPartitions = 'all';

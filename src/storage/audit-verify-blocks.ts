@@ -147,24 +147,45 @@ interface Difference {
 /** Sealed and found facts are both in order of position. */
 function firstDifference(index: Buffer, found: readonly Fact[]): Difference | null {
   for (let at = 0; at * indexed < index.length || at < found.length; at += 1) {
-    const sealed = index.subarray(at * indexed, (at + 1) * indexed);
+    const sealed = sealedAt(index, at);
     const fact = found[at] ?? null;
-    const position = sealed.length === indexed ? sealed.readBigInt64BE() : null;
-    if (fact !== null && (position === null || fact.position < position)) {
-      const detail = 'The fact came behind the safe horizon, after its block was sealed.';
-      return { what: 'fact_not_in_block', position: fact.position, place: fact.place, fact, detail };
-    }
-    if (position === null) return null;
-    const place = sealed.readUInt8(8);
+    if (sealed === null) return fact === null ? null : extra(fact);
+    const { position, place } = sealed;
+    if (fact !== null && (fact.position < position || isBeforeItsOriginal(found, at, sealed))) return extra(fact);
     if (fact === null || fact.position > position || fact.place !== place) {
       const detail = `The fact at position ${position} is not there any more.`;
       return { what: 'fact_missing', position, place, fact: null, detail };
     }
-    if (sealed.toString('hex', 9) !== fact.digest.slice(0, 16)) {
-      return { what: 'fact_changed', position, place, fact, detail: `The fact at position ${position} is not what was sealed.` };
+    if (sealed.digest !== fact.digest.slice(0, 16)) {
+      const detail = `The fact at position ${position} is not what was sealed.`;
+      return { what: 'fact_changed', position, place, fact, detail };
     }
   }
   return null;
+}
+
+interface SealedFact {
+  readonly position: bigint;
+  readonly place: number;
+  /** Its first 16 hex digits. */
+  readonly digest: string;
+}
+
+function sealedAt(index: Buffer, at: number): SealedFact | null {
+  const sealed = index.subarray(at * indexed, (at + 1) * indexed);
+  if (sealed.length < indexed) return null;
+  return { position: sealed.readBigInt64BE(), place: sealed.readUInt8(8), digest: sealed.toString('hex', 9) };
+}
+
+/** Two facts at one position, of which the second is the one that was sealed. */
+function isBeforeItsOriginal(found: readonly Fact[], at: number, { position, digest }: SealedFact): boolean {
+  const [fact, next] = [found[at], found[at + 1]];
+  return fact?.digest.slice(0, 16) !== digest && next?.position === position && next.digest.slice(0, 16) === digest;
+}
+
+function extra(fact: Fact): Difference {
+  const detail = 'The fact came at or below the safe horizon, after its block was sealed.';
+  return { what: 'fact_not_in_block', position: fact.position, place: fact.place, fact, detail };
 }
 
 function placeOf({ fact, place, position }: Difference, tables: readonly string[]): Pick<AuditProblem, 'table' | 'key'> {

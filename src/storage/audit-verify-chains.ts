@@ -76,7 +76,8 @@ class ChainReader {
     const ofChanges = changesProblem(entry);
     if (ofChanges !== null) return ofChanges;
     const changes = entry.changes.map(({ digest }) => digest);
-    if (entry.previousHash !== this.hash || sha256(entryText({ ...entry, changes })) !== entry.hash) {
+    const isWholeEntry = entry.changeIds.join() === entry.changes.map(({ changeId }) => changeId).join();
+    if (!isWholeEntry || entry.previousHash !== this.hash || sha256(entryText({ ...entry, changes })) !== entry.hash) {
       return problemOf(entry, 'entry_changed', {
         detail: entry.previousHash === this.hash ? 'Its hash is not that of its content.' : 'It does not follow on the entry before it.',
       });

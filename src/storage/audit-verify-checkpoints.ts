@@ -42,9 +42,23 @@ export async function* checkCheckpoints(
       count += 1;
       last = checkpoint;
     }
-    yield { checkpoints: count, problem: null, keyIds: [...keyIds] };
+    const problem = page.length < pageSize ? await headOutside(client) : null;
+    yield { checkpoints: count, problem, keyIds: [...keyIds] };
     if (page.length < pageSize) return;
   }
+}
+
+/** A head of a checkpoint that there is not. */
+async function headOutside(client: pg.ClientBase): Promise<AuditProblem | null> {
+  const { rows } = await client.query<{ readonly checkpoint_number: string; readonly scope: string }>(
+    `SELECT h.checkpoint_number, h.scope FROM audit_checkpoint_heads h WHERE NOT EXISTS (
+       SELECT FROM audit_checkpoints c WHERE c.checkpoint_number = h.checkpoint_number) ORDER BY 1, 2 LIMIT 1`,
+  );
+  const [row] = rows;
+  if (row === undefined) return null;
+  const key = JSON.stringify([row.checkpoint_number, row.scope]);
+  const problem = at('checkpoint_missing', Number(row.checkpoint_number), 'The head belongs to no checkpoint.');
+  return { ...problem, table: 'audit_checkpoint_heads', key };
 }
 
 function checkpointProblem(checkpoint: Checkpoint, last: Checkpoint | undefined): AuditProblem | null {
@@ -150,7 +164,7 @@ async function blockProblem(
 }
 
 /** Whether the database still has what was written outside of it. */
-export async function anchorProblem(client: pg.Pool, anchored: AnchoredState): Promise<AuditProblem | null> {
+export async function anchorProblem(client: pg.ClientBase | pg.Pool, anchored: AnchoredState): Promise<AuditProblem | null> {
   const problem = await stateProblem(client, anchored);
   if (problem !== null) return problem;
   const [stored] = await readCheckpoints(client, 'WHERE c.checkpoint_number = $1', [anchored.checkpoint]);

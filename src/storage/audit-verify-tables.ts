@@ -1,7 +1,57 @@
 /** What is in audited tables and in the log but in no chain, and whether the tables are still watched. */
 import type pg from 'pg';
 import type { AuditProblem, Tampering } from '../domain/audit/findings.js';
-import { chainedTables, keySql, type Layout, type Layouts } from './audit-rows.js';
+import { chainedTables, digestsOf, keySql, type Layout, type Layouts } from './audit-rows.js';
+
+/** The layout of the table of layouts itself: not taken from it, or a changed one would say how it is to be read. */
+const layoutOfLayouts: Layout = {
+  table: 'audit_layouts',
+  version: 1,
+  mode: 'chain',
+  keyColumns: ['table_name', 'version'],
+  columns: ['added_at', 'columns', 'key_columns', 'mode', 'personal', 'table_name', 'version'],
+  personal: [],
+  types: new Map([
+    ['added_at', 'timestamp with time zone'],
+    ['columns', 'text[]'],
+    ['key_columns', 'text[]'],
+    ['mode', 'text'],
+    ['personal', 'text[]'],
+    ['table_name', 'text'],
+    ['version', 'integer'],
+  ]),
+};
+
+interface LoggedLayout {
+  readonly key: string;
+  readonly digest: string;
+  readonly scope: string;
+  readonly sequence: string | null;
+}
+
+/** Before anything is read by them: the layouts against their digests in the log, which the chains prove later. */
+export async function layoutsProblem(client: pg.ClientBase): Promise<AuditProblem | null> {
+  const { rows } = await client.query<LoggedLayout>(
+    `SELECT u.key, encode(u.digest, 'hex') AS digest, c.scope, e.sequence
+     FROM audit_changes c CROSS JOIN LATERAL unnest(c.row_keys, c.row_digests) AS u (key, digest)
+     LEFT JOIN audit_entries e ON e.scope = c.scope AND e.batch = c.batch
+     WHERE c.table_name = 'audit_layouts' ORDER BY c.change_id, u.key`,
+  );
+  const wellFormed = rows.filter(({ key }) => /^\["[a-z_0-9]+","\d{1,9}"\]$/.test(key));
+  const found = await digestsOf(
+    client,
+    layoutOfLayouts,
+    wellFormed.map(({ key }) => key),
+  );
+  for (const { key, digest, scope, sequence } of rows) {
+    const row = found.get(key);
+    if (row?.digest === digest) continue;
+    const what = row === undefined ? 'row_missing' : 'row_changed';
+    const detail = row === undefined ? 'The layout is not there any more.' : 'The layout is not what was written.';
+    return { ...at(what, 'audit_layouts', key, detail), scope, sequence: sequence === null ? null : Number(sequence) };
+  }
+  return rowOutside(client, layoutOfLayouts);
+}
 
 /** The first problem; the chains themselves have been read. */
 export async function tablesProblem(client: pg.ClientBase, layouts: Layouts): Promise<AuditProblem | null> {

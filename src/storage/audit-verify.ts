@@ -6,7 +6,7 @@ import { readLayouts } from './audit-rows.js';
 import { readBlocks } from './audit-verify-blocks.js';
 import { readChains } from './audit-verify-chains.js';
 import { checkCheckpoints } from './audit-verify-checkpoints.js';
-import { tablesProblem } from './audit-verify-tables.js';
+import { layoutsProblem, tablesProblem } from './audit-verify-tables.js';
 import type { Database } from './database.js';
 import { mapStorageError } from './errors.js';
 import type { AuditStage, VerificationStep, VerifyOptions } from './types-audit.js';
@@ -55,6 +55,8 @@ class Verification {
   }
 
   private async *chains(): AsyncGenerator<VerificationStep> {
+    yield this.note({}, await layoutsProblem(this.client), 'chains');
+    if (this.problem !== null) return;
     const layouts = await readLayouts(this.client);
     for await (const { counts, problem } of readChains(this.client, layouts, this.options.customerId)) {
       yield this.note(counts, problem, 'chains');

@@ -26,7 +26,8 @@ export type WorkerConfig = Pick<
   | 'priceFallbackMaxAgeMs'
   | 'metricsPort'
   | 'logLevel'
->;
+> &
+  Partial<{ readonly audit: Pick<Config['audit'], 'key' | 'keyFile' | 'anchorFile'> }>;
 
 export interface RunningWorker {
   /** Takes no new work, lets what is under way end (or hands it on), and closes its connections. */

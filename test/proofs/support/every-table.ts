@@ -5,6 +5,7 @@ import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
 import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
+import { newAuditKey, signerOf } from '../../../src/storage/audit-hashes.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -42,6 +43,9 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
     await storage.reference.addExchangeRates([{ ...dollar, rate: rate as DecimalString }], decidedBy);
   await fillFallbackTables(fixture);
   await fillCreditTables(fixture);
+  // Blocks of the ledger, and heads that are signed.
+  await storage.audit.seal();
+  await storage.audit.sign(signerOf(newAuditKey()), '2031-01-01T00:00:00.000000Z' as Instant);
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */
