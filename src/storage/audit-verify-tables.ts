@@ -60,7 +60,7 @@ export async function tablesProblem(client: pg.ClientBase, layouts: Layouts): Pr
     const problem = await rowOutside(client, layout);
     if (problem !== null) return problem;
   }
-  return (await changeOutside(client)) ?? (await commitmentOutside(client)) ?? (await unguarded(client, tables));
+  return (await changeOutside(client)) ?? commitmentOutside(client);
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -107,8 +107,8 @@ async function commitmentOutside(client: pg.ClientBase): Promise<AuditProblem | 
 }
 
 /** Triggers that must be there and enabled: without them rows are written past the log, or changed. */
-async function unguarded(client: pg.ClientBase, tables: readonly Layout[]): Promise<AuditProblem | null> {
-  const names = tables.map(({ table }) => table);
+export async function guardProblem(client: pg.ClientBase, layouts: Layouts): Promise<AuditProblem | null> {
+  const names = chainedTables(layouts).map(({ table }) => table);
   const { rows } = await client.query<{ readonly table_name: string; readonly trigger: string }>(
     `SELECT w.table_name, w.trigger FROM (
        SELECT t AS table_name, unnest(ARRAY['audit', 'refuse_change']) AS trigger FROM unnest($1::text[]) AS t

@@ -6,7 +6,7 @@ import { readLayouts } from './audit-rows.js';
 import { readBlocks } from './audit-verify-blocks.js';
 import { readChains } from './audit-verify-chains.js';
 import { checkCheckpoints } from './audit-verify-checkpoints.js';
-import { layoutsProblem, tablesProblem } from './audit-verify-tables.js';
+import { guardProblem, layoutsProblem, tablesProblem } from './audit-verify-tables.js';
 import type { Database } from './database.js';
 import { mapStorageError } from './errors.js';
 import type { AuditStage, VerificationStep, VerifyOptions } from './types-audit.js';
@@ -48,6 +48,8 @@ class Verification {
     if (this.options.customerId === undefined) {
       if (this.problem === null) yield* this.blocks();
       if (this.problem === null) yield* this.checkpoints();
+      // Last: a row that was changed says more.
+      if (this.problem === null) this.problem = await guardProblem(this.client, await readLayouts(this.client));
     }
     const verified = this.problem === null;
     const notYet = verified ? await this.notYet() : { facts: 0, entries: 0 };

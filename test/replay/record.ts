@@ -11,6 +11,7 @@ import type { WorkflowHandleWithSignaledRunId } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import worker from '@temporalio/worker/package.json' with { type: 'json' };
+import type { AnchorOutput } from '../../src/contracts/activities.js';
 import {
   billingPeriodQuery,
   closeRequestedSignal,
@@ -20,6 +21,7 @@ import {
 import type { UsageRecorded } from '../../src/contracts/billing-period.js';
 import { readySignal } from '../../src/contracts/invoicing.js';
 import {
+  auditAnchorWorkflowId,
   dailyReconciliationWorkflowId,
   periodSweepWorkflowId,
   reRatingWorkflowId,
@@ -356,6 +358,17 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
       });
     },
   },
+  auditAnchor: {
+    run: () =>
+      withWorker(env, { activities: { anchorAudit: () => Promise.resolve(anchored) } }, async () => {
+        const handle = await env.client.workflow.start(workflowTypes.auditAnchor, {
+          workflowId: auditAnchorWorkflowId,
+          taskQueue,
+        });
+        await handle.result();
+        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+      }),
+  },
   periodSweep: {
     run: () =>
       withWorker(env, { activities: { sweepPeriods: () => Promise.resolve({ started: 2 }) } }, async () => {
@@ -366,6 +379,21 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
         await handle.result();
         return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
       }),
+  },
+};
+
+const anchored: AnchorOutput = {
+  blocks: 1,
+  checkpoints: 1,
+  written: 1,
+  lastCheckpoint: {
+    checkpoint: 1,
+    hash: '00',
+    previousHash: '',
+    at: from,
+    block: null,
+    keyId: '0123456789abcdef',
+    signature: 'AA==',
   },
 };
 

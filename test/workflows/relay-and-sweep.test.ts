@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { RunRelayInput } from '../../src/contracts/activities.js';
-import { periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
+import { auditAnchorWorkflowId, periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
 import { usageRelayStart } from '../../src/contracts/start-options.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
 import { historiesOf } from './history.js';
@@ -41,5 +41,13 @@ test('the sweep starts what is missing by one activity', async () => {
   await withWorker(env, { activities }, async () => {
     const options = { workflowId: periodSweepWorkflowId, taskQueue };
     expect(await env.client.workflow.execute(workflowTypes.periodSweep, options)).toEqual({ started: 3 });
+  });
+});
+
+test('the anchor of the audit log stands in the result of its workflow', async () => {
+  const anchored = { blocks: 2, checkpoints: 1, written: 1, lastCheckpoint: { checkpoint: 7, hash: 'abc' } };
+  await withWorker(env, { activities: { anchorAudit: () => Promise.resolve(anchored) } }, async () => {
+    const options = { workflowId: auditAnchorWorkflowId, taskQueue };
+    expect(await env.client.workflow.execute(workflowTypes.auditAnchor, options)).toEqual(anchored);
   });
 });

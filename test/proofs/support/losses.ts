@@ -46,6 +46,8 @@ const writes: ReadonlySet<string> = new Set([
   'credits.grant',
   'credits.voidGrant',
   'credits.end',
+  'audit.seal',
+  'audit.sign',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',
