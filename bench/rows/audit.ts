@@ -22,7 +22,9 @@ export const audit: Row = {
   name: 'audit',
   measure: async ({ cluster, rounds, stored }) => {
     const [logged, bare] = [await cluster.newDatabase(), await cluster.newDatabase()];
-    const { rows } = await bare.pool.query<{ table: string }>(`SELECT table_name AS table FROM audit_layouts WHERE mode = 'chain'`);
+    const { rows } = await bare.pool.query<{ table: string }>(
+      `SELECT table_name AS table FROM audit_layouts WHERE mode = 'chain'`,
+    );
     for (const { table } of rows) await bare.pool.query(`ALTER TABLE ${table} DISABLE TRIGGER audit`);
     const sides = await Promise.all([logged, bare].map(async (database) => sideOn(database)));
     const [withLog, without] = sides;
@@ -35,7 +37,10 @@ export const audit: Row = {
       rounds,
       target: null,
     });
-    const results = [issuing, ...(await proving(logged, withLog.storage, { rounds, stored: Math.min(stored, 200_000) }))];
+    const results = [
+      issuing,
+      ...(await proving(logged, withLog.storage, { rounds, stored: Math.min(stored, 200_000) })),
+    ];
     await Promise.all(sides.map(({ storage }) => storage.close()));
     return results;
   },
@@ -91,9 +96,21 @@ async function proving(
   );
   const perEntry = Math.round(Number(rows[0]?.bytes ?? 0) / entries);
   return [
-    figure('audit: sealing', `${rateText(facts / sealed.seconds)} facts/s`, `${facts} facts in ${sealed.result.length} blocks`),
-    figure('audit: signing', `${rateText(heads / signed.seconds)} heads/s`, `${heads} heads in ${signed.result.length} checkpoints`),
-    figure('audit: verifying chains', `${spreadText(rates.chain)} rows/s`, `${entries} entries, ${perEntry} bytes of log each`),
+    figure(
+      'audit: sealing',
+      `${rateText(facts / sealed.seconds)} facts/s`,
+      `${facts} facts in ${sealed.result.length} blocks`,
+    ),
+    figure(
+      'audit: signing',
+      `${rateText(heads / signed.seconds)} heads/s`,
+      `${heads} heads in ${signed.result.length} checkpoints`,
+    ),
+    figure(
+      'audit: verifying chains',
+      `${spreadText(rates.chain)} rows/s`,
+      `${entries} entries, ${perEntry} bytes of log each`,
+    ),
     figure('audit: verifying blocks', `${spreadText(rates.facts)} facts/s`, `${facts} facts`),
   ];
 }

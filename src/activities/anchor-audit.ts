@@ -19,7 +19,12 @@ export function anchorAudit({ storage, settings, now }: ActivityDependencies) {
         const made = signer === null ? [] : await audit.sign(signer, now());
         const file = settings.audit?.anchorFile ?? null;
         const written = file === null ? null : await writeAnchors(audit, file);
-        return { blocks: blocks.length, lastCheckpoint: inShort(await lastOf(audit, made)), checkpoints: made.length, written };
+        return {
+          blocks: blocks.length,
+          lastCheckpoint: inShort(await lastOf(audit, made)),
+          checkpoints: made.length,
+          written,
+        };
       },
     );
 }
@@ -29,7 +34,11 @@ async function lastOf(audit: AuditStore, made: readonly Checkpoint[]): Promise<C
   const last = made.at(-1);
   if (last !== undefined) return last;
   let found: Checkpoint | null = null;
-  for (let page = await audit.checkpoints(0, pageSize); page.length > 0; page = await audit.checkpoints(found.checkpoint, pageSize)) {
+  for (
+    let page = await audit.checkpoints(0, pageSize);
+    page.length > 0;
+    page = await audit.checkpoints(found.checkpoint, pageSize)
+  ) {
     found = page.at(-1) ?? found;
     invariant(found !== null, 'a page that is not empty has a last checkpoint');
   }

@@ -9,7 +9,10 @@ export const sha256 = (text: string): string => hash('sha256', text);
 
 /** The first 16 hex digits of the SHA-256 of the public key (SubjectPublicKeyInfo): an id that cannot be given to another key. */
 export function keyIdOf(publicKey: KeyObject): string {
-  return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** @param pem a private key of Ed25519 (PKCS #8). @throws DomainFailure AUDIT_KEY_INVALID */
@@ -37,7 +40,11 @@ function privateKeyOf(pem: string): KeyObject {
 }
 
 /** @param signature base64 */
-export function isSignedBy(publicKeyPem: string, keyId: string, { text, signature }: { text: string; signature: string }): boolean {
+export function isSignedBy(
+  publicKeyPem: string,
+  keyId: string,
+  { text, signature }: { text: string; signature: string },
+): boolean {
   const publicKey = publicKeyOf(publicKeyPem, keyId);
   return publicKey !== null && verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64'));
 }

@@ -47,7 +47,9 @@ export async function readEntries(
   condition: string,
   values: readonly unknown[],
 ): Promise<readonly StoredEntry[]> {
-  const { rows } = await client.query<EntryRow>(`SELECT ${entryColumns} FROM audit_entries e ${condition}`, [...values]);
+  const { rows } = await client.query<EntryRow>(`SELECT ${entryColumns} FROM audit_entries e ${condition}`, [
+    ...values,
+  ]);
   if (rows.length === 0) return [];
   const { rows: changes } = await client.query<ChangeRow>(changesSql, [
     rows.map((row) => row.batch),

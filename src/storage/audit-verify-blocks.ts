@@ -188,7 +188,10 @@ function extra(fact: Fact): Difference {
   return { what: 'fact_not_in_block', position: fact.position, place: fact.place, fact, detail };
 }
 
-function placeOf({ fact, place, position }: Difference, tables: readonly string[]): Pick<AuditProblem, 'table' | 'key'> {
+function placeOf(
+  { fact, place, position }: Difference,
+  tables: readonly string[],
+): Pick<AuditProblem, 'table' | 'key'> {
   return fact === null
     ? { table: tables[place - 1] ?? 'audit_blocks', key: JSON.stringify({ position: String(position) }) }
     : { table: fact.table, key: fact.key };

@@ -22,7 +22,9 @@ export async function* readChains(
   customerId?: string,
 ): AsyncGenerator<ChainReading> {
   // Rows are looked up by key, however the tables' statistics are.
-  await client.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off');
+  await client.query(
+    'SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off',
+  );
   const reader = new ChainReader(client, layouts);
   const only = customerId === undefined ? null : customerScope(customerId);
   let last: Pick<StoredEntry, 'scope' | 'sequence'> = { scope: '', sequence: 0 };
@@ -79,7 +81,10 @@ class ChainReader {
     const isWholeEntry = entry.changeIds.join() === entry.changes.map(({ changeId }) => changeId).join();
     if (!isWholeEntry || entry.previousHash !== this.hash || sha256(entryText({ ...entry, changes })) !== entry.hash) {
       return problemOf(entry, 'entry_changed', {
-        detail: entry.previousHash === this.hash ? 'Its hash is not that of its content.' : 'It does not follow on the entry before it.',
+        detail:
+          entry.previousHash === this.hash
+            ? 'Its hash is not that of its content.'
+            : 'It does not follow on the entry before it.',
       });
     }
     this.sequence = sequence;
@@ -175,5 +180,12 @@ function problemOf(
   more: { readonly detail: string; readonly key?: string; readonly sequence?: number },
 ): AuditProblem {
   const at = more.sequence ?? sequence;
-  return { what, table: 'audit_entries', key: more.key ?? JSON.stringify([scope, String(at)]), scope, sequence: at, detail: more.detail };
+  return {
+    what,
+    table: 'audit_entries',
+    key: more.key ?? JSON.stringify([scope, String(at)]),
+    scope,
+    sequence: at,
+    detail: more.detail,
+  };
 }

@@ -24,11 +24,10 @@ export async function* checkCheckpoints(
   let last: Checkpoint | undefined;
   let count = 0;
   for (;;) {
-    const page = await readCheckpoints(
-      client,
-      'WHERE c.checkpoint_number > $1 ORDER BY c.checkpoint_number LIMIT $2',
-      [last?.checkpoint ?? 0, pageSize],
-    );
+    const page = await readCheckpoints(client, 'WHERE c.checkpoint_number > $1 ORDER BY c.checkpoint_number LIMIT $2', [
+      last?.checkpoint ?? 0,
+      pageSize,
+    ]);
     for (const checkpoint of page) {
       const problem =
         checkpointProblem(checkpoint, last) ??
@@ -112,7 +111,11 @@ async function headProblem(
   checkpoint: number,
   heads: readonly SignedHead[],
 ): Promise<AuditProblem | null> {
-  const { rows } = await client.query<{ readonly scope: string; readonly sequence: string; readonly has: string | null }>(
+  const { rows } = await client.query<{
+    readonly scope: string;
+    readonly sequence: string;
+    readonly has: string | null;
+  }>(
     `SELECT h.scope, h.sequence, (SELECT max(e.sequence) FROM audit_entries e WHERE e.scope = h.scope) AS has
      FROM unnest($1::text[], $2::bigint[], $3::text[]) AS h (scope, sequence, hash)
      LEFT JOIN audit_entries e ON e.scope = h.scope AND e.sequence = h.sequence
@@ -164,12 +167,19 @@ async function blockProblem(
 }
 
 /** Whether the database still has what was written outside of it. */
-export async function anchorProblem(client: pg.ClientBase | pg.Pool, anchored: AnchoredState): Promise<AuditProblem | null> {
+export async function anchorProblem(
+  client: pg.ClientBase | pg.Pool,
+  anchored: AnchoredState,
+): Promise<AuditProblem | null> {
   const problem = await stateProblem(client, anchored);
   if (problem !== null) return problem;
   const [stored] = await readCheckpoints(client, 'WHERE c.checkpoint_number = $1', [anchored.checkpoint]);
   if (stored === undefined) {
-    return at('checkpoint_missing', anchored.checkpoint, `Checkpoint ${anchored.checkpoint} was anchored and is not there.`);
+    return at(
+      'checkpoint_missing',
+      anchored.checkpoint,
+      `Checkpoint ${anchored.checkpoint} was anchored and is not there.`,
+    );
   }
   if (stored.hash === anchored.hash) return null;
   return at('checkpoint_changed', anchored.checkpoint, 'Another checkpoint was anchored under this number.');

@@ -80,7 +80,9 @@ async function rowOutside(client: pg.ClientBase, layout: Layout): Promise<AuditP
     `SELECT l.key FROM (${logged}) AS l GROUP BY l.key HAVING count(*) > 1 ORDER BY l.key COLLATE "C" LIMIT 1`,
     table,
   );
-  return twice === null ? null : at('row_twice_in_log', table, twice, 'Two changes speak of the row, which was written once.');
+  return twice === null
+    ? null
+    : at('row_twice_in_log', table, twice, 'Two changes speak of the row, which was written once.');
 }
 
 async function changeOutside(client: pg.ClientBase): Promise<AuditProblem | null> {
@@ -90,7 +92,12 @@ async function changeOutside(client: pg.ClientBase): Promise<AuditProblem | null
   );
   const [row] = rows;
   if (row === undefined) return null;
-  const problem = at('change_not_in_chain', 'audit_changes', JSON.stringify([row.change_id]), 'No entry names this change.');
+  const problem = at(
+    'change_not_in_chain',
+    'audit_changes',
+    JSON.stringify([row.change_id]),
+    'No entry names this change.',
+  );
   return { ...problem, scope: row.scope };
 }
 

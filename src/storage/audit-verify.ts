@@ -69,7 +69,8 @@ class Verification {
 
   private async *blocks(): AsyncGenerator<VerificationStep> {
     const layouts = await readLayouts(this.client);
-    for await (const { problem, ...counts } of readBlocks(this.client, layouts)) yield this.note(counts, problem, 'blocks');
+    for await (const { problem, ...counts } of readBlocks(this.client, layouts))
+      yield this.note(counts, problem, 'blocks');
   }
 
   private async *checkpoints(): AsyncGenerator<VerificationStep> {

@@ -114,5 +114,12 @@ async function readBlock(db: Database, number: string): Promise<AuditBlock> {
   );
   const [row] = rows;
   if (row === undefined) throw new Error(`audit block ${number} was sealed just now`);
-  return { block: Number(row.block), from: row.from, to: row.to, facts: row.facts, sealedAt: row.sealed_at, hash: row.hash };
+  return {
+    block: Number(row.block),
+    from: row.from,
+    to: row.to,
+    facts: row.facts,
+    sealedAt: row.sealed_at,
+    hash: row.hash,
+  };
 }

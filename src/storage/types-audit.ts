@@ -84,7 +84,9 @@ export interface VerifyOptions {
 }
 
 /** What a line outside the database says there must be. */
-export type AnchoredState = Pick<Checkpoint, 'checkpoint' | 'hash' | 'block'> & { readonly heads: readonly SignedHead[] };
+export type AnchoredState = Pick<Checkpoint, 'checkpoint' | 'hash' | 'block'> & {
+  readonly heads: readonly SignedHead[];
+};
 
 export interface AuditStore {
   /** The newest first. Of an invoice: what was written for it and its period, adjustments of its events included. */

@@ -39,10 +39,20 @@ test('each run appends what is new, and answers the last signed head; a rotated 
   await fixture.addCustomer('acme');
   await fixture.addCalls('acme', 3);
   const first = await anchor();
-  expect(first).toMatchObject({ blocks: 1, checkpoints: 1, written: 1, lastCheckpoint: { checkpoint: 1, block: { number: 1 } } });
+  expect(first).toMatchObject({
+    blocks: 1,
+    checkpoints: 1,
+    written: 1,
+    lastCheckpoint: { checkpoint: 1, block: { number: 1 } },
+  });
   await writeFile(keyFile(), newAuditKey());
   const second = await anchor();
-  expect(second).toMatchObject({ blocks: 0, checkpoints: 1, written: 1, lastCheckpoint: { checkpoint: 2, previousHash: first.lastCheckpoint?.hash } });
+  expect(second).toMatchObject({
+    blocks: 0,
+    checkpoints: 1,
+    written: 1,
+    lastCheckpoint: { checkpoint: 2, previousHash: first.lastCheckpoint?.hash },
+  });
   const lines = await anchors();
   expect(lines.map(({ checkpoint, hash }) => [checkpoint, hash])).toEqual([
     [1, first.lastCheckpoint?.hash],

@@ -43,7 +43,10 @@ async function sql(text: string): Promise<void> {
 const verification = async (query = ''): Promise<readonly Json[]> => {
   const response = await api.send('GET', `/audit/verify${query}`);
   expect(response.headers['content-type']).toBe('application/x-ndjson');
-  return response.body.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Json);
+  return response.body
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Json);
 };
 
 test('the trail of a customer, of an invoice and of what has no customer, and each entry by its number', async () => {
@@ -73,7 +76,11 @@ test('verify says how far it is and then the result; sealing and signing bring w
   expect(await api.expect(200, 'POST', '/audit/seal', { sign: true }, { 'idempotency-key': 'once' })).toEqual(sealed);
   const steps = await verification();
   expect(steps[0]).toMatchObject({ kind: 'progress', stage: 'chains' });
-  expect(steps.at(-1)).toMatchObject({ verified: true, counts: { facts: 20, checkpoints: 1 }, not_yet_signed: { facts: 0 } });
+  expect(steps.at(-1)).toMatchObject({
+    verified: true,
+    counts: { facts: 20, checkpoints: 1 },
+    not_yet_signed: { facts: 0 },
+  });
   expect(await verification('?customer_id=cust_1')).toEqual(
     expect.arrayContaining([expect.objectContaining({ kind: 'result', verified: true })]),
   );
@@ -90,16 +97,25 @@ test('asked to sign without a key, it is said what to do', async () => {
 });
 
 test('the command line: list, show, seal, keys, verify; a changed row ends it with exit code 1 and the row', async () => {
-  expect((await run('seal', '--sign')).out).toMatch(/Blocks +1 new, of 20 facts\nCheckpoints +1\nSigned by +[0-9a-f]{16}/);
+  expect((await run('seal', '--sign')).out).toMatch(
+    /Blocks +1 new, of 20 facts\nCheckpoints +1\nSigned by +[0-9a-f]{16}/,
+  );
   expect((await run('list', '--customer', 'cust_1')).out).toMatch(/1 invoices/);
-  expect((await run('show', 'customer/cust_1', '1')).out).toMatch(/Chain +customer\/cust_1\nEntry +1[\s\S]*Follows +nothing/);
+  expect((await run('show', 'customer/cust_1', '1')).out).toMatch(
+    /Chain +customer\/cust_1\nEntry +1[\s\S]*Follows +nothing/,
+  );
   expect((await run('keys')).out).toMatch(/BEGIN PUBLIC KEY/);
-  expect(await run('verify')).toMatchObject({ code: 0, out: expect.stringMatching(/Verified +yes[\s\S]*Signed +1 checkpoints by/) });
+  expect(await run('verify')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/Verified +yes[\s\S]*Signed +1 checkpoints by/),
+  });
   await sql(`ALTER TABLE invoices DISABLE TRIGGER ALL; UPDATE invoices SET total = total + 1; ALTER TABLE invoices ENABLE TRIGGER ALL;
     ALTER TABLE invoices ENABLE ALWAYS TRIGGER refuse_change`);
   const failed = await run('verify');
   expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('something is not what was written') });
-  expect(failed.out).toMatch(/Verified +NO[\s\S]*Problem +row_changed: [\s\S]*Table +invoices\nRow +\["[\s\S]*Chain +customer\/cust_1\nNumber +\d/);
+  expect(failed.out).toMatch(
+    /Verified +NO[\s\S]*Problem +row_changed: [\s\S]*Table +invoices\nRow +\["[\s\S]*Chain +customer\/cust_1\nNumber +\d/,
+  );
 });
 
 test('verify --anchor misses a tail that was cut everywhere in the database; a forged or torn file is refused', async () => {
@@ -109,10 +125,15 @@ test('verify --anchor misses a tail that was cut everywhere in the database; a f
   const file = join(folder, 'anchors.jsonl');
   await api.expect(201, 'POST', '/credit-grants', { customer_id: 'cust_1', currency: 'USD', amount: '1', name: 'x' });
   await run('seal', '--sign');
-  const lines = (await audit.checkpoints(0, 10)).map((checkpoint) => anchorLine({ ...checkpoint, publicKey: key?.publicKey ?? '' }));
+  const lines = (await audit.checkpoints(0, 10)).map((checkpoint) =>
+    anchorLine({ ...checkpoint, publicKey: key?.publicKey ?? '' }),
+  );
   expect(lines).toHaveLength(2);
   await writeFile(file, `${lines.join('\n')}\n`);
-  expect(await run('verify', '--anchor', file)).toMatchObject({ code: 0, out: expect.stringMatching(/Anchor +2 lines through checkpoint 2/) });
+  expect(await run('verify', '--anchor', file)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/Anchor +2 lines through checkpoint 2/),
+  });
   expect((await run('verify', '--anchor', file, '--key', '0000000000000000')).err).toMatch(/is not one of --key/);
 
   const forged = join(folder, 'forged.jsonl');
@@ -122,7 +143,15 @@ test('verify --anchor misses a tail that was cut everywhere in the database; a f
   expect((await run('verify', '--anchor', forged)).err).toMatch(/does not follow on that of checkpoint 2/);
   expect((await run('verify', '--anchor', join(folder, 'nothing'))).code).toBe(2);
 
-  const all = ['postings', 'journal_entries', 'credit_grants', 'audit_changes', 'audit_entries', 'audit_checkpoint_heads', 'audit_checkpoints'];
+  const all = [
+    'postings',
+    'journal_entries',
+    'credit_grants',
+    'audit_changes',
+    'audit_entries',
+    'audit_checkpoint_heads',
+    'audit_checkpoints',
+  ];
   const last = `(SELECT batch FROM audit_entries WHERE scope = 'customer/cust_1' ORDER BY sequence DESC LIMIT 1)`;
   await sql(`${all.map((table) => `ALTER TABLE ${table} DISABLE TRIGGER ALL;`).join('')}
     DELETE FROM postings WHERE entry_id IN (SELECT entry_id FROM journal_entries WHERE invoice_id IS NULL);

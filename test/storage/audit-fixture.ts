@@ -23,7 +23,8 @@ export async function resultOf(steps: AsyncIterable<VerificationStep>): Promise<
   return last;
 }
 
-export const verify = (audit: AuditStore, options?: VerifyOptions): Promise<Verification> => resultOf(audit.verify(options));
+export const verify = (audit: AuditStore, options?: VerifyOptions): Promise<Verification> =>
+  resultOf(audit.verify(options));
 
 /** Everything the program writes to audited tables, at least once. */
 export async function createAuditedBooks(): Promise<ActivityFixture> {
@@ -45,7 +46,14 @@ export async function createAuditedBooks(): Promise<ActivityFixture> {
   await storage.adjustments.adjust({ ...adjustment, replacement: null, reason: 'a test' });
   const backfillId = randomUUID();
   const range = { from: '2024-01-01T00:00:00.000000Z' as Instant, to: '2024-01-02T00:00:00.000000Z' as Instant };
-  await storage.backfills.create({ backfillId, customerIds: [customerId], range, mode: 'add', createdBy: 'ann', reason: null });
+  await storage.backfills.create({
+    backfillId,
+    customerIds: [customerId],
+    range,
+    mode: 'add',
+    createdBy: 'ann',
+    reason: null,
+  });
   await storage.backfills.decide(backfillId, { decision: 'closed', decidedBy: 'ann', reason: null });
   const tamperer = new Tamperer(await connect(fixture.url));
   for (const table of await tamperer.tables()) await tamperer.double(table);
@@ -122,7 +130,9 @@ export class Tamperer {
     return rows.map(({ table }) => table);
   }
 
-  async columns(table: string): Promise<readonly { readonly column: string; readonly type: string; readonly isKey: boolean }[]> {
+  async columns(
+    table: string,
+  ): Promise<readonly { readonly column: string; readonly type: string; readonly isKey: boolean }[]> {
     const { rows } = await this.client.query<{ column: string; type: string; isKey: boolean }>(
       `SELECT a.attname AS column, format_type(a.atttypid, NULL) AS type, EXISTS (SELECT FROM pg_index i
          WHERE i.indrelid = a.attrelid AND i.indisunique AND a.attnum = ANY (i.indkey)) AS "isKey"
@@ -153,9 +163,16 @@ export class Tamperer {
     return rows.map((row) => row.key);
   }
 
-  async change(table: string, { column, type }: { readonly column: string; readonly type: string }, key: string): Promise<void> {
+  async change(
+    table: string,
+    { column, type }: { readonly column: string; readonly type: string },
+    key: string,
+  ): Promise<void> {
     const value = changed(name(column), type);
-    await this.client.query(`UPDATE ${name(table)} t SET ${name(column)} = ${value} WHERE ${await this.keySql(table)} = $1`, [key]);
+    await this.client.query(
+      `UPDATE ${name(table)} t SET ${name(column)} = ${value} WHERE ${await this.keySql(table)} = $1`,
+      [key],
+    );
   }
 
   async remove(table: string, key: string): Promise<void> {
@@ -165,7 +182,9 @@ export class Tamperer {
   /** A copy of a row under other keys. Answers its key. */
   async insert(table: string, like: string, { alike = true } = {}): Promise<string> {
     const columns = await this.columns(table);
-    const values = columns.map(({ column, type, isKey }) => (isKey || !alike ? changed(`t.${name(column)}`, type) : `t.${name(column)}`));
+    const values = columns.map(({ column, type, isKey }) =>
+      isKey || !alike ? changed(`t.${name(column)}`, type) : `t.${name(column)}`,
+    );
     const { rows } = await this.client.query<{ key: string }>(
       `INSERT INTO ${name(table)} AS n (${columns.map(({ column }) => name(column)).join(', ')}) OVERRIDING SYSTEM VALUE
        SELECT ${values.join(', ')} FROM ${name(table)} t WHERE ${await this.keySql(table)} = $1
@@ -183,7 +202,9 @@ export class Tamperer {
       if (!statement.includes('IDENTITY')) await this.client.query(statement);
     await this.client.query(`ALTER TABLE ${name(table)} ENABLE TRIGGER audit`);
     await this.insert(table, only, { alike: false });
-    await this.client.query(`ALTER TABLE ${name(table)} ENABLE TRIGGER USER; ALTER TABLE ${name(table)} ENABLE ALWAYS TRIGGER refuse_change`);
+    await this.client.query(
+      `ALTER TABLE ${name(table)} ENABLE TRIGGER USER; ALTER TABLE ${name(table)} ENABLE ALWAYS TRIGGER refuse_change`,
+    );
   }
 
   /** What two rows hold changes places; their primary keys stay. */
@@ -220,9 +241,11 @@ function changed(value: string, type: string): string {
     case 'text':
       return `overlay(coalesce(${value}, '') || '?' placing '!' from 1)`;
     default:
-if (type === 'date') return `coalesce(${value}, '2020-01-01') + 1`;
+      if (type === 'date') return `coalesce(${value}, '2020-01-01') + 1`;
       if (type === 'smallint') return `(coalesce(${value}, 0) + 1)::smallint`;
-      return type.endsWith('[]') ? changedArray(value, type) : `coalesce(${value}, 0) + 1000001 + (random() * 1000000)::int`;
+      return type.endsWith('[]')
+        ? changedArray(value, type)
+        : `coalesce(${value}, 0) + 1000001 + (random() * 1000000)::int`;
   }
 }
 

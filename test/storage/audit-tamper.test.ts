@@ -45,7 +45,9 @@ function names(result: Verification, table: string, keys: readonly string[]): st
 }
 
 /** Facts of the ledger are in order of position, others in order of key: any row but the last one, and the last one. */
-async function places(table: string): Promise<{ readonly all: readonly string[]; readonly middle: string; readonly tail: string }> {
+async function places(
+  table: string,
+): Promise<{ readonly all: readonly string[]; readonly middle: string; readonly tail: string }> {
   const all = await tamperer.keys(table);
   return { all, middle: all[Math.floor((all.length - 1) / 2)] ?? '', tail: all.at(-1) ?? '' };
 }
@@ -81,7 +83,9 @@ test('the last checkpoint is missed by whoever has it outside the database', asy
   const anchored = (await fixture.storage.audit.checkpoints(0, 100)).at(-1);
   if (anchored === undefined) throw new Error('there are checkpoints');
   const { tail } = await places('audit_checkpoints');
-  expect(await tamperer.anchored('audit_checkpoints', anchored, () => tamperer.remove('audit_checkpoints', tail))).toMatchObject({
+  expect(
+    await tamperer.anchored('audit_checkpoints', anchored, () => tamperer.remove('audit_checkpoints', tail)),
+  ).toMatchObject({
     what: 'checkpoint_missing',
     sequence: anchored.checkpoint,
   });

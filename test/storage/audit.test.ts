@@ -30,11 +30,25 @@ const whole = { verified: true, problem: null };
 
 async function entriesOf(customerId: string): Promise<readonly string[]> {
   const { data } = await fixture.storage.audit.list({ customerId }, { limit: 100 });
-  return data.map(({ sequence, changes }) => `${sequence}: ${changes.map(({ table, rows }) => `${rows.length} ${table}`).sort().join(', ')}`);
+  return data.map(
+    ({ sequence, changes }) =>
+      `${sequence}: ${changes
+        .map(({ table, rows }) => `${rows.length} ${table}`)
+        .sort()
+        .join(', ')}`,
+  );
 }
 
 const creditOf = (customerId: string): CreditTerms => ({
-  ...{ grantId: randomUUID(), customerId, currency: 'USD', type: 'prepaid', priority: 50, name: 'a package', reason: null },
+  ...{
+    grantId: randomUUID(),
+    customerId,
+    currency: 'USD',
+    type: 'prepaid',
+    priority: 50,
+    name: 'a package',
+    reason: null,
+  },
   ...{ amount: '1.00' as DecimalString, effectiveFrom: '2023-01-01T00:00:00.000000Z' as Instant, expiresAt: null },
   ...{ rollOver: null, rolledOverFrom: null, grantedBy: 'ann' },
 });
@@ -83,11 +97,13 @@ test('gates, grants and voids of few customers at once: no deadlock, no gap, and
   for (const customerId of customers) {
     await fixture.addCustomer(customerId);
     for (let n = 0; n < 3; n += 1) await storage.credits.grant(creditOf(customerId), postingDate);
-    for (const month of ['01', '02', '03', '04'])
-      await fixture.addCalls(customerId, 3, `2024-${month}-10T00:00:00Z`);
+    for (const month of ['01', '02', '03', '04']) await fixture.addCalls(customerId, 3, `2024-${month}-10T00:00:00Z`);
   }
   const requests = customers.flatMap((customerId) =>
-    ['2024-01-01', '2024-02-01', '2024-03-01', '2024-04-01'].map((period) => ({ customerId, period: period as LocalDate })),
+    ['2024-01-01', '2024-02-01', '2024-03-01', '2024-04-01'].map((period) => ({
+      customerId,
+      period: period as LocalDate,
+    })),
   );
   for (const { customerId, period } of requests) {
     await storage.periods.periodNamed(customerId, period);
@@ -96,8 +112,12 @@ test('gates, grants and voids of few customers at once: no deadlock, no gap, and
   }
   const grants = (await Promise.all(customers.map((customerId) => storage.credits.ofCustomer(customerId)))).flat();
   const settled = await Promise.allSettled([
-    ...[...new Set(requests.map(({ period }) => period))].map((billingDay) => run(activities.issueChunk, { billingDay, limit: 10 })),
-    ...grants.slice(0, 5).map(({ grantId }) => storage.credits.voidGrant(grantId, { reason: 'a test', voidedBy: 'ann', postingDate })),
+    ...[...new Set(requests.map(({ period }) => period))].map((billingDay) =>
+      run(activities.issueChunk, { billingDay, limit: 10 }),
+    ),
+    ...grants
+      .slice(0, 5)
+      .map(({ grantId }) => storage.credits.voidGrant(grantId, { reason: 'a test', voidedBy: 'ann', postingDate })),
     ...customers.flatMap((customerId) => [1, 2, 3].map(() => storage.credits.grant(creditOf(customerId), postingDate))),
     ...customers.map((customerId) => fixture.addCustomer(customerId, { name: 'Renamed' })),
   ]);
@@ -112,7 +132,10 @@ test('two transactions of one customer wait for each other at the commit only, o
   if (one === undefined || two === undefined) throw new Error('two connections');
   for (const id of ['a', 'b', 'c']) await fixture.addCustomer(id);
   const assign = (on: pg.Client, customerId: string): Promise<unknown> =>
-    on.query(`INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), $1, 'x')`, [customerId]);
+    on.query(
+      `INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), $1, 'x')`,
+      [customerId],
+    );
   await one.query('BEGIN');
   await assign(one, 'a');
   await two.query('BEGIN');
@@ -122,7 +145,10 @@ test('two transactions of one customer wait for each other at the commit only, o
   await one.query('SET CONSTRAINTS ALL IMMEDIATE');
   const committed = two.query('COMMIT');
   await assign(client, 'c');
-  const waited = await Promise.race([committed.then(() => 'no'), new Promise((resolve) => setTimeout(() => resolve('yes'), 500))]);
+  const waited = await Promise.race([
+    committed.then(() => 'no'),
+    new Promise((resolve) => setTimeout(() => resolve('yes'), 500)),
+  ]);
   expect(waited).toBe('yes');
   await one.query('COMMIT');
   await committed;
@@ -134,7 +160,10 @@ test('a statement that is rolled back to a savepoint leaves nothing; what comes 
   await fixture.addCustomer('a');
   const before = (await entriesOf('a')).length;
   const assign = (book: string) =>
-    client.query(`INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), 'a', $1)`, [book]);
+    client.query(
+      `INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), 'a', $1)`,
+      [book],
+    );
   await client.query('BEGIN; SAVEPOINT s');
   await assign('lost');
   await client.query('ROLLBACK TO s');
@@ -148,13 +177,19 @@ test('a statement that is rolled back to a savepoint leaves nothing; what comes 
 
 test('a change that names a batch of somebody else is refused', async () => {
   await fixture.addCustomer('a');
-  await client.query(`BEGIN; SELECT set_config('reckoner.audit_batch', (SELECT max(batch) FROM audit_entries WHERE scope = 'customer/a')::text, true)`);
-  await client.query(`INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), 'a', 'x')`);
+  await client.query(
+    `BEGIN; SELECT set_config('reckoner.audit_batch', (SELECT max(batch) FROM audit_entries WHERE scope = 'customer/a')::text, true)`,
+  );
+  await client.query(
+    `INSERT INTO price_book_assignments (assignment_id, customer_id, price_book) VALUES (gen_random_uuid(), 'a', 'x')`,
+  );
   await expect(client.query('COMMIT')).rejects.toThrow(/names a batch that is in its chain already/);
 });
 
 test('rows are hashed alike whatever the session is set to', async () => {
-  await client.query(`SET timezone = 'Asia/Kolkata'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET intervalstyle = 'sql_standard'`);
+  await client.query(
+    `SET timezone = 'Asia/Kolkata'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET intervalstyle = 'sql_standard'`,
+  );
   await client.query(
     `INSERT INTO exchange_rates (source, base_currency, quote_currency, rate_date, rate, imported_by) VALUES ('ecb', 'EUR', 'USD', '2024-01-31', 1.50, E'ann\\n"\\u2028\\x01\\\\é')`,
   );
@@ -165,32 +200,46 @@ test('rows from before the log are brought in by its migration, and the verifica
   const database = await createEmptyDatabase();
   const names = readdirSync(migrationsFolder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const old = await connect(database.url);
-  for (const { name } of names.filter((entry) => entry.name < '20261122120000').sort((a, b) => (a.name < b.name ? -1 : 1)))
+  for (const { name } of names
+    .filter((entry) => entry.name < '20261122120000')
+    .sort((a, b) => (a.name < b.name ? -1 : 1)))
     await old.query(readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8'));
   // More customers than a transaction has locks for.
   await old.query(`INSERT INTO customers SELECT 'c' || n, 0 FROM generate_series(1, 12000) n;
     INSERT INTO exchange_rates (source, base_currency, quote_currency, rate_date, rate, imported_by)
     SELECT 'ecb', 'EUR', 'USD', '2020-01-01'::date + n, 1.5, 'ann' FROM generate_series(1, 2500) n`);
-  for (const { name } of names.filter((entry) => entry.name >= '20261122120000').sort((a, b) => (a.name < b.name ? -1 : 1)))
+  for (const { name } of names
+    .filter((entry) => entry.name >= '20261122120000')
+    .sort((a, b) => (a.name < b.name ? -1 : 1)))
     await old.query(`BEGIN; ${readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8')}; COMMIT`);
   await old.end();
   const storage = createStorage(database.url);
   expect(await verify(storage.audit)).toMatchObject({ ...whole, counts: { entries: 12_001, genesisRows: 14_500 + 7 } });
-  expect(await verify(storage.audit, { customerId: 'c7' })).toMatchObject({ ...whole, counts: { entries: 1, rows: 1 } });
+  expect(await verify(storage.audit, { customerId: 'c7' })).toMatchObject({
+    ...whole,
+    counts: { entries: 1, rows: 1 },
+  });
   await storage.close();
   await database.drop();
 }, 120_000);
 
 describe('blocks', () => {
   const append = (from: number, count: number): Promise<unknown> =>
-    fixture.storage.ledger.append(Array.from({ length: count }, (_, n) => usageEvent({ customerId: 'a', eventId: `e${from + n}`, eventTime: '2024-01-10T00:00:00Z' })), []);
+    fixture.storage.ledger.append(
+      Array.from({ length: count }, (_, n) =>
+        usageEvent({ customerId: 'a', eventId: `e${from + n}`, eventTime: '2024-01-10T00:00:00Z' }),
+      ),
+      [],
+    );
 
   test('two who seal at once seal everything once; what somebody has not committed is not sealed over', async () => {
     const { audit, ledger } = fixture.storage;
     await append(1, 25);
     const sealed = await Promise.all([1, 2, 3, 4].map(() => audit.seal({ factsMax: 4 })));
     const blocks = sealed.flat().sort((a, b) => a.block - b.block);
-    expect(blocks.map(({ block, facts }) => [block, facts])).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => [n, n === 7 ? 1 : 4]));
+    expect(blocks.map(({ block, facts }) => [block, facts])).toEqual(
+      [1, 2, 3, 4, 5, 6, 7].map((n) => [n, n === 7 ? 1 : 4]),
+    );
     expect(await audit.seal()).toEqual([]);
 
     // An append under way: its position is drawn and not committed, so the horizon waits for it.
@@ -211,7 +260,9 @@ describe('blocks', () => {
     await append(1, 4);
     await fixture.storage.audit.seal();
     await expect(
-      client.query(`INSERT INTO audit_blocks SELECT 2, to_position + 1, to_position + 2, 1, layouts, content, fact_index, now(), hash, hash FROM audit_blocks`),
+      client.query(
+        `INSERT INTO audit_blocks SELECT 2, to_position + 1, to_position + 2, 1, layouts, content, fact_index, now(), hash, hash FROM audit_blocks`,
+      ),
     ).rejects.toThrow(/does not go on where block 1 ends/);
   });
 });
@@ -249,12 +300,20 @@ describe('signatures', () => {
     await audit.sign(known, issuedAt);
     await fixture.addCustomer('a');
     await audit.sign({ ...known, sign: (text) => signerOf(newAuditKey()).sign(text) }, issuedAt);
-    expect((await verify(audit)).problem).toMatchObject({ what: 'signature_wrong', table: 'audit_checkpoints', sequence: 2 });
+    expect((await verify(audit)).problem).toMatchObject({
+      what: 'signature_wrong',
+      table: 'audit_checkpoints',
+      sequence: 2,
+    });
   });
 
   test('a key that is no key, a file that is not there, or no key at all: said, without a word of the key', async () => {
-    expect(() => signerOf('-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----')).toThrow(/AUDIT_KEY_INVALID(?!.*secret)/);
-    await expect(loadSigner({ key: null, keyFile: '/nowhere/key.pem' })).rejects.toMatchObject({ code: 'AUDIT_KEY_INVALID' });
+    expect(() => signerOf('-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----')).toThrow(
+      /AUDIT_KEY_INVALID(?!.*secret)/,
+    );
+    await expect(loadSigner({ key: null, keyFile: '/nowhere/key.pem' })).rejects.toMatchObject({
+      code: 'AUDIT_KEY_INVALID',
+    });
     await expect(requireSigner({ key: null, keyFile: null })).rejects.toMatchObject({ code: 'AUDIT_KEY_MISSING' });
     expect(await loadSigner({ key: null, keyFile: null })).toBeNull();
   });
@@ -271,7 +330,10 @@ describe('personal data', () => {
   const eraseSalts = (): Promise<unknown> => client.query(`UPDATE audit_commitments SET salt = NULL`);
 
   beforeEach(async () => {
-    await fixture.addCustomer('acme', { name: 'Jane Doe', buyer: { address: 'Secret Street 1', email: 'jane@example.com' } });
+    await fixture.addCustomer('acme', {
+      name: 'Jane Doe',
+      buyer: { address: 'Secret Street 1', email: 'jane@example.com' },
+    });
     await fixture.addCalls('acme', 5);
     await invoice('acme');
   });
@@ -289,7 +351,11 @@ describe('personal data', () => {
   test('blanked while its salt is there, or put in again after the salt is gone, it is named', async () => {
     await erase();
     const blanked = await verify(fixture.storage.audit);
-    expect(blanked.problem).toMatchObject({ what: 'personal_data_changed', table: 'customer_versions', scope: customerScope('acme') });
+    expect(blanked.problem).toMatchObject({
+      what: 'personal_data_changed',
+      table: 'customer_versions',
+      scope: customerScope('acme'),
+    });
     await eraseSalts();
     await client.query(`ALTER TABLE invoices DISABLE TRIGGER USER; UPDATE invoices SET buyer = '{"name": "Mallory"}';
       ALTER TABLE invoices ENABLE TRIGGER USER; ALTER TABLE invoices ENABLE ALWAYS TRIGGER refuse_change`);
@@ -361,5 +427,7 @@ test('a table that facts of money are kept in is audited, with all of its column
      ORDER BY 1`,
   );
   // A table, or a column of one, that is not audited: add \`SELECT audit_table('…')\` to the migration that makes it.
-  expect(rows.map(({ table, missing }) => (missing === null ? table : `${table}: ${missing.join()}`))).toEqual(Object.keys(unaudited).sort());
+  expect(rows.map(({ table, missing }) => (missing === null ? table : `${table}: ${missing.join()}`))).toEqual(
+    Object.keys(unaudited).sort(),
+  );
 });

@@ -56,7 +56,11 @@ export async function auditRoutes(app: Api, { storage }: RouteContext): Promise<
         operationId: 'getAuditEntry',
         summary: 'An entry of a chain',
         params: z.object({
-          scope: z.string().min(1).max(256).meta({ description: 'customer/ and the id (percent-encoded), or deployment.' }),
+          scope: z
+            .string()
+            .min(1)
+            .max(256)
+            .meta({ description: 'customer/ and the id (percent-encoded), or deployment.' }),
           sequence: z.string().regex(/^[1-9]\d{0,14}$/),
         }),
         response: answers({
@@ -68,7 +72,8 @@ export async function auditRoutes(app: Api, { storage }: RouteContext): Promise<
     async (request) => {
       const { scope, sequence } = request.params;
       const entry = await storage.audit.find(scope, Number(sequence));
-      if (entry === null) throw new DomainFailure('AUDIT_ENTRY_NOT_FOUND', `The chain "${scope}" has no entry ${sequence}.`);
+      if (entry === null)
+        throw new DomainFailure('AUDIT_ENTRY_NOT_FOUND', `The chain "${scope}" has no entry ${sequence}.`);
       return toApiEntry(entry);
     },
   );
@@ -186,7 +191,14 @@ function toApiStep(step: VerificationStep): object {
   const counts = { entries, rows, genesis_rows: genesisRows, erased_rows: erasedRows, blocks, facts, checkpoints };
   if (step.kind === 'progress') return { kind: step.kind, stage: step.stage, counts };
   const { kind, verified, problem, notYet, keyIds } = step;
-  return { kind, verified, problem, counts, not_yet_signed: { entries: notYet.entries, facts: notYet.facts }, key_ids: keyIds };
+  return {
+    kind,
+    verified,
+    problem,
+    counts,
+    not_yet_signed: { entries: notYet.entries, facts: notYet.facts },
+    key_ids: keyIds,
+  };
 }
 
 function toApiEntry({ scope, sequence, at, actor, changes, previousHash, hash }: AuditEntry): object {

@@ -7,10 +7,14 @@ const hash = z.string().meta({ description: 'SHA-256, hex.' });
 const change = z.object({
   change_id: z.string(),
   table: z.string(),
-  kind: z.enum(['insert', 'genesis']).meta({ description: 'genesis: the rows were there before their table was audited.' }),
+  kind: z
+    .enum(['insert', 'genesis'])
+    .meta({ description: 'genesis: the rows were there before their table was audited.' }),
   layout: z.int().meta({ description: 'Which columns are hashed: a version of the table’s layout.' }),
   actor: z.string().nullable(),
-  rows: z.array(z.object({ key: z.string().meta({ description: 'The primary key, a JSON list of texts.' }), digest: hash })),
+  rows: z.array(
+    z.object({ key: z.string().meta({ description: 'The primary key, a JSON list of texts.' }), digest: hash }),
+  ),
   digest: hash,
 });
 
@@ -28,9 +32,12 @@ export const auditEntry = z
 export const auditPage = pageOf(auditEntry);
 
 export const auditQuery = z.strictObject({
-  customer_id: identifier.optional().meta({ description: 'Its chain. Without it, and without invoice_id: what has no customer.' }),
+  customer_id: identifier
+    .optional()
+    .meta({ description: 'Its chain. Without it, and without invoice_id: what has no customer.' }),
   invoice_id: identifier.optional().meta({
-    description: 'Id or number: what was written for the document and its period, adjustments of the period’s events included.',
+    description:
+      'Id or number: what was written for the document and its period, adjustments of the period’s events included.',
   }),
   ...paging,
 });
@@ -72,7 +79,9 @@ export const sealBody = z.strictObject({
   sign: z.boolean().default(false).meta({ description: 'Sign the heads of the chains as well.' }),
 });
 export const sealAnswer = z.object({
-  blocks: z.array(z.object({ block: z.int(), from: z.string(), to: z.string(), facts: z.int(), sealed_at: instantOut, hash })),
+  blocks: z.array(
+    z.object({ block: z.int(), from: z.string(), to: z.string(), facts: z.int(), sealed_at: instantOut, hash }),
+  ),
   checkpoints: z.array(
     z.object({ checkpoint: z.int(), at: instantOut, heads: z.int(), hash, key_id: z.string(), signature: z.string() }),
   ),

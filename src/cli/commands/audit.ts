@@ -29,12 +29,18 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
   const audit = program.command('audit').description('who wrote what, and the proof that it is still what was written');
   audit
     .command('verify')
-    .description('hold everything that is stored against the audit log; exit code 1 at the first row that is not what was written')
+    .description(
+      'hold everything that is stored against the audit log; exit code 1 at the first row that is not what was written',
+    )
     .option('--customer <id>', 'only this customer’s chain')
     .option('--anchor <file>', 'also hold it against the lines that were written outside the database')
     .option('--key <id>', 'a key that may have signed the anchors; may be repeated; default: any', collected)
     .action(async (options: VerifyOptions, command: Command) => verifyAll(options, contextOf(command, dependencies)));
-  withPaging(audit.command('list').description('what was written, the newest first; without a customer or invoice, what has none'))
+  withPaging(
+    audit
+      .command('list')
+      .description('what was written, the newest first; without a customer or invoice, what has none'),
+  )
     .option('--customer <id>', 'of this customer')
     .option('--invoice <invoice>', 'of this invoice (id or number) and its period')
     .action(async (options: ListOptions, command: Command) => list(options, contextOf(command, dependencies)));
@@ -94,7 +100,12 @@ function describeEntry(entry: JsonObject): string {
   const rows = listOf(entry['changes']).flatMap((change) =>
     listOf(change['rows']).map((row) => ({ ...row, table: change['table'], actor: change['actor'] })),
   );
-  const columns = [column('Table', 'table'), column('Key', 'key'), column('Actor', 'actor'), column('Digest', 'digest')];
+  const columns = [
+    column('Table', 'table'),
+    column('Key', 'key'),
+    column('Actor', 'actor'),
+    column('Digest', 'digest'),
+  ];
   return [
     renderFacts([
       ['Chain', entry['scope']],
@@ -131,7 +142,10 @@ async function verifyAll(options: VerifyOptions, context: CliContext): Promise<v
   if (context.terminal.interactive) context.terminal.err('\r\u001B[K');
   if (result === null) throw new CommandFailed('the verification broke off; look into the log of the API');
   const anchored = anchors === null || result['verified'] !== true ? null : await holdAgainst(anchors, context);
-  const answer = anchored === null ? result : { ...result, verified: anchored.problem === null, problem: anchored.problem, anchor: anchored };
+  const answer =
+    anchored === null
+      ? result
+      : { ...result, verified: anchored.problem === null, problem: anchored.problem, anchor: anchored };
   context.print(answer, describeResult);
   if (answer['verified'] !== true) throw new CommandFailed('something is not what was written');
 }
@@ -147,13 +161,24 @@ function describeResult(result: JsonObject): string {
   const { anchor, problem } = result;
   const facts: (readonly [string, unknown])[] = [
     ['Verified', read('verified') === true ? 'yes' : 'NO'],
-    ['Log', `${String(read('counts.entries'))} entries, ${String(read('counts.rows'))} rows, of which ${String(read('counts.genesis_rows'))} from before the log`],
+    [
+      'Log',
+      `${String(read('counts.entries'))} entries, ${String(read('counts.rows'))} rows, of which ${String(read('counts.genesis_rows'))} from before the log`,
+    ],
     ['Usage ledger', `${String(read('counts.facts'))} facts in ${String(read('counts.blocks'))} blocks`],
-    ['Signed', `${String(read('counts.checkpoints'))} checkpoints by ${Array.isArray(keys) && keys.length > 0 ? keys.join(', ') : 'nobody'}`],
-    ['Not signed yet', `${String(read('not_yet_signed.entries'))} entries, ${String(read('not_yet_signed.facts'))} facts`],
+    [
+      'Signed',
+      `${String(read('counts.checkpoints'))} checkpoints by ${Array.isArray(keys) && keys.length > 0 ? keys.join(', ') : 'nobody'}`,
+    ],
+    [
+      'Not signed yet',
+      `${String(read('not_yet_signed.entries'))} entries, ${String(read('not_yet_signed.facts'))} facts`,
+    ],
   ];
-  if (Number(read('counts.erased_rows')) > 0) facts.push(['Erased', `personal data of ${String(read('counts.erased_rows'))} rows`]);
-  if (isObject(anchor)) facts.push(['Anchor', `${String(anchor['lines'])} lines through checkpoint ${String(anchor['checkpoint'])}`]);
+  if (Number(read('counts.erased_rows')) > 0)
+    facts.push(['Erased', `personal data of ${String(read('counts.erased_rows'))} rows`]);
+  if (isObject(anchor))
+    facts.push(['Anchor', `${String(anchor['lines'])} lines through checkpoint ${String(anchor['checkpoint'])}`]);
   if (isObject(problem)) {
     facts.push(
       ['Problem', `${String(problem['what'])}: ${String(problem['detail'])}`],
@@ -208,7 +233,8 @@ function problemOfAnchor(anchor: Anchor, last: Anchor | null, keys: readonly str
   }
   const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
   if (sha256(checkpointText(anchor)) !== anchor.hash) return 'has another content than its hash says';
-  if (keys !== undefined && !keys.includes(anchor.keyId)) return `is signed by the key ${printable(anchor.keyId)}, which is not one of --key`;
+  if (keys !== undefined && !keys.includes(anchor.keyId))
+    return `is signed by the key ${printable(anchor.keyId)}, which is not one of --key`;
   return isSigned(anchor, sha256) ? null : `is not signed by the key ${printable(anchor.keyId)}`;
 }
 

@@ -38,7 +38,17 @@ export function parseAnchor(line: string): Anchor | null {
   const isAnchor = typeof checkpoint === 'number' && texts.every((text) => typeof text === 'string');
   if (!isAnchor || heads === null || block === undefined) return null;
   const [atText = '', previousHash = '', hashText = '', id = '', pem = '', signed = ''] = texts as readonly string[];
-  return { checkpoint, at: atText, block, heads, previousHash, hash: hashText, keyId: id, publicKey: pem, signature: signed };
+  return {
+    checkpoint,
+    at: atText,
+    block,
+    heads,
+    previousHash,
+    hash: hashText,
+    keyId: id,
+    publicKey: pem,
+    signature: signed,
+  };
 }
 
 function parsed(line: string): unknown {
