@@ -21,6 +21,7 @@ describe('loadConfig', () => {
       databaseUrl,
       temporal: { address: '127.0.0.1:7233', namespace: 'default' },
       http: { host: '127.0.0.1', port: 8080 },
+      audit: { key: null, keyFile: null, anchorFile: null, trustedKeys: [] },
       signalIntervalMs: 300_000,
       relayTickMs: 5_000,
       outOfOrdernessMs: 60_000,

@@ -11,7 +11,6 @@ import type { WorkflowHandleWithSignaledRunId } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import worker from '@temporalio/worker/package.json' with { type: 'json' };
-import type { AnchorOutput } from '../../src/contracts/activities.js';
 import {
   billingPeriodQuery,
   closeRequestedSignal,
@@ -39,6 +38,7 @@ import {
 import { addMs, msPerHour, msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { anchored } from '../workflows/fake-anchor.js';
 import { FakeEvaluation, periods as periodsToEvaluate } from '../workflows/fake-evaluation.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
 import { FakePeriod } from '../workflows/fake-period.js';
@@ -285,6 +285,15 @@ const reRatingScenarios: Record<string, Scenario> = {
   },
 };
 
+const ids = { auditAnchor: auditAnchorWorkflowId, periodSweep: periodSweepWorkflowId };
+function ofOneActivity(type: keyof typeof ids, activities: object): Promise<readonly History[]> {
+  return withWorker(env, { activities }, async () => {
+    const handle = await env.client.workflow.start(workflowTypes[type], { workflowId: ids[type], taskQueue });
+    await handle.result();
+    return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+  });
+}
+
 const otherScenarios: Record<string, Record<string, Scenario>> = {
   reRating: reRatingScenarios,
   reconciliation: {
@@ -358,43 +367,8 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
       });
     },
   },
-  auditAnchor: {
-    run: () =>
-      withWorker(env, { activities: { anchorAudit: () => Promise.resolve(anchored) } }, async () => {
-        const handle = await env.client.workflow.start(workflowTypes.auditAnchor, {
-          workflowId: auditAnchorWorkflowId,
-          taskQueue,
-        });
-        await handle.result();
-        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
-      }),
-  },
-  periodSweep: {
-    run: () =>
-      withWorker(env, { activities: { sweepPeriods: () => Promise.resolve({ started: 2 }) } }, async () => {
-        const handle = await env.client.workflow.start(workflowTypes.periodSweep, {
-          workflowId: periodSweepWorkflowId,
-          taskQueue,
-        });
-        await handle.result();
-        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
-      }),
-  },
-};
-
-const anchored: AnchorOutput = {
-  blocks: 1,
-  checkpoints: 1,
-  written: 1,
-  lastCheckpoint: {
-    checkpoint: 1,
-    hash: '00',
-    previousHash: '',
-    at: from,
-    block: null,
-    keyId: '0123456789abcdef',
-    signature: 'AA==',
-  },
+  auditAnchor: { run: () => ofOneActivity('auditAnchor', { anchorAudit: () => Promise.resolve(anchored) }) },
+  periodSweep: { run: () => ofOneActivity('periodSweep', { sweepPeriods: () => Promise.resolve({ started: 2 }) }) },
 };
 
 async function record(): Promise<void> {

@@ -4,6 +4,7 @@ import type { RunRelayInput } from '../../src/contracts/activities.js';
 import { auditAnchorWorkflowId, periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
 import { usageRelayStart } from '../../src/contracts/start-options.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { anchored } from './fake-anchor.js';
 import { historiesOf } from './history.js';
 
 let env: TestWorkflowEnvironment;
@@ -45,7 +46,6 @@ test('the sweep starts what is missing by one activity', async () => {
 });
 
 test('the anchor of the audit log stands in the result of its workflow', async () => {
-  const anchored = { blocks: 2, checkpoints: 1, written: 1, lastCheckpoint: { checkpoint: 7, hash: 'abc' } };
   await withWorker(env, { activities: { anchorAudit: () => Promise.resolve(anchored) } }, async () => {
     const options = { workflowId: auditAnchorWorkflowId, taskQueue };
     expect(await env.client.workflow.execute(workflowTypes.auditAnchor, options)).toEqual(anchored);
