@@ -215,28 +215,27 @@ DECLARE
       'started_by', 'defined_by', 'created_by', 'released_by', 'recorded_by']) ORDER BY a.attname LIMIT 1), 'NULL::text');
   commitments text := '';
   further text := NULL;
-  rows_of text := source;
 BEGIN
   IF layout.personal <> '{}' THEN
-    commitments := format($sql$, salted AS MATERIALIZED (SELECT r.*, gen_random_uuid() AS audit_salt FROM %s AS r),
+    commitments := format($sql$WITH salted AS MATERIALIZED (SELECT r.*, gen_random_uuid() AS audit_salt FROM %s AS r),
       committed AS MATERIALIZED (SELECT r.*, audit_sha256(r.audit_salt::text || %s) AS audit_commitment FROM salted AS r),
       kept AS (INSERT INTO audit_commitments (table_name, row_key, commitment, salt)
-        SELECT %L, %s, r.audit_commitment, r.audit_salt FROM committed AS r)$sql$,
+        SELECT %L, %s, r.audit_commitment, r.audit_salt FROM committed AS r)
+    $sql$,
       source, audit_row_sql(of_table, layout.personal), layout.table_name, row_key);
     source := 'committed';
     further := $sql$'"~personal":"' || encode(r.audit_commitment, 'hex') || '"'$sql$;
   END IF;
-  RETURN format($sql$WITH batch AS MATERIALIZED (SELECT audit_current_batch() AS batch WHERE EXISTS (SELECT FROM %1$s AS r))%2$s,
-    hashed AS (SELECT %3$s AS scope, %4$s AS row_key, audit_sha256(%5$s) AS digest, %6$s AS actor FROM %7$s AS r),
-    placed AS (SELECT h.*, (row_number() OVER (PARTITION BY h.scope ORDER BY h.row_key COLLATE "C") - 1) / 1000 AS part FROM hashed h),
-    grouped AS (SELECT p.scope, array_agg(p.row_key ORDER BY p.row_key COLLATE "C") AS row_keys,
-      array_agg(p.digest ORDER BY p.row_key COLLATE "C") AS row_digests, max(p.actor) AS actor FROM placed p GROUP BY p.scope, p.part)
-    INSERT INTO audit_changes (batch, scope, table_name, layout, kind, row_keys, row_digests, actor, digest)
-    SELECT b.batch, g.scope, %8$L, %9$s, %10$L, g.row_keys, g.row_digests, g.actor,
-      audit_change_digest(g.scope, %8$L, %9$s, %10$L, g.row_keys, g.row_digests, g.actor)
-    FROM batch b, grouped g$sql$,
-    rows_of, commitments, scope, row_key, audit_row_sql(of_table, layout.columns, further), actor, source, layout.table_name,
-    layout.version, kind);
+  -- The batch is drawn once, and only when there is a row.
+  RETURN format($sql$%1$sINSERT INTO audit_changes (batch, scope, table_name, layout, kind, row_keys, row_digests, actor, digest)
+    SELECT (SELECT audit_current_batch()), g.scope, %7$L, %8$s, %9$L, g.row_keys, g.row_digests, g.actor,
+      audit_change_digest(g.scope, %7$L, %8$s, %9$L, g.row_keys, g.row_digests, g.actor)
+    FROM (SELECT p.scope, array_agg(p.row_key ORDER BY p.row_key COLLATE "C") AS row_keys,
+        array_agg(p.digest ORDER BY p.row_key COLLATE "C") AS row_digests, max(p.actor) AS actor
+      FROM (SELECT h.*, (row_number() OVER (PARTITION BY h.scope ORDER BY h.row_key COLLATE "C") - 1) / 1000 AS part
+        FROM (SELECT %2$s AS scope, %3$s AS row_key, audit_sha256(%4$s) AS digest, %5$s AS actor FROM %6$s AS r) AS h) AS p
+      GROUP BY p.scope, p.part) AS g$sql$,
+    commitments, scope, row_key, audit_row_sql(of_table, layout.columns, further), actor, source, layout.table_name, layout.version, kind);
 END $$;
 
 -- Takes a table into the audit: `SELECT audit_table('payments')` in a migration. Again after its columns have changed. Rows that
@@ -269,7 +268,13 @@ BEGIN
     JOIN pg_attribute pa ON pa.attrelid = c.confrelid AND pa.attnum = u.parent_column
     WHERE c.contype = 'f' AND c.conrelid = of_table AND c.confrelid = of_parent::regclass;
   END IF;
-  EXECUTE format('CREATE OR REPLACE FUNCTION %I() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN %s; RETURN NULL; END $f$',
+  EXECUTE format('CREATE OR REPLACE FUNCTION %I() RETURNS trigger LANGUAGE plpgsql AS $f$
+BEGIN
+  IF EXISTS (SELECT FROM audit_new_rows) THEN
+    %s;
+  END IF;
+  RETURN NULL;
+END $f$',
     'audit_of_' || of_name, audit_changes_sql(layout, 'audit_new_rows', scope, 'insert'));
   EXECUTE format('CREATE OR REPLACE TRIGGER audit AFTER INSERT ON %I REFERENCING NEW TABLE AS audit_new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION %I()', of_name, 'audit_of_' || of_name);
