@@ -235,7 +235,7 @@ function changed(value: string, type: string): string {
     case 'bytea':
       return `CASE ${value} WHEN '' THEN '\\x00' ELSE set_byte(${value}, 0, 255 - get_byte(${value}, 0)) END`;
     case 'jsonb':
-      return `CASE jsonb_typeof(${value}) WHEN 'object' THEN ${value} || '{"z": 1}' WHEN 'array' THEN ${value} || '[1]' ELSE to_jsonb(random()::text) END`;
+      return `CASE jsonb_typeof(${value}) WHEN 'object' THEN ${value} || jsonb_build_object('z', random()) WHEN 'array' THEN ${value} || '[1]' ELSE to_jsonb(random()::text) END`;
     case 'timestamp with time zone':
       return `coalesce(${value}, 'epoch') + interval '1 microsecond'`;
     case 'text':
