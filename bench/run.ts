@@ -14,6 +14,7 @@ import type { Cluster } from './lib/cluster.js';
 import { describeMachine, loadText } from './lib/machine.js';
 import { misses, report } from './lib/report.js';
 import type { Result } from './lib/report.js';
+import { audit } from './rows/audit.js';
 import { close1000 } from './rows/close-1000.js';
 import { close10000 } from './rows/close-10000.js';
 import { closing, closingOutside } from './rows/closing.js';
@@ -49,6 +50,7 @@ const rows: readonly Row[] = [
   reRating,
   reconciliation,
   trialBalance,
+  audit,
   close1000,
   close10000,
   memory,

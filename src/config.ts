@@ -58,6 +58,17 @@ export interface Config {
   /** Where the worker serves Prometheus metrics; null (the variable is 0): nowhere. */
   readonly metricsPort: number | null;
   readonly logLevel: LogLevel;
+  readonly audit: AuditSettings;
+}
+
+export interface AuditSettings {
+  /** The private key that signs heads of the audit log, PEM; null: in `keyFile`, or nothing is signed. */
+  readonly key: string | null;
+  readonly keyFile: string | null;
+  /** Where signed heads are written outside the database; null: nowhere. */
+  readonly anchorFile: string | null;
+  /** Ids of the keys that may have signed; none: every key that the log knows. */
+  readonly trustedKeys: readonly string[];
 }
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -171,6 +182,13 @@ const environment = z.object({
   RECKONER_HOLD_ZERO_AFTER_NONZERO: z.enum(['true', 'false'], { error: 'expected true or false' }).default('true'),
   RECKONER_HOLD_TRAILING_PERIODS: integer('3', { from: 0, to: 24 }),
   RECKONER_METRICS_PORT: integer('0', port),
+  RECKONER_AUDIT_KEY: z.string().optional(),
+  RECKONER_AUDIT_KEY_FILE: z.string().optional(),
+  RECKONER_AUDIT_ANCHOR_FILE: z.string().optional(),
+  RECKONER_AUDIT_TRUSTED_KEYS: z
+    .string()
+    .regex(/^[0-9a-f]{16}(,[0-9a-f]{16})*$/, 'expected ids of keys, 16 hex digits each, separated by commas')
+    .optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `expected one of ${logLevels.join(', ')}` }).default('info'),
 });
 
@@ -230,6 +248,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     metricsPort: values.RECKONER_METRICS_PORT === 0 ? null : values.RECKONER_METRICS_PORT,
     logLevel: values.LOG_LEVEL,
+    audit: {
+      // A line of an env file cannot hold a line break.
+      key: values.RECKONER_AUDIT_KEY?.replaceAll('\\n', '\n') ?? null,
+      keyFile: values.RECKONER_AUDIT_KEY_FILE ?? null,
+      anchorFile: values.RECKONER_AUDIT_ANCHOR_FILE ?? null,
+      trustedKeys: values.RECKONER_AUDIT_TRUSTED_KEYS?.split(',') ?? [],
+    },
   };
 }
 

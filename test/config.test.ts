@@ -22,6 +22,7 @@ describe('loadConfig', () => {
       temporal: { address: '127.0.0.1:7233', namespace: 'default' },
       bounds: { linesMax: 10_000, holdNegative: false, jumpFactor: 10, holdZero: true, trailing: 3 },
       http: { host: '127.0.0.1', port: 8080 },
+      audit: { key: null, keyFile: null, anchorFile: null, trustedKeys: [] },
       signalIntervalMs: 300_000,
       relayTickMs: 5_000,
       outOfOrdernessMs: 60_000,

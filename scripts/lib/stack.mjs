@@ -2,7 +2,8 @@
  * The whole program on this machine, each part a child process with a known pid: Postgres, Temporal, API, worker. Used by
  * `npm start`, by the end-to-end tests (which kill parts and start them again) and by the bench.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { note, Stop } from './console.mjs';
@@ -221,12 +222,24 @@ class Stack {
 
   #programEnv() {
     return {
+      ...this.#auditSettings(),
       ...this.env,
       DATABASE_URL: this.databaseUrl,
       TEMPORAL_ADDRESS: this.temporalAddress,
       RECKONER_HTTP_PORT: String(this.ports.api),
       NODE_ENV: 'production',
     };
+  }
+
+  /** A key of its own, made once, and an anchor file beside it: for a stack that is told neither. */
+  #auditSettings() {
+    if (this.env.RECKONER_AUDIT_KEY || this.env.RECKONER_AUDIT_KEY_FILE) return {};
+    const file = join(this.dataDir, 'audit-key.pem');
+    if (!existsSync(file)) {
+      const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+      writeFileSync(file, key, { mode: 0o600 });
+    }
+    return { RECKONER_AUDIT_KEY_FILE: file, RECKONER_AUDIT_ANCHOR_FILE: join(this.dataDir, 'audit-anchors.jsonl') };
   }
 
   async #apiReady(part) {

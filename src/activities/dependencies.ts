@@ -3,6 +3,7 @@ import type { SafetyBounds } from '../domain/invoicing/safety-bounds.js';
 import type { Party } from '../domain/invoicing/invoice.js';
 import type { TaxProvider } from '../domain/tax/tax.js';
 import type { Instant } from '../domain/values.js';
+import type { AuditKeySettings } from '../storage/audit-keys.js';
 import type { Storage } from '../storage/types.js';
 
 /** What the activities are made of; the worker passes the real things, tests pass what they want. */
@@ -31,4 +32,6 @@ export interface ActivitySettings {
   readonly bounds?: SafetyBounds;
   /** Provisional charges are rated on no older prices than these while the present ones cannot be read; 0: on none. */
   readonly priceFallbackMaxAgeMs: number;
+  /** The key that signs the audit log, and the file outside the database; left out: neither. */
+  readonly audit?: AuditKeySettings & { readonly anchorFile: string | null };
 }

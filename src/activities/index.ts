@@ -1,4 +1,5 @@
 import type { Activities } from '../contracts/activities.js';
+import { anchorAudit } from './anchor-audit.js';
 import { beginReconciliation } from './begin-reconciliation.js';
 import { closeWindows } from './close-windows.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -41,6 +42,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     evaluateChunk: evaluateChunk(dependencies),
     finishEvaluation: finishEvaluation(dependencies),
     ...periodCloseSteps(dependencies),
+    anchorAudit: anchorAudit(dependencies),
   });
 }
 

@@ -25,6 +25,7 @@ import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
 import { adjustmentRoutes } from './routes/adjustments.js';
+import { auditProofRoutes, auditRoutes } from './routes/audit.js';
 import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
@@ -136,6 +137,8 @@ const allRoutes = [
   accountingMonthRoutes,
   ledgerExportRoutes,
   findingRoutes,
+  auditRoutes,
+  auditProofRoutes,
   operationRoutes,
 ] as const;
 

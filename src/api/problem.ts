@@ -161,6 +161,9 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   RENDERING_DIFFERS: { status: 500, title: 'Rendering differs' },
   TEXT_NOT_PRINTABLE: { status: 422, title: 'Text not printable' },
   E_INVOICE_NOT_POSSIBLE: { status: 422, title: 'E-invoice not possible' },
+  AUDIT_ENTRY_NOT_FOUND: { status: 404, title: 'Audit entry not found' },
+  AUDIT_KEY_MISSING: { status: 409, title: 'No audit key is configured' },
+  AUDIT_KEY_INVALID: { status: 409, title: 'The audit key cannot sign' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

@@ -16,7 +16,7 @@ export interface RunningApi {
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
   Partial<Pick<Config, 'seller' | 'paymentTermsDays' | 'taxProvider'>> &
-  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts'>>;
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts' | 'audit'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -39,6 +39,7 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
       ...(config.pdfFonts !== undefined && { pdfFonts: config.pdfFonts }),
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
+      ...(config.audit !== undefined && { audit: config.audit }),
       processMetrics: true,
     },
     logger,

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PriceFallbackPolicy } from '../billing/price-fallback.js';
+import type { AuditKeySettings } from '../storage/audit-keys.js';
 import type { Storage } from '../storage/types.js';
 import type { DuplicateFloodLimits } from './ingest/duplicate-flood.js';
 import type { GroupCommitLimits } from './ingest/group-commit.js';
@@ -34,6 +35,8 @@ export interface ApiConfig {
   readonly processMetrics?: boolean;
   /** Paths of font files for scripts that the packaged font lacks; default none. */
   readonly pdfFonts?: readonly string[];
+  /** Who signs the audit log, and who may have; left out: nobody signs, and every key that the log knows may have. */
+  readonly audit?: AuditKeySettings & { readonly trustedKeys: readonly string[] };
 }
 
 export interface ApiDependencies {

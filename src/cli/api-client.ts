@@ -37,6 +37,11 @@ export interface ApiClient {
    * @throws ApiProblem, ApiUnreachable
    */
   json(path: string, request?: ApiRequest): Promise<unknown>;
+  /**
+   * The JSON of each line of a successful answer, as it comes.
+   * @throws ApiProblem, ApiUnreachable
+   */
+  lines(path: string, request?: ApiRequest): AsyncGenerator<unknown>;
   /** The bytes of a successful answer, and the file name that it suggests. */
   bytes(
     path: string,
@@ -69,6 +74,10 @@ export function createApiClient(url: string, { fetcher = fetch, actor = null }: 
       const text = await bodyText(answer);
       return parseJson(text) ?? unexpected(answer.status, `an answer that is not JSON came from ${url}`);
     },
+    lines: async function* (path, request = {}) {
+      const answer = await call(path, request);
+      for await (const line of linesOf(answer)) if (line !== '') yield parseJson(line);
+    },
     bytes: async (path, request = {}) => {
       const answer = await call(path, request);
       const disposition = answer.headers.get('content-disposition') ?? '';
@@ -99,6 +108,21 @@ async function reach(
   } catch (error) {
     throw unreachable(target.origin, error);
   }
+}
+
+async function* linesOf(answer: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for await (const chunk of answer.body ?? []) {
+      const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    throw unreachable(answer.url, error);
+  }
+  yield rest;
 }
 
 async function bodyText(answer: Response): Promise<string> {

@@ -1,6 +1,7 @@
 /** The commands of `reckoner`, and how a run of one ends. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ApiProblem, ApiUnreachable } from './api-client.js';
+import { addAuditCommands } from './commands/audit.js';
 import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
 import { addCreditCommands } from './commands/credits.js';
@@ -82,6 +83,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addCreditCommands(program, dependencies);
   addLedgerCommands(program, dependencies);
   addSettlementCommands(program, dependencies);
+  addAuditCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;
 }

@@ -190,6 +190,25 @@ export interface EndReRatingOutput {
   readonly restarted: number;
 }
 
+/** A signed head of the audit log: it stands in a workflow's result, outside the database. */
+export interface AnchorOutput {
+  /** New ones. */
+  readonly blocks: number;
+  /** null: nothing is signed, because no key is configured. */
+  readonly lastCheckpoint: {
+    readonly checkpoint: number;
+    readonly hash: string;
+    readonly previousHash: string;
+    readonly at: Instant;
+    readonly block: { readonly number: number; readonly hash: string } | null;
+    readonly keyId: string;
+    readonly signature: string;
+  } | null;
+  /** New ones, and how many of them went into the anchor file; null: none is configured. */
+  readonly checkpoints: number;
+  readonly written: number | null;
+}
+
 /** The activities as workflows see them; src/activities makes them. */
 export interface Activities {
   readPeriod(input: ReadPeriodInput): Promise<PeriodReading>;
@@ -225,4 +244,6 @@ export interface Activities {
   handOverPeriods(input: PeriodCloseStepInput & { limit: number }): Promise<HandOverPeriodsOutput>;
   /** Returns when invoicing has decided all that was handed over, or after `forMs`. */
   followPeriodClose(input: PeriodCloseStepInput & { forMs: number }): Promise<PeriodCloseProgress>;
+  /** Seals the usage ledger, signs the heads of the audit log, and writes them outside the database. */
+  anchorAudit(): Promise<AnchorOutput>;
 }

@@ -14,6 +14,7 @@ export const workflowTypes = {
   reconciliation: 'reconciliation',
   priceEvaluation: 'priceEvaluation',
   periodClose: 'periodClose',
+  auditAnchor: 'auditAnchor',
 } as const;
 
 export const billingPeriodWorkflowId = (customerId: string, period: LocalDate): string =>
@@ -32,6 +33,9 @@ export const evaluationWorkflowId = (evaluationId: string): string => `evaluatio
 export const periodCloseWorkflowId = (closeId: string): string => `period-close/${closeId}`;
 export const dailyReconciliationScheduleId = 'reconciliation-daily';
 export const dailyReconciliationWorkflowId = 'reconciliation/daily';
+
+export const auditAnchorScheduleId = 'audit-anchor';
+export const auditAnchorWorkflowId = 'audit-anchor/run';
 
 /** The only relay group of a single deployment: all 64 partitions. */
 export const allPartitions = 'all';

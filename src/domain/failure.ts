@@ -124,6 +124,9 @@ export const failureCodes = [
   'RENDERING_DIFFERS',
   'TEXT_NOT_PRINTABLE',
   'E_INVOICE_NOT_POSSIBLE',
+  'AUDIT_ENTRY_NOT_FOUND',
+  'AUDIT_KEY_MISSING',
+  'AUDIT_KEY_INVALID',
 ] as const;
 
 export type FailureCode = (typeof failureCodes)[number];

@@ -1,5 +1,6 @@
 /** Everything the rest of the program stores and reads, over one pool. */
 import { createAdjustmentStore } from './adjustments.js';
+import { createAuditStore } from './audit.js';
 import { createBackfillStore } from './backfills.js';
 import { createBillingStore } from './billing.js';
 import { createCreditStore } from './credits.js';
@@ -66,6 +67,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     reRatings: guarded(createReRatingStore(db)),
     rollouts: guarded(createRolloutStore(db)),
     documents: guarded(createDocumentStore(db)),
+    audit: createAuditStore(db),
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   const priceLookup = createPriceLookup(db, reference);

@@ -16,7 +16,9 @@ export const requiredMigrations: readonly string[] = [
   '20261122100000_journal',
   '20261122110000_settlement',
   '20261122111000_invoice_drafts',
+  '20261122120000_audit',
+  '20261122130000_documents',
   '20261122140000_legal_entities',
   '20261122141000_period_closes',
-  '20261122130000_documents',
+  '20261122150000_audited_tables',
 ];

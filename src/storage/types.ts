@@ -2,6 +2,7 @@
  * What the rest of the program may ask of storage. Everything here speaks domain types; SQL, Prisma and rows stay inside
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
+import type { AuditStore } from './types-audit.js';
 import type { BackfillStore, DeadLetterStore, NewDeadLetter } from './types-backfills.js';
 import type {
   AdjustmentStore,
@@ -40,6 +41,7 @@ import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/r
 import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
+export type * from './types-audit.js';
 export type * from './types-backfills.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
@@ -348,6 +350,7 @@ export interface Storage {
   readonly settlement: SettlementStore;
   readonly drafts: DraftStore;
   readonly documents: DocumentStore;
+  readonly audit: AuditStore;
   /** Resolves when the database answers and has all migrations; throws otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -3,6 +3,8 @@ import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/clien
 import type { Client, ScheduleOptions } from '@temporalio/client';
 import {
   allPartitions,
+  auditAnchorScheduleId,
+  auditAnchorWorkflowId,
   dailyReconciliationScheduleId,
   dailyReconciliationWorkflowId,
   periodSweepScheduleId,
@@ -56,6 +58,20 @@ const schedules: readonly ScheduleOptions[] = [
     state: {
       note: 'Holds events, aggregates, charges, lines and journal against each other; differences become findings.',
     },
+  },
+  {
+    scheduleId: auditAnchorScheduleId,
+    spec: { intervals: [{ every: '1 hour' }], jitter: '5 minutes' },
+    policies: onceAtATime,
+    action: {
+      type: 'startWorkflow',
+      workflowType: workflowTypes.auditAnchor,
+      workflowId: auditAnchorWorkflowId,
+      taskQueue,
+      args: [],
+      staticSummary: 'Seal, sign and anchor the audit log',
+    },
+    state: { note: 'Its result is a witness outside the database: the signed head of the audit log at that time.' },
   },
 ];
 

@@ -29,7 +29,8 @@ export type WorkerConfig = Pick<
   | 'metricsPort'
   | 'logLevel'
 > &
-  Partial<Pick<Config, 'bounds' | 'taxProvider'>>;
+  Partial<Pick<Config, 'bounds' | 'taxProvider'>> &
+  Partial<{ readonly audit: Pick<Config['audit'], 'key' | 'keyFile' | 'anchorFile'> }>;
 
 export interface RunningWorker {
   /** Takes no new work, lets what is under way end (or hands it on), and closes its connections. */

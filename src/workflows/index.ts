@@ -1,4 +1,5 @@
 /** Every function exported here is registered as a workflow: name them one by one, never `export *`. */
+export { auditAnchor } from './audit-anchor.js';
 export { billingPeriod } from './billing-period.js';
 export { invoicing } from './invoicing.js';
 export { periodClose } from './period-close.js';

@@ -98,6 +98,9 @@ const leaving = {
   columns: ['position', 'cutoff_position', 'accumulated_position'],
 };
 
+/** Questions whose answer needs a body. */
+const reading = ['POST /audit/anchors/verify'];
+
 test('every handler that writes is here', async () => {
   const api = await LossyApi.start();
   try {
@@ -107,7 +110,7 @@ test('every handler that writes is here', async () => {
         .filter((method) => ['post', 'put', 'patch', 'delete'].includes(method))
         .map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(writing.sort()).toEqual(Object.keys(handlers).sort());
+    expect(writing.filter((route) => !reading.includes(route)).sort()).toEqual(Object.keys(handlers).sort());
   } finally {
     await api.close();
   }

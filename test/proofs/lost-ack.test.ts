@@ -176,6 +176,7 @@ async function tell(run: Run): Promise<void> {
   const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
   await correct(run, repair?.reRatingId ?? '', null);
   await evaluate(run);
+  expect(await run.do('anchorAudit')).toMatchObject({ lastCheckpoint: null, written: null });
 }
 
 const creditOf = (customerId: string): CreditTerms => ({
@@ -273,6 +274,7 @@ test('every commit and every message to Temporal of every activity is acknowledg
   expect({ content, workflows }).toEqual({ content: reference.content, workflows: reference.workflows });
   expect(new Set(lost.map((point) => point.split(' ').at(-2)))).toEqual(
     new Set([
+      'audit.seal',
       'billing.atGate',
       'credits.end',
       'evaluations.finish',

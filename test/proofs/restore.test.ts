@@ -8,6 +8,7 @@ import { createActivities } from '../../src/activities/index.js';
 import { createStorage } from '../../src/storage/index.js';
 import { issuedAt, settings } from '../activities/fixture.js';
 import type { TemporalCall } from '../activities/fixture.js';
+import { resultOf } from '../storage/audit-fixture.js';
 import type { TestDatabase } from '../support/postgres.js';
 import { emptyTables, imageOf } from './support/database-content.js';
 import { fillOtherTables } from './support/every-table.js';
@@ -145,6 +146,12 @@ test('no table is without a row in the original, and every row, sequence and gua
   const [before, after] = images;
   expect(Object.keys(before ?? {}).length).toBeGreaterThan(100);
   expect(after).toEqual(before);
+});
+
+test('the audit log of the copy verifies, and goes on from there', async () => {
+  await inBoth(async ({ storage }) => {
+    expect(await resultOf(storage.audit.verify())).toMatchObject({ verified: true, problem: null });
+  });
 });
 
 test('what was acknowledged before is a duplicate, what was not is accepted; positions go on above the old ones', async () => {

@@ -20,6 +20,7 @@ import {
 import type { UsageRecorded } from '../../src/contracts/billing-period.js';
 import { readySignal } from '../../src/contracts/invoicing.js';
 import {
+  auditAnchorWorkflowId,
   dailyReconciliationWorkflowId,
   periodSweepWorkflowId,
   reRatingWorkflowId,
@@ -38,6 +39,7 @@ import {
 import { addMs, msPerHour, msToInstant } from '../../src/domain/time/instant.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { anchored } from '../workflows/fake-anchor.js';
 import { FakeEvaluation, periods as periodsToEvaluate } from '../workflows/fake-evaluation.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
 import { FakePeriodClose } from '../workflows/fake-period-close.js';
@@ -285,6 +287,15 @@ const reRatingScenarios: Record<string, Scenario> = {
   },
 };
 
+const ids = { auditAnchor: auditAnchorWorkflowId, periodSweep: periodSweepWorkflowId };
+function ofOneActivity(type: keyof typeof ids, activities: object): Promise<readonly History[]> {
+  return withWorker(env, { activities }, async () => {
+    const handle = await env.client.workflow.start(workflowTypes[type], { workflowId: ids[type], taskQueue });
+    await handle.result();
+    return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
+  });
+}
+
 const otherScenarios: Record<string, Record<string, Scenario>> = {
   reRating: reRatingScenarios,
   reconciliation: {
@@ -369,17 +380,8 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
       });
     },
   },
-  periodSweep: {
-    run: () =>
-      withWorker(env, { activities: { sweepPeriods: () => Promise.resolve({ started: 2 }) } }, async () => {
-        const handle = await env.client.workflow.start(workflowTypes.periodSweep, {
-          workflowId: periodSweepWorkflowId,
-          taskQueue,
-        });
-        await handle.result();
-        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
-      }),
-  },
+  auditAnchor: { run: () => ofOneActivity('auditAnchor', { anchorAudit: () => Promise.resolve(anchored) }) },
+  periodSweep: { run: () => ofOneActivity('periodSweep', { sweepPeriods: () => Promise.resolve({ started: 2 }) }) },
 };
 
 async function record(): Promise<void> {

@@ -2,7 +2,15 @@ import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
 /** Tables that may change: they say how far some work has come. Everything else is a fact. */
-const controlRows = ['account_balances', 'idempotency_keys', 'number_sequences', 'relay_cursors', 'usage_ranges', '_prisma_migrations'];
+const controlRows = [
+  'account_balances',
+  'audit_commitments',
+  'idempotency_keys',
+  'number_sequences',
+  'relay_cursors',
+  'usage_ranges',
+  '_prisma_migrations',
+];
 
 let database: TestDatabase;
 let client: pg.Client;
@@ -23,7 +31,8 @@ afterEach(() => client.query('RESET session_replication_role'));
 /** Partitions are tables of their own: each must refuse by itself. */
 async function factTables(): Promise<readonly { name: string; column: string }[]> {
   const { rows } = await client.query<{ name: string; column: string }>(
-    `SELECT c.relname AS name, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1) AS column
+    `SELECT c.relname AS name, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND attidentity = ''
+              ORDER BY attnum LIMIT 1) AS column
        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
       ORDER BY c.relname`,
     [controlRows],
@@ -77,6 +86,19 @@ test('an event cannot move to another partition', async () => {
   await expect(client.query(`UPDATE telemetry_events_3 SET customer_id = 'someone else'`)).rejects.toThrow(
     /telemetry_events_3 is append-only/,
   );
+});
+
+test('of a commitment only the salt can be erased, and that for good', async () => {
+  await client.query(`INSERT INTO audit_commitments VALUES ('a', '["b"]', '\\x01', gen_random_uuid())`);
+  for (const statement of [
+    `UPDATE audit_commitments SET salt = gen_random_uuid()`,
+    `UPDATE audit_commitments SET commitment = '\\x02', salt = NULL`,
+    'DELETE FROM audit_commitments',
+    'TRUNCATE audit_commitments',
+  ])
+    await expect(client.query(statement)).rejects.toMatchObject({ code: '23001' });
+  await client.query('UPDATE audit_commitments SET salt = NULL');
+  await expect(client.query(`UPDATE audit_commitments SET salt = gen_random_uuid()`)).rejects.toThrow(/only the salt/);
 });
 
 test('control rows may change', async () => {

@@ -17,6 +17,7 @@ const scalarTypes: Readonly<Record<string, string>> = {
   BigInt: 'int8',
   Boolean: 'bool',
   Json: 'jsonb',
+  Bytes: 'bytea',
 };
 const nativeTypes: Readonly<Record<string, string>> = {
   Uuid: 'uuid',

@@ -8,6 +8,7 @@ import {
   dailyReconciliationScheduleId,
   dailyReconciliationWorkflowId,
   allPartitions,
+  auditAnchorScheduleId,
   billingPeriodWorkflowId,
   invoicingWorkflowId,
   periodSweepScheduleId,
@@ -77,6 +78,8 @@ test('a worker registers what it needs, starts relay and sweep, and a second one
     spec: { calendars: [{ hour: [{ start: 3 }], minute: [{ start: 50 }] }] },
   });
   expect(sweep.action).toMatchObject({ workflowType: workflowTypes.periodSweep });
+  const anchor = await env.client.schedule.getHandle(auditAnchorScheduleId).describe();
+  expect(anchor).toMatchObject({ action: { workflowType: workflowTypes.auditAnchor }, policies: { overlap: 'SKIP' } });
 });
 
 test('usage in the ledger reaches its billing period through the relay, and closing makes the invoice', async () => {

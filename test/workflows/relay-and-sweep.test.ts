@@ -1,9 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { RunRelayInput } from '../../src/contracts/activities.js';
-import { periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
+import { auditAnchorWorkflowId, periodSweepWorkflowId, taskQueue, workflowTypes } from '../../src/contracts/names.js';
 import { usageRelayStart } from '../../src/contracts/start-options.js';
 import { eventually, startDevServer, withWorker } from '../support/temporal.js';
+import { anchored } from './fake-anchor.js';
 import { historiesOf } from './history.js';
 
 let env: TestWorkflowEnvironment;
@@ -41,5 +42,12 @@ test('the sweep starts what is missing by one activity', async () => {
   await withWorker(env, { activities }, async () => {
     const options = { workflowId: periodSweepWorkflowId, taskQueue };
     expect(await env.client.workflow.execute(workflowTypes.periodSweep, options)).toEqual({ started: 3 });
+  });
+});
+
+test('the anchor of the audit log stands in the result of its workflow', async () => {
+  await withWorker(env, { activities: { anchorAudit: () => Promise.resolve(anchored) } }, async () => {
+    const options = { workflowId: auditAnchorWorkflowId, taskQueue };
+    expect(await env.client.workflow.execute(workflowTypes.auditAnchor, options)).toEqual(anchored);
   });
 });

@@ -14,6 +14,7 @@ import type { DecimalString, Instant, LocalDate } from '../../../src/domain/valu
 import type { Invoice } from '../../../src/domain/invoicing/invoice.js';
 import type { Customer } from '../../../src/storage/types.js';
 import { issuedAt, settings } from '../../activities/fixture.js';
+import { newAuditKey, signerOf } from '../../../src/storage/audit-hashes.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 
 const decidedBy = 'ann';
@@ -55,6 +56,9 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   await fillSettlementTables(fixture);
   await fillLedgerTables(fixture);
   await fillDocumentTables(fixture);
+  // Blocks of the ledger, and heads that are signed.
+  await storage.audit.seal();
+  await storage.audit.sign(signerOf(newAuditKey()), '2031-01-01T00:00:00.000000Z' as Instant);
 }
 
 /** A closed month with its snapshot, one of the whole journal, and an account mapping. */

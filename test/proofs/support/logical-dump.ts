@@ -108,12 +108,15 @@ async function dumpByCopy(url: string): Promise<Dump> {
   };
 }
 
-/** A table that the migrations have filled keeps what they wrote: the dump's rows would only repeat it. */
+/** Of a table that the migrations have filled the dump's rows repeat what they wrote, and may go on from there. */
 async function fill(client: pg.Client, { name, columns, rows }: CopiedTable): Promise<void> {
-  const { rowCount } = await client.query(`SELECT FROM ${quoted(name)} LIMIT 1`);
-  if (rowCount === 0 && rows !== '') {
-    await pipeline(Readable.from([rows]), client.query(copyFrom(`COPY ${quoted(name)} (${columns}) FROM STDIN`)));
-  }
+  if (rows === '') return;
+  await client.query(`CREATE TEMP TABLE dumped (LIKE ${quoted(name)}) ON COMMIT DROP`);
+  await pipeline(Readable.from([rows]), client.query(copyFrom(`COPY dumped (${columns}) FROM STDIN`)));
+  await client.query(
+    `INSERT INTO ${quoted(name)} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM dumped ON CONFLICT DO NOTHING`,
+  );
+  await client.query('DROP TABLE dumped');
 }
 
 async function tableNames(client: pg.Client): Promise<readonly string[]> {

@@ -60,6 +60,8 @@ const writes: ReadonlySet<string> = new Set([
   'journal.takeSnapshot',
   'settlement.atReceivable',
   'drafts.decide',
+  'audit.seal',
+  'audit.sign',
   'workflow.start',
   'workflow.signalWithStart',
   'temporal.startBillingPeriod',

@@ -293,4 +293,10 @@ export const handlers: Readonly<Record<string, Handler>> = {
       return post(`/invoices/${String(data[0]?.invoiceId)}/void`, { reason: 'a mistake' });
     },
   },
+  'POST /audit/seal': {
+    keyed: true,
+    writes: ['audit.seal'],
+    before: example,
+    request: () => post('/audit/seal', { sign: false }),
+  },
 };
