@@ -2,7 +2,14 @@ import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
 /** Tables that may change: they say how far some work has come. Everything else is a fact. */
-const controlRows = ['account_balances', 'idempotency_keys', 'number_sequences', 'relay_cursors', 'usage_ranges', '_prisma_migrations'];
+const controlRows = [
+  'account_balances',
+  'idempotency_keys',
+  'number_sequences',
+  'relay_cursors',
+  'usage_ranges',
+  '_prisma_migrations',
+];
 
 let database: TestDatabase;
 let client: pg.Client;
