@@ -1,6 +1,7 @@
 /** Fees in advance: deferred when they are billed, revenue as their time passes, put right by voids and corrections. */
 import type { Client } from '@temporalio/client';
 import { createActivities } from '../../src/activities/index.js';
+import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
@@ -14,19 +15,18 @@ import { createActivityFixture, january, settings, type ActivityFixture } from '
 const at = (text: string): Instant => `${text}.000000Z` as Instant;
 const billingDay = '2024-02-01' as LocalDate;
 
+const bookOf = (version: string, amount: string): object => ({
+  ...{ code: 'fees', version, currency: 'USD', effective_from: '2023-01-01T00:00:00Z' },
+  prices: [
+    { name: 'Platform fee', model: 'fixed', amount, billed: 'in_advance' },
+    { meter: 'api_calls', model: 'flat', unit_price: '0.10' },
+  ],
+});
+
 let fixture: ActivityFixture;
 beforeEach(async () => {
   fixture = await createActivityFixture();
-  const fee = { name: 'Platform fee', model: 'fixed', amount: '30.00', billed: 'in_advance' };
-  const call = { meter: 'api_calls', model: 'flat', unit_price: '0.10' };
-  const book = {
-    code: 'fees',
-    version: 'v1',
-    currency: 'USD',
-    effective_from: '2023-01-01T00:00:00Z',
-    prices: [fee, call],
-  };
-  await fixture.storage.reference.createPriceBook(parsePriceBook(book));
+  await fixture.storage.reference.createPriceBook(parsePriceBook(bookOf('v1', '30.00')));
 });
 afterEach(() => fixture.close());
 
@@ -115,6 +115,31 @@ test('a void takes back what was deferred and what was recognised, account by ac
   const voided = await fixture.storage.billing.findInvoice(invoice.invoiceId);
   expect(voided?.status).toBe('void');
   if (voided !== null) expect((await verifyInvoice(fixture.storage, voided)).journal.differences).toEqual([]);
+});
+
+test('a correction of the fee is deferred like it, caught up with in the months that are over, and reconciles', async () => {
+  await invoiced();
+  await sweepOn(at('2024-03-01T03:20:00'));
+  const { storage, activities, run } = fixture;
+  await storage.reference.createPriceBook(parsePriceBook(bookOf('v2', '25.00')));
+  const [reRatingId, key] = [crypto.randomUUID(), { customerId: 'acme', period: january }];
+  const scope = { customerIds: ['acme'], meters: null, from: null, to: null };
+  const asked = { reRatingId, workflowId: `test/${reRatingId}`, reason: 'price_correction', scope } as const;
+  await storage.reRatings.create({ ...asked, priceBookId: null, dryRun: false, requestedBy: 'ann' }, [key]);
+  await run(activities.compareReRating, { reRatingId, attempt: 1, limit: 10 });
+  await run(activities.correctReRating, { reRatingId, attempt: 1, limit: 10 });
+  await sweepOn(at('2024-03-20T03:20:00'));
+  await sweepOn(at('2024-03-21T03:20:00'));
+  expect(inShort(await entriesOf())).toEqual([
+    issuedEntry,
+    recognised,
+    ['invoice', '2024-01-31', ['accounts_receivable -5', 'deferred_revenue 5 Platform fee']],
+    ['recognition', '2024-02-29', ['deferred_revenue -5 Platform fee', 'revenue 5 Platform fee']],
+  ]);
+  expect(await balances()).toEqual({ accounts_receivable: 26, deferred_revenue: 0, revenue: -26 });
+  const period = await storage.periods.periodNamed('acme', january);
+  if (period === null) throw new Error('no period');
+  expect((await reconcilePeriod(storage, period)).result).toBe('equal');
 });
 
 test('in closed months all of it goes to the first open one, with the service period it is for', async () => {

@@ -62,7 +62,9 @@ test('1,234 calls on the tiered price become an invoice of 118.72 that explains 
   const charge = await fixture.storage.billing.findCharge(invoice?.lines[0]?.chargeIds[0] ?? '');
   expect(charge).toMatchObject({ quantity: '1234', eventCount: 1_234, cutoff: invoice?.cutoffPosition });
   const { data: entries } = await fixture.storage.journal.entries({ customerId: 'acme' }, { limit: 10 });
-  expect(entries).toMatchObject([{ postingDate: '2024-01-31', postings: [{ amount: '118.72' }, { amount: '-118.72' }] }]);
+  expect(entries).toMatchObject([
+    { postingDate: '2024-01-31', postings: [{ amount: '118.72' }, { amount: '-118.72' }] },
+  ]);
   expect(await fixture.storage.periods.status('acme', january)).toMatchObject({ stage: 'invoiced' });
 });
 

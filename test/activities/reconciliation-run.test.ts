@@ -138,3 +138,28 @@ test('a period that cannot be compared is a finding, and the others go on; a dat
   const { data } = await storage.findings.list({ code: 'RECONCILIATION_FAILED' }, { limit: 10 });
   expect(data).toMatchObject([{ customerId: 'acme', detail: expect.stringContaining('a charge is lost') }]);
 });
+
+test('the end of a run holds the books against the journal: a balance that differs is a finding, of the customers of the run', async () => {
+  await chain.addCalls('acme', 5);
+  await chain.issue();
+  const { storage, activities } = chain;
+  await chain.tamper('account_balances', `UPDATE account_balances SET credit = credit + 1 WHERE account = 'revenue'`);
+  const finish = async (customerIds: readonly string[] | null): Promise<readonly unknown[]> => {
+    const runId = randomUUID();
+    const request = { runId, workflowId: 'test', requestedBy: 'ann', scope: { customerIds, from: null, to: null } };
+    await storage.reconciliation.request(request);
+    await chain.run(activities.finishReconciliation, { runId });
+    await chain.run(activities.finishReconciliation, { runId });
+    const { data } = await storage.findings.list({ code: 'LEDGER_BALANCE_DIFFERS' }, { limit: 10 });
+    return data.map(({ customerId, subject }) => [
+      customerId,
+      subject['account'],
+      subject['expected'],
+      subject['found'],
+    ]);
+  };
+  expect(await finish(['somebody else'])).toEqual([]);
+  const found = [['acme', 'revenue', { debit: '0', credit: '0.5' }, { debit: '0', credit: '1.5' }]];
+  expect(await finish(['acme'])).toEqual(found);
+  expect(await finish(null)).toEqual(found);
+});

@@ -100,7 +100,9 @@ class Course {
         documents: documents.map(
           ({ number: _n, issued_at: _i, due_at: _d, cutoff_position: _c, ...document }) => document,
         ),
-        entries: entries.map(({ posting_date: _p, created_at: _c, description: _d, ...entry }) => entry),
+        entries: entries.map(
+          ({ posting_date: _p, created_at: _c, description: _d, entry_order: _o, ...entry }) => entry,
+        ),
       };
     }
     return outcome;
