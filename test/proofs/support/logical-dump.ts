@@ -108,12 +108,17 @@ async function dumpByCopy(url: string): Promise<Dump> {
   };
 }
 
-/** A table that the migrations have filled keeps what they wrote: the dump's rows would only repeat it. */
+/** What the migrations have written stays: the dump's rows would only repeat it, but there may be others beside it. */
 async function fill(client: pg.Client, { name, columns, rows }: CopiedTable): Promise<void> {
+  if (rows === '') return;
   const { rowCount } = await client.query(`SELECT FROM ${quoted(name)} LIMIT 1`);
-  if (rowCount === 0 && rows !== '') {
-    await pipeline(Readable.from([rows]), client.query(copyFrom(`COPY ${quoted(name)} (${columns}) FROM STDIN`)));
-  }
+  const into = rowCount === 0 ? quoted(name) : 'dumped_rows';
+  if (rowCount !== 0) await client.query(`CREATE TEMP TABLE dumped_rows (LIKE ${quoted(name)}) ON COMMIT DROP`);
+  await pipeline(Readable.from([rows]), client.query(copyFrom(`COPY ${into} (${columns}) FROM STDIN`)));
+  if (rowCount === 0) return;
+  await client.query(
+    `INSERT INTO ${quoted(name)} (${columns}) SELECT ${columns} FROM dumped_rows ON CONFLICT DO NOTHING; DROP TABLE dumped_rows`,
+  );
 }
 
 async function tableNames(client: pg.Client): Promise<readonly string[]> {
