@@ -230,15 +230,15 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     reRatings,
     reconciliations,
     drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
-    periodCloses: new PeriodCloseService({ storage, temporal, clock }),
-    ...priceServices(deps, periods),
+    ...runServices(deps, periods),
   };
 }
 
-function priceServices(
+function runServices(
   { storage, temporal, clock }: ApiDependencies,
   periods: PeriodService,
-): Pick<RouteContext, 'evaluations' | 'rollouts'> {
+): Pick<RouteContext, 'evaluations' | 'rollouts' | 'periodCloses'> {
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });
-  return { evaluations, rollouts: new PriceRolloutService({ storage, evaluations, clock }) };
+  const periodCloses = new PeriodCloseService({ storage, temporal, clock });
+  return { evaluations, rollouts: new PriceRolloutService({ storage, evaluations, clock }), periodCloses };
 }

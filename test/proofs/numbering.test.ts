@@ -150,7 +150,7 @@ async function query(sql: string): Promise<pg.QueryResult> {
   const client = new pg.Client(fixture.url);
   await client.connect();
   try {
-    return (await client.query(sql)) as unknown as pg.QueryResult;
+    return await client.query(sql);
   } finally {
     await client.end();
   }

@@ -30,7 +30,6 @@ import {
 import {
   billingPeriodStart,
   invoicingStart,
-  periodCloseStart,
   priceEvaluationStart,
   reconciliationStart,
   reRatingStart,
@@ -42,12 +41,12 @@ import { eventually, startDevServer, withWorker } from '../support/temporal.js';
 import { anchored } from '../workflows/fake-anchor.js';
 import { FakeEvaluation, periods as periodsToEvaluate } from '../workflows/fake-evaluation.js';
 import { FakeInvoicing } from '../workflows/fake-invoicing.js';
-import { FakePeriodClose } from '../workflows/fake-period-close.js';
 import { FakePeriod } from '../workflows/fake-period.js';
 import { FakeReconciliation, periods as periodsToReconcile } from '../workflows/fake-reconciliation.js';
 import { FakeReRating } from '../workflows/fake-re-rating.js';
 import { historiesOf } from '../workflows/history.js';
 import type { History } from '../workflows/history.js';
+import { chunksContinued } from './record-period-close.js';
 
 const folder = join(process.cwd(), 'test', 'replay', 'histories');
 const from = '2024-01-01T00:00:00.000000Z' as Instant;
@@ -333,17 +332,7 @@ const otherScenarios: Record<string, Record<string, Scenario>> = {
       });
     },
   },
-  periodClose: {
-    'chunks-continued': () => {
-      const fake = new FakePeriodClose(10_000, 4_000);
-      return withWorker(env, { activities: fake.activities }, async () => {
-        const input = { closeId: 'recorded', billingDay: '2024-02-01' as LocalDate };
-        const handle = await env.client.workflow.start(workflowTypes.periodClose, periodCloseStart(input));
-        await handle.result();
-        return historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId);
-      });
-    },
-  },
+  periodClose: { 'chunks-continued': () => chunksContinued(env) },
   invoicing: {
     'chunks-and-held': () => {
       const fake = new FakeInvoicing();
