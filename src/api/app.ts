@@ -46,7 +46,7 @@ import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoute
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
-import { paymentRoutes, receivableRoutes } from './routes/settlement.js';
+import { paymentReadRoutes, paymentRoutes, receivableRoutes, refundRoutes } from './routes/settlement.js';
 import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
@@ -97,6 +97,8 @@ const allRoutes = [
   creditGrantRoutes,
   creditReadRoutes,
   paymentRoutes,
+  paymentReadRoutes,
+  refundRoutes,
   receivableRoutes,
   creditNoteRoutes,
   creditNoteReadRoutes,
@@ -212,15 +214,18 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
-    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
-    ...priceServices(deps, periods),
+    ...servicesOnPeriods(deps, periods),
   };
 }
 
-function priceServices(
-  { storage, temporal, clock }: ApiDependencies,
+function servicesOnPeriods(
+  { storage, temporal, clock, config }: ApiDependencies,
   periods: PeriodService,
-): Pick<RouteContext, 'evaluations' | 'rollouts'> {
+): Pick<RouteContext, 'evaluations' | 'rollouts' | 'drafts'> {
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });
-  return { evaluations, rollouts: new PriceRolloutService({ storage, evaluations, clock }) };
+  return {
+    evaluations,
+    rollouts: new PriceRolloutService({ storage, evaluations, clock }),
+    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
+  };
 }
