@@ -150,6 +150,7 @@ describe('the invoice', () => {
   test('is found by id', async () => {
     expect(await api.expect(200, 'GET', `/invoices/${String(invoice['invoice_id'])}`)).toEqual({
       ...invoice,
+      settlement: expect.objectContaining({ open: '118.72', settled: '0.00', credit_notes: [] }),
       corrected_by: [],
       replaced_by: null,
       transitions: [{ status: 'issued', actor: 'invoicing', reason: null, at: expect.any(String) }],
