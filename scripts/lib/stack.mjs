@@ -19,6 +19,8 @@ export const localSettings = {
   RECKONER_SIGNAL_INTERVAL: 'PT1S',
   RECKONER_RELAY_TICK: 'PT0.25S',
   RECKONER_RATING_CADENCE: 'every_close',
+  // Made-up usage jumps, and stops, without anybody having erred.
+  RECKONER_HOLD_TRAILING_PERIODS: '0',
   RECKONER_SELLER_NAME: 'Reckoner Local Ltd',
   RECKONER_SELLER_ADDRESS: '1 Example Street, Example City',
 };
