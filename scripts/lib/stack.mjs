@@ -21,6 +21,8 @@ export const localSettings = {
   RECKONER_RELAY_TICK: 'PT0.25S',
   RECKONER_RATING_CADENCE: 'every_close',
   RECKONER_CLOSE_JITTER: 'PT0S',
+  // Made-up usage jumps, and stops, without anybody having erred.
+  RECKONER_HOLD_TRAILING_PERIODS: '0',
   RECKONER_SELLER_NAME: 'Reckoner Local Ltd',
   RECKONER_SELLER_ADDRESS: '1 Example Street, Example City',
 };

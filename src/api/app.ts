@@ -51,7 +51,7 @@ import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoute
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
-import { paymentRoutes, receivableRoutes } from './routes/settlement.js';
+import { paymentReadRoutes, paymentRoutes, receivableRoutes, refundRoutes } from './routes/settlement.js';
 import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
 import { BackfillService } from './services/backfills.js';
@@ -103,6 +103,8 @@ const allRoutes = [
   creditGrantRoutes,
   creditReadRoutes,
   paymentRoutes,
+  paymentReadRoutes,
+  refundRoutes,
   receivableRoutes,
   creditNoteRoutes,
   creditNoteReadRoutes,
@@ -229,16 +231,19 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
     deadLetters,
     reRatings,
     reconciliations,
-    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
-    ...runServices(deps, periods),
+    ...servicesOnPeriods(deps, periods),
   };
 }
 
-function runServices(
-  { storage, temporal, clock }: ApiDependencies,
+function servicesOnPeriods(
+  { storage, temporal, clock, config }: ApiDependencies,
   periods: PeriodService,
-): Pick<RouteContext, 'evaluations' | 'rollouts' | 'periodCloses'> {
+): Pick<RouteContext, 'evaluations' | 'rollouts' | 'drafts' | 'periodCloses'> {
   const evaluations = new PriceEvaluationService({ storage, periods, temporal });
-  const periodCloses = new PeriodCloseService({ storage, temporal, clock });
-  return { evaluations, rollouts: new PriceRolloutService({ storage, evaluations, clock }), periodCloses };
+  return {
+    evaluations,
+    periodCloses: new PeriodCloseService({ storage, temporal, clock }),
+    rollouts: new PriceRolloutService({ storage, evaluations, clock }),
+    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
+  };
 }

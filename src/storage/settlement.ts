@@ -30,7 +30,7 @@ import {
   receivableMismatches,
   settlementOf,
 } from './settlement-reads.js';
-import type { SettlementStore, SettlementTransaction } from './types-settlement.js';
+import type { NewPayment, SettlementStore, SettlementTransaction } from './types-settlement.js';
 
 export function createSettlementStore(db: Database): SettlementStore {
   return {
@@ -76,22 +76,7 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
     },
     legalEntity: (code) => issuingEntity(client, code),
     drawNumber: (series) => drawNumber(client, series),
-    insertPayment: (payment) =>
-      insertOnce(
-        client,
-        `INSERT INTO payments (payment_id, customer_id, currency, amount, received_at, method, reference, recorded_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (payment_id) DO NOTHING`,
-        [
-          payment.paymentId,
-          payment.customerId,
-          payment.currency,
-          payment.amount,
-          payment.receivedAt,
-          payment.method,
-          payment.reference,
-          payment.recordedBy,
-        ],
-      ),
+    insertPayment: (payment) => insertPayment(client, payment),
     reversePayment: (paymentId, { reason, reversedBy }) =>
       insertOnce(
         client,
@@ -137,6 +122,24 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
       writes.entries.push(entryToDb(entry));
     },
   };
+}
+
+function insertPayment(client: pg.PoolClient, payment: NewPayment): Promise<boolean> {
+  return insertOnce(
+    client,
+    `INSERT INTO payments (payment_id, customer_id, currency, amount, received_at, method, reference, recorded_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (payment_id) DO NOTHING`,
+    [
+      payment.paymentId,
+      payment.customerId,
+      payment.currency,
+      payment.amount,
+      payment.receivedAt,
+      payment.method,
+      payment.reference,
+      payment.recordedBy,
+    ],
+  );
 }
 
 async function insertOnce(client: pg.PoolClient, sql: string, values: readonly unknown[]): Promise<boolean> {

@@ -153,6 +153,7 @@ describe('the invoice', () => {
       ...invoice,
       sections: [expect.objectContaining({ kind: 'usage', amount: '118.72', by_dimension: [] })],
       renderings: expect.any(Array),
+      settlement: expect.objectContaining({ open: '118.72', settled: '0.00', credit_notes: [] }),
       corrected_by: [],
       replaced_by: null,
       transitions: [{ status: 'issued', actor: 'invoicing', reason: null, at: expect.any(String) }],

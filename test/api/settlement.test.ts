@@ -232,7 +232,7 @@ describe('wrong input', () => {
       '/allocations/0/invoice_id',
     ],
   ])('%s', async (_what, more, code, pointer) => {
-    const problem = await api.refused(code, 422, 'POST', '/payments', paymentBody(more as Json));
+    const problem = await api.refused(code, 422, 'POST', '/payments', paymentBody(more));
     expect((problem['errors'] as Json[])[0]).toMatchObject({ pointer });
     expect(await api.all('/payments')).toEqual([]);
   });

@@ -316,7 +316,9 @@ describe('the life of an invoice', () => {
     ['overdue', 'void', true],
     ['partly_paid', 'void', false],
     ['paid', 'void', false],
-    ['paid', 'issued', false],
+    // A payment bounces.
+    ['paid', 'issued', true],
+    ['paid', 'draft', false],
     ['void', 'issued', false],
   ])('%s → %s: %s', (from, to, legal) => {
     expect(canTransition(from, to)).toBe(legal);

@@ -49,6 +49,7 @@ describe('customers', () => {
       created: true,
       customer: {
         ...acme,
+        ...{ gracePeriod: 'PT0S', invoiceApproval: 'none' },
         approvalThreshold: '1000.5',
         customerId: 'versions',
         customerVersionId: expect.any(String),

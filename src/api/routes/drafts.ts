@@ -58,8 +58,8 @@ export async function draftRoutes(app: Api, { storage, drafts, clock }: RouteCon
       },
       async (request) => {
         const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
-        const { id } = request.params as { id: string };
-        const { content_hash: hash, reason } = request.body as { content_hash: string; reason: string };
+        const { id } = request.params;
+        const { content_hash: hash, reason } = request.body;
         await drafts.decide(id, { ...asked, decision, seen: hash, reason });
         return showInvoice({ storage, drafts }, id, { itemisation: undefined, now: asked.now });
       },

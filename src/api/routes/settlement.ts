@@ -125,6 +125,10 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
       return toApiPayment(await bouncePayment(storage, request.params.id, { ...asked, reason }));
     },
   );
+}
+
+export async function paymentReadRoutes(app: Api, { storage }: RouteContext): Promise<void> {
+  const tags = ['payments'];
   app.get(
     '/payments',
     {
@@ -163,7 +167,7 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
   );
 }
 
-export async function receivableRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
+export async function refundRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
   const tags = ['payments'];
   app.post(
     '/refunds',
@@ -224,6 +228,10 @@ export async function receivableRoutes(app: Api, { storage, clock }: RouteContex
     },
     async (request) => toApiRefund(await requireRefund(storage, request.params.id)),
   );
+}
+
+export async function receivableRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
+  const tags = ['payments'];
   app.get(
     '/customers/:customer_id/receivable',
     {

@@ -72,7 +72,8 @@ export async function allocatePayment(
     const items = await tx.items(parts.map(({ invoiceId }) => invoiceId));
     const own = items.payments.find((each) => each.paymentId === paymentId);
     const current = own === undefined ? await settlement.findPayment(paymentId) : null;
-    if (current?.reversal != null) throw reversed(paymentId, current.reversal);
+    const reversal = current?.reversal ?? null;
+    if (reversal !== null) throw reversed(paymentId, reversal);
     const left = own === undefined ? '0' : decimal(own.amount).minus(decimal(own.allocated)).toFixed();
     const allocations = allocationsOf(items, parts, { paymentId, currency, left: left as DecimalString });
     settle(tx, allocations, { items, currency, cause: { id: requestId, actor, reason: reasonOf(payment) }, now });

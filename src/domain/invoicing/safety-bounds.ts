@@ -1,4 +1,5 @@
-import { addDecimals, D, decimal } from '../decimal.js';
+import { addDecimals, decimal } from '../decimal.js';
+import type { D } from '../decimal.js';
 import { formatAmount } from '../money/rounding.js';
 import type { DecimalString } from '../values.js';
 
