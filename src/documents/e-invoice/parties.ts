@@ -46,8 +46,7 @@ export function partyOf(party: Party, { who, categories }: Omit<PartyRole, 'synt
   const name = party.name;
   return {
     ...(party.email !== undefined && { 'cbc:EndpointID': party.email, 'cbc:EndpointID@schemeID': 'EM' }),
-    ...(who === 'seller' &&
-      categories.has('O') && { 'cac:PartyIdentification': [{ 'cbc:ID': sellerIdOf(party) }] }),
+    ...(who === 'seller' && categories.has('O') && { 'cac:PartyIdentification': [{ 'cbc:ID': sellerIdOf(party) }] }),
     'cac:PartyName': { 'cbc:Name': name },
     'cac:PostalAddress': {
       ...addressOf(party),
