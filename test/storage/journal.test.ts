@@ -48,6 +48,7 @@ test('accounts without postings are listed, and the trial balance of nothing is 
     { account: 'customer_credit', name: 'Customer credit', kind: 'liability', balances: [] },
     { account: 'promotional_credit', name: 'Promotional credit', kind: 'revenue', balances: [] },
     { account: 'revenue', name: 'Usage revenue', kind: 'revenue', balances: [] },
+    { account: 'tax_payable', name: 'Tax payable', kind: 'liability', balances: [] },
   ]);
   expect(await journal.trialBalance()).toEqual([]);
 });
