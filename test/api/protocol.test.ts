@@ -302,6 +302,7 @@ describe('OpenAPI', () => {
       'GET /health/ready',
       'GET /invoices',
       'GET /invoices/{id}',
+      'GET /invoices/{id}/e-invoice',
       'GET /invoices/{id}/pdf',
       'GET /invoices/{id}/verify',
       'GET /ledger/accounts',
