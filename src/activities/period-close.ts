@@ -15,9 +15,9 @@ type Steps = Pick<Activities, 'planPeriodClose' | 'handOverPeriods' | 'followPer
 const lookEveryMs = { first: 250, max: 2_000 };
 
 export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
-  const { periodCloses } = dependencies.storage;
   return {
     planPeriodClose: async ({ closeId }) => {
+      const { periodCloses } = dependencies.storage;
       let after = (Context.current().info.heartbeatDetails as string | undefined) ?? '';
       await heartbeating(
         () => after,
@@ -32,6 +32,7 @@ export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
       return periodCloses.progress(closeId);
     },
     handOverPeriods: async (input) => {
+      const { periodCloses } = dependencies.storage;
       await periodCloses.handOver(input.closeId, input.limit);
       const progress = await periodCloses.progress(input.closeId);
       if (progress.remaining > 0) await wake(dependencies, input);

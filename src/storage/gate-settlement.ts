@@ -5,12 +5,13 @@ import { DomainFailure } from '../domain/failure.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { requireTransition } from '../domain/invoicing/transitions.js';
-import { creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
+import { creditNoteSource, creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
 import { afterwards, carryCredit, released } from '../domain/settlement/allocation.js';
 import type { OpenItems } from '../domain/settlement/items.js';
 import { statusChanges } from '../domain/settlement/status.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import type { GateWrites } from './gate-writes.js';
+import { findEntry } from './journal-entry.js';
 import { entryToDb } from './journal-mapping.js';
 import { lockAndLook, lockReceivable, readOpenItems } from './receivable.js';
 import { allocationToDb, statusToDb } from './settlement-mapping.js';
@@ -103,7 +104,8 @@ export async function settleVoid(
   writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
   for (const note of await standingNotes(client, invoiceId)) {
     writes.creditNoteVoids.push({ credit_note_id: note.creditNoteId, reason, voided_by: actor });
-    const service = { from: original.periodStart, to: original.periodEnd };
-    writes.entries.push(entryToDb(creditNoteVoidEntry(note, service, now.slice(0, 10) as LocalDate)));
+    const posted = await findEntry(client, creditNoteSource(note));
+    if (posted === null) continue; // of 0
+    writes.entries.push(entryToDb(creditNoteVoidEntry(note, posted, now.slice(0, 10) as LocalDate)));
   }
 }

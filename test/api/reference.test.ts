@@ -42,6 +42,7 @@ describe('PUT /customers', () => {
       buyer: {},
       locale: 'en',
       itemisation: 'group',
+      legal_entity: 'default',
       tax: { treatment: 'standard', exemption_reason: null },
       version: 1,
     });

@@ -49,7 +49,7 @@ describe('customers', () => {
       created: true,
       customer: {
         ...acme,
-        ...{ gracePeriod: 'PT0S', invoiceApproval: 'none' },
+        ...{ gracePeriod: 'PT0S', invoiceApproval: 'none', legalEntity: 'default' },
         approvalThreshold: '1000.5',
         customerId: 'versions',
         customerVersionId: expect.any(String),

@@ -59,7 +59,7 @@ export const matrix: Readonly<Record<string, Area>> = {
     why: 'the API never computes money',
   },
   worker: {
-    areas: [...programs, 'relay', 'activities', 'workflows', 'config type'],
+    areas: [...programs, 'billing', 'relay', 'activities', 'workflows', 'config type'],
     node: true,
     why: 'the worker puts workflows and activities together',
   },

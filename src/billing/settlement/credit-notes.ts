@@ -78,8 +78,7 @@ export async function issueCreditNote(
     };
     const of = new Set(documents.map((document) => document.invoiceId));
     tx.change(statusChanges(after, { of, now }), { id: number, actor, reason: `credited by ${number}` });
-    const service = { from: original.periodStart, to: original.periodEnd };
-    tx.post(creditNoteEntry(note, service, dayOf(now)));
+    tx.post(creditNoteEntry(note, documents, dayOf(now)));
   });
 }
 

@@ -1,8 +1,11 @@
 import { addDecimals, decimal, toDecimalString } from '../decimal.js';
+import { invariant } from '../failure.js';
+import type { Invoice } from '../invoicing/invoice.js';
 import type { CreditNote } from '../settlement/credit-note.js';
 import type { DecimalString, Instant, LocalDate } from '../values.js';
 import { assertBalanced } from './invoice-entry.js';
 import type { JournalEntry, Posting } from './journal.js';
+import { isBilledInAdvance, productOf } from './product.js';
 
 /** Money that moved: whose, how much, and when it did. */
 interface Moved {
@@ -57,27 +60,32 @@ export function writeOffEntry(
 }
 
 /**
- * The entry of a credit note: revenue and tax of the credited lines are taken back, the receivable falls by the total. It is
- * not the invoice's own entry (`invoiceId` null), so that verifying and reconciling the invoice see what it posted itself.
+ * The entry of a credit note: revenue (deferred revenue, where the line was billed in advance) and tax of the credited lines are
+ * taken back, the receivable falls by the total. It is not the invoice's own entry (`invoiceId` null), so that verifying and
+ * reconciling the invoice see what it posted itself.
+ *
+ * @param documents the credited chain, its original first: what its lines sell, and when
  */
 export function creditNoteEntry(
   note: CreditNote,
-  service: { readonly from: Instant; readonly to: Instant },
+  documents: readonly Pick<Invoice, 'periodStart' | 'periodEnd' | 'lines'>[],
   postingDate: LocalDate,
 ): JournalEntry {
   const { currency } = note;
-  const lines = note.lines.map(({ lineItemId, amount }): Posting => ({
-    account: 'revenue',
-    lineItemId,
-    currency,
-    amount,
-  }));
+  const [original] = documents;
+  invariant(original !== undefined, 'what is credited has a document');
+  const lines = note.lines.map(({ lineItemId, amount }): Posting => {
+    const line = documents.flatMap((document) => document.lines).find((each) => each.lineItemId === lineItemId);
+    invariant(line !== undefined, `the credited line ${lineItemId} is of the chain`);
+    const account = isBilledInAdvance(line, original) ? 'deferred_revenue' : 'revenue';
+    return { account, lineItemId, currency, amount, product: productOf(line) };
+  });
   return entryOf({
-    sourceDocument: `credit-note/${note.creditNoteId}`,
+    sourceDocument: creditNoteSource(note),
     customerId: note.customerId,
     postingDate,
-    serviceFrom: service.from,
-    serviceTo: service.to,
+    serviceFrom: original.periodStart,
+    serviceTo: original.periodEnd,
     description: `Credit note ${note.number}`,
     postings: [
       ...lines,
@@ -87,14 +95,16 @@ export function creditNoteEntry(
   });
 }
 
-/** The note's own entry turned round: it fell with its invoice. */
-export function creditNoteVoidEntry(...note: Parameters<typeof creditNoteEntry>): JournalEntry {
-  const posted = creditNoteEntry(...note);
-  const [{ creditNoteId, number }] = note;
+export const creditNoteSource = ({ creditNoteId }: Pick<CreditNote, 'creditNoteId'>): string =>
+  `credit-note/${creditNoteId}`;
+
+/** The note's own entry turned round: it fell with its invoice. @param posted as the journal has it */
+export function creditNoteVoidEntry(note: CreditNote, posted: JournalEntry, postingDate: LocalDate): JournalEntry {
   return entryOf({
     ...posted,
-    sourceDocument: `void/credit-note/${creditNoteId}`,
-    description: `Void of credit note ${number}`,
+    postingDate,
+    sourceDocument: `void/${creditNoteSource(note)}`,
+    description: `Void of credit note ${note.number}`,
     postings: posted.postings.map((posting) => ({ ...posting, amount: negated(posting.amount) })),
   });
 }
