@@ -10,12 +10,12 @@ import { afterwards, carryCredit, released } from '../domain/settlement/allocati
 import type { OpenItems } from '../domain/settlement/items.js';
 import { statusChanges } from '../domain/settlement/status.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import type { GateWrites } from './gate-writes.js';
+import { GateWrites } from './gate-writes.js';
 import { findEntry } from './journal-entry.js';
 import { entryToDb } from './journal-mapping.js';
 import { lockAndLook, lockReceivable, readOpenItems } from './receivable.js';
 import { allocationToDb, statusToDb } from './settlement-mapping.js';
-import { allocatedBy } from './settlement.js';
+import { allocatedBy, carriedTo } from './settlement.js';
 import { standingNotes } from './settlement-reads.js';
 import type { SettlementCause } from './types-settlement.js';
 
@@ -73,8 +73,9 @@ export interface VoidedChain {
 }
 
 /**
- * What a void does to the account (RULES 50): refused while anything from outside settles a document of the chain; its credit
- * notes fall with it, and what of its credit was carried to other invoices is taken back from them. After the locks of credits.
+ * What a void does to the account (RULES 50): refused while money settles a document of the chain; credit that was carried to it is
+ * the customer's again, its credit notes fall with it, and what of its credit was carried to other invoices is taken back from
+ * them. After the locks of credits.
  * @throws DomainFailure INVOICE_TRANSITION_REFUSED
  */
 export async function settleVoid(
@@ -86,6 +87,7 @@ export async function settleVoid(
   if (original === undefined) return;
   const { customerId, currency, invoiceId, number } = original;
   await lockReceivable(client, customerId);
+  await returnCarried(client, { documents, actor, reason, now });
   const taken = await allocatedBy(client, { kind: 'chain', id: invoiceId });
   const targets = taken.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : []));
   const items = await readOpenItems(client, customerId, [invoiceId, ...targets]);
@@ -108,4 +110,22 @@ export async function settleVoid(
     if (posted === null) continue; // of 0
     writes.entries.push(entryToDb(creditNoteVoidEntry(note, posted, now.slice(0, 10) as LocalDate)));
   }
+}
+
+/** In a statement of its own, because what is void afterwards has to be issued before. */
+async function returnCarried(client: pg.PoolClient, { documents, actor, reason, now }: VoidedChain): Promise<void> {
+  const [original] = documents;
+  if (original === undefined) return;
+  const { customerId, currency, invoiceId, number } = original;
+  const ids = documents.map((document) => document.invoiceId);
+  const carried = await carriedTo(client, ids);
+  if (carried.length === 0) return;
+  const back = released(carried);
+  const items = await readOpenItems(client, customerId, [invoiceId, ...carried.map(({ source }) => source.id)]);
+  const cause: SettlementCause = { id: `void/${invoiceId}/carried`, actor, reason: `${number} is voided: ${reason}` };
+  const writes = new GateWrites();
+  writes.allocations.push(...back.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
+  const changes = statusChanges(afterwards(items, back), { of: new Set(ids), now });
+  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+  await writes.flush(client);
 }

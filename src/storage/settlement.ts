@@ -182,6 +182,27 @@ export async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: st
   };
 }
 
+/** What of other chains' credit settles these documents. */
+export async function carriedTo(client: pg.PoolClient, documents: readonly string[]): Promise<readonly Allocation[]> {
+  const { rows } = await client.query<Carried>(
+    `SELECT source_invoice_id, invoice_id, sum(amount) AS amount FROM allocations
+     WHERE invoice_id = ANY ($1) AND source_invoice_id IS NOT NULL
+     GROUP BY source_invoice_id, invoice_id HAVING sum(amount) <> 0 ORDER BY source_invoice_id, invoice_id`,
+    [documents],
+  );
+  return rows.map((row) => ({
+    source: { kind: 'chain', id: row.source_invoice_id },
+    target: { kind: 'invoice', id: row.invoice_id },
+    amount: row.amount,
+  }));
+}
+
+interface Carried {
+  readonly source_invoice_id: string;
+  readonly invoice_id: string;
+  readonly amount: DecimalString;
+}
+
 export async function allocatedBy(client: pg.PoolClient, source: Allocation['source']): Promise<readonly Allocation[]> {
   const { rows } = await client.query<Pick<AllocationRow, 'invoice_id' | 'refund_id' | 'amount'>>(
     `SELECT invoice_id, refund_id, sum(amount) AS amount FROM allocations WHERE ${sourceColumns[source.kind]} = $1

@@ -241,7 +241,7 @@ function changed(value: string, type: string): string {
     case 'text':
       return `overlay(coalesce(${value}, '') || '?' placing '!' from 1)`;
     default:
-      if (type === 'date') return `coalesce(${value}, '2020-01-01') + 1`;
+      if (type === 'date') return `coalesce(${value}, '2020-01-01') + 1001 + (random() * 100000)::int`;
       if (type === 'smallint') return `(coalesce(${value}, 0) + 1)::smallint`;
       return type.endsWith('[]')
         ? changedArray(value, type)
