@@ -176,6 +176,7 @@ async function tell(run: Run): Promise<void> {
   const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
   await correct(run, repair?.reRatingId ?? '', null);
   await evaluate(run);
+  await closeMany(run);
   expect(await run.do('anchorAudit')).toMatchObject({ lastCheckpoint: null, written: null });
 }
 
@@ -203,6 +204,22 @@ async function evaluate(run: Run): Promise<void> {
   await run.do('finishEvaluation', { evaluationId });
   const { data: results } = await evaluations.results(evaluationId, { result: 'compared' }, { limit: 100 });
   expect(new Set(results.map(({ customerId }) => customerId)).size).toBe(2);
+}
+
+async function closeMany(run: Run): Promise<void> {
+  const customerId = 'closed';
+  const { addCustomer, addCalls, storage } = run.fixture;
+  await addCustomer(customerId);
+  await addCalls(customerId, 5);
+  const closeId = uuidOf('test-close');
+  const scope = { period: january, endedOn: null, customerIds: [customerId], legalEntity: null };
+  const day = '2031-02-01' as LocalDate;
+  const asked = { closeId, workflowId: `period-close/${closeId}`, billingDay: day, requestedBy: 'ann' };
+  await storage.periodCloses.request({ ...asked, scope });
+  expect(await run.do('planPeriodClose', { closeId })).toMatchObject({ planned: 1 });
+  await run.do('handOverPeriods', { closeId, billingDay: day, limit: 10 });
+  expect(await run.do('issueChunk', { billingDay: day, limit: 10 })).toMatchObject({ held: 0 });
+  expect(await run.do('followPeriodClose', { closeId, billingDay: day, forMs: 1_000 })).toMatchObject({ issued: 1 });
 }
 
 const idea = priceBookToWire(
@@ -252,7 +269,7 @@ const names = Object.keys(createActivities({} as Parameters<typeof createActivit
 
 test('the story has every activity in it, and documents of every kind of course', () => {
   expect(reference.activities).toEqual([...names].sort());
-  expect(reference.content['invoices']).toHaveLength(6);
+  expect(reference.content['invoices']).toHaveLength(7);
   // Invoice and correction have drawn; the rest has expired, and rolled over.
   expect([...(reference.content['credit_draws'] ?? [])].map((row) => row.includes('"issued"'))).toEqual([true, true]);
   expect(reference.content['credit_expiries']).toHaveLength(1);
@@ -281,6 +298,9 @@ test('every commit and every message to Temporal of every activity is acknowledg
       'evaluations.storeResult',
       'findings.store',
       'journal.takeMonthSnapshots',
+      'periodCloses.createMissing',
+      'periodCloses.handOver',
+      'periodCloses.plan',
       'periods.periodAt',
       'periods.periodNamed',
       'periods.requestInvoicing',

@@ -211,7 +211,10 @@ test('rows from before the log are brought in by its migration, and the verifica
     await old.query(`BEGIN; ${readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8')}; COMMIT`);
   await old.end();
   const storage = createStorage(database.url);
-  expect(await verify(storage.audit)).toMatchObject({ ...whole, counts: { entries: 12_001, genesisRows: 14_500 + 12 } });
+  expect(await verify(storage.audit)).toMatchObject({
+    ...whole,
+    counts: { entries: 12_001, genesisRows: 14_500 + 12 },
+  });
   expect(await verify(storage.audit, { customerId: 'c7' })).toMatchObject({
     ...whole,
     counts: { entries: 1, rows: 1 },

@@ -9,6 +9,7 @@ export interface Document extends Json {
   readonly number: string;
   readonly type: 'invoice' | 'correction' | 'credit_note';
   readonly total: string;
+  readonly issued_at: string;
   readonly document_hash: string;
 }
 
@@ -37,7 +38,7 @@ export class Books {
   /** The original first, then its corrections. */
   async documents(customerId: string): Promise<readonly Document[]> {
     const documents = await this.all<Document>(`/invoices?customer_id=${customerId}&limit=100`);
-    return documents.toSorted((a, b) => Number(a.number.slice(4)) - Number(b.number.slice(4)));
+    return documents.toSorted((a, b) => (a.issued_at < b.issued_at ? -1 : 1));
   }
 
   /** Waits until the period has so many documents, and nothing is under way that would make another. */
