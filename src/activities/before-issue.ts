@@ -8,8 +8,8 @@ import type { InvoiceFacts } from '../domain/invoicing/build-invoice.js';
 import { noBounds, trippedBounds } from '../domain/invoicing/safety-bounds.js';
 import type { TrippedBound } from '../domain/invoicing/safety-bounds.js';
 import { parseDuration } from '../domain/time/duration.js';
-import { addMs, instantToMs } from '../domain/time/instant.js';
-import type { Instant, LocalDate } from '../domain/values.js';
+import { addMs, instantToMs, utcDay } from '../domain/time/instant.js';
+import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, Customer, DoubleBilling, GateTransaction, NewFinding } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 
@@ -126,7 +126,7 @@ export async function wakeWhenDue(
 ): Promise<void> {
   const waitMs = Math.max(instantToMs(dueAt) - instantToMs(now()), 0);
   const wake = addMs(dueAt, minuteMs - (instantToMs(dueAt) % minuteMs));
-  const billingDay = wake.slice(0, 10) as LocalDate;
+  const billingDay = utcDay(wake);
   const workflowId = `${invoicingWorkflowId(billingDay)}/grace/${wake.slice(11, 16)}`;
   const start = { ...invoicingStart(billingDay), workflowId, startDelay: waitMs + minuteMs };
   await client.workflow.start(workflowTypes.invoicing, start).catch(() => undefined);

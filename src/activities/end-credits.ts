@@ -1,4 +1,4 @@
-import type { LocalDate } from '../domain/values.js';
+import { utcDay } from '../domain/time/instant.js';
 import type { CreditMismatch, NewFinding } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 
@@ -18,7 +18,7 @@ export async function endCredits({ storage, now }: Pick<ActivityDependencies, 's
   for (;;) {
     const grantIds = await storage.credits.endable(at, { after, limit: pageSize });
     for (const grantId of grantIds) {
-      await storage.credits.end(grantId, { now: at, postingDate: at.slice(0, 10) as LocalDate });
+      await storage.credits.end(grantId, { now: at, postingDate: utcDay(at) });
       after = grantId;
       ended += 1;
     }

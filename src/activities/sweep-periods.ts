@@ -1,3 +1,4 @@
+import { utcDay } from '../domain/time/instant.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import { Context, log } from '@temporalio/activity';
 import { actionOf, reportTax } from '../billing/document-tax.js';
@@ -7,7 +8,6 @@ import { workflowTypes } from '../contracts/names.js';
 import { readySignal } from '../contracts/invoicing.js';
 import { billingPeriodStart, invoicingStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
-import type { LocalDate } from '../domain/values.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
 import { automaticActor } from '../storage/types.js';
@@ -72,7 +72,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
 
 /** Drafts whose grace has passed and that nobody has woken. */
 async function wakeDueDrafts({ storage, client, now }: ActivityDependencies): Promise<void> {
-  const billingDay = now().slice(0, 10) as LocalDate;
+  const billingDay = utcDay(now());
   const [first] = await storage.drafts.requestDue(now(), pageSize);
   if (first === undefined) return;
   // The run looks for further ones itself.

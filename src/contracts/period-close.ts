@@ -1,33 +1,15 @@
 /** Messages of the `periodClose` workflow. */
 import { defineQuery } from '@temporalio/workflow';
+import type { PeriodCloseProgress } from '../domain/invoicing/period-close-progress.js';
 import type { LocalDate } from '../domain/values.js';
+
+export type { PeriodCloseProgress };
 
 export interface PeriodCloseInput {
   readonly closeId: string;
   readonly billingDay: LocalDate;
   /** Carried over continue-as-new; set once the targets are planned. */
   readonly progress?: PeriodCloseProgress;
-}
-
-/** Counts of periods. The rows in Postgres are the truth; this is what the run has last seen. */
-export interface PeriodCloseProgress {
-  /** To be closed. */
-  readonly planned: number;
-  /** Found, but not ready: each is listed with its reason. */
-  readonly notReady: number;
-  /** Handed over to invoicing. */
-  readonly requested: number;
-  /** Not ready any more when their turn came. */
-  readonly left: number;
-  readonly issued: number;
-  readonly held: number;
-  readonly skipped: number;
-  /** Somebody else had closed them meanwhile. */
-  readonly alreadyInvoiced: number;
-  /** Planned, and neither left nor decided by invoicing. */
-  readonly remaining: number;
-  /** Nothing more is handed over. */
-  readonly cancelled: boolean;
 }
 
 export const periodCloseProgressQuery = defineQuery<PeriodCloseProgress | null>('progress');

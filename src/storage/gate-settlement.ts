@@ -1,4 +1,5 @@
 /** Settlement at the gate: unapplied credit is carried to what is issued, and a void takes its credit notes along. */
+import { utcDay } from '../domain/time/instant.js';
 import type pg from 'pg';
 import { addDecimals, decimal, zero } from '../domain/decimal.js';
 import { DomainFailure } from '../domain/failure.js';
@@ -7,9 +8,10 @@ import type { Invoice } from '../domain/invoicing/invoice.js';
 import { requireTransition } from '../domain/invoicing/transitions.js';
 import { creditNoteSource, creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
 import { afterwards, carryCredit, released } from '../domain/settlement/allocation.js';
+import type { Allocation } from '../domain/settlement/allocation.js';
 import type { OpenItems } from '../domain/settlement/items.js';
 import { statusChanges } from '../domain/settlement/status.js';
-import type { Instant, LocalDate } from '../domain/values.js';
+import type { Instant } from '../domain/values.js';
 import { GateWrites } from './gate-writes.js';
 import { findEntry } from './journal-entry.js';
 import { entryToDb } from './journal-mapping.js';
@@ -39,10 +41,7 @@ export async function carryAtIssue(
     actor: 'invoicing',
     reason: 'unapplied credit carried when a document was issued',
   };
-  writes.allocations.push(...allocations.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
-  const of = new Set(allocations.map(({ target }) => target.id));
-  const changes = statusChanges(afterwards(items, allocations), { of, now: issuedAt });
-  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+  settle(writes, allocations, { items, cause, customerId, currency, now: issuedAt });
 }
 
 const chainKey = ({ correctsInvoiceId }: UnnumberedInvoice): readonly string[] =>
@@ -100,15 +99,12 @@ export async function settleVoid(
     throw new DomainFailure('INVOICE_TRANSITION_REFUSED', detail);
   }
   const cause: SettlementCause = { id: `void/${invoiceId}`, actor, reason: `${number} was voided: ${reason}` };
-  const back = released(taken);
-  writes.allocations.push(...back.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
-  const changes = statusChanges(afterwards(items, back), { of: new Set(targets), now });
-  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+  settle(writes, released(taken), { items, cause, customerId, currency, now });
   for (const note of await standingNotes(client, invoiceId)) {
     writes.creditNoteVoids.push({ credit_note_id: note.creditNoteId, reason, voided_by: actor });
     const posted = await findEntry(client, creditNoteSource(note));
     if (posted === null) continue; // of 0
-    writes.entries.push(entryToDb(creditNoteVoidEntry(note, posted, now.slice(0, 10) as LocalDate)));
+    writes.entries.push(entryToDb(creditNoteVoidEntry(note, posted, utcDay(now))));
   }
 }
 
@@ -120,12 +116,29 @@ async function returnCarried(client: pg.PoolClient, { documents, actor, reason, 
   const ids = documents.map((document) => document.invoiceId);
   const carried = await carriedTo(client, ids);
   if (carried.length === 0) return;
-  const back = released(carried);
   const items = await readOpenItems(client, customerId, [invoiceId, ...carried.map(({ source }) => source.id)]);
   const cause: SettlementCause = { id: `void/${invoiceId}/carried`, actor, reason: `${number} is voided: ${reason}` };
   const writes = new GateWrites();
-  writes.allocations.push(...back.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
-  const changes = statusChanges(afterwards(items, back), { of: new Set(ids), now });
-  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+  settle(writes, released(carried), { items, cause, customerId, currency, now });
   await writes.flush(client);
+}
+
+/** Allocations, and a transition of each document whose status they change. */
+function settle(
+  writes: GateWrites,
+  allocations: readonly Allocation[],
+  { items, cause, customerId, currency, now }: Settling,
+): void {
+  writes.allocations.push(...allocations.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
+  const of = new Set(allocations.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : [])));
+  const changes = statusChanges(afterwards(items, allocations), { of, now });
+  writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
+}
+
+interface Settling {
+  readonly items: OpenItems;
+  readonly cause: SettlementCause;
+  readonly customerId: string;
+  readonly currency: string;
+  readonly now: Instant;
 }

@@ -129,6 +129,8 @@ class Gate implements GateTransaction {
   private touchedUnreadable: Map<string, UnreadableValues[number] | undefined> | null = null;
   /** By pool, of the whole period and what a level was carried from. */
   private readonly broughtPools = new Map<string, UnreadableValues>();
+  /** By code: locked, so once a gate. */
+  private readonly issuing = new Map<string, Promise<IssuingEntity>>();
   /** By code, the version at the period's end of what was rated. */
   private readonly ratedMeters = new Map<string, string>();
 
@@ -264,7 +266,9 @@ class Gate implements GateTransaction {
   }
 
   legalEntity(code: string): Promise<IssuingEntity> {
-    return issuingEntity(this.client, code);
+    const known = this.issuing.get(code) ?? issuingEntity(this.client, code);
+    this.issuing.set(code, known);
+    return known;
   }
 
   drawNumber(series: string): Promise<number> {

@@ -1,4 +1,5 @@
 /** Closes of many periods: what was asked for, its targets, and where each of them is. */
+import type { PeriodCloseProgress } from '../domain/invoicing/period-close-progress.js';
 import { DomainFailure } from '../domain/failure.js';
 import { msToInstant } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
@@ -10,7 +11,6 @@ import type { Page, PageRequest } from './types-paging.js';
 import type {
   NotReadyReason,
   PeriodClose,
-  PeriodCloseCounts,
   PeriodCloseRequest,
   PeriodCloseStore,
   PeriodCloseTarget,
@@ -127,7 +127,7 @@ function closeFromDb(row: CloseRow): PeriodClose {
   };
 }
 
-function countsOf(row: CloseRow): PeriodCloseCounts {
+function countsOf(row: CloseRow): PeriodCloseProgress {
   const { issued, held, skipped, already_invoiced: alreadyInvoiced, left_out: left, not_ready: notReady } = row;
   const planned = row.targets - notReady;
   const remaining = planned - left - issued - held - skipped - alreadyInvoiced;

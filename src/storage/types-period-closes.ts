@@ -1,4 +1,5 @@
 /** Closing many customers' periods at once. Part of types.ts. */
+import type { PeriodCloseProgress } from '../domain/invoicing/period-close-progress.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 
@@ -24,26 +25,12 @@ export interface PeriodCloseRequest {
   readonly requestedBy: string;
 }
 
-/** Counts of periods; `PeriodCloseProgress` (contracts) says what each is. */
-export interface PeriodCloseCounts {
-  readonly planned: number;
-  readonly notReady: number;
-  readonly requested: number;
-  readonly left: number;
-  readonly issued: number;
-  readonly held: number;
-  readonly skipped: number;
-  readonly alreadyInvoiced: number;
-  readonly remaining: number;
-  readonly cancelled: boolean;
-}
-
 export interface PeriodClose extends PeriodCloseRequest {
   readonly requestedAt: Instant;
   /** null: the targets are not planned yet. */
   readonly plannedAt: Instant | null;
   readonly cancellation: { readonly by: string; readonly reason: string; readonly at: Instant } | null;
-  readonly progress: PeriodCloseCounts;
+  readonly progress: PeriodCloseProgress;
 }
 
 /** A period of a close: what is to be, or was, done with it. */
@@ -79,7 +66,7 @@ export interface PeriodCloseStore {
   plan(closeId: string): Promise<void>;
   /** Hands over so many targets to invoicing, in one statement; those that are not ready any more are left. */
   handOver(closeId: string, limit: number): Promise<void>;
-  progress(closeId: string): Promise<PeriodCloseCounts>;
+  progress(closeId: string): Promise<PeriodCloseProgress>;
   /** The first one stands: `stored` false when there was one. */
   cancel(
     closeId: string,

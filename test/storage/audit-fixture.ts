@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { AuditProblem } from '../../src/domain/audit/findings.js';
-import type { DecimalString, Instant } from '../../src/domain/values.js';
+import type { CreditTerms } from '../../src/domain/credits/grant.js';
+import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import { newAuditKey, signerOf } from '../../src/storage/audit-hashes.js';
 import { anchorProblem } from '../../src/storage/audit-verify-checkpoints.js';
 import { verifyAudit } from '../../src/storage/audit-verify.js';
@@ -68,6 +69,28 @@ export async function createAuditedBooks(): Promise<ActivityFixture> {
   await storage.audit.sign(last, issuedAt);
   await storage.audit.sign(last, issuedAt);
   return fixture;
+}
+
+export const whole = { verified: true, problem: null };
+
+export const creditOf = (customerId: string): CreditTerms => ({
+  ...{
+    grantId: randomUUID(),
+    customerId,
+    currency: 'USD',
+    type: 'prepaid',
+    priority: 50,
+    name: 'a package',
+    reason: null,
+  },
+  ...{ amount: '1.00' as DecimalString, effectiveFrom: '2023-01-01T00:00:00.000000Z' as Instant, expiresAt: null },
+  ...{ rollOver: null, rolledOverFrom: null, grantedBy: 'ann' },
+});
+export const postingDate = '2024-02-01' as LocalDate;
+
+export async function invoiceOf({ activities, request, run }: ActivityFixture, customerId: string): Promise<void> {
+  await request(customerId, randomUUID());
+  await run(activities.issueChunk, { billingDay: postingDate, limit: 10 });
 }
 
 export async function connect(url: string): Promise<pg.Client> {

@@ -1,14 +1,11 @@
 /** What signatures, commitments and anchors of the audit log add to its chains. */
-import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { CreditTerms } from '../../src/domain/credits/grant.js';
-import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import { newAuditKey, signerOf } from '../../src/storage/audit-hashes.js';
 import { loadSigner, requireSigner } from '../../src/storage/audit-keys.js';
 import { customerScope } from '../../src/storage/types-audit.js';
 import { createActivityFixture, issuedAt } from '../activities/fixture.js';
 import type { ActivityFixture } from '../activities/fixture.js';
-import { connect, verify } from './audit-fixture.js';
+import { connect, creditOf, invoiceOf, postingDate, verify, whole } from './audit-fixture.js';
 
 let fixture: ActivityFixture;
 let client: pg.Client;
@@ -21,27 +18,7 @@ afterEach(async () => {
   await fixture.close();
 });
 
-const whole = { verified: true, problem: null };
-
-const creditOf = (customerId: string): CreditTerms => ({
-  ...{
-    grantId: randomUUID(),
-    customerId,
-    currency: 'USD',
-    type: 'prepaid',
-    priority: 50,
-    name: 'a package',
-    reason: null,
-  },
-  ...{ amount: '1.00' as DecimalString, effectiveFrom: '2023-01-01T00:00:00.000000Z' as Instant, expiresAt: null },
-  ...{ rollOver: null, rolledOverFrom: null, grantedBy: 'ann' },
-});
-const postingDate = '2024-02-01' as LocalDate;
-
-async function invoice(customerId: string): Promise<void> {
-  await fixture.request(customerId, randomUUID());
-  await fixture.run(fixture.activities.issueChunk, { billingDay: postingDate, limit: 10 });
-}
+const invoice = (customerId: string): Promise<void> => invoiceOf(fixture, customerId);
 
 describe('signatures', () => {
   test('keys rotate: what earlier ones have signed still verifies, and only keys that are trusted may have signed', async () => {

@@ -3,13 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
-import type { CreditTerms } from '../../src/domain/credits/grant.js';
-import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
+import type { LocalDate } from '../../src/domain/values.js';
 import { createStorage } from '../../src/storage/index.js';
 import { createActivityFixture } from '../activities/fixture.js';
 import type { ActivityFixture } from '../activities/fixture.js';
 import { createEmptyDatabase, migrationsFolder } from '../support/postgres.js';
-import { connect, verify } from './audit-fixture.js';
+import { connect, creditOf, invoiceOf, postingDate, verify, whole } from './audit-fixture.js';
 import { usageEvent } from './usage-fixture.js';
 
 let fixture: ActivityFixture;
@@ -23,8 +22,6 @@ afterEach(async () => {
   await fixture.close();
 });
 
-const whole = { verified: true, problem: null };
-
 async function entriesOf(customerId: string): Promise<readonly string[]> {
   const { data } = await fixture.storage.audit.list({ customerId }, { limit: 100 });
   return data.map(
@@ -36,25 +33,7 @@ async function entriesOf(customerId: string): Promise<readonly string[]> {
   );
 }
 
-const creditOf = (customerId: string): CreditTerms => ({
-  ...{
-    grantId: randomUUID(),
-    customerId,
-    currency: 'USD',
-    type: 'prepaid',
-    priority: 50,
-    name: 'a package',
-    reason: null,
-  },
-  ...{ amount: '1.00' as DecimalString, effectiveFrom: '2023-01-01T00:00:00.000000Z' as Instant, expiresAt: null },
-  ...{ rollOver: null, rolledOverFrom: null, grantedBy: 'ann' },
-});
-const postingDate = '2024-02-01' as LocalDate;
-
-async function invoice(customerId: string): Promise<void> {
-  await fixture.request(customerId, randomUUID());
-  await fixture.run(fixture.activities.issueChunk, { billingDay: postingDate, limit: 10 });
-}
+const invoice = (customerId: string): Promise<void> => invoiceOf(fixture, customerId);
 
 test('an invoice is one entry of its customer: its rows of every table, and who issued it', async () => {
   await fixture.addCustomer('acme');

@@ -6,8 +6,8 @@ import type { CreditTerms } from '../../domain/credits/grant.js';
 import { addDecimals, decimal } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import { parseInstant } from '../../domain/time/instant.js';
-import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
+import { parseInstant, utcDay } from '../../domain/time/instant.js';
+import type { DecimalString, Instant } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
 import type { CreditGrant, CreditHistory, Storage } from '../../storage/types.js';
 import type { CreditGrantBody } from '../schemas/credits.js';
@@ -31,7 +31,7 @@ export async function grantCredit(
   }
   const terms = creditTermsOf(body, { currency: customer.currency, actor, now });
   const grantId = key === null ? randomUUID() : uuidOf('credit-grant', actor, key, JSON.stringify(body));
-  await storage.credits.grant({ ...terms, grantId }, dayOf(now));
+  await storage.credits.grant({ ...terms, grantId }, utcDay(now));
   return requireGrant(storage, grantId);
 }
 
@@ -72,7 +72,7 @@ export async function voidCreditGrant(
   grantId: string,
   { reason, voidedBy, now }: { readonly reason: string; readonly voidedBy: string; readonly now: Instant },
 ): Promise<CreditGrant> {
-  await storage.credits.voidGrant(grantId, { reason, voidedBy, postingDate: dayOf(now) });
+  await storage.credits.voidGrant(grantId, { reason, voidedBy, postingDate: utcDay(now) });
   const found = await storage.credits.find(grantId);
   invariant(found !== null, `credit grant ${grantId} was voided just now`);
   return found;
@@ -161,5 +161,3 @@ export function toApiCreditHistory(grant: CreditGrant, { draws, expiries, voids 
     })),
   };
 }
-
-const dayOf = (instant: Instant): LocalDate => instant.slice(0, 10) as LocalDate;

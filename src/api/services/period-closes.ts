@@ -4,8 +4,8 @@ import { periodCloseWorkflowId } from '../../contracts/names.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
-import { msToInstant } from '../../domain/time/instant.js';
-import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
+import { msToInstant, utcDay } from '../../domain/time/instant.js';
+import { addDays, parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { LocalDate } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
 import type { PeriodClose, PeriodCloseScope, Storage } from '../../storage/types.js';
@@ -31,7 +31,7 @@ export class PeriodCloseService {
    */
   async create(body: PeriodCloseBody, { actor, key }: Asking): Promise<PeriodClose> {
     const { storage, temporal, clock } = this.deps;
-    const today = msToInstant(clock()).slice(0, 10) as LocalDate;
+    const today = utcDay(msToInstant(clock()));
     const scope = scopeOf(body, today);
     const closeId = key === null ? randomUUID() : uuidOf('period-close', actor, key, JSON.stringify(scope));
     if ((await storage.periodCloses.find(closeId)) === null) {
@@ -98,15 +98,10 @@ function scopeOf(body: PeriodCloseBody, today: LocalDate): PeriodCloseScope {
 /** Nothing of it can have ended anywhere; whether each has is decided period by period. */
 function requirePast({ period, endedOn }: PeriodCloseScope, today: LocalDate): void {
   const [day, pointer] = period !== null ? [period, '/period'] : [endedOn ?? today, '/ended_on'];
-  const isFuture = period !== null ? day >= today : day > dayAfter(today);
+  const isFuture = period !== null ? day >= today : day > addDays(today, 1);
   if (!isFuture) return;
   const detail = `No billing period ${period !== null ? `that begins on ${day}` : `ends by ${day}`} has ended yet. Only ended periods are closed together.`;
   throw new DomainFailure('PERIOD_NOT_ENDED', detail, pointer);
-}
-
-/** Where the day begins first, it is tomorrow already. */
-function dayAfter(day: LocalDate): LocalDate {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10) as LocalDate;
 }
 
 /** Nothing is left to hand over, or nothing more may be. */

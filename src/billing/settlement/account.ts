@@ -3,15 +3,13 @@ import { afterwards } from '../../domain/settlement/allocation.js';
 import type { Allocation } from '../../domain/settlement/allocation.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import { statusChanges } from '../../domain/settlement/status.js';
-import type { Instant, LocalDate } from '../../domain/values.js';
+import type { Instant } from '../../domain/values.js';
 import type { SettlementCause, SettlementTransaction } from '../../storage/types.js';
 
 export interface Deciding {
   readonly actor: string;
   readonly now: Instant;
 }
-
-export const dayOf = (instant: Instant): LocalDate => instant.slice(0, 10) as LocalDate;
 
 /** Writes allocations, and a transition of each document whose status they change; answers the items as they are then. */
 export function settle(

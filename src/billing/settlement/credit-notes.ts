@@ -1,4 +1,5 @@
 /** Credit notes by hand, refunds of what they and payments leave over, and write-offs. */
+import { utcDay } from '../../domain/time/instant.js';
 import { createHash } from 'node:crypto';
 import { decimal } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
@@ -15,7 +16,7 @@ import { statusChanges } from '../../domain/settlement/status.js';
 import type { DecimalString } from '../../domain/values.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
 import type { NewRefund, Storage } from '../../storage/types.js';
-import { dayOf, settle } from './account.js';
+import { settle } from './account.js';
 import type { Deciding } from './account.js';
 
 type SettlementStorage = Pick<Storage, 'settlement'>;
@@ -78,7 +79,7 @@ export async function issueCreditNote(
     };
     const of = new Set(documents.map((document) => document.invoiceId));
     tx.change(statusChanges(after, { of, now }), { id: number, actor, reason: `credited by ${number}` });
-    tx.post(creditNoteEntry(note, documents, dayOf(now)));
+    tx.post(creditNoteEntry(note, documents, utcDay(now)));
   });
 }
 
@@ -113,7 +114,7 @@ export async function refundCredit(
       cause: { id: `refund/${refundId}`, actor, reason: refund.reason },
       now,
     });
-    tx.post(refundEntry({ refundId, customerId, currency, amount, at: now }, dayOf(now)));
+    tx.post(refundEntry({ refundId, customerId, currency, amount, at: now }, utcDay(now)));
   });
 }
 
@@ -153,6 +154,6 @@ export async function writeOff(
     } as const;
     const cause = { id: `write-off/${writeOffId}`, actor, reason: `written off: ${reason}` };
     settle(tx, [allocation], { items, currency, cause, now });
-    tx.post(writeOffEntry({ writeOffId, number, customerId, currency, amount: written, at: now }, dayOf(now)));
+    tx.post(writeOffEntry({ writeOffId, number, customerId, currency, amount: written, at: now }, utcDay(now)));
   });
 }

@@ -1,4 +1,5 @@
 /** Payments: recorded with what they settle, allocated later, reversed when they bounce. */
+import { utcDay } from '../../domain/time/instant.js';
 import { addDecimals, decimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { paymentEntry, paymentReversalEntry } from '../../domain/ledger/settlement-entries.js';
@@ -11,7 +12,7 @@ import { requireMoney } from '../../domain/settlement/money.js';
 import { statusChanges } from '../../domain/settlement/status.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { NewPayment, Payment, Storage } from '../../storage/types.js';
-import { dayOf, settle } from './account.js';
+import { settle } from './account.js';
 import type { Deciding } from './account.js';
 
 type SettlementStorage = Pick<Storage, 'settlement'>;
@@ -45,7 +46,7 @@ export async function recordPayment(
     const allocations = allocationsOf(items, parts, { paymentId, currency, left: amount });
     const cause = { id: `payment/${paymentId}`, actor, reason: reasonOf(payment) };
     settle(tx, allocations, { items, currency, cause, now });
-    tx.post(paymentEntry({ paymentId, customerId, currency, amount, at }, dayOf(now)));
+    tx.post(paymentEntry({ paymentId, customerId, currency, amount, at }, utcDay(now)));
   });
 }
 
@@ -143,7 +144,7 @@ export async function reversePayment(
     const items = await tx.items(back.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : [])));
     const cause = { id: `reversal/${paymentId}`, actor, reason: `payment reversed: ${reason}` };
     settle(tx, back, { items, currency, cause, now });
-    tx.post(paymentReversalEntry({ paymentId, customerId, currency, amount, at: now }, dayOf(now)));
+    tx.post(paymentReversalEntry({ paymentId, customerId, currency, amount, at: now }, utcDay(now)));
   });
 }
 

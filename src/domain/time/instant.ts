@@ -5,7 +5,7 @@
  */
 import { compareText } from '../compare-text.js';
 import { DomainFailure, invariant } from '../failure.js';
-import type { Instant } from '../values.js';
+import type { Instant, LocalDate } from '../values.js';
 import { civilFromDays, daysInMonth, daysSinceEpoch } from './civil.js';
 import { typeName } from '../type-name.js';
 
@@ -182,6 +182,9 @@ function checked(text: string, source: number | bigint): Instant {
 export function addMs(instant: Instant, ms: number): Instant {
   return microsToInstant(instantToMicros(instant) + BigInt(ms) * 1000n);
 }
+
+/** The day in UTC. */
+export const utcDay = (instant: Instant): LocalDate => instant.slice(0, 10) as LocalDate;
 
 export function isHourAligned(instant: Instant): boolean {
   return instant.endsWith(':00:00.000000Z');

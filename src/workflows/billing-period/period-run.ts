@@ -19,8 +19,7 @@ import type {
 } from '../../contracts/billing-period.js';
 import { billingStageKey, invoiceNumberKey, needsAttentionKey } from '../../contracts/search-attributes.js';
 import { invariant } from '../../domain/failure.js';
-import { instantToMs, msToInstant } from '../../domain/time/instant.js';
-import type { LocalDate } from '../../domain/values.js';
+import { instantToMs, msToInstant, utcDay } from '../../domain/time/instant.js';
 import { closingActivities, periodActivities } from '../activity-proxies.js';
 import {
   applyRange,
@@ -162,7 +161,7 @@ export class PeriodRun {
           customerId,
           period,
           requestId: uuid4(),
-          billingDay: msToInstant(nowMs).slice(0, 10) as LocalDate,
+          billingDay: utcDay(msToInstant(nowMs)),
           forced: closeRequest?.forced === true && nowMs < instantToMs(this.reading.to),
           reason: closeRequest?.reason ?? null,
           nowMs,
