@@ -23,7 +23,7 @@ export default {
       ...base,
       displayName: 'unit',
       testMatch: [
-        ...tests('domain', 'calendar', 'contracts', 'cases', 'cli', 'documents', 'scripts'),
+        ...tests('domain', 'calendar', 'contracts', 'cases', 'golden', 'cli', 'documents', 'scripts'),
         '<rootDir>/test/*.test.ts',
       ],
     },

@@ -10,7 +10,7 @@ const roots = [
   'test/domain',
   'test/support',
   'scripts/mutate',
-  ...(withCases ? ['src/calendar', 'src/cases', 'test/cases'] : []),
+  ...(withCases ? ['src/calendar', 'src/cases', 'test/cases', 'test/golden'] : []),
 ];
 
 export default {

@@ -1,4 +1,5 @@
 /** TCP ports on this machine. Dependency-free. */
+import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Stop } from './console.mjs';
@@ -16,15 +17,30 @@ function listen(port) {
   });
 }
 
+/**
+ * Below the ports an operating system gives to outgoing connections (Linux from 32768, others from 49152): one of those
+ * may be taken by any connection between choosing it and listening on it, or while the process that had it is restarted.
+ */
+const chosenFrom = { lowest: 15_000, highest: 32_000 };
 const handedOut = new Set();
 
-/** A port that was free a moment ago; never the same one twice from this process. */
+/** What listening on a port fails with that is somebody else's. */
+const takenCodes = ['EADDRINUSE', 'EACCES'];
+
+/**
+ * A port that was free a moment ago and no connection takes by chance; never the same one twice from this process.
+ * @throws what listening fails with for another reason than a port that is taken
+ */
 export async function freePort() {
   for (;;) {
-    const port = await listen(0);
-    if (!handedOut.has(port)) {
-      handedOut.add(port);
-      return port;
+    const port = randomInt(chosenFrom.lowest, chosenFrom.highest + 1);
+    if (handedOut.has(port)) continue;
+    // Before it is looked at: others may ask meanwhile.
+    handedOut.add(port);
+    try {
+      return await listen(port);
+    } catch (error) {
+      if (!takenCodes.includes(error.code)) throw error;
     }
   }
 }

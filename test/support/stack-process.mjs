@@ -8,6 +8,10 @@ import { startPart, stopPart } from '../../scripts/lib/processes.mjs';
 import { localSettings, startStack } from '../../scripts/lib/stack.mjs';
 import { waitForPollers } from '../../scripts/lib/temporal-server.mjs';
 import { relayTaskQueue, taskQueue } from '../../dist/contracts/names.js';
+import { serverFolder } from './server-folder.mjs';
+
+// Where the stack makes its temporary folder.
+process.env.TMPDIR = serverFolder();
 
 let stack = null;
 let env = {};
