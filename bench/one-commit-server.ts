@@ -12,7 +12,7 @@ const app = buildApi({
   // Never called by POST /events, and connected to only when called.
   temporal: connectTemporal({ address: '127.0.0.1:7233', namespace: 'default' }),
   clock: Date.now,
-  config: { futureToleranceMs: 300_000, groupCommit: { committers: 8, eventsPerCommit: 1 } },
+  config: { futureToleranceMs: 300_000, groupCommit: { committers: 8, eventsBeside: 1, eventsPerCommit: 1 } },
   logger: pino({ level: 'warn' }),
 });
 const url = await app.listen({ host: '127.0.0.1', port: 0 });

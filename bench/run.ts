@@ -15,8 +15,9 @@ import { describeMachine, loadText } from './lib/machine.js';
 import { misses, report } from './lib/report.js';
 import type { Result } from './lib/report.js';
 import { audit } from './rows/audit.js';
+import { catalogue } from './rows/catalogue.js';
 import { close1000 } from './rows/close-1000.js';
-import { close10000 } from './rows/close-10000.js';
+import { close10000, close744 } from './rows/close-many.js';
 import { closing, closingOutside } from './rows/closing.js';
 import { correction, reRating } from './rows/corrections.js';
 import { duplicates } from './rows/duplicates.js';
@@ -43,6 +44,7 @@ const rows: readonly Row[] = [
   ratingStored,
   closing,
   closingOutside,
+  catalogue,
   relay,
   visible,
   gates,
@@ -52,6 +54,7 @@ const rows: readonly Row[] = [
   trialBalance,
   audit,
   close1000,
+  close744,
   close10000,
   memory,
 ];

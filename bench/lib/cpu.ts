@@ -11,14 +11,14 @@ interface ProcessTimes {
   readonly ticks: number;
 }
 
-/** Seconds by name, of the process with this pid and all below it. */
+/** Seconds by name, of the process with this pid and all below it but those that have a name of their own. */
 export function cpuSeconds<Name extends string>(pids: Readonly<Record<Name, number>>): Record<Name, number> {
   const all = processes();
   const names = Object.keys(pids) as Name[];
-  return Object.fromEntries(names.map((name) => [name, ticksBelow(pids[name], all) / ticksPerSecond])) as Record<
-    Name,
-    number
-  >;
+  const named = new Set<number>(Object.values(pids));
+  return Object.fromEntries(
+    names.map((name) => [name, ticksBelow(pids[name], { all, named }) / ticksPerSecond]),
+  ) as Record<Name, number>;
 }
 
 /** Processor time of a unit of this side's work: unlike its rate it does not hang on what else the machine does. */
@@ -42,9 +42,14 @@ export async function cpuFigure<Name extends string>(
   };
 }
 
-function ticksBelow(pid: number, all: readonly ProcessTimes[]): number {
+function ticksBelow(
+  pid: number,
+  within: { readonly all: readonly ProcessTimes[]; readonly named: ReadonlySet<number> },
+): number {
+  const { all, named } = within;
   const own = all.find((process) => process.pid === pid)?.ticks ?? 0;
-  return all.filter(({ parent }) => parent === pid).reduce((sum, child) => sum + ticksBelow(child.pid, all), own);
+  const children = all.filter((process) => process.parent === pid && !named.has(process.pid));
+  return children.reduce((sum, child) => sum + ticksBelow(child.pid, within), own);
 }
 
 function processes(): readonly ProcessTimes[] {

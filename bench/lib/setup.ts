@@ -4,7 +4,7 @@ import type { PriceBookContent } from '../../src/domain/rating/parse-price-book.
 import type { Meter } from '../../src/domain/metering/meter.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { inParallel } from '../../src/relay/in-parallel.js';
-import type { CustomerFacts, Storage } from '../../src/storage/types.js';
+import type { BillingPeriod, CustomerFacts, Storage } from '../../src/storage/types.js';
 import { ingestCustomerOf, ingestCustomers } from './events.js';
 
 export const meterOf = (meter: Partial<Meter> & Pick<Meter, 'code'>): Omit<Meter, 'meterId' | 'version'> => ({
@@ -45,6 +45,13 @@ const customerFacts: CustomerFacts = {
 export async function createCustomer({ reference }: Storage, customerId: string): Promise<void> {
   await reference.putCustomer(customerId, customerFacts, null);
   await reference.assignPriceBook(customerId, priceBookCode, null);
+}
+
+/** January 2024 of a customer, made where it is not there yet. */
+export async function januaryOf({ periods }: Storage, customerId: string): Promise<BillingPeriod> {
+  const period = await periods.periodNamed(customerId, '2024-01-01' as LocalDate);
+  if (period === null) throw new Error('the customer has no period 2024-01-01');
+  return period;
 }
 
 /** Customers, one meter that counts and one that adds up: what the ingest rows need. */

@@ -1,13 +1,13 @@
-import type { DecimalString, Instant, LocalDate, Position } from '../../src/domain/values.js';
+import type { DecimalString, Instant, Position } from '../../src/domain/values.js';
 import { digestOf } from '../../src/domain/metering/digest.js';
 import { createStorage } from '../../src/storage/index.js';
-import type { AccumulatedWindow, BillingPeriod, Storage } from '../../src/storage/types.js';
+import type { AccumulatedWindow, Storage } from '../../src/storage/types.js';
 import type { BenchDatabase } from '../lib/cluster.js';
 import { copyAll, copyChunks, loadInParts } from '../lib/copy.js';
 import { newEvents } from '../lib/events.js';
 import { compare } from '../lib/measure.js';
 import type { Figure, Ratio, Side } from '../lib/measure.js';
-import { bytesMeter, callsMeter, createCustomer, setUpPrices } from '../lib/setup.js';
+import { bytesMeter, callsMeter, createCustomer, januaryOf, setUpPrices } from '../lib/setup.js';
 import type { Row } from './row.js';
 
 const meters = [callsMeter, bytesMeter];
@@ -28,7 +28,6 @@ interface Closing {
 interface Ledger {
   readonly database: BenchDatabase;
   readonly storage: Storage;
-  readonly periodOf: (customerId: string) => Promise<BillingPeriod>;
 }
 
 async function loadBetween(
@@ -61,11 +60,6 @@ async function setUp(database: BenchDatabase, storage: Storage, customers: reado
   return {
     database,
     storage,
-    periodOf: async (customerId) => {
-      const period = await storage.periods.periodNamed(customerId, '2024-01-01' as LocalDate);
-      if (period === null) throw new Error('the customer has no period 2024-01-01');
-      return period;
-    },
   };
 }
 
@@ -89,11 +83,11 @@ async function accumulatedNow({ pool }: BenchDatabase, customerId: string): Prom
 }
 
 /** Cutoff, aggregation of two meters, comparison with the accumulated sums, revision rows. */
-function closeSide(name: string, { database, storage, periodOf }: Ledger, customerId: string): Side {
+function closeSide(name: string, { database, storage }: Ledger, customerId: string): Side {
   return {
     name,
     prepare: async () => {
-      const period = await periodOf(customerId);
+      const period = await januaryOf(storage, customerId);
       // One event more, so that there is something to append.
       const event = newEvents(1, { customers: customerId, from: hour.from, spanMs: hour.ms });
       await copyAll(database.pool, copyChunks(event, 1), 1);

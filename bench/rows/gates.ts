@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { issueInvoice } from '../../src/activities/issue-invoice.js';
+import { groupsOf } from '../../src/activities/issue-chunk.js';
+import { issueInvoices } from '../../src/activities/issue-invoice.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { inParallel } from '../../src/relay/in-parallel.js';
 import { createStorage } from '../../src/storage/index.js';
@@ -105,19 +106,23 @@ class Stopwatch {
 
 const inMemory: Step = 'rate, build the document, hash it';
 
-/** Storage whose gate says where its time goes; for one gate. */
+/** Storage whose gates say where their time goes; for one transaction. */
 function timedStorage(storage: Storage, watch: Stopwatch): Storage {
-  const atGate: Storage['billing']['atGate'] = (period, work) => {
+  const atGates: Storage['billing']['atGates'] = (periods, work, mayGoOn) => {
     watch.lap('read period, customer and prices');
-    const result = storage.billing.atGate(period, async (gate) => {
-      watch.lap('lock and cutoff');
-      const decided = await work(timedGate(gate, watch));
-      watch.lap(inMemory);
-      return decided;
-    });
+    const result = storage.billing.atGates(
+      periods,
+      async (gate, period) => {
+        watch.lap('lock and cutoff');
+        const decided = await work(timedGate(gate, watch), period);
+        watch.lap(inMemory);
+        return decided;
+      },
+      mayGoOn,
+    );
     return watch.during('write and commit', result);
   };
-  return { ...storage, billing: { ...storage.billing, atGate } };
+  return { ...storage, billing: { ...storage.billing, atGates } };
 }
 
 function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
@@ -128,6 +133,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
   return {
     cutoff: gate.cutoff,
     chain: gate.chain,
+    holdPrices: (known) => timed('read period, customer and prices', () => gate.holdPrices(known)),
     bringWindowsToCutoff: () => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff()),
     bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
@@ -141,6 +147,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     trailingSubtotals: (...of) => timed('draw the number', () => gate.trailingSubtotals(...of)),
     doubleBilling: () => timed('draw the number', () => gate.doubleBilling()),
     carryCredit: (document) => timed('draw the number', () => gate.carryCredit(document)),
+    creditNotes: (originalId) => timed('draw the number', () => gate.creditNotes(originalId)),
     settleVoid: (decision) => timed('write and commit', () => gate.settleVoid(decision)),
     legalEntity: (code) => gate.legalEntity(code),
     drawNumber: (series) => timed('draw the number', () => gate.drawNumber(series)),
@@ -170,10 +177,10 @@ export const gates: Row = {
     for (let round = -1; round < rounds; round += 1) {
       const requests = await invoicingRequests(database, storage, round + 1);
       const start = performance.now();
-      await inParallel(requests, gatesAtATime, async (request) => {
+      await inParallel(groupsOf(requests), gatesAtATime, async (group) => {
         const watch = new Stopwatch(round < 0 ? { ...split } : split);
-        const { outcome } = await issueInvoice({ ...dependencies, storage: timedStorage(storage, watch) }, request);
-        if (outcome !== 'issued') throw new Error(`an invoice was ${outcome}`);
+        const issued = await issueInvoices({ ...dependencies, storage: timedStorage(storage, watch) }, group);
+        for (const { outcome } of issued) if (outcome !== 'issued') throw new Error(`an invoice was ${outcome}`);
       });
       if (round >= 0) rates.push((customers * 1_000) / (performance.now() - start));
     }
@@ -189,7 +196,7 @@ function figuresOf(rates: readonly number[], split: Split): readonly Figure[] {
   const shares = steps.map(
     (step) => `${step} ${(split[step] / gatesTimed).toFixed(1)} ms (${Math.round((100 * split[step]) / total)} %)`,
   );
-  const what = `${customers} customers, ${meters.length} meters, ${eventsPerCustomer} events each, ${gatesAtATime} gates at a time`;
+  const what = `${customers} customers, ${meters.length} meters, ${eventsPerCustomer} events each, ${gatesAtATime} transactions at a time`;
   return [
     {
       kind: 'figure',

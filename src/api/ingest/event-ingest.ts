@@ -6,6 +6,7 @@ import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import type { AppendOutcome, NewDeadLetter, UsageLedger } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
+import { type Awaitable, whenKnown } from './awaitable.js';
 import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
 import { customersNamed } from './event-format.js';
@@ -114,9 +115,12 @@ export class EventIngest {
     return { parsed, request: await this.read(parsed, context), backfillId: context.backfill?.backfillId ?? null };
   }
 
-  private async read(parsed: EventsBody, context: ReadContext): Promise<ReadRequest> {
+  private read(parsed: EventsBody, context: ReadContext): Awaitable<ReadRequest> {
     const request = readRequest(parsed, context);
-    if (request.perhapsTaken.size === 0) return request;
+    return request.perhapsTaken.size === 0 ? request : this.withThoseTaken(request);
+  }
+
+  private async withThoseTaken(request: ReadRequest): Promise<ReadRequest> {
     const events = [...request.perhapsTaken.values()];
     const taken = await this.deps.ledger.duplicatesAmong(events);
     return taken.size === 0 ? request : withDuplicates(request, (event) => taken.has(event));
@@ -146,17 +150,17 @@ export class EventIngest {
     this.deps.observer.ingested({ accepted: 0, duplicates: 0, rejected: 1, results: [result] });
   }
 
-  private async contextFor(parsed: EventsBody, sent: SentFor): Promise<ReadContext> {
+  private contextFor(parsed: EventsBody, sent: SentFor): Awaitable<ReadContext> {
     const { backfills, customers, meters, schemas, tags, clock, futureToleranceMs } = this.deps;
     const backfillId = backfillNamed(parsed, sent);
-    const [backfill, isKnownCustomer, valueNeeds, requestSchemas, tagRules] = await Promise.all([
+    const parts = [
       backfillId === undefined ? undefined : backfills.requireOpen(backfillId),
       customers.among(customersNamed(parsed.items, parsed.format)),
       meters.valueNeeds(),
       schemas.among(parsed.items, parsed.format),
       tags.rules(),
-    ]);
-    return {
+    ] as const;
+    return whenKnown(parts, (backfill, isKnownCustomer, valueNeeds, requestSchemas, tagRules) => ({
       latestEventTime: msToInstant(clock() + futureToleranceMs),
       isKnownCustomer,
       valueNeeds,
@@ -164,7 +168,7 @@ export class EventIngest {
       tagRules,
       doubtfulText: mayHoldUnstorableText(parsed.text),
       ...(backfill !== undefined && { backfill }),
-    };
+    }));
   }
 
   /** A conflict shows only in the commit, so its dead letter takes a second one, still before the answer. */

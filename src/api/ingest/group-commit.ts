@@ -1,8 +1,9 @@
 /**
- * Group commit: requests that wait at the same time share a transaction, because a commit costs a flush of the
- * write-ahead log whatever it holds. Nobody waits for company: an idle committer takes at once whatever is queued.
+ * Group commit: requests that wait at the same time share a transaction, because a transaction costs Postgres as much as some
+ * forty events whatever it holds. Nobody waits for company: while none is under way, one takes at once whatever is queued.
+ * Beside one that has just begun, few events are not worth another: they gather, and follow it or overtake it when it takes long.
  */
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainFailure } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
 import { StorageUnavailable } from '../../storage/errors.js';
@@ -19,6 +20,10 @@ export interface CommitJob {
 export interface GroupCommitLimits {
   /** Transactions at the same time. */
   readonly committers: number;
+  /** So many events are worth a transaction of their own beside one that has just begun. */
+  readonly eventsBeside: number;
+  /** A transaction under way for longer (ms) waits for a slow disk or for a lock: nobody is to wait behind it. */
+  readonly overtakenAfterMs: number;
   /** Events a transaction takes, unless a single request has more. */
   readonly eventsPerCommit: number;
   /** Events and bytes that may wait or be in flight; beyond them requests are refused with OVER_CAPACITY. */
@@ -28,6 +33,8 @@ export interface GroupCommitLimits {
 
 export const defaultGroupCommitLimits: GroupCommitLimits = {
   committers: 4,
+  eventsBeside: 100,
+  overtakenAfterMs: 10,
   eventsPerCommit: 5_000,
   eventsWaiting: 100_000,
   bytesWaiting: 64 * 1024 * 1024,
@@ -48,7 +55,10 @@ interface WaitingJob extends CommitJob {
 
 export class GroupCommit {
   private readonly queue: WaitingJob[] = [];
+  private queuedEvents = 0;
   private active = 0;
+  /** Of the active transactions those that have just begun. */
+  private young = 0;
   private closing = false;
   private flushScheduled = false;
   private readonly idle: (() => void)[] = [];
@@ -82,8 +92,10 @@ export class GroupCommit {
     }
     this.waitingEvents += job.events.length;
     this.waitingBytes += job.bytes;
+    this.queuedEvents += job.events.length;
     return new Promise((resolve, reject) => {
-      this.queue.push({ ...job, resolve, reject });
+      const { events, deadLetters, bytes } = job;
+      this.queue.push({ events, deadLetters, bytes, resolve, reject });
       this.scheduleFlush();
     });
   }
@@ -94,7 +106,7 @@ export class GroupCommit {
    */
   async submitPatiently(job: CommitJob): Promise<readonly AppendOutcome[]> {
     for (let waited = 0; this.isFull(job) && !this.closing && waited < patienceMs; waited += lookEveryMs) {
-      await setTimeout(lookEveryMs);
+      await sleep(lookEveryMs);
     }
     return this.submit(job);
   }
@@ -124,25 +136,43 @@ export class GroupCommit {
   }
 
   private flush(): void {
-    while (this.active < this.limits.committers && this.queue.length > 0) {
-      this.active += 1;
-      void this.commit(this.takeBatch()).then(() => {
-        this.active -= 1;
-        this.flush();
-      });
-    }
+    while (this.queue.length > 0 && this.mayBegin()) this.begin(this.takeBatch());
     if (this.queue.length === 0 && this.active === 0) {
       for (const resolve of this.idle.splice(0)) resolve();
     }
+  }
+
+  private mayBegin(): boolean {
+    if (this.active >= this.limits.committers) return false;
+    return this.young === 0 || this.queuedEvents >= this.limits.eventsBeside;
+  }
+
+  private begin(jobs: readonly WaitingJob[]): void {
+    let young = true;
+    const grow = (): void => {
+      if (young) this.young -= 1;
+      young = false;
+      this.flush();
+    };
+    this.active += 1;
+    this.young += 1;
+    const growing = setTimeout(grow, this.limits.overtakenAfterMs);
+    void this.commit(jobs).then(() => {
+      clearTimeout(growing);
+      this.active -= 1;
+      grow();
+    });
   }
 
   private takeBatch(): readonly WaitingJob[] {
     let events = this.queue[0]?.events.length ?? 0;
     let jobs = 1;
     for (; jobs < this.queue.length; jobs += 1) {
-      events += this.queue[jobs]?.events.length ?? 0;
-      if (events > this.limits.eventsPerCommit) break;
+      const more = this.queue[jobs]?.events.length ?? 0;
+      if (events + more > this.limits.eventsPerCommit) break;
+      events += more;
     }
+    this.queuedEvents -= events;
     return this.queue.splice(0, jobs);
   }
 

@@ -1,7 +1,10 @@
 /** Which customers exist, remembered: customers are never deleted, so a yes stays true. A no is asked again. */
 import type { ReferenceStore } from '../../storage/types.js';
+import type { Awaitable } from './awaitable.js';
 
 const rememberedMax = 1_000_000;
+
+export type IsKnown = (customerId: string) => boolean;
 
 export class KnownCustomers {
   private known = new Set<string>();
@@ -12,12 +15,16 @@ export class KnownCustomers {
    * Asks storage about those of the customers that are not remembered, and answers for all of them.
    * @throws StorageUnavailable
    */
-  async among(customerIds: Iterable<string>): Promise<(customerId: string) => boolean> {
+  among(customerIds: Iterable<string>): Awaitable<IsKnown> {
     const { known } = this;
     const missing = new Set<string>();
     for (const id of customerIds) if (!known.has(id)) missing.add(id);
     if (missing.size === 0) return (id) => known.has(id);
-    const found = await this.reference.knownCustomers([...missing]);
+    return this.ask(known, [...missing]);
+  }
+
+  private async ask(known: ReadonlySet<string>, missing: readonly string[]): Promise<IsKnown> {
+    const found = await this.reference.knownCustomers(missing);
     this.remember(found);
     return (id) => known.has(id) || found.has(id);
   }

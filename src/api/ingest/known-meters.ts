@@ -3,6 +3,7 @@
  * its events are stored all the same, and a value it cannot read holds the invoice (RULES 10).
  */
 import type { ReferenceStore } from '../../storage/types.js';
+import type { Awaitable } from './awaitable.js';
 import { Remembered } from './remembered.js';
 import { compileValueNeeds, type ValueNeeds } from './value-needs.js';
 
@@ -14,7 +15,7 @@ export class KnownMeters {
   }
 
   /** @throws StorageUnavailable */
-  valueNeeds(): Promise<ReadonlyMap<string, readonly ValueNeeds[]>> {
+  valueNeeds(): Awaitable<ReadonlyMap<string, readonly ValueNeeds[]>> {
     return this.needs.get();
   }
 

@@ -4,6 +4,7 @@
  * names and that is not known is asked for at once.
  */
 import type { EventSchemaStore } from '../../storage/types.js';
+import { type Awaitable, whenKnown } from './awaitable.js';
 import type { EventFormat, EventItem } from './event-format.js';
 import { compileEventSchema, type SchemaValidator } from './event-schema-validator.js';
 import { isObject } from './event-shape.js';
@@ -58,10 +59,11 @@ export class KnownSchemas {
    * For the items of a request, of any shape; null: they need none.
    * @throws StorageUnavailable
    */
-  async among(items: readonly EventItem[], format: EventFormat): Promise<RequestSchemas | null> {
-    const latest = await this.latest.get();
-    const needs = needsOf(items, format, latest);
-    return needs.length === 0 ? null : this.forNeeds(needs, latest);
+  among(items: readonly EventItem[], format: EventFormat): Awaitable<RequestSchemas | null> {
+    return whenKnown([this.latest.get()], (latest) => {
+      const needs = needsOf(items, format, latest);
+      return needs.length === 0 ? null : this.forNeeds(needs, latest);
+    });
   }
 
   /** @throws StorageUnavailable */

@@ -1,6 +1,7 @@
 /** The tag registry, remembered for a moment. What another process registered or retired holds that much later. */
 import { compileTagRules, type TagRules } from '../../domain/metering/tags.js';
 import type { TagStore } from '../../storage/types.js';
+import type { Awaitable } from './awaitable.js';
 import { Remembered } from './remembered.js';
 
 export class KnownTags {
@@ -11,7 +12,7 @@ export class KnownTags {
   }
 
   /** null while no tag is registered. @throws StorageUnavailable */
-  rules(): Promise<TagRules | null> {
+  rules(): Awaitable<TagRules | null> {
     return this.known.get();
   }
 
