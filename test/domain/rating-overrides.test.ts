@@ -43,6 +43,18 @@ describe('overrides', () => {
     ]);
   });
 
+  test('price nothing where no price book is assigned: nothing is due there, and usage is held (RULES 34)', () => {
+    const middle = boundOf(10);
+    const assigned = [
+      { from, to: middle, priceBook: book },
+      { from: middle, to, priceBook: null },
+    ];
+    expect(names(withOverrides(assigned, whole(own)).get('calls'))).toEqual([
+      [from, middle, 'own/1'],
+      [middle, to, null],
+    ]);
+  });
+
   test('tile the period whatever the bounds', () => {
     const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 28 }), { maxLength: 6 });
     const tiled = (at: readonly number[], books: readonly PriceSegment['priceBook'][]): readonly PriceSegment[] => {

@@ -50,7 +50,9 @@ function overlaid(
       const part = intersection(segment, override);
       if (part === null) continue;
       const isPriced = override.priceBook?.prices.some((price) => price.meter === meter) ?? false;
-      append(result, { ...part, priceBook: isPriced ? override.priceBook : segment.priceBook });
+      // Where no book is assigned nothing is due, and usage is held.
+      const overrides = isPriced && segment.priceBook !== null;
+      append(result, { ...part, priceBook: overrides ? override.priceBook : segment.priceBook });
     }
   }
   return result;

@@ -40,11 +40,14 @@ export function planMeter(
 ): MeterPlan {
   const prices = pricesBySegment(meter, segments);
   const isDimensional = prices.some((own) => own.some(({ match }) => specificity(match) > 0));
-  const planOf = isDimensional
-    ? dimensional(meter, segments, { prices, groups: [...groups, ...dueGroups(meter, prices)] })
-    : uniform(meter, segments, prices);
+  const plansOf = (of: PlannedMeter): PlanOf =>
+    isDimensional
+      ? dimensional(of, segments, { prices, groups: [...groups, ...dueGroups(meter, prices)] })
+      : uniform(of, segments, prices);
+  const planOf = plansOf(meter);
   const due = dueGroups(meter, prices).flatMap((group) => {
-    const line = planOf(group)?.line;
+    // A price that has ended is no price of what does not add up, and what is due in every period that it is in is due all the same.
+    const line = (planOf(group) ?? plansOf({ ...meter, aggregation: 'sum' })(group))?.line;
     const isDue = line !== undefined && lineWithoutUsage(line.plan.last.price, meter.groupBy) !== null;
     return isDue ? line : [];
   });
@@ -79,7 +82,8 @@ export function lineRounding(
   segments: readonly PriceSegment[],
 ): RoundingMode | null {
   const found = findPrices(group, segments, pricesBySegment(meter, segments));
-  return lastOf(meter, found)?.version.rounding ?? null;
+  const last = lastOf(meter, found) ?? found.findLast((entry) => entry !== null);
+  return last?.version.rounding ?? null;
 }
 
 type PlanOf = MeterPlan['planOf'];

@@ -16,17 +16,17 @@ const nothing = '0' as DecimalString;
 const commitmentName = 'Minimum commitment';
 
 /**
- * Of the version in force at the period's end, not prorated; null: none is in force then, it says none, or the other lines
- * come to as much. Before credits and tax. In the invoice's currency, as the lines are: a commitment in another one is converted
+ * Of the version in force at the period's end, not prorated; null: none is in force then, it says none, the other lines come to as
+ * much, or the period is an opening one. Before credits and tax. In the invoice's currency, as the lines are: a commitment in another one is converted
  * and rounded first, so that the invoice comes to just that.
  * @param lines all others, rounded
  */
 export function rateCommitment(
-  { segments, ...billing }: Billing & Pick<RatingInput, 'segments'>,
+  { segments, isOpening = false, ...billing }: Billing & Pick<RatingInput, 'segments' | 'isOpening'>,
   lines: readonly RatedLine[],
 ): RatedLine | RatingProblem | null {
   const version = segments.at(-1)?.priceBook ?? null;
-  if (version === null || version.minimumCommitment === null) return null;
+  if (version === null || version.minimumCommitment === null || isOpening) return null;
   const mismatch = currencyProblem(billing, [version]);
   if (mismatch !== null) return { ...mismatch, meter: commitmentName, group: {} };
   const { rounding, minimumCommitment: price } = version;

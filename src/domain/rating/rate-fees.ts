@@ -11,16 +11,16 @@ import { add, amountText, ZERO } from './models/tiers.js';
 import type { FixedFee, PriceBookVersion, RoundingMode } from './price-book.js';
 import type { NextPeriod, PriceSegment, RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 
-type FeesInput = Pick<RatingInput, 'period' | 'currency' | 'rates' | 'segments' | 'usage' | 'next'>;
+type FeesInput = Pick<RatingInput, 'period' | 'currency' | 'rates' | 'segments' | 'usage' | 'next' | 'isOpening'>;
 
 /** In arrears for the period itself, in advance for the next one as far as it is known. */
 export function rateFees(input: FeesInput): {
   readonly lines: readonly RatedLine[];
   readonly problems: readonly RatingProblem[];
 } {
-  const { period, segments, next } = input;
+  const { period, segments, next, isOpening = false } = input;
   const due = [
-    ...feesIn({ from: period.from, to: period.to, segments }, 'in_arrears'),
+    ...(isOpening ? [] : feesIn({ from: period.from, to: period.to, segments }, 'in_arrears')),
     ...(next === undefined ? [] : feesIn(next, 'in_advance')),
   ];
   const lines: RatedLine[] = [];
@@ -34,27 +34,28 @@ export function rateFees(input: FeesInput): {
   return { lines: lines.sort((a, b) => (a.lineKey < b.lineKey ? -1 : 1)), problems };
 }
 
-/** Meters that count for fees and for nothing else: what they count is not priced by itself. */
+/**
+ * Meters that count for fees and for nothing else: what they count is not priced by itself. Of the next period's fees only those
+ * in advance count here; what is counted for the others is counted there.
+ */
 export function quantityOnlyMeters(
   segments: readonly PriceSegment[],
   next: NextPeriod | undefined,
 ): ReadonlySet<string> {
-  const all = next === undefined ? segments : [...segments, ...next.segments];
-  if (!all.some(countsForFees)) return noMeters;
-  const counted = new Set<string>();
-  for (const { priceBook } of all) {
-    if (priceBook !== null) for (const meter of indexOf(priceBook).countedForFees) counted.add(meter);
-  }
+  const lists = [
+    ...segments.map(({ priceBook }) => (priceBook === null ? none : indexOf(priceBook).countedForFees)),
+    ...(next?.segments ?? []).map(({ priceBook }) => (priceBook === null ? none : indexOf(priceBook).countedInAdvance)),
+  ];
+  if (lists.every(({ length }) => length === 0)) return noMeters;
+  const counted = new Set(lists.flat());
   for (const { priceBook } of segments) {
     if (priceBook !== null) for (const meter of indexOf(priceBook).byMeter.keys()) counted.delete(meter);
   }
   return counted;
 }
 
+const none: readonly string[] = [];
 const noMeters: ReadonlySet<string> = new Set();
-
-const countsForFees = ({ priceBook }: PriceSegment): boolean =>
-  priceBook !== null && indexOf(priceBook).countedForFees.length > 0;
 
 /** How the line of a fee or a commitment is rounded; null: no version bills it. */
 export function feeRounding(

@@ -10,10 +10,10 @@ import { limitAdjustment, withLimit } from './models/line-terms.js';
 import type { PercentageTotals } from './models/percentage.js';
 import type { PricedShare } from './models/priced-share.js';
 import { add, amountText, appendTerm, ZERO } from './models/tiers.js';
-import type { Match } from './price-book.js';
+import type { Match, Price } from './price-book.js';
 import type { PricePlan } from './price-plan.js';
 import { priceShare } from './price-share.js';
-import type { Calculation, RatedCharge, RatedLine, RatingProblem } from './rating.js';
+import type { Calculation, RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 import { sharesByVersion } from './version-shares.js';
 import type { SegmentTotal, VersionShare } from './version-shares.js';
 
@@ -34,14 +34,20 @@ export interface LineUsage {
  * One line with a charge for each version in it, rounded once (RULES 20, 24). null: nothing was used and nothing is due.
  * A total below zero is a problem, unless the meter allows it (RULES 8).
  */
-export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): RatedLine | RatingProblem | null {
+export function rateLine(
+  plan: PricePlan,
+  line: LineUsage,
+  billing: Billing & Pick<RatingInput, 'isOpening'>,
+): RatedLine | RatingProblem | null {
   const { shares, total } = sharesByVersion(plan, line.segments);
   if (total.isNegative() && !total.isZero() && !line.allowNegative) return negativeTotal(line, total);
 
   const { version, price } = plan.last;
   const periodQuantity = toDecimalString(total);
+  // A minimum is due as fees are: not in an opening period.
+  const limits = { maximum: price.maximum, minimum: billing.isOpening === true ? null : price.minimum };
   const priced = withinLimits(
-    plan,
+    { last: plan.last, limits },
     shares,
     shares.map((share) =>
       priceShare(share, { plan, total, minorDigits: minorDigitsOf(share), eventTotals: line.eventTotals }),
@@ -81,13 +87,13 @@ function negativeTotal({ meter, group }: LineUsage, total: D): RatingProblem {
 
 /** Maximum and minimum are the line's, of the version at the period's end, whose charge carries what they change (RULES 20). */
 function withinLimits(
-  { last }: PricePlan,
+  { last, limits }: Pick<PricePlan, 'last'> & { readonly limits: Pick<Price, 'maximum' | 'minimum'> },
   shares: readonly VersionShare[],
   priced: readonly PricedShare[],
 ): readonly PricedShare[] {
-  if (last.price.maximum === null && last.price.minimum === null) return priced;
+  if (limits.maximum === null && limits.minimum === null) return priced;
   const limit = limitAdjustment(
-    last.price,
+    limits,
     priced.reduce((sum, { amount }) => add(sum, amount), ZERO),
   );
   if (limit === null) return priced;

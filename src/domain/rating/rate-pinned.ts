@@ -19,6 +19,7 @@ export interface RatedParts {
   readonly currency: string;
   readonly rates?: ConversionRates;
   readonly next?: NextPeriod;
+  readonly isOpening?: boolean;
 }
 
 /**

@@ -86,7 +86,11 @@ function groupByMeter(
 }
 
 /** Meters with usage, and of the input's those whose price is due when there is none (RULES 12, 15). Sorted. */
-function metersToRate({ meters, segments }: RatingInput, usage: ReadonlyMap<string, unknown>): readonly string[] {
+function metersToRate(
+  { meters, segments, isOpening = false }: RatingInput,
+  usage: ReadonlyMap<string, unknown>,
+): readonly string[] {
+  if (isOpening) return [...usage.keys()].sort();
   // A book may name a meter that counts no part of the period, or one that other segments price.
   const known = new Set(meters.map(({ code }) => code));
   const due = metersDueWithoutUsage(segments).filter((meter) => known.has(meter));
@@ -158,7 +162,7 @@ interface PlannedUsage extends LineUsage {
 function linesOf(
   meterPlan: MeterPlan,
   { meter, allowNegative, usage }: MeterUsage,
-  { eventTotals }: Pick<RatingInput, 'eventTotals'>,
+  { eventTotals, isOpening = false }: Pick<RatingInput, 'eventTotals' | 'isOpening'>,
 ): readonly PlannedUsage[] {
   const lines = new Map<string, PlannedUsage>();
   const lineOf = ({ lineKey, group, plan, except }: PlannedLine): LineUsage => {
@@ -179,7 +183,7 @@ function linesOf(
     segment.eventCount += row.eventCount;
     segment.digests.push(row.digest);
   }
-  for (const line of meterPlan.due) lineOf(line);
+  if (!isOpening) for (const line of meterPlan.due) lineOf(line);
   return [...lines.values()];
 }
 

@@ -39,6 +39,8 @@ export interface RatingInput {
   readonly eventTotals?: LineEventTotals;
   /** The period after this one, as far as it is known: for fees in advance. Left out: none are due. */
   readonly next?: NextPeriod;
+  /** Before the customer's first period, and there for its fees in advance alone: nothing is due in it by itself (RULES 18). */
+  readonly isOpening?: boolean;
 }
 
 /** A period with the price segments that tile it. */

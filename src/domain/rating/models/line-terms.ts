@@ -97,7 +97,10 @@ export interface LimitAdjustment {
   readonly adjustment: D;
 }
 
-export function limitAdjustment({ maximum, minimum }: LineTerms, lineAmount: D): LimitAdjustment | null {
+export function limitAdjustment(
+  { maximum, minimum }: Pick<LineTerms, 'maximum' | 'minimum'>,
+  lineAmount: D,
+): LimitAdjustment | null {
   const adjusted = (kind: LimitAdjustment['kind'], limit: DecimalString): LimitAdjustment => {
     return { kind, limit, lineAmount, adjustment: decimal(limit).minus(lineAmount) };
   };
