@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { ConfigError, loadConfig, settingNames, settingsOfTools, unknownSettings } from '../src/config.js';
+import { evaluate } from './support/evaluate.js';
 
 const databaseUrl = 'postgresql://user:secret@db.example:5432/reckoner';
 const minimal = { DATABASE_URL: databaseUrl };
@@ -103,10 +104,20 @@ test('a misspelt setting is named', () => {
 });
 
 describe('.env.example', () => {
-  const example = parseEnv(readFileSync('.env.example', 'utf8')) as Record<string, string>;
+  const text = readFileSync('.env.example', 'utf8');
+  const example = parseEnv(text.replaceAll(/^#(?=[A-Z_0-9]+=)/gm, '')) as Record<string, string>;
+  const copied = parseEnv(text) as Record<string, string>;
 
   test('lists every setting, and none that nothing reads', () => {
     expect(Object.keys(example).sort()).toEqual([...settingNames, ...settingsOfTools, 'POSTGRES_PASSWORD'].sort());
+  });
+
+  test('copied as it is it changes nothing: neither the server, nor what npm start has for a stack of its own', async () => {
+    expect(copied).toEqual({ POSTGRES_PASSWORD: '' });
+    expect(loadConfig({ ...copied, ...minimal })).toEqual(loadConfig(minimal));
+    const given = Object.fromEntries(Object.entries(copied).filter(([, value]) => value !== ''));
+    const under = "return (await load('scripts/lib/stack.mjs')).settingsUnder(input)";
+    expect(await evaluate(under, given)).toEqual(await evaluate(under, {}));
   });
 
   test('shows the defaults', () => {

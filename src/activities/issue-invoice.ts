@@ -2,13 +2,14 @@ import { buildInvoice } from '../domain/invoicing/build-invoice.js';
 import type { InvoiceFacts } from '../domain/invoicing/build-invoice.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { decimal } from '../domain/decimal.js';
+import { invariant } from '../domain/failure.js';
 import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import type { Instant } from '../domain/values.js';
 import { noTaxProvider } from '../domain/tax/tax.js';
 import { taxableLines, taxOfInvoice } from '../billing/document-tax.js';
 import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
-import type { PriceFacts, UsageSource } from '../billing/price-facts.js';
-import type { BillingPeriod, GateTransaction, InvoicingOutcome, Customer, InvoicingRequest } from '../storage/types.js';
+import type { CustomerPriceFacts, UsageSource } from '../billing/price-facts.js';
+import type { BillingPeriod, GateTransaction, InvoicingOutcome, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { keepBeforeIssue, wakeWhenDue } from './before-issue.js';
 import { holdingFindings, taxOrFinding } from './held-findings.js';
@@ -24,54 +25,106 @@ export interface Issued {
   readonly invoice?: Invoice;
 }
 
-/**
- * The gate: takes one cutoff, brings every window to it, rates the period, and issues its invoice with charges, number,
- * journal entry and outcome in one transaction. What cannot be billed as it stands is held with findings.
- */
+/** The gate of one period, as `issueInvoices` passes it. */
 export async function issueInvoice(dependencies: ActivityDependencies, request: InvoicingRequest): Promise<Issued> {
+  const [issued] = await issueInvoices(dependencies, [request]);
+  invariant(issued !== undefined, 'the first of a group is worked on');
+  return issued;
+}
+
+/**
+ * The gate: takes one cutoff, brings every window to it, rates the periods, and issues their invoices with charges, numbers,
+ * journal entries and outcomes in one transaction. What cannot be billed as it stands is held with findings. What fails for
+ * one fails for all of them, and nothing is written.
+ *
+ * @param requests of a customer each, ordered by customer
+ * @param mayGoOn asked before each but the first; false: the rest are left alone
+ * @returns of those that were worked on, by input order
+ */
+export async function issueInvoices(
+  dependencies: ActivityDependencies,
+  requests: readonly InvoicingRequest[],
+  mayGoOn?: () => boolean,
+): Promise<readonly Issued[]> {
+  const { storage } = dependencies;
+  const asked = await Promise.all(requests.map((request) => toBeInvoiced(dependencies, request)));
+  const byCustomer = new Map(asked.map((each) => [each.period.customerId, each]));
+  invariant(byCustomer.size === asked.length, 'a group has one period of a customer');
+  const issued = await storage.billing.atGates(
+    asked.map(({ period }) => period),
+    async (gate, { customerId }) => {
+      const each = byCustomer.get(customerId);
+      invariant(each !== undefined, 'a gate is of a period that was asked for');
+      const decided = await decide(gate, each);
+      await gate.recordOutcome(each.requestId, decided.outcome, decided.invoiceId);
+      return decided;
+    },
+    mayGoOn,
+  );
+  for (const [at, each] of asked.slice(0, issued.length).entries()) {
+    await afterCommit(dependencies, each, issued[at]?.invoice);
+  }
+  return issued;
+}
+
+async function toBeInvoiced(
+  dependencies: ActivityDependencies,
+  request: InvoicingRequest,
+): Promise<GateFacts & { readonly requestId: string; readonly kept: Kept }> {
   const { storage } = dependencies;
   const period = await periodOf(storage, request);
   const facts = await priceFactsOf(storage, period);
-  let dueAt: Instant | null = null;
-  const keptUntil = (at: Instant | null): void => {
-    dueAt = at;
-  };
-  const issued = await storage.billing.atGate(period, async (gate) => {
-    const decided = await decide(gate, { dependencies, period, facts, keptUntil });
-    await gate.recordOutcome(request.requestId, decided.outcome, decided.invoiceId);
-    return decided;
-  });
+  return { dependencies, period, facts, requestId: request.requestId, kept: { dueAt: null } };
+}
+
+async function afterCommit(
+  dependencies: ActivityDependencies,
+  { period, facts, kept: { dueAt } }: GateFacts,
+  invoice: Invoice | undefined,
+): Promise<void> {
   if (dueAt !== null) await wakeWhenDue(dependencies, dueAt);
-  if (issued.invoice !== undefined) await reportIssued(dependencies, issued.invoice);
+  if (invoice !== undefined) await reportIssued(dependencies, invoice);
   // A period may be invoiced after the one that its level is carried into.
   if (facts.meters.some(({ aggregation }) => aggregation === 'weighted_sum')) {
     await startFirstLateAfter(dependencies, period);
   }
-  return issued;
 }
 
 /** Usage as the gate finds it. */
 export function atCutoff(gate: GateTransaction): UsageSource {
   return {
-    usage: (segments) => gate.segmentUsage(segments),
+    usage: (segments, _meterIds, next) => gate.segmentUsage(segments, undefined, next),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit),
   };
+}
+
+/** Until when the invoice is kept as a draft, once the gate has found that it is. */
+interface Kept {
+  dueAt: Instant | null;
+}
+
+/** To be tried again: the prices were read before a version was learned that may be theirs. */
+class PricesMoved extends Error {
+  override readonly name = 'PricesMoved';
+  constructor({ customerId, period }: BillingPeriod) {
+    super(`a price book version was learned while ${period} of ${customerId} was about to be priced`);
+  }
 }
 
 interface GateFacts {
   readonly dependencies: ActivityDependencies;
   readonly period: BillingPeriod;
-  readonly facts: PriceFacts & { readonly customer: Customer };
-  /** Told when the invoice is kept as a draft: until when. */
-  readonly keptUntil: (dueAt: Instant | null) => void;
+  readonly facts: CustomerPriceFacts;
+  readonly kept: Kept;
 }
 
-async function decide(gate: GateTransaction, { dependencies, period, facts, keptUntil }: GateFacts): Promise<Issued> {
+async function decide(gate: GateTransaction, { dependencies, period, facts, kept: until }: GateFacts): Promise<Issued> {
   const [original] = gate.chain.documents;
   if (original !== undefined) {
     const { invoiceId, number } = original;
     return { outcome: 'already_invoiced', invoiceId, number };
   }
+  if (!(await gate.holdPrices(facts.known))) throw new PricesMoved(period);
   await gate.bringWindowsToCutoff();
   const rated = await rateWith(facts, period, atCutoff(gate));
   const unreadable = await gate.unreadableValues();
@@ -105,7 +158,7 @@ async function decide(gate: GateTransaction, { dependencies, period, facts, kept
   };
   const kept = await keepBeforeIssue(gate, dependencies, { period, customer, facts: content });
   if (kept !== null) {
-    keptUntil(kept.dueAt);
+    until.dueAt = kept.dueAt;
     return { outcome: 'held', invoiceId: null, number: null };
   }
   const invoice = await issue(gate, content);

@@ -30,6 +30,7 @@ import { backfillDecisionRoutes, backfillRoutes } from './routes/backfills.js';
 import { billingPeriodRoutes, chargeRoutes } from './routes/billing.js';
 import type { RouteContext } from './routes/context.js';
 import { creditGrantRoutes, creditReadRoutes } from './routes/credits.js';
+import { creditNoteDocumentRoutes } from './routes/credit-note-documents.js';
 import { creditNoteReadRoutes, creditNoteRoutes } from './routes/credit-notes.js';
 import { customerPriceRoutes } from './routes/customer-prices.js';
 import { customerRoutes, usageRoutes } from './routes/customers.js';
@@ -51,6 +52,8 @@ import { priceRolloutDecisionRoutes, priceRolloutMemberRoutes, priceRolloutRoute
 import { reRatingDecisionRoutes, reRatingRoutes } from './routes/re-ratings.js';
 import { reconciliationRoutes } from './routes/reconciliations.js';
 import { meterRoutes, priceBookRoutes } from './routes/reference.js';
+import { receivablesRoutes } from './routes/receivables.js';
+import { writeOffReadRoutes, writeOffRoutes } from './routes/write-offs.js';
 import { paymentReadRoutes, paymentRoutes, receivableRoutes, refundRoutes } from './routes/settlement.js';
 import { tagRoutes } from './routes/tags.js';
 import { AdjustmentService } from './services/adjustments.js';
@@ -105,9 +108,13 @@ const allRoutes = [
   paymentRoutes,
   paymentReadRoutes,
   refundRoutes,
+  writeOffRoutes,
+  writeOffReadRoutes,
   receivableRoutes,
+  receivablesRoutes,
   creditNoteRoutes,
   creditNoteReadRoutes,
+  creditNoteDocumentRoutes,
   usageRoutes,
   meterRoutes,
   eventSchemaRoutes,
@@ -244,6 +251,9 @@ function servicesOnPeriods(
     evaluations,
     periodCloses: new PeriodCloseService({ storage, temporal, clock }),
     rollouts: new PriceRolloutService({ storage, evaluations, clock }),
-    drafts: new DraftService({ storage, temporal, parties: config.parties ?? defaultParties }),
+    drafts: new DraftService({
+      ...{ storage, temporal, waitMs: config.closeWaitMs ?? 10_000 },
+      parties: config.parties ?? defaultParties,
+    }),
   };
 }

@@ -148,11 +148,16 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   ALLOCATION_EXCEEDS_OPEN: { status: 409, title: 'More is allocated than is open' },
   CREDIT_NOTE_NOT_FOUND: { status: 404, title: 'Credit note not found' },
   NOT_CREDITABLE: { status: 409, title: 'More than can be credited' },
+  CREDITS_WRITE_OFF: { status: 409, title: 'What is written off is credited only after the write-off is reversed' },
   INVOICE_TRANSITION_REFUSED: { status: 409, title: 'Not possible in this status of the invoice' },
   REFUND_EXCEEDS_CREDIT: { status: 409, title: 'There is not so much unapplied credit' },
   REFUND_NOT_FOUND: { status: 404, title: 'Refund not found' },
   NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
   INVOICE_CHANGED: { status: 409, title: 'The invoice says something else than what was seen' },
+  INVOICE_REJECTED: { status: 409, title: 'Just this content was rejected' },
+  WRITE_OFF_NOT_FOUND: { status: 404, title: 'Write-off not found' },
+  WRITE_OFF_REVERSED: { status: 409, title: 'The write-off is reversed' },
+  PAYMENT_REFERENCE_KNOWN: { status: 409, title: 'A payment like this is on record' },
   UNKNOWN_LEGAL_ENTITY: { status: 404, title: 'Unknown legal entity' },
   NUMBER_PREFIX_LOCKED: { status: 409, title: 'Numbers were drawn with another prefix' },
   NUMBER_PREFIX_TAKEN: { status: 409, title: 'The number prefix belongs to another legal entity' },
@@ -164,6 +169,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   AUDIT_ENTRY_NOT_FOUND: { status: 404, title: 'Audit entry not found' },
   AUDIT_KEY_MISSING: { status: 409, title: 'No audit key is configured' },
   AUDIT_KEY_INVALID: { status: 409, title: 'The audit key cannot sign' },
+  AUDIT_ANCHOR_DIFFERS: { status: 409, title: 'The audit log is not what was anchored' },
 };
 
 /** Seconds a client should wait before it repeats a request that was refused for the state of the server. */

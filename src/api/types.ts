@@ -36,7 +36,7 @@ export interface ApiConfig {
   /** Paths of font files for scripts that the packaged font lacks; default none. */
   readonly pdfFonts?: readonly string[];
   /** Who signs the audit log, and who may have; left out: nobody signs, and every key that the log knows may have. */
-  readonly audit?: AuditKeySettings & { readonly trustedKeys: readonly string[] };
+  readonly audit?: AuditKeySettings & { readonly trustedKeys: readonly string[]; readonly anchorFile?: string | null };
 }
 
 export interface ApiDependencies {

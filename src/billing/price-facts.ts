@@ -16,7 +16,7 @@ import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
 import { conversionRates, pinnedRates, ratesOfPins } from './exchange-rates.js';
-import type { BillingPeriod, Customer, KnownPrices, Storage } from '../storage/types.js';
+import type { BillingPeriod, Customer, KnownPrices, KnownVersions, Storage } from '../storage/types.js';
 import { membershipsOf } from './price-rollouts.js';
 
 type Reference = Pick<Storage, 'reference'>;
@@ -34,11 +34,17 @@ export interface PriceFacts {
   readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
   /** The period after this one, where a fee is billed in advance for it. */
   readonly next: NextPeriod | null;
+  /** Whether it is an opening period: before the customer's first one, and without a fact of its own (RULES 18). */
+  readonly isOpening: boolean;
   /** What prices in other currencies are converted at; what is missing in it has no conversion set up. */
   readonly rates: ConversionRates;
 }
 
-export type CustomerPriceFacts = PriceFacts & { readonly customer: Customer };
+export type CustomerPriceFacts = PriceFacts & {
+  readonly customer: Customer;
+  /** What the segments were chosen from. */
+  readonly known: KnownVersions;
+};
 
 interface Passing {
   /** The price book id of a version that is to be passed over: what would hold if there were no such version. */
@@ -77,11 +83,17 @@ export async function factsFrom(
     segments,
     meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
+    isOpening:
+      period.to <= startOfDay(customer.billingFrom) && (await storage.periods.highestEventTime(period)) === null,
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });
   const meters = metersOfPeriod(prices.meterVersions, period).filter(holdsAtAll);
-  return { ...priced, customer, customerVersionId, meters, rates };
+  const known = {
+    codes: [...new Set(assignments.map(({ priceBook }) => priceBook))],
+    priceBookIds: prices.versions.map(({ priceBookId }) => priceBookId),
+  };
+  return { ...priced, customer, customerVersionId, meters, rates, known };
 }
 
 /** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
@@ -136,6 +148,7 @@ export async function pinnedPriceFacts(
       next === undefined
         ? null
         : { from: next.from, to: next.to, segments: next.price_segments.map((segment) => unpinned(segment, books)) },
+    isOpening: pins.opening ?? false,
     rates: ratesOfPins(pins.exchange_rates),
     meterSegments: new Map(
       byMeter.map(([meter, segments]) => [meter, segments.map((segment) => unpinned(segment, books))]),
@@ -158,6 +171,7 @@ export function pinsOf({
   segments,
   meterSegments,
   next,
+  isOpening,
   rates,
 }: PriceFacts): PinnedVersions {
   const exchangeRates = pinnedRates(rates);
@@ -165,6 +179,7 @@ export function pinsOf({
     customer_version_id: customerVersionId,
     meter_ids: meters.map(({ meterId }) => meterId).sort(),
     price_segments: segments.map(pinned),
+    ...(isOpening && { opening: true }),
     ...(next !== null && {
       next_period: { from: next.from, to: next.to, price_segments: next.segments.map(pinned) },
     }),
@@ -199,10 +214,14 @@ export async function withCurrentRates(
   };
 }
 
-/** Usage of these meters by these segments; rows of other meters do no harm. */
+/**
+ * Usage of these meters by these segments; rows of other meters do no harm.
+ * @param next decides, with the segments, over which groups a meter that does not add up is counted
+ */
 export type UsageOf = (
   segments: readonly PriceSegment[],
   meterIds: readonly string[],
+  next: NextPeriod | undefined,
 ) => Promise<readonly SegmentUsage[]>;
 
 /** Where usage is read from, all of it as it was at one cutoff. */
@@ -226,12 +245,13 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, source:
     const all = await source.usage(
       segments,
       meters.map(({ meterId }) => meterId),
+      facts.next ?? undefined,
     );
     const part = { meters, segments, usage: all.filter(({ meter }) => ids.has(meter)) };
     parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
-  const { currency, rates, segments, next } = facts;
-  const result = rateParts({ period, currency, rates, ...(next !== null && { next }) }, parts);
+  const { currency, rates, segments, next, isOpening } = facts;
+  const result = rateParts({ period, currency, rates, isOpening, ...(next !== null && { next }) }, parts);
   const isCounted = isCountedForFees(segments, next);
   return { ...result, usage: parts.flatMap(({ usage }) => usage.filter(({ meter }) => !isCounted(meter))) };
 }

@@ -23,10 +23,10 @@ export async function rawUsageAt(
     cutoff,
   );
   return {
-    usage: async (segments, meterIds) => {
+    usage: async (segments, meterIds, next) => {
       const asked = meters.filter(({ meterId }) => meterIds.includes(meterId));
       const adding = new Set(asked.filter(addsUp).map(({ code }) => code));
-      const whole = await proof.rawPeriodUsage(period, pricedPools(asked, segments), cutoff);
+      const whole = await proof.rawPeriodUsage(period, pricedPools(asked, segments, next), cutoff);
       return [
         ...usageBySegment(
           windows.filter(({ meter }) => adding.has(meter)),

@@ -176,8 +176,8 @@ async function settledStages(
   };
 }
 
-function poolsOf({ meters, segments, meterSegments }: PriceFacts): readonly MeterPool[] {
-  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments));
+function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
+  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
 }
 
 /** A line is rounded as the version at the period's end says. */

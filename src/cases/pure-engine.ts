@@ -268,7 +268,7 @@ export class PureEngine implements CaseEngine {
     const meters = this.metersIn(period);
     const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
     const windows = this.smallWindows(period).filter(({ meter }) => adding.has(meter));
-    const whole = usageOfPeriod(this.ledger.events(), pricedPools(meters, segments), period);
+    const whole = usageOfPeriod(this.ledger.events(), pricedPools(meters, segments, next), period);
     const usage = [...usageBySegment(windows, segments), ...asSegmentUsage(whole, segments)];
     const events = new EventTotals({ meters, segments, usage });
     for (const event of valuedEvents(this.ledger.events(), events.meters, period)) events.add(event);

@@ -20,7 +20,8 @@ import type {
 import { HttpClient } from './http-client.js';
 
 const eventsPerRequest = 1000;
-const closingTimeoutMs = 60_000;
+/** Only ends a run that would never end. */
+const closingTimeoutMs = 180_000;
 const pollIntervalMs = 100;
 
 /** Findings that hold an invoice, as against those that only tell an operator something. */

@@ -4,6 +4,7 @@ import { ApiProblem, ApiUnreachable } from './api-client.js';
 import { addAuditCommands } from './commands/audit.js';
 import { addBackfillCommands } from './commands/backfills.js';
 import { addChargeCommands } from './commands/charges.js';
+import { addCreditNoteCommands } from './commands/credit-notes.js';
 import { addCreditCommands } from './commands/credits.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEvaluationCommands } from './commands/evaluations.js';
@@ -83,6 +84,7 @@ function buildProgram(dependencies: CliDependencies): Command {
   addCreditCommands(program, dependencies);
   addLedgerCommands(program, dependencies);
   addSettlementCommands(program, dependencies);
+  addCreditNoteCommands(program, dependencies);
   addAuditCommands(program, dependencies);
   addOperationCommands(program, dependencies);
   return program;

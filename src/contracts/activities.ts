@@ -244,6 +244,9 @@ export interface Activities {
   handOverPeriods(input: PeriodCloseStepInput & { limit: number }): Promise<HandOverPeriodsOutput>;
   /** Returns when invoicing has decided all that was handed over, or after `forMs`. */
   followPeriodClose(input: PeriodCloseStepInput & { forMs: number }): Promise<PeriodCloseProgress>;
-  /** Seals the usage ledger, signs the heads of the audit log, and writes them outside the database. */
-  anchorAudit(): Promise<AnchorOutput>;
+  /**
+   * Seals the usage ledger, signs the heads of the audit log, and writes them outside the database; refuses where the database
+   * is not what the last result says.
+   */
+  anchorAudit(lastResult?: AnchorOutput['lastCheckpoint']): Promise<AnchorOutput>;
 }

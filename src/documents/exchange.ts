@@ -16,8 +16,11 @@ export interface RateShown {
  * `1 EUR = 1.0826 USD (ECB, 29 February 2024)`; of a rate that was divided for
  * `1 USD = 0.923702198411232 EUR = 1 / 1.0826 (ECB: 1 EUR = 1.0826 USD, 29 February 2024)`.
  */
-export function rateText({ from, to, rate, rate_date: date, source, inputs = [] }: RateShown): string {
-  const day = formatDay(date as LocalDate);
+export function rateText(
+  { from, to, rate, rate_date: date, source, inputs = [] }: RateShown,
+  dayText: (day: LocalDate) => string = formatDay,
+): string {
+  const day = dayText(date as LocalDate);
   const shown = `1 ${from} = ${rate} ${to}`;
   const [only] = inputs;
   const isPublished = only === undefined || (inputs.length === 1 && only.base === from && only.quote === to);

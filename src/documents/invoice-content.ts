@@ -1,15 +1,21 @@
 /** What an invoice document says, in order, before anything is drawn: words and figures, no coordinates. */
+import { decimal, toDecimalString } from '../domain/decimal.js';
 import type { Invoice, Party } from '../domain/invoicing/invoice.js';
 import { defaultPresentation } from '../domain/invoicing/presentation.js';
-import { taxText } from '../domain/invoicing/sections.js';
+import type { CreditNote } from '../domain/settlement/credit-note.js';
+import type { TaxLine } from '../domain/tax/tax.js';
 import type { DecimalString } from '../domain/values.js';
 import { dayOf, signOf, withoutSign } from './format.js';
-import { conversions, correctionColumns, invoiceColumns, tableRows } from './invoice-rows.js';
+import { columnsOf, conversions, tableRows } from './invoice-rows.js';
+import { termsText } from './labels.js';
+import type { Labels } from './labels.js';
 import { writingOf } from './locale.js';
 import type { Writing } from './locale.js';
 
 /** What a document shows beside the invoice itself. */
 export interface InvoiceDocumentOptions {
+  /** Of a credit note by hand: why it was issued, in all and line by line. */
+  readonly creditNote?: Pick<CreditNote, 'reason' | 'lines'>;
   /** The invoice that a correction or credit note corrects; without it the document names its id. */
   readonly correctedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
   /** The voided invoice that this one replaces. */
@@ -22,7 +28,7 @@ export interface InvoiceDocumentOptions {
   readonly legalNote?: string;
 }
 
-type Shown = InvoiceDocumentOptions & { readonly writing: Writing };
+export type Shown = InvoiceDocumentOptions & { readonly writing: Writing };
 
 export type Tone = 'normal' | 'muted' | 'strong';
 export interface Paragraph {
@@ -45,6 +51,7 @@ export interface Row {
 }
 
 export interface InvoiceContent {
+  readonly labels: Labels;
   readonly title: string;
   /** Set across the head when the document is not a valid claim: a draft, or void. */
   readonly mark: string | null;
@@ -63,67 +70,65 @@ export interface InvoiceContent {
   readonly reference: string;
 }
 
-const titles = {
-  invoice: 'Invoice',
-  correction: 'Correction invoice',
-  credit_note: 'Credit note',
-} as const satisfies Record<Invoice['type'], string>;
-
 export function invoiceContent(invoice: Invoice, options: InvoiceDocumentOptions = {}): InvoiceContent {
-  const corrects = invoice.type !== 'invoice';
   const writing = writingOf((invoice.presentation ?? defaultPresentation).locale);
+  const { labels } = writing;
   const shown = { ...options, writing };
+  const state = stateOf(invoice);
   return {
-    title: titles[invoice.type],
-    mark: markOf(invoice),
-    seller: partyLines(invoice.seller),
-    buyer: partyLines(invoice.buyer),
+    labels,
+    title: labels.titles[invoice.type],
+    mark: state === 'stands' ? null : labels.marks[state],
+    seller: partyLines(invoice.seller, labels),
+    buyer: partyLines(invoice.buyer, labels),
     facts: facts(invoice, shown),
     summary: summary(invoice, writing),
-    columns: corrects ? correctionColumns : invoiceColumns,
-    rows: tableRows(invoice, writing),
+    columns: columnsOf(invoice, shown),
+    rows: tableRows(invoice, shown),
     carried: (sum) => writing.amount(sum, invoice.currency),
     point: writing.point,
     totals: totals(invoice, shown),
     notes: notes(invoice, shown),
-    reference: `${titles[invoice.type]} ${invoice.number}`,
+    reference: `${labels.titles[invoice.type]} ${invoice.number}`,
   };
 }
 
-function markOf(invoice: Invoice): string | null {
-  if (invoice.status === 'void') return 'VOID';
-  return invoice.status === 'draft' || invoice.status === 'held' ? 'DRAFT' : null;
+function stateOf({ status }: Invoice): 'stands' | 'void' | 'draft' {
+  if (status === 'void') return 'void';
+  return status === 'draft' || status === 'held' ? 'draft' : 'stands';
 }
 
 /** The address as it was given; else as its parts make it. */
-function partyLines(party: Party): readonly string[] {
+function partyLines(party: Party, labels: Labels): readonly string[] {
   const { street, postal_code: zip, city, region, country_code: country } = party;
   const town = [zip, city].filter((part) => part !== undefined).join(' ');
   const address = party.address?.split(/\r?\n/) ?? [street ?? '', town, region ?? '', country ?? ''];
   return [
     party.name,
     ...address.map((line) => line.trim()).filter((line) => line !== ''),
-    ...(party.tax_id === undefined ? [] : [`Tax ID ${party.tax_id}`]),
-    ...(party.vat_id === undefined || party.vat_id === party.tax_id ? [] : [`VAT ID ${party.vat_id}`]),
+    ...(party.tax_id === undefined ? [] : [`${labels.taxId} ${party.tax_id}`]),
+    ...(party.vat_id === undefined || party.vat_id === party.tax_id ? [] : [`${labels.vatId} ${party.vat_id}`]),
     ...(party.email === undefined ? [] : [party.email]),
   ];
 }
 
 function facts(invoice: Invoice, options: Shown): InvoiceContent['facts'] {
-  const { writing } = options;
+  const { writing, creditNote } = options;
   const { timeZone } = invoice;
-  const label = invoice.type === 'invoice' ? 'Invoice number' : 'Document number';
+  const { facts: labels } = writing.labels;
+  const label = invoice.type === 'invoice' ? labels.invoiceNumber : labels.documentNumber;
+  const corrects = creditNote === undefined ? labels.corrects : labels.credits;
   return [
     { label, value: invoice.number },
-    ...reference('Corrects', invoice.correctsInvoiceId, { other: options.correctedInvoice, timeZone, writing }),
-    ...reference('Replaces', invoice.replacesInvoiceId, { other: options.replacedInvoice, timeZone, writing }),
-    { label: 'Issue date', value: writing.day(dayOf(invoice.issuedAt, timeZone)) },
-    ...(isClaim(invoice) ? [{ label: 'Due date', value: writing.day(dayOf(invoice.dueAt, timeZone)) }] : []),
-    { label: 'Service period', value: writing.period(invoice.periodStart, invoice.periodEnd, timeZone) },
-    { label: 'Time zone', value: timeZone },
-    { label: 'Customer', value: invoice.customerId },
+    ...reference(corrects, invoice.correctsInvoiceId, { other: options.correctedInvoice, timeZone, writing }),
+    ...reference(labels.replaces, invoice.replacesInvoiceId, { other: options.replacedInvoice, timeZone, writing }),
+    { label: labels.issueDate, value: writing.day(dayOf(invoice.issuedAt, timeZone)) },
+    ...(isClaim(invoice) ? [{ label: labels.dueDate, value: writing.day(dayOf(invoice.dueAt, timeZone)) }] : []),
+    { label: labels.servicePeriod, value: writing.period(invoice.periodStart, invoice.periodEnd, timeZone) },
+    { label: labels.timeZone, value: timeZone },
+    { label: labels.customer, value: invoice.customerId },
     ...(isClaim(invoice) && invoice.paymentTerms !== ''
-      ? [{ label: 'Payment terms', value: invoice.paymentTerms }]
+      ? [{ label: labels.paymentTerms, value: termsText(invoice.paymentTerms, writing.labels) }]
       : []),
   ];
 }
@@ -141,28 +146,30 @@ function reference(
     readonly writing: Writing;
   },
 ): InvoiceContent['facts'] {
+  const { labels, day } = writing;
   if (id === null) return [];
-  if (other === undefined) return [{ label, value: `invoice ${id}` }];
-  return [{ label, value: `${other.number} of ${writing.day(dayOf(other.issuedAt, timeZone))}` }];
+  if (other === undefined) return [{ label, value: labels.invoice(id) }];
+  return [{ label, value: labels.of(other.number, day(dayOf(other.issuedAt, timeZone))) }];
 }
 
 /** Whether the document asks for payment: a draft does not yet, a void one no longer. */
 function isClaim(invoice: Invoice): boolean {
-  return markOf(invoice) === null && signOf(invoice.total) === 'positive';
+  return stateOf(invoice) === 'stands' && signOf(invoice.total) === 'positive';
 }
 
 function summary(invoice: Invoice, writing: Writing): string {
-  if (markOf(invoice) === 'VOID') return 'Void: nothing to pay';
-  if (markOf(invoice) === 'DRAFT') return 'Draft: not a request for payment';
+  const { summary: labels } = writing.labels;
+  const state = stateOf(invoice);
+  if (state !== 'stands') return labels[state];
   const amount = writing.money(withoutSign(invoice.total), invoice.currency);
   switch (signOf(invoice.total)) {
     case 'zero':
-      return 'Nothing to pay';
+      return labels.nothing;
     case 'negative':
-      return `Credit in your favour: ${amount}`;
+      return labels.credit(amount);
     case 'positive': {
-      const what = invoice.type === 'invoice' ? 'Amount due' : 'Additional amount due';
-      return `${what}: ${amount} by ${writing.day(dayOf(invoice.dueAt, invoice.timeZone))}`;
+      const day = writing.day(dayOf(invoice.dueAt, invoice.timeZone));
+      return invoice.type === 'invoice' ? labels.due(amount, day) : labels.moreDue(amount, day);
     }
   }
 }
@@ -170,6 +177,7 @@ function summary(invoice: Invoice, writing: Writing): string {
 /** Of credits and taxes each by itself, where there are any. */
 function totals(invoice: Invoice, { writing, creditGrants }: Shown): InvoiceContent['totals'] {
   const { currency, creditDraws, taxes } = invoice;
+  const { labels } = writing;
   const row = (label: string, amount: DecimalString, strong = false) => ({
     label,
     amount: writing.amount(amount, currency),
@@ -177,17 +185,22 @@ function totals(invoice: Invoice, { writing, creditGrants }: Shown): InvoiceCont
   });
   const draws = creditDraws.map(({ grantId, amount }) => {
     const name = creditGrants?.get(grantId);
-    return row(name === undefined ? 'Credits' : `Credit “${name}”`, negated(amount));
+    return row(name === undefined ? labels.totals.credits : labels.credit(name), negated(amount));
   });
   const taxed = (taxes?.lines ?? []).map((line) =>
-    row(`${taxText(line)} of ${writing.amount(line.taxableAmount, currency)}`, line.amount),
+    row(labels.taxed(taxName(line, writing), writing.amount(line.taxableAmount, currency)), line.amount),
   );
   return [
-    row('Subtotal', invoice.subtotal),
-    ...(draws.length > 0 ? draws : [row('Credits', negated(invoice.credits))]),
-    ...(taxed.length > 0 ? taxed : [row('Tax', invoice.tax)]),
-    row(`Total ${currency}`, invoice.total, true),
+    row(labels.totals.subtotal, invoice.subtotal),
+    ...(draws.length > 0 ? draws : [row(labels.totals.credits, negated(invoice.credits))]),
+    ...(taxed.length > 0 ? taxed : [row(labels.totals.tax, invoice.tax)]),
+    row(`${labels.totals.total} ${currency}`, invoice.total, true),
   ];
+}
+
+/** `Tax DE 19 %`. */
+function taxName({ category, jurisdiction, rate }: TaxLine, { labels, quantity }: Writing): string {
+  return `${labels.taxes[category]} ${jurisdiction} ${quantity(toDecimalString(decimal(rate)))} %`;
 }
 
 /** What is drawn lowers the total, what is given back raises it. */
@@ -197,75 +210,74 @@ function negated(amount: DecimalString): DecimalString {
 }
 
 function notes(invoice: Invoice, options: Shown): InvoiceContent['notes'] {
+  const { headings, sentences } = options.writing.labels;
+  const { creditNote, legalNote } = options;
+  const { currency, timeZone, invoiceId: id } = invoice;
+  const converted = invoice.lines.some((line) => conversions(line, options.writing).length > 0);
+  const voided = invoice.type === 'invoice' ? sentences.invoiceVoid : sentences.correctionVoid;
   return [
-    ...taxReasons(invoice),
-    ...(options.legalNote === undefined ? [] : [{ heading: 'Note', text: options.legalNote }]),
-    { heading: 'Payment', text: payment(invoice, options) },
-    ...creditNotes(invoice, options),
-    ...(invoice.type === 'invoice'
+    ...taxReasons(invoice, options.writing),
+    ...(legalNote === undefined ? [] : [{ heading: headings.note, text: legalNote }]),
+    ...(creditNote === undefined || creditNote.reason === null
       ? []
-      : [{ heading: 'About this correction', text: aboutCorrection(invoice, options) }]),
-    ...(invoice.status === 'void' ? [{ heading: 'Void', text: aboutVoid(invoice) }] : []),
-    {
-      heading: 'About this document',
-      text:
-        `All amounts are in ${invoice.currency}. Days and the service period are those of the time zone ` +
-        `${invoice.timeZone}. ${aboutPrices(invoice)}Every amount is rounded once, at its line. Document ${invoice.invoiceId}.`,
-    },
+      : [{ heading: headings.reason, text: creditNote.reason }]),
+    { heading: headings.payment, text: payment(invoice, options) },
+    ...creditNotes(invoice, options),
+    ...aboutCorrection(invoice, options),
+    ...(stateOf(invoice) === 'void' ? [{ heading: headings.void, text: voided }] : []),
+    { heading: headings.document, text: sentences.document({ currency, timeZone, id, converted }) },
   ];
 }
 
 /** Why something is not taxed, in the words that the law asks for. */
-function taxReasons({ taxes }: Invoice): InvoiceContent['notes'] {
+function taxReasons({ taxes }: Invoice, { labels }: Writing): InvoiceContent['notes'] {
   const reasons = [...new Set((taxes?.lines ?? []).flatMap(({ reason }) => reason ?? []))];
-  return reasons.length === 0 ? [] : [{ heading: 'Tax', text: `${reasons.join('. ')}.` }];
+  return reasons.length === 0 ? [] : [{ heading: labels.headings.tax, text: `${reasons.join('. ')}.` }];
 }
 
 /** Which grants the credits are of. */
 function creditNotes(invoice: Invoice, { creditGrants, writing }: Shown): InvoiceContent['notes'] {
+  const { headings, sentences } = writing.labels;
   const texts = invoice.creditDraws.flatMap(({ grantId, amount }) => {
     const name = creditGrants?.get(grantId);
     if (name === undefined) return [];
     const figure = writing.money(withoutSign(amount), invoice.currency);
-    return [signOf(amount) === 'negative' ? `${figure} given back to "${name}"` : `${figure} drawn from "${name}"`];
+    return [signOf(amount) === 'negative' ? sentences.givenBack(figure, name) : sentences.drawn(figure, name)];
   });
-  return texts.length === 0 ? [] : [{ heading: 'Credits', text: `${texts.join(', ')}.` }];
+  return texts.length === 0 ? [] : [{ heading: headings.credits, text: `${texts.join(', ')}.` }];
 }
 
-function aboutPrices({ lines, currency }: Invoice): string {
-  if (lines.every((line) => conversions(line).length === 0)) return '';
-  return `Prices in another currency are converted to ${currency} at the exchange rate shown with the line. `;
-}
-
-function aboutCorrection(invoice: Invoice, { correctedInvoice }: InvoiceDocumentOptions): string {
-  const corrected = correctedInvoice?.number ?? `the invoice ${invoice.correctsInvoiceId ?? ''}`;
-  return (
-    `Only lines that change are shown. "Billed so far" is what ${corrected} and its earlier corrections have billed together, ` +
-    `"Difference" is what this document adds to it. ${corrected} itself does not change.`
-  );
-}
-
-function aboutVoid({ type }: Invoice): string {
-  const what =
-    type === 'invoice'
-      ? 'This invoice was taken back, together with all its corrections'
-      : 'This correction was taken back together with the invoice that it corrects';
-  return `${what}. It is shown as it was issued and is no longer a claim or a credit.`;
+function aboutCorrection(
+  { type, correctsInvoiceId }: Invoice,
+  { correctedInvoice, creditNote, writing }: Shown,
+): InvoiceContent['notes'] {
+  if (type === 'invoice') return [];
+  const { headings, sentences } = writing.labels;
+  const corrected = correctedInvoice?.number ?? sentences.theInvoice(correctsInvoiceId ?? '');
+  return creditNote === undefined
+    ? [{ heading: headings.correction, text: sentences.correction(corrected) }]
+    : [{ heading: headings.credit, text: sentences.creditNote(corrected) }];
 }
 
 function payment(invoice: Invoice, { paymentInformation: information, writing }: Shown): string {
-  if (markOf(invoice) !== null) return 'No payment is asked for by this document.';
+  const { sentences } = writing.labels;
+  if (stateOf(invoice) !== 'stands') return sentences.noClaim;
   switch (signOf(invoice.total)) {
     case 'zero':
-      return 'No payment is needed for this document.';
+      return sentences.noPayment;
     case 'negative':
-      return `No payment is needed: this document credits you ${writing.money(withoutSign(invoice.total), invoice.currency)}.`;
+      return sentences.credited(writing.money(withoutSign(invoice.total), invoice.currency));
     case 'positive': {
-      const contact = invoice.seller.email === undefined ? '' : ` Questions: ${invoice.seller.email}.`;
-      const sentence =
-        `Please pay ${writing.money(invoice.total, invoice.currency)} by ` +
-        `${writing.day(dayOf(invoice.dueAt, invoice.timeZone))} and quote ${invoice.number}.${contact}`;
-      return information === undefined ? sentence : `${information}\n${sentence}`;
+      const { iban, email, name: holder } = invoice.seller;
+      const amount = writing.money(invoice.total, invoice.currency);
+      const day = writing.day(dayOf(invoice.dueAt, invoice.timeZone));
+      const sentence = sentences.pay({ amount, day, number: invoice.number });
+      const contact = email === undefined ? '' : ` ${sentences.questions(email)}`;
+      const account = iban === undefined ? [] : [sentences.account({ iban: inFours(iban), holder })];
+      return [...(information === undefined ? [] : [information]), ...account, `${sentence}${contact}`].join('\n');
     }
   }
 }
+
+/** An IBAN as it is read aloud. */
+const inFours = (iban: string): string => iban.replace(/\s/g, '').replace(/(.{4})(?=.)/g, '$1 ');

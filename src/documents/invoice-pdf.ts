@@ -31,7 +31,7 @@ export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOpti
     margin: 0,
     bufferPages: true,
     pdfVersion: '1.7',
-    lang: 'en',
+    lang: content.labels.language,
     displayTitle: true,
     tagged: true,
     ...(options.facturX !== undefined && { subset: 'PDF/A-3b' as const }),
@@ -54,7 +54,7 @@ export async function renderInvoicePdf(invoice: Invoice, options: InvoicePdfOpti
   drawTable(sheet, content);
   drawTotals(sheet, content);
   drawNotes(sheet, content);
-  drawFeet(sheet);
+  drawFeet(sheet, content);
   doc.end();
   const bytes = await finished;
   requirePrinted(typesetter, content);
@@ -98,7 +98,7 @@ function drawHead(sheet: Page, content: InvoiceContent): void {
   }
 
   const second = Math.max(leftEnd, top + 44) + 22;
-  const label = sheet.block(['Bill to'], { x: page.left, y: second, width: column, style: styles.label });
+  const label = sheet.block([content.labels.billTo], { x: page.left, y: second, width: column, style: styles.label });
   const [buyerName = '', ...buyerRest] = content.buyer;
   const buyer = sheet.block([buyerName], { x: page.left, y: label + 2, width: column, style: styles.strong });
   const buyerEnd = sheet.block(buyerRest, { x: page.left, y: buyer, width: column, style: styles.normal });
@@ -175,7 +175,7 @@ function drawNotes(sheet: Page, { notes }: InvoiceContent): void {
 }
 
 /** Page numbers come last, when it is known how many pages there are. */
-function drawFeet(sheet: Page): void {
+function drawFeet(sheet: Page, { labels }: InvoiceContent): void {
   const { doc, text } = sheet;
   const { count } = doc.bufferedPageRange();
   for (let index = 0; index < count; index += 1) {
@@ -188,7 +188,7 @@ function drawFeet(sheet: Page): void {
         .lineWidth(0.5)
         .stroke(colors.rule);
       text.draw(sheet.reference, { x: page.left, y: rule + 14 }, styles.foot);
-      const number = `Page ${index + 1} of ${count}`;
+      const number = labels.page(index + 1, count);
       text.draw(number, { x: page.left + contentWidth, y: rule + 14, align: 'right' }, styles.foot);
     }, 'Pagination');
   }

@@ -9,48 +9,63 @@ import type { Calculation } from '../domain/rating/rating.js';
 import type { DecimalString, GroupKey } from '../domain/values.js';
 import { rateText } from './exchange.js';
 import { signOf } from './format.js';
-import type { Column, Paragraph, Row } from './invoice-content.js';
+import type { Column, Paragraph, Row, Shown } from './invoice-content.js';
+import { reasonText } from './labels.js';
+import type { Labels } from './labels.js';
 import type { Writing } from './locale.js';
 
-export const invoiceColumns: readonly Column[] = [
-  { header: 'Description', share: 0.32, align: 'left' },
-  { header: 'Calculation', share: 0.32, align: 'left' },
-  { header: 'Quantity', share: 0.19, align: 'point' },
-  { header: 'Amount', share: 0.17, align: 'point' },
-];
-export const correctionColumns: readonly Column[] = [
-  { header: 'Description', share: 0.28, align: 'left' },
-  { header: 'Calculation', share: 0.27, align: 'left' },
-  { header: 'Billed so far', share: 0.15, align: 'point' },
-  { header: 'Corrected', share: 0.15, align: 'point' },
-  { header: 'Difference', share: 0.15, align: 'point' },
-];
+/** Of a credit note by hand the reason stands in place of a calculation. */
+export function columnsOf({ type }: Pick<Invoice, 'type'>, { creditNote, writing }: Shown): readonly Column[] {
+  const { columns: labels } = writing.labels;
+  const text = (header: string, share: number) => ({ header, share, align: 'left' }) as const;
+  const figure = (header: string, share: number) => ({ header, share, align: 'point' }) as const;
+  if (type === 'invoice') {
+    return [
+      text(labels.description, 0.32),
+      text(labels.calculation, 0.32),
+      figure(labels.quantity, 0.19),
+      figure(labels.amount, 0.17),
+    ];
+  }
+  const [before, after, difference] =
+    creditNote === undefined
+      ? [labels.billedSoFar, labels.corrected, labels.difference]
+      : [labels.before, labels.after, labels.credited];
+  return [
+    text(labels.description, 0.27),
+    text(creditNote === undefined ? labels.calculation : labels.reason, 0.25),
+    ...[before, after, difference].map((header) => figure(header, 0.16)),
+  ];
+}
 
-interface Sheet {
+interface Sheet extends Pick<Shown, 'creditNote' | 'writing'> {
   readonly invoice: Invoice;
-  readonly writing: Writing;
   readonly lines: ReadonlyMap<string, InvoiceLineItem>;
 }
 
 /** Dimensions with more values than this are not summed up on paper: the JSON has them all. */
 const subtotalsMax = 24;
 
-export function tableRows(invoice: Invoice, writing: Writing): readonly Row[] {
+export function tableRows(invoice: Invoice, { writing, creditNote }: Shown): readonly Row[] {
   const { itemisation } = invoice.presentation ?? defaultPresentation;
   const sections = chargeSections(invoice, itemisation);
   const lines = new Map(invoice.lines.map((line) => [line.lineItemId, line]));
-  return sections.flatMap((section) => sectionRows(section, { invoice, writing, lines }));
+  return sections.flatMap((section) =>
+    sectionRows(section, { invoice, writing, lines, ...(creditNote !== undefined && { creditNote }) }),
+  );
 }
 
 /** A section of one line needs neither title nor sum. */
 function sectionRows(section: Section, sheet: Sheet): readonly Row[] {
+  const { labels } = sheet.writing;
   const rows = section.rows.map((row) => lineRow(row, sheet));
-  if (rows.length < 2) return rows;
+  if (rows.length < 2 || sheet.creditNote !== undefined) return rows;
+  const title = section.meter === null ? kindText(section.kind, labels) : section.title;
   return [
-    { kind: 'section', cells: [[strong(section.title)]], amount: null },
+    { kind: 'section', cells: [[strong(title)]], amount: null },
     ...rows,
     ...dimensionRows(section, sheet),
-    subtotal(`Sum of ${section.title}`, section.amount, sheet),
+    subtotal(labels.sumOf(title), section.amount, sheet),
   ];
 }
 
@@ -73,6 +88,9 @@ function lineRow(row: SectionRow, sheet: Sheet): Row {
   const { invoice, lines } = sheet;
   const own = row.lineItemIds.flatMap((id) => lines.get(id) ?? []);
   const [line] = own;
+  const { creditNote } = sheet;
+  if (creditNote !== undefined && line !== undefined)
+    return { kind: 'line', cells: creditNoteCells(line, row, { ...sheet, creditNote }), amount: row.amount };
   const isLine = own.length === 1 && line !== undefined && row.quantity !== null;
   const corrects = invoice.type !== 'invoice';
   const cells = isLine
@@ -97,20 +115,38 @@ function invoiceCells(line: InvoiceLineItem, row: SectionRow, sheet: Sheet): Row
 
 function correctionCells(line: InvoiceLineItem, row: SectionRow, sheet: Sheet): Row['cells'] {
   const { invoice, writing } = sheet;
-  const quantity = line.quantity === null ? [] : [muted(`Corrected quantity ${writing.quantity(line.quantity)}`)];
-  const reason = line.reason === null ? [] : [muted(`Reason: ${line.reason.replaceAll('_', ' ')}`)];
-  const figure = (amount: DecimalString | null): Paragraph[] => [
-    normal(amount === null ? '' : writing.amount(amount, invoice.currency)),
-  ];
+  const { labels } = writing;
+  const quantity = line.quantity === null ? [] : [muted(labels.correctedQuantity(writing.quantity(line.quantity)))];
+  const reason = line.reason === null ? [] : [muted(labels.reason(reasonText(line.reason, labels)))];
   return [
     [...description(line, row, sheet), ...quantity, ...reason],
     isGone(line)
-      ? [muted('Nothing is left of this line')]
+      ? [muted(labels.nothingLeft)]
       : [...calculation(line, invoice, writing), ...row.details.map((detail) => detailParagraph(detail, writing))],
-    figure(line.originalAmount),
-    figure(line.correctedAmount),
-    figure(line.amount),
+    ...changeCells(line, { invoice, writing }),
   ];
+}
+
+/** Of a credit note by hand: each line with the reason for it, in the words of who issued it. */
+function creditNoteCells(
+  line: InvoiceLineItem,
+  row: SectionRow,
+  sheet: Sheet & { readonly creditNote: NonNullable<Sheet['creditNote']> },
+): Row['cells'] {
+  const { labels } = sheet.writing;
+  const credited = sheet.creditNote.lines.find(({ lineNumber }) => lineNumber === line.lineNumber);
+  const reason = [
+    ...(credited === undefined ? [] : [normal(reasonText(credited.reasonCode, labels))]),
+    ...(credited?.reason === undefined || credited.reason === null ? [] : [muted(credited.reason)]),
+  ];
+  return [description(line, row, sheet), reason, ...changeCells(line, sheet)];
+}
+
+/** What a line came to, what it comes to, and the difference. */
+function changeCells(line: InvoiceLineItem, { invoice, writing }: Pick<Sheet, 'invoice' | 'writing'>): Row['cells'] {
+  return [line.originalAmount, line.correctedAmount, line.amount].map((amount) => [
+    normal(amount === null ? '' : writing.amount(amount, invoice.currency)),
+  ]);
 }
 
 /** Of lines that are summed up. */
@@ -118,10 +154,18 @@ function summaryCells(row: SectionRow, own: readonly InvoiceLineItem[], { invoic
   const amount = (value: DecimalString): Paragraph[] => [normal(writing.amount(value, invoice.currency))];
   const sum = (of: (line: InvoiceLineItem) => DecimalString | null): Paragraph[] =>
     amount(addDecimals(own.flatMap((line) => of(line) ?? [])));
-  const head = [[normal(row.description)], [muted(`${own.length} ${own.length === 1 ? 'line' : 'lines'}`)]];
+  const { labels } = writing;
+  // A summary's rows are kinds; a meter's are named by it.
+  const name = row.chargeCode === null ? kindText(row.kind, labels) : row.description;
+  const head = [[normal(name)], [muted(labels.lines(own.length))]];
   return invoice.type === 'invoice'
     ? [...head, [], amount(row.amount)]
     : [...head, sum((line) => line.originalAmount), sum((line) => line.correctedAmount), amount(row.amount)];
+}
+
+/** Of what is no meter; discounts, draws and taxes have no section in the table. */
+function kindText(kind: SectionRow['kind'], { kinds }: Labels): string {
+  return kind in kinds ? kinds[kind as keyof Labels['kinds']] : kind;
 }
 
 /** A correction to 0 of a line whose usage was taken back altogether: there is no price to show. */
@@ -156,7 +200,7 @@ function detailParagraph({ description: text, amount, kind }: SectionDetail, { p
 /** One formula; or, after a change of price within the period, one for each price with the days it was in force. */
 function calculation(line: InvoiceLineItem, invoice: Invoice, writing: Writing): Paragraph[] {
   const { formula, charges } = line.calculation;
-  const rates = conversions(line).map(muted);
+  const rates = conversions(line, writing).map(muted);
   const [only] = charges;
   if (charges.length < 2) {
     const priced = only?.conversion === undefined ? formula : beforeConversion(formula, only.conversion.rate);
@@ -188,12 +232,18 @@ function withoutUsedUp({ formula, included, quantity, quantity_before: before }:
 }
 
 /** Of prices in another currency: at which rate of which day they were converted, and what an agreed minimum came to. */
-export function conversions({ calculation: { charges } }: InvoiceLineItem): readonly string[] {
+export function conversions(
+  { calculation: { charges } }: InvoiceLineItem,
+  { day }: Pick<Writing, 'day'>,
+): readonly string[] {
   const texts = charges.flatMap(({ conversion, commitment }) => {
-    if (conversion !== undefined) return [rateText(conversion)];
+    if (conversion !== undefined) return [rateText(conversion, day)];
     const minimum = commitment?.converted;
     if (commitment === undefined || minimum === undefined) return [];
-    return [`Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`, rateText(minimum)];
+    return [
+      `Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`,
+      rateText(minimum, day),
+    ];
   });
   return [...new Set(texts)];
 }

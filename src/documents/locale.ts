@@ -6,9 +6,13 @@
 import { Temporal } from 'temporal-polyfill';
 import { minorUnits } from '../domain/money/currency.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
+import { labelsOf } from './labels.js';
+import type { Labels } from './labels.js';
 import { dayOf, formatAmount, formatDay, formatPeriod, formatQuantity, lastDayBefore } from './format.js';
 
 export interface Writing {
+  /** The fixed words, in the locale's language where there are any. */
+  readonly labels: Labels;
   /** Between whole and fraction. */
   readonly point: string;
   quantity(value: DecimalString): string;
@@ -21,6 +25,7 @@ export interface Writing {
 }
 
 const english: Writing = {
+  labels: labelsOf('en'),
   point: '.',
   quantity: formatQuantity,
   amount: (value, currency) => formatAmount(value, minorUnits(currency)),
@@ -71,12 +76,11 @@ function writingIn(locale: string): Writing {
       .map(({ type }) => type);
     return order.indexOf('currency') < order.indexOf('integer');
   };
-  const days = new Intl.DateTimeFormat(locale, { ...options, dateStyle: 'long', timeZone: 'UTC', calendar: 'gregory' });
+  const day = dayIn(locale);
   const amount = (value: DecimalString, currency: string): string =>
     number(formatAmount(value, minorUnits(currency)).replaceAll(',', ''));
-  const day = (local: LocalDate): string =>
-    spaced(days.format(Temporal.PlainDate.from(local).toZonedDateTime('UTC').epochMilliseconds));
   return {
+    labels: labelsOf(locale),
     point: style.point,
     quantity: (value) => number(value),
     amount,
@@ -88,6 +92,22 @@ function writingIn(locale: string): Writing {
       return first === last ? day(first) : `${day(first)} – ${day(last)}`;
     },
   };
+}
+
+/** Scripts that the font in the package has, and what belongs to none: digits, spaces, points. */
+const otherScript = /[^\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Devanagari}\p{sc=Common}\p{sc=Inherited}]/u;
+
+/**
+ * Days in words; as ISO 8601 has them (`2024-01-31`) where the words are in a script that the font lacks: a document is not
+ * refused for its dates.
+ */
+function dayIn(locale: string): (day: LocalDate) => string {
+  const options = { numberingSystem: 'latn', dateStyle: 'long', timeZone: 'UTC', calendar: 'gregory' } as const;
+  const days = new Intl.DateTimeFormat(locale, options);
+  const words = (day: string): string =>
+    spaced(days.format(Temporal.PlainDate.from(day).toZonedDateTime('UTC').epochMilliseconds));
+  const months = Array.from({ length: 12 }, (_, month) => `2024-${String(month + 1).padStart(2, '0')}-01`);
+  return months.some((month) => otherScript.test(words(month))) ? (day) => day : words;
 }
 
 /** Every kind of space of Intl's as the one that no line ends at; marks of direction are not printed. */

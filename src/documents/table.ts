@@ -61,7 +61,7 @@ class Table {
       if (row.amount !== null) this.sum = addDecimals([this.sum, row.amount]);
     });
     if (content.rows.length === 0) {
-      const cells = [[{ text: 'No usage in this period.', tone: 'muted' as const }]];
+      const cells = [[{ text: this.content.labels.noUsage, tone: 'muted' as const }]];
       this.drawRow({ kind: 'line', cells, amount: null }, { following: 0, isLast: true });
     }
     sheet.endTable();
@@ -121,10 +121,10 @@ class Table {
     const { sheet } = this;
     if (sheet.roomLeft >= height) return;
     const carried = this.sum === zero ? null : this.content.carried(this.sum);
-    if (carried !== null) this.drawCarried('Carried forward', carried);
+    if (carried !== null) this.drawCarried(this.content.labels.carriedForward, carried);
     sheet.startPage();
     this.drawHead();
-    if (carried !== null) this.drawCarried('Brought forward', carried);
+    if (carried !== null) this.drawCarried(this.content.labels.broughtForward, carried);
   }
 
   private drawCarried(label: string, figure: string): void {

@@ -5,8 +5,9 @@ import { invariant } from '../domain/failure.js';
 import { emptyDigest } from '../domain/metering/digest.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { Interval, Position } from '../domain/values.js';
+import { metersWithEvents } from './aggregation-event-types.js';
 import type { MeteringContext } from './aggregation-meters.js';
-import { usageSql, withSql } from './aggregation-sql.js';
+import { type EventScope, usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { planForValues } from './gate-lock.js';
 import { groupRows } from './group-rows.js';
@@ -56,28 +57,35 @@ export async function appendRevisions(client: pg.PoolClient, request: RevisionRe
   const meters = metersOf(request);
   const ranges = rangesOf(request);
   if (meters.length === 0 || ranges.length === 0) return { revisions: 0, unreadable: [] };
+  const { period, cutoff, adjusted } = request;
+  const scope = { customerId: period.customerId, ranges, cutoff, adjusted };
   // One text for all customers with the same meters; lists of windows would make a new one nearly every time.
   const reusable = request.small && request.windows === null;
-  const row = await (reusable ? appendAtOnce : findThenAppend)(client, request, { meters, ranges });
+  if (!reusable) await planForValues(client);
+  const taking = await metersWithEvents(client, meters, scope);
+  const row = await (reusable ? appendAtOnce : findThenAppend)(client, request, { meters, taking, scope });
   invariant(
-    row.latest_cutoff === null || BigInt(row.latest_cutoff) <= BigInt(request.cutoff),
-    `a window of ${request.period.customerId} ${request.period.period} was closed at ${row.latest_cutoff ?? ''}, beyond the cutoff ${request.cutoff}`,
+    row.latest_cutoff === null || BigInt(row.latest_cutoff) <= BigInt(cutoff),
+    `a window of ${period.customerId} ${period.period} was closed at ${row.latest_cutoff ?? ''}, beyond the cutoff ${cutoff}`,
   );
   return { revisions: Number(row.revisions), unreadable: row.unreadable ?? [] };
 }
 
 interface ToRead {
   readonly meters: readonly MeterInForce[];
-  readonly ranges: readonly Interval[];
+  /** Those of them that may take an event of the scope; windows of the others can only have lost theirs. */
+  readonly taking: readonly MeterInForce[];
+  readonly scope: EventScope;
 }
 
 async function appendAtOnce(client: pg.PoolClient, request: RevisionRequest, what: ToRead): Promise<ResultRow> {
   const { text, values } = appendSql(request, what);
-  return onlyRow(await client.query<ResultRow>({ name: statementName(text), text, values: [...values] }));
+  // Sets of event types are as many as customers, and a name stays for as long as the connection.
+  const name = what.taking.length === what.meters.length ? statementName(text) : undefined;
+  return onlyRow(await client.query<ResultRow>({ ...(name !== undefined && { name }), text, values: [...values] }));
 }
 
 async function findThenAppend(client: pg.PoolClient, request: RevisionRequest, what: ToRead): Promise<ResultRow> {
-  await planForValues(client);
   const find = findSql(request, what);
   const found = onlyRow(await client.query<ChangedRow>(find.text, [...find.values]));
   if (found.changed === null) return found;
@@ -175,10 +183,9 @@ function changedCtes(
   params: SqlParameters,
   { request, what, key }: { readonly request: RevisionRequest; readonly what: ToRead; readonly key: KeySql },
 ): readonly string[] {
-  const { period, windows, cutoff, adjusted, final } = request;
-  const { meters, ranges } = what;
-  const { customerId } = period;
-  const usage = usageSql(params, { meters, period, scope: { customerId, ranges, cutoff, adjusted } });
+  const { period, windows, final } = request;
+  const { meters, taking, scope } = what;
+  const usage = usageSql(params, { meters: taking, period, scope });
   const versions = groupRows(meters, ({ code }) => code);
   const asked =
     windows?.flatMap(({ meter, windowStart }) =>

@@ -170,11 +170,13 @@ export function usageSql(
     readonly scope: EventScope;
   },
 ): UsageSql {
+  // A parameter that no statement uses has no type.
+  if (query.meters.length === 0) return { ctes: [], select: nothing };
   const { ctes, from } = effectiveEvents(params, query.scope);
   const cuts = smallWindows(windowBounds(params, query.period));
   const pools = query.meters.map((meter) => ({ meter, by: meter.groupBy }));
   const selects = familiesOf(pools).map((family) => familySelect(params, family, { from, cuts }));
-  return { ctes, select: selects.length === 0 ? nothing : selects.join('\nUNION ALL\n') };
+  return { ctes, select: selects.join('\nUNION ALL\n') };
 }
 
 /**
@@ -192,10 +194,11 @@ export function setsBetweenSql(
     readonly name: string;
   },
 ): UsageSql {
+  if (query.pools.length === 0) return { ctes: [], select: nothing };
   const { ctes, from } = effectiveEvents(params, query.scope, query.name);
   const cuts = windowsBetween(params.add(query.bounds, 'timestamptz[]'));
   const selects = familiesOf(query.pools).map((family) => familySelect(params, family, { from, cuts }));
-  return { ctes, select: selects.length === 0 ? nothing : selects.join('\nUNION ALL\n') };
+  return { ctes, select: selects.join('\nUNION ALL\n') };
 }
 
 const nothing = `SELECT NULL::uuid AS meter_id, NULL::text AS code, NULL::timestamptz AS window_start, NULL::timestamptz AS window_end,

@@ -23,7 +23,8 @@ interface BlockRow {
 export interface BlockReading {
   readonly blocks: number;
   readonly facts: number;
-  readonly problem: AuditProblem | null;
+  /** At most one a block. */
+  readonly problems: readonly AuditProblem[];
 }
 
 /** A fact as it is now. */
@@ -45,6 +46,7 @@ export async function* readBlocks(client: pg.ClientBase, layouts: Layouts): Asyn
   let [blocks, facts] = [0, 0];
   await client.query('SET LOCAL enable_seqscan = off');
   for (;;) {
+    const problems: AuditProblem[] = [];
     const { rows } = await client.query<BlockRow>(
       `SELECT block_number, from_position, to_position, facts, layouts, encode(content, 'hex') AS content, fact_index, sealed_at,
          encode(previous_hash, 'hex') AS previous_hash, encode(hash, 'hex') AS hash
@@ -53,15 +55,15 @@ export async function* readBlocks(client: pg.ClientBase, layouts: Layouts): Asyn
     );
     for (const row of rows) {
       const problem = blockProblem(row, last) ?? (await factProblem(client, row, layouts));
+      last = row;
       if (problem !== null) {
-        yield { blocks, facts, problem };
-        return;
+        problems.push(problem);
+        continue;
       }
       blocks += 1;
       facts += row.facts;
-      last = row;
     }
-    yield { blocks, facts, problem: null };
+    yield { blocks, facts, problems };
     if (rows.length < pageSize) break;
   }
   await client.query('RESET enable_seqscan');

@@ -12,10 +12,10 @@ const pageSize = 500;
 
 export interface ChainReading {
   readonly counts: Pick<AuditCounts, 'entries' | 'rows' | 'genesisRows' | 'erasedRows'>;
-  readonly problem: AuditProblem | null;
+  readonly problems: readonly AuditProblem[];
 }
 
-/** After every page what was read so far; the last one may have a problem. @param customerId only this one's chain */
+/** After every page what was read so far, and what is wrong in it. @param customerId only this one's chain */
 export async function* readChains(
   client: pg.ClientBase,
   layouts: Layouts,
@@ -25,7 +25,18 @@ export async function* readChains(
   await client.query(
     'SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off',
   );
-  const reader = new ChainReader(client, layouts);
+  try {
+    yield* pagesOf(client, new ChainReader(client, layouts), customerId);
+  } finally {
+    await client.query('RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin');
+  }
+}
+
+async function* pagesOf(
+  client: pg.ClientBase,
+  reader: ChainReader,
+  customerId: string | undefined,
+): AsyncGenerator<ChainReading> {
   const only = customerId === undefined ? null : customerScope(customerId);
   let last: Pick<StoredEntry, 'scope' | 'sequence'> = { scope: '', sequence: 0 };
   for (;;) {
@@ -34,13 +45,12 @@ export async function* readChains(
       'WHERE (e.scope, e.sequence) > ($1, $2) AND ($3::text IS NULL OR e.scope = $3) ORDER BY e.scope, e.sequence LIMIT $4',
       [last.scope, last.sequence, only, pageSize],
     );
-    const problem = await reader.read(page);
-    yield { counts: { ...reader.counts }, problem };
+    const problems = await reader.read(page);
+    yield { counts: { ...reader.counts }, problems };
     const end = page.at(-1);
-    if (problem !== null || end === undefined || page.length < pageSize) break;
+    if (end === undefined || page.length < pageSize) return;
     last = end;
   }
-  await client.query('RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin');
 }
 
 type FoundRows = ReadonlyMap<string, ReadonlyMap<string, FoundRow>>;
@@ -56,13 +66,14 @@ class ChainReader {
     private readonly layouts: Layouts,
   ) {}
 
-  async read(entries: readonly StoredEntry[]): Promise<AuditProblem | null> {
+  async read(entries: readonly StoredEntry[]): Promise<readonly AuditProblem[]> {
     const found = await this.rowsOf(entries);
-    for (const entry of entries) {
-      const problem = this.readEntry(entry) ?? this.compareRows(entry, found);
-      if (problem !== null) return problem;
-    }
-    return null;
+    return entries.flatMap((entry) => {
+      const problem = this.readEntry(entry);
+      // What follows is held against what stands here, right or wrong.
+      [this.scope, this.sequence, this.hash] = [entry.scope, entry.sequence, entry.hash];
+      return [...(problem === null ? [] : [problem]), ...this.compareRows(entry, found)];
+    });
   }
 
   private readEntry(entry: StoredEntry): AuditProblem | null {
@@ -87,8 +98,6 @@ class ChainReader {
             : 'It does not follow on the entry before it.',
       });
     }
-    this.sequence = sequence;
-    this.hash = entry.hash;
     this.counts.entries += 1;
     return null;
   }
@@ -112,35 +121,41 @@ class ChainReader {
     return found;
   }
 
-  private compareRows(entry: StoredEntry, found: FoundRows): AuditProblem | null {
-    for (const change of entry.changes) {
-      const layout = this.layouts.get(layoutOf(change));
-      if (layout === undefined) {
+  private compareRows(entry: StoredEntry, found: FoundRows): readonly AuditProblem[] {
+    // A change that is not what it was has been named, and speaks of anything.
+    return entry.changes
+      .filter((change) => isWhole(entry.scope, change))
+      .flatMap((change) => {
+        if (this.layouts.has(layoutOf(change))) {
+          return change.rows.flatMap(({ key, digest }) => this.compareRow(entry, change, { key, digest, found }));
+        }
         const detail = `The log does not know version ${change.layout} of the layout of ${change.table}.`;
         const key = JSON.stringify([change.table, String(change.layout)]);
-        return { ...problemOf(entry, 'row_missing', { detail, key }), table: 'audit_layouts' };
-      }
-      for (const { key, digest } of change.rows) {
-        const row = found.get(layoutOf(change))?.get(key);
-        const at = { table: change.table, key };
-        if (row === undefined) {
-          return { ...problemOf(entry, 'row_missing', { detail: 'The row is not in its table any more.' }), ...at };
-        }
-        if (row.digest !== digest) {
-          return { ...problemOf(entry, 'row_changed', { detail: 'The row is not what was written.' }), ...at };
-        }
-        if (row.personalDiffers) {
-          const detail = row.isErased
-            ? 'Its salt is erased, and yet there is personal data: it is not what was written.'
-            : 'The personal data is not what was written.';
-          return { ...problemOf(entry, 'personal_data_changed', { detail }), ...at };
-        }
-        this.counts.rows += 1;
-        if (change.kind === 'genesis') this.counts.genesisRows += 1;
-        if (row.isErased) this.counts.erasedRows += 1;
-      }
+        return [{ ...problemOf(entry, 'row_missing', { detail, key }), table: 'audit_layouts' }];
+      });
+  }
+
+  private compareRow(
+    entry: StoredEntry,
+    change: AuditChange,
+    { key, digest, found }: { readonly key: string; readonly digest: string; readonly found: FoundRows },
+  ): readonly AuditProblem[] {
+    const row = found.get(layoutOf(change))?.get(key);
+    const problem = (what: Tampering, detail: string): readonly AuditProblem[] => [
+      { ...problemOf(entry, what, { detail }), table: change.table, key },
+    ];
+    if (row === undefined) return problem('row_missing', 'The row is not in its table any more.');
+    if (row.digest !== digest) return problem('row_changed', 'The row is not what was written.');
+    if (row.personalDiffers) {
+      const detail = row.isErased
+        ? 'Its salt is erased, and yet there is personal data: it is not what was written.'
+        : 'The personal data is not what was written.';
+      return problem('personal_data_changed', detail);
     }
-    return null;
+    this.counts.rows += 1;
+    if (change.kind === 'genesis') this.counts.genesisRows += 1;
+    if (row.isErased) this.counts.erasedRows += 1;
+    return [];
   }
 }
 

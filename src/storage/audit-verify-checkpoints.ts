@@ -10,41 +10,70 @@ const pageSize = 50;
 
 export interface CheckpointReading {
   readonly checkpoints: number;
-  readonly problem: AuditProblem | null;
+  /** At most one a checkpoint. */
+  readonly problems: readonly AuditProblem[];
   readonly keyIds: readonly string[];
 }
 
-/** @param trustedKeys ids of the keys that may sign; undefined: all that the log knows */
+interface Checking {
+  /** Ids of the keys that may sign; undefined: all that the log knows. */
+  readonly trustedKeys: readonly string[] | undefined;
+  /**
+   * Only this chain, against the checkpoints that signed a head of it; undefined: all. That none of those was taken away, only
+   * all checkpoints together can tell.
+   */
+  readonly scope?: string | undefined;
+}
+
 export async function* checkCheckpoints(
   client: pg.ClientBase,
-  trustedKeys: readonly string[] | undefined,
+  { trustedKeys, scope }: Checking,
 ): AsyncGenerator<CheckpointReading> {
   const keys = new Map((await readKeys(client)).map(({ keyId, publicKey }) => [keyId, publicKey]));
   const keyIds = new Set<string>();
   let last: Checkpoint | undefined;
   let count = 0;
   for (;;) {
-    const page = await readCheckpoints(client, 'WHERE c.checkpoint_number > $1 ORDER BY c.checkpoint_number LIMIT $2', [
-      last?.checkpoint ?? 0,
-      pageSize,
-    ]);
+    const problems: AuditProblem[] = [];
+    const page = await checkpointsAfter(client, last?.checkpoint ?? 0, scope);
     for (const checkpoint of page) {
       const problem =
-        checkpointProblem(checkpoint, last) ??
+        (scope === undefined ? linkProblem(checkpoint, last) : null) ??
+        contentProblem(checkpoint) ??
         signatureProblem(checkpoint, keys, trustedKeys) ??
-        (await stateProblem(client, checkpoint));
+        (await stateProblem(client, scope === undefined ? checkpoint : ofChain(checkpoint, scope)));
+      last = checkpoint;
       if (problem !== null) {
-        yield { checkpoints: count, problem, keyIds: [...keyIds] };
-        return;
+        problems.push(problem);
+        continue;
       }
       keyIds.add(checkpoint.keyId);
       count += 1;
-      last = checkpoint;
     }
-    const problem = page.length < pageSize ? await headOutside(client) : null;
-    yield { checkpoints: count, problem, keyIds: [...keyIds] };
-    if (page.length < pageSize) return;
+    const isLast = page.length < pageSize;
+    const outside = isLast && scope === undefined ? await headOutside(client) : null;
+    if (outside !== null) problems.push(outside);
+    yield { checkpoints: count, problems, keyIds: [...keyIds] };
+    if (isLast) return;
   }
+}
+
+function checkpointsAfter(
+  client: pg.ClientBase,
+  after: number,
+  scope: string | undefined,
+): Promise<readonly Checkpoint[]> {
+  return readCheckpoints(
+    client,
+    `WHERE c.checkpoint_number > $1 AND ($2::text IS NULL OR EXISTS (SELECT FROM audit_checkpoint_heads s
+       WHERE s.checkpoint_number = c.checkpoint_number AND s.scope = $2)) ORDER BY c.checkpoint_number LIMIT $3`,
+    [after, scope ?? null, pageSize],
+  );
+}
+
+/** What a checkpoint has signed of one chain. */
+function ofChain({ checkpoint, heads }: Checkpoint, scope: string): Parameters<typeof stateProblem>[1] {
+  return { checkpoint, heads: heads.filter((head) => head.scope === scope), block: null };
 }
 
 /** A head of a checkpoint that there is not. */
@@ -60,7 +89,7 @@ async function headOutside(client: pg.ClientBase): Promise<AuditProblem | null> 
   return { ...problem, table: 'audit_checkpoint_heads', key };
 }
 
-function checkpointProblem(checkpoint: Checkpoint, last: Checkpoint | undefined): AuditProblem | null {
+function linkProblem(checkpoint: Checkpoint, last: Checkpoint | undefined): AuditProblem | null {
   const expected = (last?.checkpoint ?? 0) + 1;
   if (checkpoint.checkpoint !== expected) {
     return at('checkpoint_missing', expected, `Checkpoint ${expected} is not there; ${checkpoint.checkpoint} is.`);
@@ -68,8 +97,12 @@ function checkpointProblem(checkpoint: Checkpoint, last: Checkpoint | undefined)
   if (checkpoint.previousHash !== (last?.hash ?? '')) {
     return at('checkpoint_changed', expected, 'It does not follow on the checkpoint before it.');
   }
+  return null;
+}
+
+function contentProblem(checkpoint: Checkpoint): AuditProblem | null {
   if (sha256(checkpointText(checkpoint)) === checkpoint.hash) return null;
-  return at('checkpoint_changed', expected, 'Its hash is not that of its content and the heads it signs.');
+  return at('checkpoint_changed', checkpoint.checkpoint, 'Its hash is not that of its content and the heads it signs.');
 }
 
 function signatureProblem(

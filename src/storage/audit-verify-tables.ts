@@ -1,4 +1,4 @@
-/** What is in audited tables and in the log but in no chain, and whether the tables are still watched. */
+/** What is in audited tables and in the log but in no chain. */
 import type pg from 'pg';
 import type { AuditProblem, Tampering } from '../domain/audit/findings.js';
 import { chainedTables, digestsOf, keySql, type Layout, type Layouts } from './audit-rows.js';
@@ -50,90 +50,71 @@ export async function layoutsProblem(client: pg.ClientBase): Promise<AuditProble
     const detail = row === undefined ? 'The layout is not there any more.' : 'The layout is not what was written.';
     return { ...at(what, 'audit_layouts', key, detail), scope, sequence: sequence === null ? null : Number(sequence) };
   }
-  return rowOutside(client, layoutOfLayouts);
+  const [outside = null] = await rowsOutside(client, layoutOfLayouts);
+  return outside;
 }
 
-/** The first problem; the chains themselves have been read. */
-export async function tablesProblem(client: pg.ClientBase, layouts: Layouts): Promise<AuditProblem | null> {
-  const tables = chainedTables(layouts);
-  for (const layout of tables) {
-    const problem = await rowOutside(client, layout);
-    if (problem !== null) return problem;
-  }
-  return (await changeOutside(client)) ?? commitmentOutside(client);
+/** At most so many of a kind and table. */
+const problemsMax = 100;
+
+/** What the chains, which have been read, do not speak of. */
+export async function tableProblems(client: pg.ClientBase, layouts: Layouts): Promise<readonly AuditProblem[]> {
+  const problems: AuditProblem[] = [];
+  for (const layout of chainedTables(layouts)) problems.push(...(await rowsOutside(client, layout)));
+  return [...problems, ...(await changesOutside(client)), ...(await commitmentsOutside(client))];
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-async function rowOutside(client: pg.ClientBase, layout: Layout): Promise<AuditProblem | null> {
+async function rowsOutside(client: pg.ClientBase, layout: Layout): Promise<readonly AuditProblem[]> {
   const { table } = layout;
   const logged = `SELECT unnest(c.row_keys) AS key FROM audit_changes c WHERE c.table_name = $1`;
-  const outside = await firstKey(
+  const outside = await keysOf(
     client,
-    `SELECT k.key FROM (SELECT ${keySql(layout)} AS key FROM ${quoted(table)} r) AS k
-     WHERE NOT EXISTS (SELECT FROM (${logged}) AS l WHERE l.key = k.key) ORDER BY k.key COLLATE "C" LIMIT 1`,
+    // EXCEPT, whose work grows with the rows: an anti join with a LIMIT is planned as if the first row were outside.
+    `SELECT o.key FROM (SELECT ${keySql(layout)} AS key FROM ${quoted(table)} r EXCEPT ${logged}) AS o
+     ORDER BY o.key COLLATE "C" LIMIT ${problemsMax}`,
     table,
   );
-  if (outside !== null) return at('row_not_in_log', table, outside, 'The row was written without the log.');
-  const twice = await firstKey(
+  const twice = await keysOf(
     client,
-    `SELECT l.key FROM (${logged}) AS l GROUP BY l.key HAVING count(*) > 1 ORDER BY l.key COLLATE "C" LIMIT 1`,
+    `SELECT l.key FROM (${logged}) AS l GROUP BY l.key HAVING count(*) > 1 ORDER BY l.key COLLATE "C" LIMIT ${problemsMax}`,
     table,
   );
-  return twice === null
-    ? null
-    : at('row_twice_in_log', table, twice, 'Two changes speak of the row, which was written once.');
+  return [
+    ...outside.map((key) => at('row_not_in_log', table, key, 'The row was written without the log.')),
+    ...twice.map((key) => at('row_twice_in_log', table, key, 'Two changes speak of the row, which was written once.')),
+  ];
 }
 
-async function changeOutside(client: pg.ClientBase): Promise<AuditProblem | null> {
+async function changesOutside(client: pg.ClientBase): Promise<readonly AuditProblem[]> {
   const { rows } = await client.query<{ readonly change_id: string; readonly scope: string }>(
     `SELECT c.change_id, c.scope FROM audit_changes c
-     WHERE NOT EXISTS (SELECT FROM audit_entries e WHERE e.scope = c.scope AND e.batch = c.batch) ORDER BY c.change_id LIMIT 1`,
+     WHERE NOT EXISTS (SELECT FROM audit_entries e WHERE e.scope = c.scope AND e.batch = c.batch)
+     ORDER BY c.change_id LIMIT ${problemsMax}`,
   );
-  const [row] = rows;
-  if (row === undefined) return null;
-  const problem = at(
-    'change_not_in_chain',
-    'audit_changes',
-    JSON.stringify([row.change_id]),
-    'No entry names this change.',
-  );
-  return { ...problem, scope: row.scope };
+  return rows.map(({ change_id: id, scope }) => ({
+    ...at('change_not_in_chain', 'audit_changes', JSON.stringify([id]), 'No entry names this change.'),
+    scope,
+  }));
 }
 
-async function commitmentOutside(client: pg.ClientBase): Promise<AuditProblem | null> {
+async function commitmentsOutside(client: pg.ClientBase): Promise<readonly AuditProblem[]> {
   const { rows } = await client.query<{ readonly table_name: string; readonly row_key: string }>(
-    `SELECT m.table_name, m.row_key FROM audit_commitments m WHERE NOT EXISTS (
-       SELECT FROM (SELECT c.table_name, unnest(c.row_keys) AS key FROM audit_changes c) AS l
-       WHERE l.table_name = m.table_name AND l.key = m.row_key) ORDER BY 1, 2 LIMIT 1`,
+    `SELECT o.table_name, o.row_key FROM (
+       SELECT m.table_name, m.row_key FROM audit_commitments m
+       EXCEPT SELECT c.table_name, unnest(c.row_keys) FROM audit_changes c
+         WHERE c.table_name IN (SELECT DISTINCT d.table_name FROM audit_commitments d)) AS o ORDER BY 1, 2 LIMIT ${problemsMax}`,
   );
-  const [row] = rows;
-  if (row === undefined) return null;
-  const key = JSON.stringify([row.table_name, row.row_key]);
-  return at('row_not_in_log', 'audit_commitments', key, 'It stands for no row that the log knows.');
+  return rows.map((row) => {
+    const key = JSON.stringify([row.table_name, row.row_key]);
+    return at('row_not_in_log', 'audit_commitments', key, 'It stands for no row that the log knows.');
+  });
 }
 
-/** Triggers that must be there and enabled: without them rows are written past the log, or changed. */
-export async function guardProblem(client: pg.ClientBase, layouts: Layouts): Promise<AuditProblem | null> {
-  const names = chainedTables(layouts).map(({ table }) => table);
-  const { rows } = await client.query<{ readonly table_name: string; readonly trigger: string }>(
-    `SELECT w.table_name, w.trigger FROM (
-       SELECT t AS table_name, unnest(ARRAY['audit', 'refuse_change']) AS trigger FROM unnest($1::text[]) AS t
-       UNION ALL VALUES ('audit_changes', 'audit_chain'), ('audit_changes', 'refuse_change'), ('audit_entries', 'refuse_change'),
-         ('audit_blocks', 'refuse_change'), ('audit_blocks', 'require_contiguous_block'), ('audit_checkpoints', 'refuse_change'),
-         ('audit_checkpoint_heads', 'refuse_change'), ('audit_commitments', 'only_erase_salt'), ('audit_commitments', 'refuse_change')) AS w
-     WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = to_regclass(quote_ident(w.table_name)) AND g.tgname = w.trigger
-       AND g.tgenabled IN ('O', 'A')) ORDER BY 1, 2 LIMIT 1`,
-    [names],
-  );
-  const [row] = rows;
-  if (row === undefined) return null;
-  return at('guard_missing', row.table_name, null, `The trigger "${row.trigger}" is disabled or not there.`);
-}
-
-async function firstKey(client: pg.ClientBase, text: string, table: string): Promise<string | null> {
-  const { rows } = await client.query<{ readonly key: string }>(text, text.includes('$1') ? [table] : []);
-  return rows[0]?.key ?? null;
+async function keysOf(client: pg.ClientBase, text: string, table: string): Promise<readonly string[]> {
+  const { rows } = await client.query<{ readonly key: string }>(text, [table]);
+  return rows.map(({ key }) => key);
 }
 
 const at = (what: Tampering, table: string, key: string | null, detail: string): AuditProblem => ({

@@ -2,14 +2,15 @@
 import type pg from 'pg';
 import type { AuditCounts, AuditProblem, NotYet } from '../domain/audit/findings.js';
 import { noCounts } from '../domain/audit/findings.js';
-import { readLayouts } from './audit-rows.js';
+import { type Layouts, readLayouts } from './audit-rows.js';
 import { readBlocks } from './audit-verify-blocks.js';
 import { readChains } from './audit-verify-chains.js';
 import { checkCheckpoints } from './audit-verify-checkpoints.js';
-import { guardProblem, layoutsProblem, tablesProblem } from './audit-verify-tables.js';
+import { guardProblems } from './audit-guards.js';
+import { layoutsProblem, tableProblems } from './audit-verify-tables.js';
 import type { Database } from './database.js';
 import { mapStorageError } from './errors.js';
-import type { AuditStage, VerificationStep, VerifyOptions } from './types-audit.js';
+import { type AuditStage, customerScope, type VerificationStep, type VerifyOptions } from './types-audit.js';
 
 /** The reader's pace is not bounded: it may read for an hour, and wait for whoever reads the answer. */
 const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off;
@@ -33,9 +34,12 @@ export async function* verifyAudit(db: Database, options: VerifyOptions): AsyncG
   }
 }
 
+const problemsByDefault = 20;
+
 class Verification {
   private counts: AuditCounts = noCounts;
-  private problem: AuditProblem | null = null;
+  /** By what they say: a cut tail is met once for each checkpoint that signed it. */
+  private readonly problems = new Map<string, AuditProblem>();
   private keyIds: readonly string[] = [];
 
   constructor(
@@ -43,46 +47,66 @@ class Verification {
     private readonly options: VerifyOptions,
   ) {}
 
+  private get isFull(): boolean {
+    return this.problems.size >= (this.options.problemsMax ?? problemsByDefault);
+  }
+
   async *steps(): AsyncGenerator<VerificationStep> {
-    yield* this.chains();
-    if (this.options.customerId === undefined) {
-      if (this.problem === null) yield* this.blocks();
-      if (this.problem === null) yield* this.checkpoints();
-      // Last: a row that was changed says more.
-      if (this.problem === null) this.problem = await guardProblem(this.client, await readLayouts(this.client));
+    const unreadable = await layoutsProblem(this.client);
+    yield this.note({}, unreadable === null ? [] : [unreadable], 'chains');
+    // By other layouts everything would look changed.
+    if (unreadable === null) {
+      const layouts = await readLayouts(this.client);
+      yield* this.chains(layouts);
+      yield* this.options.customerId === undefined ? this.rest(layouts) : this.checkpoints();
     }
-    const verified = this.problem === null;
+    const problems = [...this.problems.values()].slice(0, this.options.problemsMax ?? problemsByDefault);
+    const verified = problems.length === 0;
     const notYet = verified ? await this.notYet() : { facts: 0, entries: 0 };
-    yield { kind: 'result', verified, problem: this.problem, counts: this.counts, notYet, keyIds: this.keyIds };
+    const { counts, keyIds } = this;
+    yield { kind: 'result', verified, problem: problems[0] ?? null, problems, counts, notYet, keyIds };
   }
 
-  private async *chains(): AsyncGenerator<VerificationStep> {
-    yield this.note({}, await layoutsProblem(this.client), 'chains');
-    if (this.problem !== null) return;
-    const layouts = await readLayouts(this.client);
-    for await (const { counts, problem } of readChains(this.client, layouts, this.options.customerId)) {
-      yield this.note(counts, problem, 'chains');
+  private async *chains(layouts: Layouts): AsyncGenerator<VerificationStep> {
+    for await (const { counts, problems } of readChains(this.client, layouts, this.options.customerId)) {
+      yield this.note(counts, problems, 'chains');
+      if (this.isFull) return;
     }
-    if (this.problem !== null || this.options.customerId !== undefined) return;
-    yield this.note({}, await tablesProblem(this.client, layouts), 'rows');
   }
 
-  private async *blocks(): AsyncGenerator<VerificationStep> {
-    const layouts = await readLayouts(this.client);
-    for await (const { problem, ...counts } of readBlocks(this.client, layouts))
-      yield this.note(counts, problem, 'blocks');
+  private async *rest(layouts: Layouts): AsyncGenerator<VerificationStep> {
+    if (!this.isFull) yield this.note({}, await tableProblems(this.client, layouts), 'rows');
+    if (!this.isFull) yield* this.blocks(layouts);
+    yield* this.checkpoints();
+    // Last: a row that was changed says more.
+    if (!this.isFull) yield this.note({}, await guardProblems(this.client, layouts), 'checkpoints');
+  }
+
+  private async *blocks(layouts: Layouts): AsyncGenerator<VerificationStep> {
+    for await (const { problems, ...counts } of readBlocks(this.client, layouts)) {
+      yield this.note(counts, problems, 'blocks');
+      if (this.isFull) return;
+    }
   }
 
   private async *checkpoints(): AsyncGenerator<VerificationStep> {
-    for await (const { problem, keyIds, checkpoints } of checkCheckpoints(this.client, this.options.trustedKeys)) {
+    if (this.isFull) return;
+    const { customerId, trustedKeys } = this.options;
+    const scope = customerId === undefined ? undefined : customerScope(customerId);
+    for await (const { problems, keyIds, checkpoints } of checkCheckpoints(this.client, { trustedKeys, scope })) {
       this.keyIds = keyIds;
-      yield this.note({ checkpoints }, problem, 'checkpoints');
+      yield this.note({ checkpoints }, problems, 'checkpoints');
+      if (this.isFull) return;
     }
   }
 
-  private note(counts: Partial<AuditCounts>, problem: AuditProblem | null, stage: AuditStage): VerificationStep {
+  private note(counts: Partial<AuditCounts>, problems: readonly AuditProblem[], stage: AuditStage): VerificationStep {
     this.counts = { ...this.counts, ...counts };
-    this.problem = problem;
+    for (const problem of problems) {
+      const { what, table, key, detail } = problem;
+      const said = JSON.stringify([what, table, key, key === null ? detail : null]);
+      if (!this.problems.has(said)) this.problems.set(said, problem);
+    }
     return { kind: 'progress', stage, counts: this.counts };
   }
 

@@ -62,15 +62,28 @@ async function list(
   return { data: data.map(withoutIds), nextCursor };
 }
 
-/** What was written for a document: its own rows, those of its period's ratings, and adjustments of the period's events. */
+/** Tables whose keys begin with the id of the invoice. */
+const ofInvoices = `ARRAY['invoices', 'invoice_transitions', 'invoice_tax_lines', 'invoice_renderings', 'tax_reports', 'credit_draws',
+  'invoice_drafts', 'invoice_draft_transitions', 'invoice_decisions']`;
+
+/** By table and first part of the key: the document $1 and its chain's others, and whatever settles, credits or posts them. */
+const subjectsSql = `WITH documents AS (SELECT d.invoice_id FROM invoices i JOIN invoices d USING (customer_id, period)
+    WHERE i.invoice_id = $1 AND (d.invoice_id = $1 OR d.corrects_invoice_id IS NOT NULL OR d.replaces_invoice_id IS NOT NULL))
+  SELECT t || ' ' || d.invoice_id AS subject FROM documents d CROSS JOIN unnest(${ofInvoices}) AS t
+  UNION ALL SELECT 'journal_entries ' || j.entry_id FROM documents JOIN journal_entries j USING (invoice_id)
+  UNION ALL SELECT 'write_offs ' || w.write_off_id FROM documents JOIN write_offs w USING (invoice_id)
+  UNION ALL SELECT t || ' ' || n.credit_note_id FROM documents JOIN credit_notes n USING (invoice_id)
+    CROSS JOIN unnest(ARRAY['credit_notes', 'credit_note_lines', 'credit_note_voids']) AS t
+  UNION ALL SELECT s.subject FROM documents d JOIN allocations a ON d.invoice_id IN (a.invoice_id, a.source_invoice_id)
+    CROSS JOIN unnest(ARRAY['allocations ' || a.allocation_id, 'payments ' || a.payment_id, 'payment_reversals ' || a.payment_id,
+      'refunds ' || a.refund_id]) AS s (subject) WHERE s.subject IS NOT NULL`;
+
+/** What was written for a document: rows that concern it, those of its period's ratings, and adjustments of the period's events. */
 const ofInvoiceSql = `JOIN invoices i ON i.invoice_id = $1 AND e.scope = 'customer/' || i.customer_id
   WHERE ($2::bigint IS NULL OR e.sequence < $2) AND EXISTS (
     SELECT FROM audit_changes c WHERE c.batch = e.batch AND c.scope = e.scope AND (
-      c.table_name = 'invoices' AND to_json(ARRAY[i.invoice_id::text])::text = ANY (c.row_keys)
-      OR c.table_name IN ('invoice_transitions', 'credit_draws') AND EXISTS (
-        SELECT FROM unnest(c.row_keys) AS k WHERE k::json ->> 0 = i.invoice_id::text)
-      OR c.table_name = 'journal_entries' AND EXISTS (SELECT FROM unnest(c.row_keys) AS k
-        JOIN journal_entries j ON j.entry_id = (k::json ->> 0)::uuid WHERE j.invoice_id = i.invoice_id)
+      EXISTS (SELECT FROM unnest(c.row_keys) AS k WHERE c.table_name || ' ' || (k::json ->> 0) = ANY (
+        ARRAY(SELECT q.subject FROM (${subjectsSql}) AS q)))
       OR c.table_name = ANY (ARRAY['period_ratings', 're_rating_outcomes', 're_rating_comparisons']) AND EXISTS (
         SELECT FROM unnest(c.row_keys) AS k WHERE k::jsonb @> to_jsonb(i.period::text))
       OR c.table_name = 'event_adjustments' AND EXISTS (SELECT FROM unnest(c.row_keys) AS k

@@ -3,13 +3,14 @@ import { chargeEvents, findCharge } from './charges.js';
 import type { Database } from './database.js';
 import { chargeStanding } from './price-fallbacks.js';
 import { guarded } from './errors.js';
-import { passGate } from './gate.js';
+import { passGates } from './gate-group.js';
 import { findInvoice, lifeOf, linesOfCharge, listInvoices } from './invoices.js';
-import type { BillingStore } from './types.js';
+import type { BillingPeriod, BillingStore, GatePurpose, GateTransaction } from './types.js';
 
 export function createBillingStore(db: Database): BillingStore {
   return guarded<BillingStore>({
-    atGate: (period, work, purpose = 'issue') => passGate(db, { period, purpose }, work),
+    atGate: (...gate) => passGate(db, ...gate),
+    atGates: (periods, work, mayGoOn = () => true) => passGates(db, { periods, purpose: 'issue', mayGoOn }, work),
     findInvoice: (invoiceId) => findInvoice(db.pool, invoiceId),
     lifeOf: (invoiceId) => lifeOf(db.pool, invoiceId),
     listInvoices: (filter, page) => listInvoices(db.pool, filter, page),
@@ -18,4 +19,14 @@ export function createBillingStore(db: Database): BillingStore {
     chargeEvents: (chargeId, page) => chargeEvents(db.pool, chargeId, page),
     linesOfCharge: (chargeId) => linesOfCharge(db.pool, chargeId),
   });
+}
+
+async function passGate<T>(
+  db: Database,
+  period: BillingPeriod,
+  work: (gate: GateTransaction) => Promise<T>,
+  purpose: GatePurpose = 'issue',
+): Promise<T> {
+  const results = await passGates(db, { periods: [period], purpose, mayGoOn: () => true }, work);
+  return results[0] as T;
 }

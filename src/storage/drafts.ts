@@ -1,6 +1,7 @@
 /** Invoices before they are issued. What they say is computed by whoever reads them. */
 import type pg from 'pg';
 import { DomainFailure } from '../domain/failure.js';
+import { rejectedReason, requireDecidable } from '../domain/invoicing/before-issue.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { instantSql, SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql } from './chain.js';
@@ -67,9 +68,27 @@ export function createDraftStore(db: Database): DraftStore {
         draftFromDb,
       );
     },
+    counts: (filter) => countDrafts(db.pool, filter),
     decide: (invoiceId, decision) => decide(db, invoiceId, decision),
     requestDue: (now, limit) => requestDue(db, now, limit),
   };
+}
+
+async function countDrafts(
+  db: Queryable,
+  { customerId, period }: Parameters<DraftStore['counts']>[0],
+): ReturnType<DraftStore['counts']> {
+  const params = new SqlParameters();
+  const conditions = ['NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id)'];
+  if (customerId !== undefined) conditions.push(`d.customer_id = ${params.add(customerId, 'text')}`);
+  if (period !== undefined) conditions.push(`d.period = ${params.add(period, 'date')}`);
+  const { rows } = await db.query<{ readonly draft: number; readonly held: number }>(
+    `SELECT count(*) FILTER (WHERE t.status = 'draft')::int AS draft, count(*) FILTER (WHERE t.status = 'held')::int AS held
+     FROM invoice_drafts d CROSS JOIN LATERAL (SELECT status FROM invoice_draft_transitions
+       WHERE invoice_id = d.invoice_id ORDER BY sequence DESC LIMIT 1) AS t WHERE ${conditions.join(' AND ')}`,
+    [...params.values],
+  );
+  return rows[0] ?? { draft: 0, held: 0 };
 }
 
 const list = 'invoice-drafts';
@@ -77,6 +96,17 @@ const list = 'invoice-drafts';
 export async function findDraft(db: Queryable, invoiceId: string): Promise<DraftOf | null> {
   const { rows } = await db.query<DraftRow>(`${draftSql} WHERE d.invoice_id = $1`, [invoiceId]);
   return rows[0] === undefined ? null : draftFromDb(rows[0]);
+}
+
+/**
+ * The draft, locked to the end of the transaction: whoever decides about it and the gate that issues it come one after the other,
+ * so that neither decides about what is being issued. The gate takes it after the lock of its period.
+ */
+export async function lockDraft(client: pg.PoolClient, invoiceId: string): Promise<DraftOf | null> {
+  const { rowCount } = await client.query('SELECT FROM invoice_drafts WHERE invoice_id = $1 FOR NO KEY UPDATE', [
+    invoiceId,
+  ]);
+  return rowCount === 0 ? null : findDraft(client, invoiceId);
 }
 
 export async function keepDraft(
@@ -95,13 +125,21 @@ export async function keepDraft(
      ON CONFLICT (invoice_id) DO NOTHING`,
     [draft.invoiceId, customerId, period, draft.chainPlace, draft.readyAt],
   );
-  const { status, contentHash, dueAt, actor, reason } = transition;
+  await keepTransition(client, draft.invoiceId, transition);
+}
+
+/** The same one again is not repeated. */
+async function keepTransition(
+  client: pg.PoolClient,
+  invoiceId: string,
+  { status, contentHash, dueAt, actor, reason }: DraftTransition,
+): Promise<void> {
   await client.query(
     `INSERT INTO invoice_draft_transitions (invoice_id, sequence, status, content_hash, due_at, actor, reason)
      SELECT $1, coalesce(max(t.sequence), 0) + 1, $2, $3, $4, $5, $6 FROM invoice_draft_transitions t WHERE t.invoice_id = $1
      HAVING NOT coalesce((array_agg(t.status = $2 AND t.content_hash = $3 AND t.due_at IS NOT DISTINCT FROM $4::timestamptz
        AND t.reason = $6 ORDER BY t.sequence DESC))[1], false)`,
-    [draft.invoiceId, status, contentHash, dueAt, actor, reason],
+    [invoiceId, status, contentHash, dueAt, actor, reason],
   );
 }
 
@@ -111,11 +149,7 @@ async function decide(
   { decision, contentHash, actor, reason }: Parameters<DraftStore['decide']>[1],
 ): Promise<{ stored: boolean }> {
   return db.transaction(async (client) => {
-    // The gate that issues it holds the period's lock, not this one; it reads decisions after taking its own.
-    const { rowCount } = await client.query('SELECT FROM invoice_drafts WHERE invoice_id = $1 FOR NO KEY UPDATE', [
-      invoiceId,
-    ]);
-    const found = rowCount === 0 ? null : await findDraft(client, invoiceId);
+    const found = await lockDraft(client, invoiceId);
     if (found === null) throw new DomainFailure('INVOICE_NOT_FOUND', `There is no draft ${invoiceId}.`);
     if (found.isIssued) {
       throw new DomainFailure(
@@ -125,11 +159,21 @@ async function decide(
     }
     const last = found.decisions.filter((each) => each.contentHash === contentHash).at(-1);
     if (last?.decision === decision) return { stored: false };
+    requireDecidable(last ?? null, decision);
     await client.query(
       `INSERT INTO invoice_decisions (invoice_id, sequence, decision, content_hash, actor, reason)
        VALUES ($1, $2, $3, $4, $5, $6)`,
       [invoiceId, found.decisions.length + 1, decision, contentHash, actor, reason],
     );
+    // It is held from now on, not only once its period is closed again: no grace wakes it.
+    if (decision === 'rejected')
+      await keepTransition(client, invoiceId, {
+        status: 'held',
+        contentHash,
+        dueAt: null,
+        actor,
+        reason: rejectedReason,
+      });
     return { stored: true };
   });
 }

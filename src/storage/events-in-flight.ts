@@ -1,4 +1,5 @@
 import type { UsageEvent } from '../domain/metering/event.js';
+import { ContentHashSet } from './content-hash-set.js';
 
 /**
  * The events that this process is storing at the moment. One that comes twice at once waits here until the first is committed,
@@ -9,7 +10,7 @@ import type { UsageEvent } from '../domain/metering/event.js';
  * decides. So does what two processes store at once.
  */
 export class EventsInFlight {
-  private readonly batches = new Map<string, Promise<unknown>>();
+  private readonly batches = new Set<Batch>();
 
   /**
    * @param store called at once with what nobody else is storing, and with the others when it is done
@@ -20,9 +21,8 @@ export class EventsInFlight {
     store: (events: readonly UsageEvent[], call: number) => Promise<readonly T[]>,
     call = 0,
   ): Promise<readonly T[]> {
-    const waiting = this.waiting(events);
+    const { waiting, elsewhere } = this.waiting(events);
     if (waiting.size === 0) return this.during(events, () => store(events, call));
-    const elsewhere = [...waiting].map(({ contentHash }) => this.batches.get(contentHash));
     const free = events.filter((event) => !waiting.has(event));
     const [stored] = await Promise.all([this.during(free, () => store(free, call)), ...elsewhere]);
     const others = events.filter((event) => waiting.has(event));
@@ -35,26 +35,46 @@ export class EventsInFlight {
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    for (const { contentHash } of events) this.batches.set(contentHash, ended);
+    const hashes = new ContentHashSet(events.length);
+    for (const { contentHash } of events) hashes.add(contentHash);
+    const batch = { hashes, ended };
+    this.batches.add(batch);
     try {
       return await store();
     } finally {
-      for (const { contentHash } of events) this.batches.delete(contentHash);
+      this.batches.delete(batch);
       end();
     }
   }
 
   /** Those in flight elsewhere, and with them whatever has their identity here: of one identity the lower index wins. */
-  private waiting(events: readonly UsageEvent[]): ReadonlySet<UsageEvent> {
-    if (this.batches.size === 0) return nothing;
-    const found = events.filter(({ contentHash }) => this.batches.has(contentHash));
-    if (found.length === 0) return nothing;
-    const identities = new Set(found.map(identityOf));
-    return new Set(events.filter((event) => identities.has(identityOf(event))));
+  private waiting(events: readonly UsageEvent[]): Waiting {
+    const found = new Set<UsageEvent>();
+    const elsewhere: Promise<void>[] = [];
+    for (const { hashes, ended } of this.batches) {
+      const before = found.size;
+      for (const event of events) if (hashes.has(event.contentHash)) found.add(event);
+      if (found.size > before) elsewhere.push(ended);
+    }
+    if (found.size === 0) return nothing;
+    const identities = new Set([...found].map(identityOf));
+    return { waiting: new Set(events.filter((event) => identities.has(identityOf(event)))), elsewhere };
   }
 }
 
-const nothing: ReadonlySet<UsageEvent> = new Set();
+/** What is being stored, and when it is. */
+interface Batch {
+  readonly hashes: ContentHashSet;
+  readonly ended: Promise<void>;
+}
+
+interface Waiting {
+  readonly waiting: ReadonlySet<UsageEvent>;
+  /** The ends of the batches that store them. */
+  readonly elsewhere: readonly Promise<void>[];
+}
+
+const nothing: Waiting = { waiting: new Set(), elsewhere: [] };
 
 /** U+0000 is in no identifier, because Postgres cannot store it. */
 const identityOf = ({ customerId, source, eventId }: UsageEvent): string => `${customerId}\0${source}\0${eventId}`;

@@ -19,13 +19,13 @@ interface Turnstile {
 const turnstiles = new WeakMap<Database, Turnstile>();
 
 /**
- * Runs `work` in a transaction that holds the lock of (customer, period), with a cutoff taken after the lock and before
- * every snapshot that `work` takes. So cutoffs of one period only rise, whoever closes, and everything at or below the
+ * Runs `work` in a transaction that holds the locks of these (customer, period), with a cutoff taken after the locks and
+ * before every snapshot that `work` takes. So cutoffs of one period only rise, whoever closes, and everything at or below the
  * cutoff is visible.
  */
-export async function withPeriodLocked<T>(
+export async function withPeriodsLocked<T>(
   db: Database,
-  key: PeriodKey,
+  keys: readonly PeriodKey[],
   work: (client: pg.PoolClient, cutoff: Position) => Promise<T>,
 ): Promise<T> {
   const turnstile = turnstileOf(db);
@@ -33,7 +33,7 @@ export async function withPeriodLocked<T>(
   try {
     return await db.transaction(
       async (client) => work(client, await turnstile.horizon()),
-      `${planning} SELECT pg_advisory_xact_lock(${periodLockOf(key)})`,
+      `${planning} ${locking(keys)}`,
     );
   } finally {
     leave();
@@ -44,10 +44,20 @@ export async function withPeriodLocked<T>(
  * Plans of named statements are made once a connection: planning the statements of a gate for each customer anew takes longer
  * than running them. What may be large says otherwise (`planForValues`). Compiling them (JIT) never pays.
  */
-const planning = `SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off;`;
+const planOnce = 'SET LOCAL plan_cache_mode = force_generic_plan';
+const planning = `${planOnce}; SET LOCAL jit = off;`;
 
-/** In a transaction of `withPeriodLocked`: what follows is planned for the values at hand. */
+/** Connections that plan for the values at hand, or did when their transaction ended. */
+const plansForValues = new WeakSet<pg.PoolClient>();
+
+/** In a transaction of `withPeriodsLocked`: as it began, whether or not `planForValues` was called. */
+export async function planOnceAgain(client: pg.PoolClient): Promise<void> {
+  if (plansForValues.delete(client)) await client.query(planOnce);
+}
+
+/** In a transaction of `withPeriodsLocked`: what follows is planned for the values at hand. */
 export async function planForValues(client: pg.PoolClient): Promise<void> {
+  plansForValues.add(client);
   await client.query('SET LOCAL plan_cache_mode = force_custom_plan');
 }
 
@@ -56,11 +66,20 @@ export async function lockPeriod(client: pg.PoolClient, key: PeriodKey): Promise
   await client.query(`SELECT pg_advisory_xact_lock(${periodLockOf(key)})`);
 }
 
-/** 64 bits of a hash: two periods that share a lock would only wait for each other. */
-function periodLockOf({ customerId, period }: PeriodKey): bigint {
-  const hex = createHash('sha256')
-    .update(JSON.stringify(['billing-period', customerId, period]))
-    .digest('hex');
+/** In order of the locks, so that nobody waits in a circle. */
+function locking(keys: readonly PeriodKey[]): string {
+  const locks = [...new Set(keys.map(periodLockOf))].sort((a, b) => (a < b ? -1 : 1));
+  return locks.map((lock) => `SELECT pg_advisory_xact_lock(${lock})`).join(';');
+}
+
+const periodLockOf = ({ customerId, period }: PeriodKey): bigint => lockOf('billing-period', customerId, period);
+
+/** Exclusive: who learns a version or begins a rollout; shared: gates that are pricing by the price book. */
+export const priceBookLockOf = (code: string): bigint => lockOf('price-book', code);
+
+/** 64 bits of a hash: two that share a lock would only wait for each other. */
+function lockOf(...names: readonly string[]): bigint {
+  const hex = createHash('sha256').update(JSON.stringify(names)).digest('hex');
   return BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`));
 }
 

@@ -7,10 +7,11 @@ import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { requireTransition } from '../domain/invoicing/transitions.js';
 import { creditNoteSource, creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
-import { afterwards, carryCredit, released } from '../domain/settlement/allocation.js';
+import { carryCredit, released } from '../domain/settlement/allocation.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
+import { requireBesideNotes } from '../domain/settlement/beside-notes.js';
 import type { OpenItems } from '../domain/settlement/items.js';
-import { statusChanges } from '../domain/settlement/status.js';
+import { settled } from '../domain/settlement/settle.js';
 import type { Instant } from '../domain/values.js';
 import { GateWrites } from './gate-writes.js';
 import { findEntry } from './journal-entry.js';
@@ -24,24 +25,32 @@ import type { SettlementCause } from './types-settlement.js';
 /**
  * Locks the customer's account; carries unapplied credit to what is open, the oldest first, this document included (RULES 49).
  * To be asked for before the number is drawn.
+ * @param documents the chain that it corrects, as far as it counts; empty: it corrects none
+ * @throws CorrectionHeld
  */
 export async function carryAtIssue(
   client: pg.PoolClient,
   writes: GateWrites,
-  document: UnnumberedInvoice,
+  { document, documents }: { readonly document: UnnumberedInvoice; readonly documents: readonly Invoice[] },
 ): Promise<void> {
   const { customerId, currency, issuedAt, invoiceId } = document;
   const mayHaveCredit = await lockAndLook(client, customerId);
   if (!mayHaveCredit && !decimal(document.total).isNegative()) return;
-  const items = withDocument(await readOpenItems(client, customerId, chainKey(document)), document);
+  const before = await readOpenItems(client, customerId, chainKey(document));
+  const chain = before.chains.find(({ originalId }) => originalId === document.correctsInvoiceId);
+  if (chain !== undefined)
+    requireBesideNotes(document, { documents, chain, notes: await standingNotes(client, chain.originalId) });
+  const items = withDocument(before, document);
   const allocations = carryCredit(items, currency);
-  if (allocations.length === 0) return;
   const cause = {
     id: `issue/${invoiceId}`,
     actor: 'invoicing',
-    reason: 'unapplied credit carried when a document was issued',
+    reason:
+      allocations.length === 0 ? 'a correction was issued' : 'unapplied credit carried when a document was issued',
   };
-  settle(writes, allocations, { items, cause, customerId, currency, now: issuedAt });
+  // A correction changes what is open of its chain, whether or not anything is carried.
+  const touched = chainKey(document);
+  settle(writes, allocations, { items, cause, customerId, currency, now: issuedAt, touched });
 }
 
 const chainKey = ({ correctsInvoiceId }: UnnumberedInvoice): readonly string[] =>
@@ -53,7 +62,7 @@ function withDocument(items: OpenItems, document: UnnumberedInvoice): OpenItems 
   const own = { invoiceId, number: '', total, status: 'issued', issuedAt, dueAt, settled: zero } as const;
   const originalId = correctsInvoiceId ?? invoiceId;
   if (correctsInvoiceId === null) {
-    const chain = { originalId, currency, documents: [own], credited: zero, carried: zero };
+    const chain = { originalId, currency, documents: [own], credited: zero, carried: zero, writtenOff: zero };
     return { ...items, chains: [...items.chains, chain] };
   }
   return {
@@ -99,7 +108,9 @@ export async function settleVoid(
     throw new DomainFailure('INVOICE_TRANSITION_REFUSED', detail);
   }
   const cause: SettlementCause = { id: `void/${invoiceId}`, actor, reason: `${number} was voided: ${reason}` };
-  settle(writes, released(taken), { items, cause, customerId, currency, now });
+  // Its own documents are void from now on, which no other status follows.
+  const others = { ...items, chains: items.chains.filter((chain) => chain !== own) };
+  settle(writes, released(taken), { items: others, cause, customerId, currency, now });
   for (const note of await standingNotes(client, invoiceId)) {
     writes.creditNoteVoids.push({ credit_note_id: note.creditNoteId, reason, voided_by: actor });
     const posted = await findEntry(client, creditNoteSource(note));
@@ -127,11 +138,10 @@ async function returnCarried(client: pg.PoolClient, { documents, actor, reason, 
 function settle(
   writes: GateWrites,
   allocations: readonly Allocation[],
-  { items, cause, customerId, currency, now }: Settling,
+  { items, cause, customerId, currency, ...when }: Settling,
 ): void {
+  const { changes } = settled(items, allocations, when);
   writes.allocations.push(...allocations.map((each) => allocationToDb(each, { ...cause, customerId, currency })));
-  const of = new Set(allocations.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : [])));
-  const changes = statusChanges(afterwards(items, allocations), { of, now });
   writes.statuses.push(...changes.map((change) => statusToDb(change, cause)));
 }
 
@@ -141,4 +151,5 @@ interface Settling {
   readonly customerId: string;
   readonly currency: string;
   readonly now: Instant;
+  readonly touched?: readonly string[];
 }

@@ -51,8 +51,13 @@ export class GateWrites {
   readonly statuses: StatusChangeRow[] = [];
   readonly creditNoteVoids: CreditNoteVoidRow[] = [];
 
-  async flush(client: pg.PoolClient): Promise<void> {
-    const lists = [
+  flush(client: pg.PoolClient): Promise<void> {
+    return flushAll(client, [this]);
+  }
+
+  /** By destination. */
+  get lists(): readonly (readonly unknown[])[] {
+    return [
       this.invoices.map(({ invoice }) => invoice),
       this.invoices.flatMap(({ lines }) => lines),
       this.invoices.flatMap(({ taxLines }) => taxLines),
@@ -70,9 +75,15 @@ export class GateWrites {
       this.statuses,
       this.creditNoteVoids,
     ];
-    if (lists.every((list) => list.length === 0)) return;
-    await client.query({ name: 'gate-writes', text: gateWritesSql, values: lists.map((list) => JSON.stringify(list)) });
   }
+}
+
+/** What several gates of one transaction have put down. */
+export async function flushAll(client: pg.PoolClient, writes: readonly GateWrites[]): Promise<void> {
+  const all = writes.map(({ lists }) => lists);
+  const lists = destinations.map((_, at) => all.flatMap((each) => each[at] ?? []));
+  if (lists.every((list) => list.length === 0)) return;
+  await client.query({ name: 'gate-writes', text: gateWritesSql, values: lists.map((list) => JSON.stringify(list)) });
 }
 
 interface Destination {

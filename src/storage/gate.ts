@@ -1,4 +1,4 @@
-/** The gate: everything that issuing needs, in one transaction at one cutoff. */
+/** The gate of a period: everything that issuing needs, at one cutoff; its transaction is opened in gate-group.ts. */
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
@@ -23,20 +23,20 @@ import { appendRevisions, type RevisionResult } from './aggregation-revisions.js
 import { emptyChain, readChain } from './chain.js';
 import { appendCharges, readCharges } from './charges.js';
 import { drawsToDb, GateCredits } from './credits-gate.js';
-import type { Database } from './database.js';
-import { doubleBilling, findDraft, keepDraft, trailingSubtotals } from './drafts.js';
-import { drawNumber } from './draw-number.js';
+import { doubleBilling, keepDraft, lockDraft, trailingSubtotals } from './drafts.js';
 import { eachEvent } from './events-in-order.js';
 import { findingToDb } from './gate-findings.js';
-import { planForValues, withPeriodLocked } from './gate-lock.js';
+import { planForValues } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
 import { carryAtIssue, settleVoid } from './gate-settlement.js';
+import { standingNotes } from './settlement-reads.js';
 import { GateWrites } from './gate-writes.js';
 import { uuidOf } from './identifiers.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { issuingEntity } from './legal-entities.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
+import { holdPrices } from './gate-prices.js';
 import { recognise } from './journal-recognition.js';
 import { insertFallback } from './price-fallbacks.js';
 import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
@@ -48,6 +48,7 @@ import type {
   GatePurpose,
   GateTransaction,
   InvoicingOutcome,
+  KnownVersions,
   NewFinding,
   NewPriceFallback,
   PeriodChain,
@@ -56,32 +57,23 @@ import type {
   UnreadableValues,
 } from './types.js';
 
-/**
- * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Documents, journal entries, ratings, outcomes
- * and findings are written when `work` has ended, in one statement: what the database refuses about them rejects here.
- */
-export function passGate<T>(
-  db: Database,
-  { period, purpose }: { readonly period: BillingPeriod; readonly purpose: GatePurpose },
-  work: (gate: GateTransaction) => Promise<T>,
-): Promise<T> {
-  return withPeriodLocked(db, period, async (client, cutoff) => {
-    const { rows } = await client.query<MeteringRow & ContextRow>({
-      name: 'gate-context',
-      text: contextSql,
-      values: [period.customerId, period.period, period.from, period.to],
-    });
-    const [row] = rows;
-    invariant(row !== undefined, 'a SELECT without FROM has one row');
-    const chain = row.invoiced ? await readChain(client, period) : emptyChain;
-    const metering = meteringContextFromDb(row, period);
-    const credits = new GateCredits(client, period.customerId, row.granted);
-    const { small, billed, drafted } = row;
-    const gate = new Gate(client, { period, purpose, cutoff, chain, metering, credits, small, billed, drafted });
-    const result = await work(gate);
-    await gate.flush();
-    return result;
+/** In a transaction that holds the period's lock. */
+export async function openGate(
+  client: pg.PoolClient,
+  { period, ...opened }: Pick<GateFacts, 'period' | 'purpose' | 'cutoff' | 'draw'>,
+): Promise<Gate> {
+  const { rows } = await client.query<MeteringRow & ContextRow>({
+    name: 'gate-context',
+    text: contextSql,
+    values: [period.customerId, period.period, period.from, period.to],
   });
+  const [row] = rows;
+  invariant(row !== undefined, 'a SELECT without FROM has one row');
+  const chain = row.invoiced ? await readChain(client, period) : emptyChain;
+  const metering = meteringContextFromDb(row, period);
+  const credits = new GateCredits(client, period.customerId, row.granted);
+  const { small, billed, drafted } = row;
+  return new Gate(client, { ...opened, period, chain, metering, credits, small, billed, drafted });
 }
 
 /**
@@ -119,10 +111,12 @@ interface GateFacts {
   readonly billed: boolean;
   /** The period has, or had, a draft. */
   readonly drafted: boolean;
+  readonly draw: (series: string) => Promise<number>;
 }
 
-class Gate implements GateTransaction {
-  private readonly writes = new GateWrites();
+export class Gate implements GateTransaction {
+  /** To be flushed when the work has ended: what the database refuses about them rejects there. */
+  readonly writes = new GateWrites();
   /** The whole period. */
   private brought: Promise<RevisionResult> | null = null;
   /** By meter, of the touched windows; null: none were asked for. */
@@ -192,13 +186,15 @@ class Gate implements GateTransaction {
     return revisions;
   }
 
-  async segmentUsage(...[segments, at]: Parameters<GateTransaction['segmentUsage']>): Promise<readonly SegmentUsage[]> {
+  async segmentUsage(
+    ...[segments, at, next]: Parameters<GateTransaction['segmentUsage']>
+  ): Promise<readonly SegmentUsage[]> {
     const { cutoff, metering, period } = this.facts;
     if (at === undefined) await this.atCutoff();
     const meters = at === undefined ? metering.meters : await readMeters(this.client, at.meterIds, period);
     const holding = meters.filter(holdsAtAll);
     this.noteRated(holding);
-    const pools = pricedPools(holding, segments);
+    const pools = pricedPools(holding, segments, next);
     if (at === undefined || at.cutoff === cutoff) await this.bringPools(pools);
     const adding = meters.filter(addsUp).map(({ meterId }) => meterId);
     const read = { period, cutoff: at?.cutoff ?? cutoff };
@@ -251,6 +247,10 @@ class Gate implements GateTransaction {
     return [...ofWindows.filter(({ meter }) => !ofPools.has(meter)), ...ofPools.values()];
   }
 
+  holdPrices(known: KnownVersions): Promise<boolean> {
+    return holdPrices(this.client, known);
+  }
+
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]> {
     return readCharges(this.client, this.facts.period, chargeIds);
   }
@@ -272,7 +272,7 @@ class Gate implements GateTransaction {
   }
 
   drawNumber(series: string): Promise<number> {
-    return drawNumber(this.client, series);
+    return this.facts.draw(series);
   }
 
   creditGrants(): Promise<readonly CreditGrant[]> {
@@ -294,7 +294,7 @@ class Gate implements GateTransaction {
   }
 
   async draft(): ReturnType<GateTransaction['draft']> {
-    return this.facts.drafted ? findDraft(this.client, this.nextId) : null;
+    return this.facts.drafted ? lockDraft(this.client, this.nextId) : null;
   }
 
   keepDraft(...[{ invoiceId, readyAt }, transition]: Parameters<GateTransaction['keepDraft']>): Promise<void> {
@@ -319,7 +319,11 @@ class Gate implements GateTransaction {
   }
 
   carryCredit(document: UnnumberedInvoice): Promise<void> {
-    return carryAtIssue(this.client, this.writes, document);
+    return carryAtIssue(this.client, this.writes, { document, documents: this.facts.chain.documents });
+  }
+
+  creditNotes(originalId: string): ReturnType<GateTransaction['creditNotes']> {
+    return standingNotes(this.client, originalId);
   }
 
   settleVoid(decision: Parameters<GateTransaction['settleVoid']>[0]): Promise<void> {
@@ -374,8 +378,8 @@ class Gate implements GateTransaction {
     return insertFallback(this.client, this.facts.period, fallback);
   }
 
-  async flush(): Promise<void> {
-    await this.writes.flush(this.client);
+  /** What follows from what was flushed. */
+  async afterFlush(): Promise<void> {
     // What a voided document had deferred, and had become revenue since, is none.
     if (this.writes.voids.length > 0) await recognise(this.client, this.facts.period, null);
   }

@@ -5,13 +5,16 @@ import { nextMonth } from '../calendar/accounting-months.js';
 import type { Database } from './database.js';
 import { constraintOf } from './errors.js';
 import { boundedJournalWait } from './journal-lock.js';
+import { monthChecklist } from './month-checklist.js';
 import type { JournalStore, MonthClosing } from './types.js';
 
-type Months = Pick<JournalStore, 'closings' | 'closeMonth'>;
+type Months = Pick<JournalStore, 'closings' | 'closeMonth' | 'checklist' | 'requireNextToClose'>;
 
 export function createMonths(db: Database): Months {
   return {
     closings: () => closings(db),
+    checklist: (month) => monthChecklist(db, month),
+    requireNextToClose: (month) => requireNextToClose(db, month),
     closeMonth: async ({ month, reason, closedBy }) => {
       try {
         return await db.transaction(async (client) => {
@@ -62,4 +65,20 @@ function outOfOrder(month: LocalDate, [last]: readonly MonthClosing[]): DomainFa
   }
   const next = nextMonth(last.month).slice(0, 7);
   return new DomainFailure('ACCOUNTING_MONTH_OUT_OF_ORDER', `${next} is open, and is to be closed before ${name}.`);
+}
+
+async function requireNextToClose(db: Database, month: LocalDate): Promise<void> {
+  const known = await closings(db);
+  const [last] = known;
+  if (last !== undefined) {
+    if (nextMonth(last.month) !== month) throw outOfOrder(month, known);
+    return;
+  }
+  const { rows } = await db.pool.query<{ readonly first: LocalDate | null }>(
+    `SELECT date_trunc('month', min(posting_date)::timestamp)::date AS first FROM journal_entries`,
+  );
+  const first = rows[0]?.first ?? null;
+  if (first === null || month >= first) return;
+  const detail = `The first posting is of ${first.slice(0, 7)}: that month, or a later one, is the first to be closed, and all before it are closed with it.`;
+  throw new DomainFailure('ACCOUNTING_MONTH_OUT_OF_ORDER', detail);
 }

@@ -12,7 +12,7 @@ import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
 /** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
-const judgedSql = (periods: string): string => `
+export const judgedSql = (periods: string): string => `
   SELECT p.*, CASE
       WHEN p.period_end > now() THEN 'not_ended'
       WHEN NOT o.voided THEN 'invoiced'
@@ -28,9 +28,12 @@ const judgedSql = (periods: string): string => `
   LEFT JOIN LATERAL (SELECT q.request_id, d.outcome FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
     WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true`;
 
-/** The periods that the close `c` names, by name or by the local day they ended on. */
+/** The last local day of a period `p`. */
+export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZONE p.time_zone)::date`;
+
+/** The periods that the close `c` names, by name or by their last local day. */
 const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
-    AND (p.period_end AT TIME ZONE p.time_zone)::date = c.ended_on))`;
+    AND ${lastDaySql} = c.ended_on))`;
 
 /** Before `billing_from` only usage, or an invoice, makes a period. */
 const planSql = `
@@ -128,8 +131,8 @@ function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseSc
   const calendar = calendarOf(row.versions);
   const timeZone = row.versions.at(-1)?.timeZone ?? 'UTC';
   const named = name !== null ? periodNamed(calendar, name) : null;
-  const period = endedOn === null ? named : periodContaining(calendar, addMs(startOfLocalDay(endedOn, timeZone), -1));
+  const period = endedOn === null ? named : periodContaining(calendar, startOfLocalDay(endedOn, timeZone));
   if (period === null || period.to > now || period.name < row.billing_from) return null;
-  if (endedOn !== null && localDateAt(period.to, timeZone) !== endedOn) return null;
+  if (endedOn !== null && localDateAt(addMs(period.to, -1), timeZone) !== endedOn) return null;
   return row.starts.includes(period.from) ? null : period.from;
 }

@@ -6,9 +6,10 @@ import type { Instant, LocalDate } from '../domain/values.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import { createMissing, handOverTargets, planTargets } from './period-closes-plan.js';
+import { createMissing, handOverTargets, lastDaySql, planTargets } from './period-closes-plan.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type {
+  NamedPeriods,
   NotReadyReason,
   PeriodClose,
   PeriodCloseRequest,
@@ -38,6 +39,7 @@ export function createPeriodCloseStore(db: Database): PeriodCloseStore {
     },
     plan: (closeId) => planTargets(db, closeId),
     handOver: (closeId, limit) => handOverTargets(db, closeId, limit),
+    nearest: (day, limit) => nearestTo(db, day, limit),
     progress: async (closeId) => (await require(closeId)).progress,
     cancel: async (closeId, { cancelledBy, reason }) => {
       const { rowCount } = await db.pool.query(
@@ -65,6 +67,17 @@ async function store(db: Database, request: PeriodCloseRequest): Promise<void> {
       requestedBy,
     ],
   );
+}
+
+/** Within two months of the day, which is what somebody has mistaken. */
+async function nearestTo(db: Database, day: LocalDate, limit: number): Promise<readonly NamedPeriods[]> {
+  const { rows } = await db.pool.query<NamedPeriods>(
+    `SELECT p.period, ${lastDaySql} AS "lastDay", count(*)::int AS count FROM billing_periods p
+     WHERE p.period BETWEEN $1::date - 62 AND $1::date + 62 GROUP BY 1, 2
+     ORDER BY least(abs(p.period - $1::date), abs(${lastDaySql} - $1::date)), 1 LIMIT $2`,
+    [day, limit],
+  );
+  return rows;
 }
 
 interface CloseRow {

@@ -1,6 +1,7 @@
 /** What the ledger says about a billing period. Workflows ask when their own state is not enough: the ledger is the truth. */
 import { invariant } from '../domain/failure.js';
 import type { Instant, Position } from '../domain/values.js';
+import { metersWithEvents } from './aggregation-event-types.js';
 import { readMeteringContext } from './aggregation-meters.js';
 import { usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
@@ -26,7 +27,8 @@ export async function openWindows(db: Database, period: BillingPeriod): Promise<
   const { meters, adjusted } = await readMeteringContext(db.pool, period);
   const params = new SqlParameters();
   const scope = { customerId: period.customerId, ranges: [period], cutoff: null, adjusted };
-  const usage = usageSql(params, { meters, period, scope });
+  const taking = await metersWithEvents(db.pool, meters, scope);
+  const usage = usageSql(params, { meters: taking, period, scope });
   const customer = params.add(period.customerId, 'text');
   const name = params.add(period.period, 'date');
   const ctes = [

@@ -7,6 +7,7 @@ import { addDigests } from '../domain/metering/digest.js';
 import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
+import { metersWithEvents } from './aggregation-event-types.js';
 import { readMeters } from './aggregation-meters.js';
 import {
   betweenSql,
@@ -101,7 +102,8 @@ interface UsageRow {
 async function rawUsage(db: Database, query: Query<BillingPeriod>): ReturnType<ProofStore['rawUsage']> {
   const { meters, scope } = await rawContext(db, query);
   const params = new SqlParameters();
-  const { ctes, select } = usageSql(params, { meters, period: query.period, scope });
+  const taking = await metersWithEvents(db.pool, meters, scope);
+  const { ctes, select } = usageSql(params, { meters: taking, period: query.period, scope });
   const rows = await readLarge<UsageRow>(
     db,
     `${withSql(ctes)}

@@ -49,25 +49,30 @@ interface DocumentRow {
   readonly settled: DecimalString;
   readonly credited: DecimalString;
   readonly carried: DecimalString;
+  readonly written_off: DecimalString;
 }
 
 /** A chain of which nothing is open and nothing is over comes to 0. */
 const documentsSql = `WITH documents AS (
     SELECT i.invoice_id, coalesce(i.corrects_invoice_id, i.invoice_id) AS original_id, i.number, i.currency, i.total, t.status,
-      i.issued_at, i.due_at, i.period_start, i.chain_place,
-      coalesce((SELECT sum(a.amount) FROM allocations a WHERE a.invoice_id = i.invoice_id), 0) AS settled
+      i.issued_at, i.due_at, i.period_start, i.chain_place, s.settled, s.written_off
     FROM invoices i CROSS JOIN LATERAL (
       SELECT status FROM invoice_transitions WHERE invoice_id = i.invoice_id ORDER BY sequence DESC LIMIT 1) AS t
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(amount), 0) AS settled, coalesce(sum(amount) FILTER (WHERE write_off_id IS NOT NULL), 0) AS written_off
+      FROM allocations WHERE invoice_id = i.invoice_id) AS s
     WHERE i.customer_id = $1 AND t.status <> 'void'),
   chains AS (
     SELECT d.original_id, c.credited, c.carried, bool_or(d.invoice_id = ANY ($2::uuid[])) AS asked,
+      sum(d.written_off) AS written_off,
       sum(d.total) - sum(d.settled) - c.credited + c.carried AS rest
     FROM documents d CROSS JOIN LATERAL (SELECT
       coalesce((SELECT sum(n.total) FROM credit_notes n WHERE n.invoice_id = d.original_id
         AND NOT EXISTS (SELECT FROM credit_note_voids v WHERE v.credit_note_id = n.credit_note_id)), 0) AS credited,
       coalesce((SELECT sum(a.amount) FROM allocations a WHERE a.source_invoice_id = d.original_id), 0) AS carried) AS c
     GROUP BY d.original_id, c.credited, c.carried)
-  SELECT d.invoice_id, d.original_id, d.number, d.currency, d.total, d.status, d.issued_at, d.due_at, d.settled, c.credited, c.carried
+  SELECT d.invoice_id, d.original_id, d.number, d.currency, d.total, d.status, d.issued_at, d.due_at, d.settled, c.credited, c.carried,
+    c.written_off
   FROM documents d JOIN chains c USING (original_id) WHERE c.rest <> 0 OR c.asked
   ORDER BY d.period_start, d.chain_place`;
 
@@ -107,7 +112,7 @@ function chainsOf(rows: readonly DocumentRow[]): readonly ReceivableChain[] {
   return [...groupRows(rows, (row) => row.original_id)].flatMap(([originalId, own]) => {
     const [first] = own;
     if (first === undefined) return [];
-    const { currency, credited, carried } = first;
+    const { currency, credited, carried, written_off: writtenOff } = first;
     const documents = own.map((row) => ({
       invoiceId: row.invoice_id,
       number: row.number,
@@ -117,6 +122,6 @@ function chainsOf(rows: readonly DocumentRow[]): readonly ReceivableChain[] {
       dueAt: row.due_at,
       settled: row.settled,
     }));
-    return [{ originalId, currency, credited, carried, documents }];
+    return [{ originalId, currency, credited, carried, writtenOff, documents }];
   });
 }

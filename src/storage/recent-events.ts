@@ -1,4 +1,5 @@
 import type { UsageEvent } from '../domain/metering/event.js';
+import { ContentHashSet } from './content-hash-set.js';
 
 /** So many are remembered at least, and at most twice as many. */
 const remembered = 100_000;
@@ -9,17 +10,20 @@ const remembered = 100_000;
  * failed over), and a retry is then what mends it.
  */
 export class RecentEvents {
-  private young = new Set<string>();
-  private old = new Set<string>();
+  private young = new ContentHashSet(remembered);
+  private old = new ContentHashSet(1);
 
   has({ contentHash }: UsageEvent): boolean {
     return this.young.has(contentHash) || this.old.has(contentHash);
   }
 
   add(events: readonly UsageEvent[]): void {
-    for (const { contentHash } of events) this.young.add(contentHash);
-    if (this.young.size < remembered) return;
-    this.old = this.young;
-    this.young = new Set();
+    for (const { contentHash } of events) {
+      if (this.young.isFull) {
+        this.old = this.young;
+        this.young = new ContentHashSet(remembered);
+      }
+      this.young.add(contentHash);
+    }
   }
 }

@@ -11,6 +11,7 @@ import type { Aggregation, Meter, WindowSize } from '../domain/metering/meter.js
 import { parsePrices } from '../domain/rating/parse-price-book.js';
 import type { PriceBookContent } from '../domain/rating/parse-price-book.js';
 import type { PriceBookVersion, RoundingMode } from '../domain/rating/price-book.js';
+import { overrideCode } from '../domain/rating/overrides.js';
 import { priceBookToWire } from '../domain/rating/price-book-to-wire.js';
 import type { RolloutStage, StageKind } from '../domain/rollout/rollout.js';
 import { requireNoRollout } from '../domain/rollout/start.js';
@@ -19,9 +20,11 @@ import { isLocalDate } from '../domain/time/effective-from.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
+import { priceBookLockOf } from './gate-lock.js';
 import { uuidOf } from './identifiers.js';
 import { dateOf, dateOfLocal, instantOf, localDateOf } from './row-types.js';
-import type { PriceBookCorrection, ReferenceStore } from './types.js';
+import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import type { ListedPriceBook, Page, PageRequest, PriceBookCorrection, ReferenceStore } from './types.js';
 
 type PriceStore = Pick<
   ReferenceStore,
@@ -30,6 +33,7 @@ type PriceStore = Pick<
   | 'meterVersions'
   | 'createPriceBook'
   | 'priceBookVersions'
+  | 'listPriceBooks'
   | 'priceBooksById'
   | 'priceBookVersionIds'
 >;
@@ -51,6 +55,7 @@ export function createPriceStore(db: Database): PriceStore {
       const rows = await db.prisma.priceBook.findMany({ where: { code }, orderBy: { learnedOrder: 'asc' } });
       return rows.map(priceBookOf);
     },
+    listPriceBooks: (filter, page) => listPriceBooks(db, filter, page),
     priceBooksById: async (ids) => {
       const rows = await db.prisma.priceBook.findMany({
         where: { priceBookId: { in: [...ids] } },
@@ -67,6 +72,36 @@ export function createPriceStore(db: Database): PriceStore {
       return rows.map((row) => row.price_book_id);
     },
   };
+}
+
+const priceBookList = 'price-books';
+
+async function listPriceBooks(
+  db: Database,
+  { code }: Parameters<PriceStore['listPriceBooks']>[0],
+  page: PageRequest,
+): Promise<Page<ListedPriceBook>> {
+  const [after] = decodeCursor(page, priceBookList, [cursorPart.position]) ?? [];
+  const rows = await db.prisma.priceBook.findMany({
+    where: {
+      code: code === undefined ? { not: { startsWith: overrideCode('') } } : code,
+      ...(after !== undefined && { learnedOrder: { gt: BigInt(after) } }),
+    },
+    orderBy: { learnedOrder: 'asc' },
+    take: page.limit + 1,
+    include: {
+      corrects: { select: { supersedes: { select: { version: true } } } },
+      supersededBy: { select: { priceBook: { select: { version: true } } } },
+    },
+  });
+  return mapPage(
+    pageOf(rows, { ...page, list: priceBookList }, (row) => [String(row.learnedOrder)]),
+    ({ corrects, supersededBy, ...row }) => ({
+      priceBook: priceBookOf(row),
+      supersedes: corrects?.supersedes.version ?? null,
+      supersededBy: supersededBy?.priceBook.version ?? null,
+    }),
+  );
 }
 
 type MeterContent = Omit<Meter, 'meterId' | 'version'>;
@@ -205,11 +240,7 @@ async function createPriceBook(
 
 /** Until the transaction ends: a version that is learned and a rollout that begins see each other. */
 export async function lockPriceBook(tx: Prisma.TransactionClient, code: string): Promise<void> {
-  const hex = createHash('sha256')
-    .update(JSON.stringify(['price-book', code]))
-    .digest('hex');
-  // 64 bits of a hash: two price books that share a lock would only wait for each other.
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`))}::bigint)`;
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${priceBookLockOf(code)}::bigint)`;
 }
 
 /** Almost always there is none. */

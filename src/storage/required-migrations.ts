@@ -21,4 +21,8 @@ export const requiredMigrations: readonly string[] = [
   '20261122140000_legal_entities',
   '20261122141000_period_closes',
   '20261122150000_audited_tables',
+  '20261122170000_life',
+  '20261122180000_mapping_before_any_close',
+  '20261122180100_audit_actors',
+  '20261122190000_settlement_bounds',
 ];

@@ -70,7 +70,7 @@ export async function findPayment(db: Queryable, paymentId: string): Promise<Pay
 }
 
 /** A list of a customer, the newest first. */
-async function listOf<Row extends object>(
+export async function listOf<Row extends object>(
   db: Queryable,
   { sql, name, at, id }: { readonly sql: string; readonly name: string; readonly at: string; readonly id: string },
   { conditions, params, page }: { conditions: string[]; params: SqlParameters; page: PageRequest },
@@ -89,7 +89,7 @@ async function listOf<Row extends object>(
   });
 }
 
-function filtered(filter: Readonly<Record<string, string | undefined>>): {
+export function filtered(filter: Readonly<Record<string, string | undefined>>): {
   conditions: string[];
   params: SqlParameters;
 } {
@@ -307,7 +307,8 @@ export async function receivableMismatches(db: Queryable): Promise<readonly Rece
          UNION ALL SELECT customer_id, currency, -amount FROM payments p WHERE NOT EXISTS (
            SELECT FROM payment_reversals r WHERE r.payment_id = p.payment_id)
          UNION ALL SELECT customer_id, currency, amount FROM refunds
-         UNION ALL SELECT i.customer_id, i.currency, -w.amount FROM write_offs w JOIN invoices i USING (invoice_id)) AS each
+         UNION ALL SELECT i.customer_id, i.currency, -w.amount FROM write_offs w JOIN invoices i USING (invoice_id) WHERE NOT EXISTS (
+           SELECT FROM write_off_reversals r WHERE r.write_off_id = w.write_off_id)) AS each
        GROUP BY customer_id, currency) AS f
      FULL JOIN (SELECT e.customer_id, p.currency, sum(p.amount) AS account
        FROM postings p JOIN journal_entries e USING (entry_id)

@@ -10,6 +10,7 @@ import { invoiceSql, type StatusRow, withLines } from './invoices.js';
 import { entryToDb } from './journal-mapping.js';
 import { cursorPart } from './paging.js';
 import { issuingEntity } from './legal-entities.js';
+import { customersOwing } from './receivable-customers.js';
 import { lockReceivable, readOpenItems } from './receivable.js';
 import {
   allocationId,
@@ -30,6 +31,14 @@ import {
   receivableMismatches,
   settlementOf,
 } from './settlement-reads.js';
+import {
+  findWriteOff,
+  insertWriteOff,
+  isWriteOffReversedBy,
+  listWriteOffs,
+  paymentLike,
+  reverseWriteOff,
+} from './write-offs.js';
 import type { NewPayment, SettlementStore, SettlementTransaction } from './types-settlement.js';
 
 export function createSettlementStore(db: Database): SettlementStore {
@@ -40,9 +49,12 @@ export function createSettlementStore(db: Database): SettlementStore {
     listPayments: (filter, page) => listPayments(db.pool, filter, page),
     findRefund: async (refundId) => (cursorPart.uuid(refundId) ? findRefund(db.pool, refundId) : null),
     listRefunds: (filter, page) => listRefunds(db.pool, filter, page),
+    findWriteOff: async (writeOffId) => (cursorPart.uuid(writeOffId) ? findWriteOff(db.pool, writeOffId) : null),
+    listWriteOffs: (filter, page) => listWriteOffs(db.pool, filter, page),
     findCreditNote: (idOrNumber) => findCreditNote(db.pool, idOrNumber),
     listCreditNotes: (filter, page) => listCreditNotes(db.pool, filter, page),
     settlementOf: (invoiceId) => settlementOf(db.pool, invoiceId),
+    customersOwing: (filter, page) => customersOwing(db.pool, filter, page),
     customersPastDue: (now, page) => customersPastDue(db.pool, now, page),
     mismatches: () => receivableMismatches(db.pool),
   };
@@ -77,13 +89,20 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
     legalEntity: (code) => issuingEntity(client, code),
     drawNumber: (series) => drawNumber(client, series),
     insertPayment: (payment) => insertPayment(client, payment),
-    reversePayment: (paymentId, { reason, reversedBy }) =>
+    reversePayment: (paymentId, { reason, reversedBy, requestId }) =>
       insertOnce(
         client,
-        `INSERT INTO payment_reversals (payment_id, reason, reversed_by) VALUES ($1, $2, $3)
+        `INSERT INTO payment_reversals (payment_id, reason, reversed_by, request_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (payment_id) DO NOTHING`,
-        [paymentId, reason, reversedBy],
+        [paymentId, reason, reversedBy, requestId],
       ),
+    isReversedBy: async (paymentId, requestId) => {
+      const { rowCount } = await client.query(
+        'SELECT FROM payment_reversals WHERE payment_id = $1 AND request_id = $2',
+        [paymentId, requestId],
+      );
+      return rowCount === 1;
+    },
     insertRefund: (refund) =>
       insertOnce(
         client,
@@ -100,13 +119,10 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
           refund.refundedBy,
         ],
       ),
-    insertWriteOff: ({ writeOffId, invoiceId, amount, reason, writtenOffBy }) =>
-      insertOnce(
-        client,
-        `INSERT INTO write_offs (write_off_id, invoice_id, amount, reason, written_off_by) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (write_off_id) DO NOTHING`,
-        [writeOffId, invoiceId, amount, reason, writtenOffBy],
-      ),
+    insertWriteOff: (row) => insertWriteOff(client, row),
+    isWriteOffReversedBy: (writeOffId, requestId) => isWriteOffReversedBy(client, writeOffId, requestId),
+    reverseWriteOff: (writeOffId, reversal) => reverseWriteOff(client, { ...reversal, writeOffId, customerId }),
+    paymentLike: (payment) => paymentLike(client, payment),
     hasCreditNote: async (creditNoteId) => {
       const { rowCount } = await client.query('SELECT FROM credit_notes WHERE credit_note_id = $1', [creditNoteId]);
       return rowCount === 1;

@@ -69,7 +69,10 @@ export type VerificationStep =
   | {
       readonly kind: 'result';
       readonly verified: boolean;
+      /** The first. */
       readonly problem: AuditProblem | null;
+      /** In the order in which they were found, at most `problemsMax`. */
+      readonly problems: readonly AuditProblem[];
       readonly counts: AuditCounts;
       readonly notYet: NotYet;
       /** The ids of the keys that signed. */
@@ -81,6 +84,8 @@ export interface VerifyOptions {
   readonly customerId?: string;
   /** Ids of the keys that may sign; left out: every key that the log knows. */
   readonly trustedKeys?: readonly string[];
+  /** The verification ends when it has found so many; 20 by default. */
+  readonly problemsMax?: number;
 }
 
 /** What a line outside the database says there must be. */
@@ -105,7 +110,7 @@ export interface AuditStore {
   /** Behind this one, in order. */
   checkpoints(after: number, limit: number): Promise<readonly Checkpoint[]>;
   keys(): Promise<readonly AuditKey[]>;
-  /** Reads everything at one snapshot; ends at the first problem. */
+  /** Reads everything at one snapshot, problems or not; it ends early only at `problemsMax`. */
   verify(options?: VerifyOptions): AsyncIterable<VerificationStep>;
   /** Holds the database against what was written outside of it; null: it has all of that. */
   checkAnchor(anchored: AnchoredState): Promise<AuditProblem | null>;

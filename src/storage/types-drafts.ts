@@ -51,6 +51,11 @@ export interface DraftStore {
     filter: { customerId?: string; period?: LocalDate; status: 'draft' | 'held' },
     page: PageRequest,
   ): Promise<Page<DraftOf>>;
+  /** Of those that are not issued. */
+  counts(filter: {
+    customerId?: string;
+    period?: LocalDate;
+  }): Promise<{ readonly draft: number; readonly held: number }>;
   /** `stored` false: the same was decided about the same content before. */
   decide(
     invoiceId: string,

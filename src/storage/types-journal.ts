@@ -112,7 +112,30 @@ export interface ExportedPosting extends Sums {
   readonly currency: string;
 }
 
+/** Something of a month that is not in the books yet. */
+export interface OpenItem {
+  readonly kind: 'draft' | 'unbilled' | 'unapplied_payment';
+  readonly customerId: string;
+  /** null: of a payment. */
+  readonly period: LocalDate | null;
+  /** Of the invoice or payment. */
+  readonly id: string | null;
+  /** Of a draft its status, of a period why it is not billed, of a payment what is left of it. */
+  readonly detail: string;
+}
+
+export interface MonthChecklist {
+  readonly month: LocalDate;
+  readonly drafts: number;
+  readonly unbilled: number;
+  readonly unappliedPayments: number;
+  /** The first ones, by kind and customer. */
+  readonly items: readonly OpenItem[];
+}
+
 export interface JournalStore {
+  /** What of a month a close would leave out: documents that wait, ended periods without one, payments that settle nothing. */
+  checklist(month: LocalDate): Promise<MonthChecklist>;
   /** @param at by default now */
   accounts(at?: LedgerMoment): Promise<
     readonly {
@@ -151,6 +174,12 @@ export interface JournalStore {
 
   /** The newest first. */
   closings(): Promise<readonly MonthClosing[]>;
+  /**
+   * The month after the last closed one; the first is that of the first posting, or a later one, so that no closing leaves decades
+   * of empty months to be closed.
+   * @throws DomainFailure ACCOUNTING_MONTH_CLOSED, ACCOUNTING_MONTH_OUT_OF_ORDER
+   */
+  requireNextToClose(month: LocalDate): Promise<void>;
   /**
    * Closes a month for ever, and with the first one all before it.
    * @throws DomainFailure ACCOUNTING_MONTH_CLOSED, ACCOUNTING_MONTH_OUT_OF_ORDER

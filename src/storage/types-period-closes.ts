@@ -7,7 +7,7 @@ import type { Page, PageRequest } from './types-paging.js';
 export type NotReadyReason = 'not_ended' | 'invoiced' | 'void' | 'requested' | 'skipped' | 'backfill_open';
 
 export interface PeriodCloseScope {
-  /** Exactly one of both: the periods of this name, or those that ended on this local day. */
+  /** Exactly one of both: the periods of this name, or those whose last local day this is. */
   readonly period: LocalDate | null;
   readonly endedOn: LocalDate | null;
   /** null: all customers. */
@@ -44,6 +44,12 @@ export interface PeriodCloseTarget {
   readonly invoiceId: string | null;
 }
 
+export interface NamedPeriods {
+  readonly period: LocalDate;
+  readonly lastDay: LocalDate;
+  readonly count: number;
+}
+
 export interface PeriodCloseStore {
   /** Stored once: repeating it changes nothing. */
   request(request: PeriodCloseRequest): Promise<void>;
@@ -67,6 +73,8 @@ export interface PeriodCloseStore {
   /** Hands over so many targets to invoicing, in one statement; those that are not ready any more are left. */
   handOver(closeId: string, limit: number): Promise<void>;
   progress(closeId: string): Promise<PeriodCloseProgress>;
+  /** Of the periods that there are, those that end nearest to the day: what they are called, their last local days, how many. */
+  nearest(day: LocalDate, limit: number): Promise<readonly NamedPeriods[]>;
   /** The first one stands: `stored` false when there was one. */
   cancel(
     closeId: string,

@@ -84,6 +84,13 @@ export interface ExchangeRateFilter {
   readonly on?: LocalDate | undefined;
 }
 
+/** With the version that it corrects, and the one that corrects it. */
+export interface ListedPriceBook {
+  readonly priceBook: PriceBookVersion;
+  readonly supersedes: string | null;
+  readonly supersededBy: string | null;
+}
+
 export interface PriceBookCorrection {
   readonly supersedesId: string;
   readonly correctedBy: string;
@@ -165,6 +172,8 @@ export interface ReferenceStore {
     correction?: PriceBookCorrection | null,
   ): Promise<{ priceBook: PriceBookVersion; created: boolean }>;
   priceBookVersions(code: string): Promise<readonly PriceBookVersion[]>;
+  /** Versions of all price books but customers' own, in the order of learning. */
+  listPriceBooks(filter: { readonly code?: string | undefined }, page: PageRequest): Promise<Page<ListedPriceBook>>;
   /** Each once, in the order of learning. */
   priceBooksById(ids: readonly string[]): Promise<readonly PriceBookVersion[]>;
   /** All versions of these price books. */

@@ -56,6 +56,15 @@ export interface NewWriteOff {
   readonly writtenOffBy: string;
 }
 
+export interface WriteOff extends NewWriteOff {
+  readonly customerId: string;
+  /** Of the invoice. */
+  readonly number: string;
+  readonly currency: string;
+  readonly writtenOffAt: Instant;
+  readonly reversal: { readonly reason: string; readonly reversedBy: string; readonly reversedAt: Instant } | null;
+}
+
 export interface StoredCreditNote extends CreditNote {
   /** Of the invoice that it credits. */
   readonly invoiceNumber: string;
@@ -80,7 +89,7 @@ export interface SettlementTransaction {
   /** What a source settles now. */
   allocatedBy(source: Allocation['source']): Promise<readonly Allocation[]>;
   /** Whether this very cause has allocated between the two before. */
-  isAllocated(allocation: Allocation, causeId: string): Promise<boolean>;
+  isAllocated(between: Pick<Allocation, 'source' | 'target'>, causeId: string): Promise<boolean>;
   /** As its documents are issued now; it does not change before the transaction has ended. To be asked for before a number is drawn. */
   legalEntity(code: string): Promise<IssuingEntity>;
   /** The next number of a series (`numberSeries`), gapless: given back when the transaction fails. To be drawn last. */
@@ -89,10 +98,19 @@ export interface SettlementTransaction {
   insertPayment(payment: NewPayment): Promise<boolean>;
   reversePayment(
     paymentId: string,
-    reversal: { readonly reason: string; readonly reversedBy: string },
+    reversal: { readonly reason: string; readonly reversedBy: string; readonly requestId: string },
   ): Promise<boolean>;
+  /** Whether this very request has reversed it. */
+  isReversedBy(paymentId: string, requestId: string): Promise<boolean>;
   insertRefund(refund: NewRefund): Promise<boolean>;
   insertWriteOff(writeOff: NewWriteOff): Promise<boolean>;
+  reverseWriteOff(
+    writeOffId: string,
+    reversal: { readonly reason: string; readonly reversedBy: string; readonly requestId: string },
+  ): Promise<boolean>;
+  isWriteOffReversedBy(writeOffId: string, requestId: string): Promise<boolean>;
+  /** Another payment of the same reference, amount, currency and day of receipt (UTC) that has not bounced; null: none. */
+  paymentLike(payment: NewPayment): Promise<string | null>;
   hasCreditNote(creditNoteId: string): Promise<boolean>;
   insertCreditNote(note: CreditNote): Promise<void>;
   allocate(allocations: readonly Allocation[], cause: SettlementCause & { readonly currency: string }): void;
@@ -131,6 +149,9 @@ export interface SettlementStore {
   listPayments(filter: { customerId?: string }, page: PageRequest): Promise<Page<Payment>>;
   findRefund(refundId: string): Promise<Refund | null>;
   listRefunds(filter: { customerId?: string }, page: PageRequest): Promise<Page<Refund>>;
+  findWriteOff(writeOffId: string): Promise<WriteOff | null>;
+  /** The newest first. */
+  listWriteOffs(filter: { customerId?: string; invoiceId?: string }, page: PageRequest): Promise<Page<WriteOff>>;
   /** By id or number. */
   findCreditNote(idOrNumber: string): Promise<StoredCreditNote | null>;
   listCreditNotes(
@@ -138,6 +159,8 @@ export interface SettlementStore {
     page: PageRequest,
   ): Promise<Page<StoredCreditNote>>;
   settlementOf(invoiceId: string): Promise<InvoiceSettlement>;
+  /** Customers who may owe something, or have credit, in order of id; `overdueAt`: with a document that was due before. */
+  customersOwing(filter: { overdueAt?: Instant }, page: PageRequest): Promise<Page<string>>;
   /** Customers who have a document past its due date that is not overdue, paid or void yet, in order of id. */
   customersPastDue(now: Instant, page: { after: string; limit: number }): Promise<readonly string[]>;
   /** In one snapshot. Empty: the journal agrees. */

@@ -28,7 +28,7 @@ import type { PeriodCloseStore } from './types-period-closes.js';
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
-import type { SettlementStore } from './types-settlement.js';
+import type { SettlementStore, StoredCreditNote } from './types-settlement.js';
 import type { TagStore } from './types-tags.js';
 import type { UnreadableValues, UsageStore } from './types-usage.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
@@ -37,7 +37,7 @@ import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
-import type { PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type { NextPeriod, PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
@@ -151,6 +151,12 @@ export interface RelayStore {
 
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
 
+/** Versions of price books that something was priced by. */
+export interface KnownVersions {
+  readonly codes: readonly string[];
+  readonly priceBookIds: readonly string[];
+}
+
 export interface GateTransaction {
   readonly cutoff: Position;
   readonly chain: PeriodChain;
@@ -165,10 +171,12 @@ export interface GateTransaction {
    * Usage by meter, group and price segment, from stored revisions.
    * @param at by default all meters at the gate's own cutoff, to which windows are then brought; otherwise the latest
    *   revisions at or below a cutoff to which they were brought before
+   * @param next the period after this one: its fees in advance are counted in this one
    */
   segmentUsage(
     segments: readonly PriceSegment[],
     at?: { readonly meterIds: readonly string[]; readonly cutoff: Position },
+    next?: NextPeriod,
   ): Promise<readonly SegmentUsage[]>;
   /**
    * Visits the events that these meters, which add up, count in the period, in order of event time (then event_id, then
@@ -182,6 +190,11 @@ export interface GateTransaction {
   ): Promise<void>;
   /** Events in the windows brought to the cutoff that a meter takes but whose value is missing or not a decimal (RULES 10). */
   unreadableValues(): Promise<UnreadableValues>;
+  /**
+   * Keeps versions of these price books from being learned until the transaction ends, and tells whether the ones that are known
+   * are all there are: who corrects a price is offered what was issued before, and nothing is issued without seeing it (RULES 35).
+   */
+  holdPrices(known: KnownVersions): Promise<boolean>;
   /** Stored charges of the period, by input order. */
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]>;
   /**
@@ -197,8 +210,11 @@ export interface GateTransaction {
   /**
    * Locks the customer's account, and carries unapplied credit to what is open, this document included. To be asked for after
    * the grants and before a number is drawn.
+   * @throws CorrectionHeld
    */
   carryCredit(document: UnnumberedInvoice): Promise<void>;
+  /** Credit notes by hand of a chain that count; after `carryCredit` no other one comes. */
+  creditNotes(originalId: string): Promise<readonly StoredCreditNote[]>;
   /** As its documents are issued now; it does not change before the transaction has ended. To be asked for before a number is drawn. */
   legalEntity(code: string): Promise<IssuingEntity>;
   /** The next number of a series (`numberSeries`), gapless: given back when the transaction fails. */
@@ -218,12 +234,12 @@ export interface GateTransaction {
   insertInvoice(invoice: Invoice, actor: string): Promise<void>;
   /** Appends the transition to `void`; its credits are given back. */
   voidInvoice(invoiceId: string, actor: string, reason: string): Promise<void>;
-  /** Where the month of its posting date is closed, on the first day of the first open one (RULES 46). */
   /**
    * What voiding the chain does to the customer's account; after all of its documents are voided.
    * @throws DomainFailure INVOICE_TRANSITION_REFUSED where something has settled one of them
    */
   settleVoid(decision: { readonly actor: string; readonly reason: string; readonly now: Instant }): Promise<void>;
+  /** Where the month of its posting date is closed, on the first day of the first open one (RULES 46). */
   postEntry(entry: JournalEntry): Promise<void>;
   /** The entry of a document, as the journal has it; null: none. */
   postedEntry(invoiceId: string): Promise<JournalEntry | null>;
@@ -246,6 +262,19 @@ export interface BillingStore {
    * the caller's activity, never inside.
    */
   atGate<T>(period: BillingPeriod, work: (tx: GateTransaction) => Promise<T>, purpose?: GatePurpose): Promise<T>;
+  /**
+   * The same for one period each of several customers, in one transaction at one cutoff: `work` one after the other, in the
+   * order given. Whoever asks for a number waits for it until all the others have asked or ended. What one of them throws
+   * undoes them all.
+   * @param periods ordered by customer, so that two such calls never wait for each other
+   * @param mayGoOn asked before each but the first; false: the rest are left alone
+   * @returns of those that were worked on, by input order
+   */
+  atGates<T>(
+    periods: readonly BillingPeriod[],
+    work: (tx: GateTransaction, period: BillingPeriod) => Promise<T>,
+    mayGoOn?: () => boolean,
+  ): Promise<readonly T[]>;
   findInvoice(invoiceId: string): Promise<Invoice | null>;
   /** What became of a document: its transitions, the documents that correct it, the one that replaces it. */
   lifeOf(invoiceId: string): Promise<InvoiceLife>;

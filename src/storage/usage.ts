@@ -4,6 +4,7 @@ import { invariant } from '../domain/failure.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
 import type { WindowUsage } from '../domain/metering/meter.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
+import { metersWithEvents } from './aggregation-event-types.js';
 import { type MeteringContext, readMeteringContext } from './aggregation-meters.js';
 import { betweenSql, isUsageSql, mayHaveUsage } from './aggregation-periods.js';
 import { appendRevisions } from './aggregation-revisions.js';
@@ -12,14 +13,14 @@ import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import type { BoundsQuery } from './aggregation-sql-levels.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
-import { withPeriodLocked } from './gate-lock.js';
+import { withPeriodsLocked } from './gate-lock.js';
 import type { BillingPeriod, LiveUsage, UnreadableValues, UsageSpan, UsageStore } from './types.js';
 import { accumulationDifferences } from './usage-accumulation.js';
 
 export function createUsageStore(db: Database): UsageStore {
   return guarded<UsageStore>({
     closeWindows: (period, windows, accumulated, accumulatedThrough) =>
-      withPeriodLocked(db, period, async (client, cutoff) => {
+      withPeriodsLocked(db, [period], async (client, cutoff) => {
         const context = await readMeteringContext(client, period);
         const { revisions } = await appendRevisions(client, {
           ...context,
@@ -115,7 +116,9 @@ async function readLiveUsage(
 ): Promise<LiveUsage> {
   const params = new SqlParameters();
   const scope = { customerId: period.customerId, cutoff, adjusted };
-  const hours = usageSql(params, { meters, period, scope: { ...scope, ranges: [period] } });
+  const ofPeriod = { ...scope, ranges: [period] };
+  const taking = await metersWithEvents(client, meters, ofPeriod);
+  const hours = usageSql(params, { meters: taking, period, scope: ofPeriod });
   const rows = await readRows(client, params, {
     ctes: hours.ctes,
     select: `SELECT 0 AS span, u.*, NULL::numeric AS closing_level FROM (${hours.select}) AS u`,

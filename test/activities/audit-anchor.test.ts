@@ -3,9 +3,11 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { anchorAudit } from '../../src/activities/anchor-audit.js';
+import type { AnchorOutput } from '../../src/contracts/activities.js';
 import { parseAnchor } from '../../src/domain/audit/anchors.js';
 import type { Anchor } from '../../src/domain/audit/anchors.js';
 import { newAuditKey } from '../../src/storage/audit-hashes.js';
+import { connect } from '../storage/audit-fixture.js';
 import { createActivityFixture, issuedAt, settings } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
@@ -22,11 +24,14 @@ afterEach(async () => {
 const file = (): string => join(folder, 'anchors.jsonl');
 const keyFile = (): string => join(folder, 'key.pem');
 
-function anchor(more: Partial<NonNullable<typeof settings.audit>> = {}) {
+function anchor(
+  more: Partial<NonNullable<typeof settings.audit>> = {},
+  lastResult: AnchorOutput['lastCheckpoint'] = null,
+) {
   const audit = { key: null, keyFile: keyFile(), anchorFile: file(), ...more };
   const { storage } = fixture;
   const activity = anchorAudit({ storage, client: {} as never, now: () => issuedAt, settings: { ...settings, audit } });
-  return fixture.run(activity);
+  return fixture.run(activity, lastResult);
 }
 
 async function anchors(): Promise<readonly Anchor[]> {
@@ -77,4 +82,26 @@ test('what a crash has kept from the file, or cut off in it, comes with the next
 test('without a key nothing is signed, and a key that cannot be read is said', async () => {
   expect(await anchor({ keyFile: null })).toMatchObject({ checkpoints: 0, written: 0, lastCheckpoint: null });
   await expect(anchor()).rejects.toMatchObject({ code: 'AUDIT_KEY_INVALID' });
+});
+
+test('the result of the last run is a witness as well: signed is nothing over a log it does not find, until a person accepts it', async () => {
+  await writeFile(keyFile(), newAuditKey());
+  await anchor({ anchorFile: null });
+  await fixture.addCustomer('acme');
+  const { lastCheckpoint } = await anchor({ anchorFile: null });
+  const again = () => anchor({ anchorFile: null }, lastCheckpoint);
+  expect(await again()).toMatchObject({ lastCheckpoint });
+  const client = await connect(fixture.url);
+  await client.query(`ALTER TABLE audit_checkpoints DISABLE TRIGGER ALL; ALTER TABLE audit_checkpoint_heads DISABLE TRIGGER ALL;
+    DELETE FROM audit_checkpoint_heads WHERE checkpoint_number = 2; DELETE FROM audit_checkpoints WHERE checkpoint_number = 2`);
+  await client.end();
+  const { audit, findings } = fixture.storage;
+  await expect(again()).rejects.toMatchObject({ code: 'AUDIT_ANCHOR_DIFFERS' });
+  await expect(again()).rejects.toMatchObject({ code: 'AUDIT_ANCHOR_DIFFERS' });
+  expect(await audit.checkpoints(0, 10)).toHaveLength(1);
+  const [finding, ...others] = (await findings.list({}, { limit: 10 })).data;
+  expect([finding, others]).toMatchObject([{ code: 'AUDIT_ANCHOR_DIFFERS', customerId: null }, []]);
+  const resolution = { resolution: 'accepted', reason: 'restored from a backup', resolvedBy: 'ann' } as const;
+  await findings.resolve(finding?.findingId ?? '', resolution);
+  expect(await again()).toMatchObject({ lastCheckpoint: { checkpoint: 2 } });
 });

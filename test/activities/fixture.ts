@@ -59,7 +59,8 @@ export interface ActivityFixture {
   addCustomer(customerId: string, more?: Partial<CustomerFacts>): Promise<void>;
   /** `count` calls, one a minute from `from` on. */
   addCalls(customerId: string, count: number, from?: string): Promise<void>;
-  request(customerId: string, requestId: string): Promise<InvoicingRequest>;
+  /** @param period by default 2024-01-01 */
+  request(customerId: string, requestId: string, period?: string): Promise<InvoicingRequest>;
   /** Runs an activity as a worker would. */
   run<P extends unknown[], R>(activity: (...parameters: P) => Promise<R>, ...parameters: P): Promise<R>;
   close(): Promise<void>;
@@ -121,16 +122,16 @@ export async function createActivityFixture(): Promise<ActivityFixture> {
       await storage.ledger.append(events, []);
       await storage.periods.periodAt(customerId, from.replace('Z', '.000000Z') as Instant);
     },
-    request: async (customerId, requestId) => {
+    request: async (customerId, requestId, period = january) => {
       const request = {
         requestId,
         customerId,
-        period: january,
+        period: period as LocalDate,
         billingDay: '2024-02-01' as LocalDate,
         forced: false,
         reason: null,
       };
-      await storage.periods.periodNamed(customerId, january);
+      await storage.periods.periodNamed(customerId, period as LocalDate);
       await storage.periods.requestInvoicing(request);
       return request;
     },

@@ -1,11 +1,12 @@
 /** From usage in the ledger to an issued invoice, its journal entry and the requests' outcomes, on real Postgres. */
 import { randomUUID } from 'node:crypto';
 import { documentHash } from '../../src/billing/document-hash.js';
+import { groupsOf } from '../../src/activities/issue-chunk.js';
 import { issueInvoice } from '../../src/activities/issue-invoice.js';
 import type { Client } from '@temporalio/client';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
 import type { LocalDate } from '../../src/domain/values.js';
-import type { GateTransaction, Storage } from '../../src/storage/types.js';
+import type { GateTransaction, InvoicingRequest, Storage } from '../../src/storage/types.js';
 import { createActivityFixture, issuedAt, january, settings } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
@@ -154,6 +155,43 @@ test('an unexpected error of one customer is tried again, then held; numbers sta
   expect(numbers.sort()).toEqual(['INV-000001', 'INV-000002']);
 });
 
+test('an unexpected error of one customer takes nobody along who shares its transaction', async () => {
+  const ids = ['bad', ...Array.from({ length: 11 }, (_, index) => `c-${index}`)];
+  for (const id of ids) {
+    await fixture.addCustomer(id);
+    await fixture.request(id, randomUUID());
+  }
+  const attempts = failAtGate(fixture.storage, 'bad', (gate) =>
+    gateWith(gate, { insertRating: () => Promise.reject(new Error('the printer is on fire')) }),
+  );
+  expect(await issueChunk()).toMatchObject({ issued: 11, held: 1, more: false });
+  attempts.stop();
+  expect(attempts.count).toBe(1 + 3); // with the others, then alone
+  const documents = (await Promise.all(ids.map(invoicesOf))).flat();
+  const numbers = Array.from({ length: 11 }, (_, index) => `INV-${String(index + 1).padStart(6, '0')}`);
+  expect(documents.map(({ number }) => number).sort()).toEqual(numbers);
+});
+
+test('requests are grouped for one transaction each: of a customer each, by customer, never many', () => {
+  const request = (customerId: string, period: string): InvoicingRequest => ({
+    ...{ requestId: randomUUID(), customerId, period: period as LocalDate },
+    ...{ billingDay: january, forced: false, reason: null },
+  });
+  const ids = Array.from({ length: 30 }, (_, index) => `c-${String(29 - index).padStart(2, '0')}`);
+  const requests = ['2024-01-01', '2024-02-01'].flatMap((period) => ids.map((id) => request(id, period)));
+  const groups = groupsOf(requests);
+  expect(groups.flat()).toHaveLength(60);
+  expect(new Set(groups.flat())).toEqual(new Set(requests));
+  for (const group of groups) {
+    const customers = group.map(({ customerId }) => customerId);
+    expect(group.length).toBeLessThanOrEqual(8);
+    expect(customers).toEqual([...new Set(customers)].sort());
+  }
+  // A few are spread over the transactions that go on at a time.
+  expect(groupsOf(requests.slice(0, 8)).map((group) => group.length)).toEqual([2, 2, 2, 2]);
+  expect(groupsOf([])).toEqual([]);
+});
+
 test('a database that goes away holds nobody: the chunk fails and is taken up where it stopped', async () => {
   for (const customer of ['a', 'b']) {
     await fixture.addCustomer(customer);
@@ -211,15 +249,19 @@ function failAtGate(
   customerId: string,
   broken: (gate: GateTransaction) => GateTransaction,
 ): { count: number; stop(): void } {
-  const { atGate } = storage.billing;
-  const attempts = { count: 0, stop: () => void (billing.atGate = atGate) };
-  const billing = storage.billing as { atGate: Storage['billing']['atGate'] };
-  billing.atGate = (period, work) =>
-    atGate(period, (gate) => {
-      if (period.customerId !== customerId) return work(gate);
-      attempts.count += 1;
-      return work(broken(gate));
-    });
+  const { atGates } = storage.billing;
+  const attempts = { count: 0, stop: () => void (billing.atGates = atGates) };
+  const billing = storage.billing as { atGates: Storage['billing']['atGates'] };
+  billing.atGates = (periods, work, mayGoOn) =>
+    atGates(
+      periods,
+      (gate, period) => {
+        if (period.customerId !== customerId) return work(gate, period);
+        attempts.count += 1;
+        return work(broken(gate), period);
+      },
+      mayGoOn,
+    );
   return attempts;
 }
 

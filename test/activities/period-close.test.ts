@@ -139,8 +139,9 @@ test('the scope narrows by customer, legal entity and the local day of the end',
   expect(await found({ customerIds: ['a'] })).toEqual(['a 2024-01-01']);
   expect(await found({ legalEntity: 'acme-de' })).toEqual(['b 2024-01-01']);
   expect(await found({ legalEntity: 'default' })).toEqual(['a 2024-01-01']);
-  expect(await found({ endedOn: '2024-02-01' as LocalDate })).toEqual(['a 2024-01-01', 'b 2024-01-01']);
-  expect(await found({ endedOn: '2024-02-15' as LocalDate })).toEqual(['c 2024-01-15']);
+  expect(await found({ endedOn: '2024-01-31' as LocalDate })).toEqual(['a 2024-01-01', 'b 2024-01-01']);
+  expect(await found({ endedOn: '2024-02-14' as LocalDate })).toEqual(['c 2024-01-15']);
+  expect(await found({ endedOn: '2024-02-01' as LocalDate })).toEqual([]);
   expect(await found({ period: '2024-01-15' as LocalDate })).toEqual(['c 2024-01-15']);
   expect(await found({ period: '2024-01-02' as LocalDate })).toEqual([]);
 });

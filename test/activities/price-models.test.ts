@@ -120,6 +120,41 @@ test('the first fee in advance stands on an opening invoice, which the first per
   expect(fixture.temporal).toEqual([]);
 });
 
+test('nothing but fees in advance stands on an opening invoice, however long the price book is in force', async () => {
+  await fixture.storage.reference.createPriceBook(
+    parsePriceBook({
+      code: 'long-standing',
+      version: 'v1',
+      currency: 'USD',
+      effective_from: '2023-01-01T00:00:00Z',
+      minimum_commitment: '100',
+      prices: [
+        { meter: 'payments', model: 'flat', unit_price: '1.00', minimum: '50.00' },
+        { meter: 'api_calls', model: 'flat', unit_price: '1.00', minimum: '20.00' },
+        { model: 'fixed', name: 'Platform fee', amount: '30.00', billed: 'in_advance' },
+        { model: 'fixed', name: 'Support', amount: '5.00', billed: 'in_arrears' },
+      ],
+    }),
+  );
+  await fixture.addCustomer('long-standing', { priceBook: 'long-standing' });
+  const opening = await invoiceOf('long-standing', december);
+  expect(opening.invoice.lines.map(({ description, amount }) => [description, amount])).toEqual([
+    ['Platform fee', '30'],
+  ]);
+  expect(opening.invoice.pinnedVersions.opening).toBe(true);
+  await prove(opening.period, opening.invoice);
+  // From `billing_from` on everything is due.
+  const first = await invoiceOf('long-standing', january);
+  expect(first.invoice.lines.map(({ amount }) => amount)).toEqual(['20', '50', '30', '5']);
+  await prove(first.period, first.invoice);
+  // A period with usage is a period like any other, whenever it was.
+  await fixture.addCustomer('long-used', { priceBook: 'long-standing' });
+  await pay('long-used', [['2023-12-03T00:00:00Z', '7']]);
+  const used = await invoiceOf('long-used', december);
+  expect(used.invoice.lines.map(({ amount }) => amount)).toEqual(['20', '50', '30', '5']);
+  await prove(used.period, used.invoice);
+});
+
 test('a customer whose price book bills nothing in advance has no opening period', async () => {
   await fixture.addCustomer('plain');
   await fixture.storage.periods.periodNamed('plain', january);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { refundCredit, writeOff } from '../../src/billing/settlement/credit-notes.js';
 import { applyCredit, reversePayment } from '../../src/billing/settlement/payments.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
+import { decimal } from '../../src/domain/decimal.js';
 import { DomainFailure } from '../../src/domain/failure.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { createChainFixture } from './chain-fixture.js';
@@ -28,12 +29,17 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('apply' as const) }),
   fc.record({ kind: fc.constant('issue' as const), calls: fc.integer({ min: 0, max: 60 }) }),
   fc.record({ kind: fc.constant('void' as const), which: fc.nat(5) }),
+  fc.record({ kind: fc.constant('take_back' as const), calls: fc.integer({ min: 1, max: 15 }) }),
+  fc.record({ kind: fc.constant('add' as const), calls: fc.integer({ min: 1, max: 15 }) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 const centsOf = (cents: number): string => (cents / 100).toFixed(2);
 
-async function take(each: Step, state: { month: number; payments: string[] }): Promise<void> {
+async function take(
+  each: Step,
+  state: { month: number; payments: string[]; gone: number; late: number },
+): Promise<void> {
   const { storage } = chain;
   const invoices = (await storage.billing.listInvoices({ customerId }, { limit: 50 })).data.filter(
     ({ status }) => status !== 'void',
@@ -53,7 +59,8 @@ async function take(each: Step, state: { month: number; payments: string[] }): P
       return;
     case 'reverse': {
       const payment = await storage.settlement.findPayment(state.payments[each.which] ?? '');
-      if (payment !== null) await reversePayment(storage, payment, { ...deciding, reason: 'bounced' });
+      if (payment !== null)
+        await reversePayment(storage, payment, { ...deciding, requestId: randomUUID(), reason: 'bounced' });
       return;
     }
     case 'refund':
@@ -95,10 +102,32 @@ async function take(each: Step, state: { month: number; payments: string[] }): P
       await chain.run(chain.activities.issueChunk, { billingDay: period, limit: 10 });
       return;
     }
+    case 'take_back':
+      await scene.takeBackCalls(state.gone, each.calls);
+      state.gone += each.calls;
+      return;
+    case 'add':
+      state.late += 1;
+      await chain.addCalls(customerId, each.calls, `2024-01-${10 + state.late}T00:00:00Z`);
+      await chain.reRate('late_usage');
+      return;
     case 'void': {
       const invoice = invoices[each.which];
       if (invoice !== undefined) await voidInvoice(storage, invoice, { ...deciding, reason: 'a test' });
     }
+  }
+}
+
+/** No chain is credited beyond what it comes to. */
+async function expectWithinInvoiced(): Promise<void> {
+  const { data } = await chain.storage.billing.listInvoices({ customerId }, { limit: 50 });
+  const items = await chain.storage.settlement.items(
+    customerId,
+    data.map(({ invoiceId }) => invoiceId),
+  );
+  for (const { documents, credited } of items.chains) {
+    const total = documents.reduce((sum, document) => sum.plus(decimal(document.total)), decimal(money('0')));
+    expect(decimal(credited).greaterThan(0) && decimal(credited).greaterThan(total)).toBe(false);
   }
 }
 
@@ -109,7 +138,7 @@ test('whatever happens, in any order: documents, settlements, open items and the
       chain = await createChainFixture();
       scene = new SettlementScene(chain);
       try {
-        const state = { month: 0, payments: [] };
+        const state = { month: 0, payments: [], gone: 0, late: 0 };
         for (const each of [{ kind: 'issue', calls: 50 } as const, ...steps]) {
           try {
             await take(each, state);
@@ -119,6 +148,7 @@ test('whatever happens, in any order: documents, settlements, open items and the
           }
         }
         await scene.expectInStep();
+        await expectWithinInvoiced();
       } finally {
         await chain.close();
       }
@@ -126,4 +156,4 @@ test('whatever happens, in any order: documents, settlements, open items and the
     { numRuns: 8 },
   );
   expect(refusals.size).toBeGreaterThan(0);
-}, 240_000);
+}, 300_000);

@@ -27,6 +27,20 @@ const pay = (...of: Parameters<SettlementScene['pay']>) => scene.pay(...of);
 const credit = (...of: Parameters<SettlementScene['credit']>) => scene.credit(...of);
 const balanceOf = () => scene.balanceOf();
 const expectInStep = () => scene.expectInStep();
+const refund = (amount: string): Promise<void> =>
+  refundCredit(
+    chain.storage,
+    {
+      ...{ refundId: randomUUID(), customerId, currency: 'USD', amount: money(amount), method: 'card' },
+      ...{ reference: null, reason: 'asked', refundedBy: 'ann' },
+    },
+    { now: issuedAt },
+  );
+async function bounce(paymentId: string): Promise<void> {
+  const payment = await chain.storage.settlement.findPayment(paymentId);
+  if (payment === null) throw new Error('no payment');
+  await reversePayment(chain.storage, payment, { ...deciding, requestId: randomUUID(), reason: 'no funds' });
+}
 const codesOf = (settled: readonly PromiseSettledResult<unknown>[]): readonly string[] =>
   settled.map((each) =>
     each.status === 'fulfilled'
@@ -87,15 +101,6 @@ describe('at once', () => {
   test('refunds never pay out the same credit, nor does the next invoice take it too', async () => {
     await pay('10.00');
     await chain.addCalls(customerId, 100);
-    const refund = (amount: string): Promise<void> =>
-      refundCredit(
-        chain.storage,
-        {
-          ...{ refundId: randomUUID(), customerId, currency: 'USD', amount: money(amount), method: 'card' },
-          ...{ reference: null, reason: 'asked', refundedBy: 'ann' },
-        },
-        { now: issuedAt },
-      );
     const settled = await Promise.allSettled([refund('6.00'), refund('6.00'), chain.issue()]);
     expect(codesOf(settled)[2]).toBe('done');
     expect(
@@ -154,7 +159,7 @@ describe('the database, whoever writes', () => {
     expect(await refused(`INSERT INTO payment_reversals VALUES ($1, 'x', 'y')`, paymentId)).toContain(
       'still settles something',
     );
-    await reversePayment(chain.storage, await one(paymentId), { ...deciding, reason: 'bounced' });
+    await bounce(paymentId);
     expect(await refused(allocation, randomUUID(), customerId, paymentId, invoiceId, '1')).toMatch(/to 1(\.00)? of 0/);
     expect(await refused('UPDATE allocations SET amount = 1')).toContain('append-only');
     await expectInStep();
@@ -172,30 +177,36 @@ describe('the database, whoever writes', () => {
     }
     await client.end();
   });
-
-  const one = async (paymentId: string) => {
-    const found = await chain.storage.settlement.findPayment(paymentId);
-    if (found === null) throw new Error('no payment');
-    return found;
-  };
 });
 
 test('a payment that has bounced after a part of it was refunded leaves the refund owed, and the next credit covers it first', async () => {
   const invoice = await invoiced();
   const paymentId = await pay('15.00', [[invoice, '10.00']]);
-  await refundCredit(
-    chain.storage,
-    {
-      ...{ refundId: randomUUID(), customerId, currency: 'USD', amount: money('5.00'), method: 'card' },
-      ...{ reference: null, reason: 'overpaid', refundedBy: 'ann' },
-    },
-    { now: issuedAt },
-  );
-  const payment = await chain.storage.settlement.findPayment(paymentId);
-  if (payment === null) throw new Error('no payment');
-  await reversePayment(chain.storage, payment, { ...deciding, reason: 'no funds' });
+  await refund('5.00');
+  await bounce(paymentId);
   expect(await balanceOf()).toEqual({ open: '15', unapplied: '0', balance: '15' });
   await pay('15.00');
+  await applyCredit(chain.storage, { ...deciding, customerId, requestId: randomUUID() });
+  expect(await balanceOf()).toEqual({ open: '0', unapplied: '0', balance: '0' });
+  await expectInStep();
+});
+
+test('what was refunded of a payment that bounced is not refunded again, although nothing is invoiced', async () => {
+  const paymentId = await pay('100.00');
+  await refund('100.00');
+  await bounce(paymentId);
+  await pay('130.00');
+  await expect(refund('30.01')).rejects.toMatchObject({ code: 'REFUND_EXCEEDS_CREDIT' });
+  await refund('30.00');
+  expect(await balanceOf()).toEqual({ open: '0', unapplied: '0', balance: '0' });
+  await expectInStep();
+});
+
+test('credit is applied to a refund that is owed where nothing is invoiced', async () => {
+  const paymentId = await pay('100.00');
+  await refund('100.00');
+  await bounce(paymentId);
+  await pay('100.00');
   await applyCredit(chain.storage, { ...deciding, customerId, requestId: randomUUID() });
   expect(await balanceOf()).toEqual({ open: '0', unapplied: '0', balance: '0' });
   await expectInStep();
@@ -252,5 +263,28 @@ test('the sweep appends overdue once, and says when the journal disagrees', asyn
   await at('2024-03-01T00:00:00.000000Z');
   expect((await chain.storage.findings.list(found, { limit: 5 })).data).toMatchObject([
     { customerId, subject: { expected: '0', account: '1' } },
+  ]);
+});
+
+test('a correction of an invoice with a credit note says so, with the amounts', async () => {
+  const invoice = await invoiced();
+  await chain.addCalls(customerId, 50, '2024-01-20T00:00:00Z');
+  await chain.reRate('late_usage');
+  const found = async () =>
+    (await chain.storage.findings.list({ code: 'CREDIT_NOTE_BESIDE_CORRECTION' }, { limit: 10 })).data;
+  expect(await found()).toEqual([]);
+  await credit(invoice, '3.00');
+  await chain.addCalls(customerId, 50, '2024-01-25T00:00:00Z');
+  await chain.reRate('late_usage');
+  const corrections = (await chain.documents()).filter(({ type }) => type === 'correction');
+  expect(await found()).toMatchObject([
+    {
+      customerId,
+      period: invoice.period,
+      subject: { invoice_id: corrections[1]?.invoiceId, credit_notes: [{ number: 'CN-000001', total: '3' }] },
+      detail: expect.stringMatching(
+        /COR-000002 changes INV-000001 by 5\.00 USD .*CN-000001 \(3\.00 USD, without tax 3\.00 USD\) stands/,
+      ),
+    },
   ]);
 });

@@ -241,10 +241,10 @@ test('what was issued before schema 2 keeps its hash, and is corrected without t
 /** As the program did before documents had a schema version: without what schema 2 says, hashed without it. */
 async function issueWithSchema1(customerId: string): Promise<void> {
   const { storage } = fixture;
-  const atGate: typeof storage.billing.atGate = (period, work, purpose) =>
-    storage.billing.atGate(
-      period,
-      (gate) => {
+  const atGates: typeof storage.billing.atGates = (periods, work, mayGoOn) =>
+    storage.billing.atGates(
+      periods,
+      (gate, period) => {
         const insertInvoice: typeof gate.insertInvoice = (issued, actor) => {
           const { schemaVersion: _schema, presentation: _presentation, taxes: _taxes, ...older } = issued;
           const lines = older.lines.map(({ item: _item, ...line }) => line);
@@ -258,11 +258,11 @@ async function issueWithSchema1(customerId: string): Promise<void> {
             return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value;
           },
         });
-        return work(older);
+        return work(older, period);
       },
-      purpose,
+      mayGoOn,
     );
-  const billing = { ...storage.billing, atGate };
+  const billing = { ...storage.billing, atGates };
   const activities = createActivities({
     storage: { ...storage, billing },
     client: fixture.client,

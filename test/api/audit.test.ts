@@ -1,10 +1,11 @@
 /** The audit log over HTTP and on the command line. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { anchorLine } from '../../src/domain/audit/anchors.js';
 import { newAuditKey } from '../../src/storage/audit-hashes.js';
+import { rearm } from '../storage/audit-fixture.js';
 import { cli } from '../cli/support/stub-api.js';
 import { exampleCalls, TestApi } from './support/test-api.js';
 
@@ -98,7 +99,7 @@ test('asked to sign without a key, it is said what to do', async () => {
 
 test('the command line: list, show, seal, keys, verify; a changed row ends it with exit code 1 and the row', async () => {
   expect((await run('seal', '--sign')).out).toMatch(
-    /Blocks +1 new, of 20 facts\nCheckpoints +1\nSigned by +[0-9a-f]{16}/,
+    /Blocks +1 new, of 20 facts\nCheckpoints +1\nSigned by +[0-9a-f]{16}\nAnchored +within the hour; now: reckoner audit anchor/,
   );
   expect((await run('list', '--customer', 'cust_1')).out).toMatch(/1 invoices/);
   expect((await run('show', 'customer/cust_1', '1')).out).toMatch(
@@ -116,6 +117,7 @@ test('the command line: list, show, seal, keys, verify; a changed row ends it wi
   expect(failed.out).toMatch(
     /Verified +NO[\s\S]*Problem +row_changed: [\s\S]*Table +invoices\nRow +\["[\s\S]*Chain +customer\/cust_1\nNumber +\d/,
   );
+  expect(failed.out).not.toMatch(/nobody|Not signed yet/);
 });
 
 test('verify --anchor misses a tail that was cut everywhere in the database; a forged or torn file is refused', async () => {
@@ -158,9 +160,60 @@ test('verify --anchor misses a tail that was cut everywhere in the database; a f
     DELETE FROM journal_entries WHERE invoice_id IS NULL; DELETE FROM credit_grants;
     DELETE FROM audit_changes WHERE batch = ${last}; DELETE FROM audit_entries WHERE batch = ${last};
     DELETE FROM audit_checkpoint_heads WHERE checkpoint_number = 2; DELETE FROM audit_checkpoints WHERE checkpoint_number = 2;
-    ${all.map((table) => `ALTER TABLE ${table} ENABLE TRIGGER ALL;`).join('')}`);
+    ${all.map((table) => `ALTER TABLE ${table} ENABLE TRIGGER ALL;`).join('')} ${rearm}`);
   expect((await run('verify')).code).toBe(0);
   const missed = await run('verify', '--anchor', file);
   expect(missed.code).toBe(1);
   expect(missed.out).toMatch(/Verified +NO[\s\S]*entries_cut[\s\S]*Table +audit_entries[\s\S]*Chain +customer\/cust_1/);
+});
+
+test('verify goes on behind the first problem and lists the others; --all lists more than 20', async () => {
+  await sql(`ALTER TABLE invoices DISABLE TRIGGER refuse_change; UPDATE invoices SET total = total + 1;
+    ALTER TABLE meters DISABLE TRIGGER refuse_change; UPDATE meters SET learned_at = 'epoch';
+    ALTER TABLE customers DISABLE TRIGGER audit; INSERT INTO customers SELECT 'unlogged ' || n, 0 FROM generate_series(1, 30) n`);
+  const result = (await verification()).at(-1);
+  const problems = result?.['problems'] as readonly Json[];
+  expect(problems).toHaveLength(20);
+  expect(problems[0]).toEqual(result?.['problem']);
+  expect(problems.map(({ table }) => table)).toEqual([
+    'invoices',
+    'meters',
+    ...Array.from({ length: 18 }, () => 'customers'),
+  ]);
+  const all = await run('verify', '--all');
+  expect(all.code).toBe(1);
+  expect(all.out.match(/│ row_not_in_log/g)).toHaveLength(30);
+  expect(all.out).toMatch(
+    /Problem +row_changed[\s\S]*│ Also +│ Table[\s\S]*│ row_changed +│ meters[\s\S]*│ guard_missing +│ customers/,
+  );
+});
+
+test('a log whose last anchored checkpoint was cut is neither signed nor anchored again, and becomes a finding', async () => {
+  const file = join(folder, 'anchors.jsonl');
+  const audit = { key: newAuditKey(), keyFile: null, trustedKeys: [], anchorFile: file };
+  await api.close();
+  api = await TestApi.start({ audit }, (given) => {
+    databaseUrl = given;
+    return Promise.resolve(given);
+  });
+  api.temporal.settings.audit = audit;
+  url = await api.app.listen({ port: 0, host: '127.0.0.1' });
+  const anchored = await run('anchor');
+  expect(anchored.out).toMatch(/Checkpoints +1 new\nLast +1\nHash +[0-9a-f]{64}\nAnchor file +1 lines written/);
+  await api.setUpExample();
+  await run('anchor');
+  await sql(`ALTER TABLE audit_checkpoints DISABLE TRIGGER ALL; ALTER TABLE audit_checkpoint_heads DISABLE TRIGGER ALL;
+    DELETE FROM audit_checkpoint_heads WHERE checkpoint_number = 2; DELETE FROM audit_checkpoints WHERE checkpoint_number = 2`);
+  for (const command of [['anchor'], ['seal', '--sign']]) {
+    expect(await run(...command)).toMatchObject({ code: 1, err: expect.stringContaining('AUDIT_ANCHOR_DIFFERS') });
+  }
+  expect(await api.storage.audit.checkpoints(0, 10)).toHaveLength(1);
+  expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(2);
+  expect(await api.all('/findings')).toEqual([
+    expect.objectContaining({
+      code: 'AUDIT_ANCHOR_DIFFERS',
+      detail: expect.stringContaining('checkpoint 2'),
+      subject: expect.objectContaining({ witness: 'anchor file', checkpoint: 2 }),
+    }),
+  ]);
 });

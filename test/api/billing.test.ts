@@ -153,6 +153,7 @@ describe('the invoice', () => {
       ...invoice,
       sections: [expect.objectContaining({ kind: 'usage', amount: '118.72', by_dimension: [] })],
       renderings: expect.any(Array),
+      life: [expect.objectContaining({ event: 'issued', actor: 'invoicing' })],
       settlement: expect.objectContaining({ open: '118.72', settled: '0.00', credit_notes: [] }),
       corrected_by: [],
       replaced_by: null,
@@ -162,7 +163,9 @@ describe('the invoice', () => {
       await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}`);
       await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}/pdf`);
     }
-    expect(await api.expect(200, 'GET', '/invoices?type=correction')).toEqual({ data: [], next_cursor: null });
+    expect(await api.expect(200, 'GET', '/invoices?type=correction')).toEqual({
+      ...{ data: [], next_cursor: null, waiting: { draft: 0, held: 0 } },
+    });
     await api.refused('VALIDATION_FAILED', 422, 'GET', '/invoices?type=bill');
   });
 

@@ -66,7 +66,7 @@ test('requests of one turn share a transaction, and each gets the outcomes of it
 
 test('nobody waits for company: an idle committer takes what is there, and the rest gathers meanwhile', async () => {
   const ledger = new ManualLedger();
-  const commits = groupCommit(ledger, { committers: 2 });
+  const commits = groupCommit(ledger, { committers: 2, eventsBeside: 1 });
   const first = commits.submit(jobOf('a'));
   await turns();
   const second = commits.submit(jobOf('b'));
@@ -80,6 +80,45 @@ test('nobody waits for company: an idle committer takes what is there, and the r
   ledger.finish(1);
   ledger.finish(2);
   expect(await Promise.all([first, second, ...others])).toHaveLength(4);
+});
+
+describe('beside a transaction that has just begun', () => {
+  test('few events gather and follow it; as many as are worth a transaction begin one', async () => {
+    const ledger = new ManualLedger();
+    const commits = groupCommit(ledger, { committers: 3, eventsBeside: 3, overtakenAfterMs: 600_000 });
+    const answers = [commits.submit(jobOf('a'))];
+    await turns();
+    answers.push(commits.submit(jobOf('b')), commits.submit(jobOf('c')));
+    await turns();
+    expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a']]);
+    answers.push(commits.submit(jobOf('d')));
+    await turns();
+    expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a'], ['b', 'c', 'd']]);
+    answers.push(commits.submit(jobOf('e')));
+    ledger.finish(0);
+    ledger.finish(1);
+    await turns();
+    expect(ledger.batches[2]?.ids).toEqual(['e']);
+    ledger.finish(2);
+    expect(await Promise.all(answers)).toHaveLength(5);
+  });
+
+  test('nobody waits for one that takes long: it is overtaken', async () => {
+    const ledger = new ManualLedger();
+    const commits = groupCommit(ledger, { committers: 2, overtakenAfterMs: 1 });
+    const [stuck, others] = [commits.submit(jobOf('stuck')), [commits.submit(jobOf('same turn'))]];
+    await turns();
+    others.push(commits.submit(jobOf('b')), commits.submit(jobOf('c')));
+    while (ledger.batches.length < 2) await turns();
+    expect(ledger.batches.map(({ ids }) => ids)).toEqual([
+      ['stuck', 'same turn'],
+      ['b', 'c'],
+    ]);
+    ledger.finish(1);
+    ledger.finish(0);
+    expect(await Promise.all([stuck, ...others])).toHaveLength(4);
+    await commits.close();
+  });
 });
 
 test('a transaction takes no more events than its limit, but a request is never split', async () => {

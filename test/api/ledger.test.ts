@@ -1,6 +1,7 @@
 /** The journal over HTTP: the books at a moment, months, mappings, export. */
 import pg from 'pg';
-import { exampleCalls, TestApi } from './support/test-api.js';
+import type { LocalDate } from '../../src/domain/values.js';
+import { exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
 
 let api: TestApi;
 let databaseUrl: string;
@@ -94,6 +95,8 @@ test('entries name product, document and place', async () => {
 test('a month is closed when it is over everywhere, in order, once, and says who and why', async () => {
   await api.refused('ACCOUNTING_MONTH_NOT_OVER', 409, 'POST', '/ledger/months/2024-03/close', { reason: 'early' });
   await api.refused('INVALID_PERIOD', 422, 'POST', '/ledger/months/2024-13/close', { reason: 'x' });
+  // Before the first posting: decades of empty months would have to be closed after it.
+  await api.refused('ACCOUNTING_MONTH_OUT_OF_ORDER', 409, 'POST', '/ledger/months/1970-01/close', { reason: 'x' });
   expect(await api.expect(200, 'GET', '/ledger/months')).toEqual({ closed_through: null, first_open: null, data: [] });
   await closeJanuary();
   await closeJanuary(); // the same again
@@ -140,6 +143,48 @@ test('the check names what differs, the rebuild mends it', async () => {
   });
   expect(await api.expect(200, 'POST', '/ledger/rebuild', {})).toMatchObject({ corrected: [differs], unresolved: [] });
   expect(await api.expect(200, 'GET', '/ledger/check')).toEqual({ data: [] });
+});
+
+test('journal entries of an invoice, by its number', async () => {
+  const { data } = await api.expect(200, 'GET', '/ledger/entries?invoice_id=INV-000001');
+  expect(data).toEqual([expect.objectContaining({ customer_id: 'cust_1' })]);
+  await api.refused('INVOICE_NOT_FOUND', 404, 'GET', '/ledger/entries?invoice_id=INV-000009');
+});
+
+test('before a month is closed it is said what of it is not in the books; it warns and refuses nothing', async () => {
+  expect(await api.expect(200, 'GET', '/ledger/months/2024-01/checklist')).toEqual({
+    ...{ month: '2024-01', drafts: 0, unbilled: 0, unapplied_payments: 0, data: [] },
+  });
+  const february = exampleCalls(10).map((event) => ({
+    ...event,
+    event_id: `february ${String(event['event_id'])}`,
+    event_time: String(event['event_time']).replace('2024-01', '2024-02'),
+  }));
+  await api.expect(202, 'POST', '/events', february);
+  await api.storage.periods.periodNamed('cust_1', '2024-02-01' as LocalDate);
+  const unbilled = { kind: 'unbilled', customer_id: 'cust_1', period: '2024-02-01', id: null, detail: 'ready' };
+  const checklist = (): Promise<unknown> => api.expect(200, 'GET', '/ledger/months/2024-02/checklist');
+  expect(await checklist()).toMatchObject({ unbilled: 1, data: [unbilled] });
+  await api.expect(200, 'PUT', '/customers/cust_1', { ...exampleCustomer, invoice_approval: 'required' });
+  await api.expect(202, 'POST', '/billing-periods/cust_1/2024-02/close');
+  await api.expect(201, 'POST', '/payments', {
+    ...{
+      customer_id: 'cust_1',
+      currency: 'USD',
+      amount: '500.00',
+      received_at: '2024-02-05T09:00:00Z',
+      method: 'cash',
+    },
+  });
+  expect(await checklist()).toMatchObject({
+    ...{ drafts: 1, unbilled: 0, unapplied_payments: 1 },
+    data: [
+      { kind: 'draft', period: '2024-02-01', detail: 'draft' },
+      { kind: 'unapplied_payment', period: null, detail: expect.stringMatching(/^\d+\.\d\d USD$/) },
+    ],
+  });
+  await api.refused('INVALID_PERIOD', 422, 'GET', '/ledger/months/2024-13/checklist');
+  await api.expect(201, 'POST', '/ledger/months/2024-02/close', { reason: 'all the same' });
 });
 
 describe('export', () => {
@@ -196,6 +241,17 @@ describe('export', () => {
         { product: 'api_calls', effective_from: '2024-01-15' },
       ],
     });
+  });
+
+  test('while no month is closed a mapping is superseded from the beginning', async () => {
+    await map([{ account: 'accounts_receivable', external_account: '1400' }]);
+    await map([{ account: 'revenue', external_account: '8400' }]);
+    await map([{ account: 'revenue', product: 'api_calls', external_account: '8401' }]);
+    await map([{ account: 'accounts_receivable', external_account: '1410' }]);
+    expect(rowsOf(await csv('month=2024-01&mapping=datev')).map((row) => row['external_account'])).toEqual([
+      '1410',
+      '8401',
+    ]);
   });
 
   test('of a closed month it is the same bytes for ever: what would change it is refused, a gap may be filled', async () => {

@@ -23,6 +23,17 @@ test('PUT registers, another one is another version, GET tells of all of them', 
   expect(await api.expect(200, 'GET', '/legal-entities/acme-de')).toEqual({ ...second, versions: [first, second] });
 });
 
+test('an entity has what e-invoices and tax need of a seller', async () => {
+  const whole = {
+    ...{ ...acme, email: 'a@acme.example', street: 'Road 1', city: 'Hamburg', postal_code: '20457', region: 'HH' },
+    ...{ country_code: 'DE', vat_id: 'DE123456789', iban: 'DE02 1203 0000 0000 2020 51' },
+  };
+  expect(await api.expect(201, 'PUT', '/legal-entities/acme-de', whole)).toMatchObject(whole);
+  expect(await api.expect(200, 'PUT', '/legal-entities/acme-de', whole)).toMatchObject({ version: 1 });
+  await api.refused('VALIDATION_FAILED', 422, 'PUT', '/legal-entities/acme-de', { ...whole, country_code: 'Germany' });
+  await api.refused('VALIDATION_FAILED', 422, 'PUT', '/legal-entities/acme-de', { ...whole, iban: '12' });
+});
+
 test('what is wrong is refused with what to do', async () => {
   await api.refused('VALIDATION_FAILED', 422, 'PUT', '/legal-entities/default', acme);
   await api.refused('VALIDATION_FAILED', 422, 'PUT', '/legal-entities/x', { ...acme, number_prefix: 'acme' });

@@ -1,5 +1,5 @@
 /** Closing many periods over HTTP. */
-import { exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -71,6 +71,25 @@ test('one that goes on is cancelled once, with a reason', async () => {
     cancellation: { by: 'ada', reason: 'too early' },
   });
   await api.refused('PERIOD_CLOSE_ENDED', 409, 'POST', cancel, reason, { 'x-reckoner-actor': 'bob' });
+});
+
+test('ended_on is the last day of the periods; where it is that of none, the answer says which there are', async () => {
+  await api.expect(202, 'POST', '/events', exampleCalls(1));
+  const closed = async (day: string): Promise<unknown> => {
+    const { close_id: id } = await api.expect(202, 'POST', '/period-closes', { ended_on: day });
+    return api.expect(200, 'GET', `/period-closes/${String(id)}`);
+  };
+  expect(await closed('2024-01-31')).toMatchObject({ progress: { planned: 1, issued: 1 }, hint: null });
+  expect(await closed('2024-01-31')).toMatchObject({
+    progress: { planned: 0, not_ready: 1 },
+    hint: 'No period was ready; the targets with state not_ready say why.',
+  });
+  expect(await closed('2024-02-01')).toMatchObject({
+    progress: { planned: 0 },
+    hint: expect.stringMatching(
+      /^No period of these customers ends on 2024-02-01, its last day\. Periods near it: 2024-01-01 to 2024-01-31 \(1\)/,
+    ),
+  });
 });
 
 test('what is wrong is refused with what to do', async () => {

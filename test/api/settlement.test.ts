@@ -1,5 +1,6 @@
 /** Payments, credit notes, refunds and write-offs over HTTP. */
-import { exampleCalls, TestApi } from './support/test-api.js';
+import * as support from './support/credited.js';
+import { TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -12,18 +13,7 @@ afterEach(() => api.close());
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 
-/** January's invoice of 100 calls: 10.00. */
-async function invoiced(count = 100, period = '2024-01'): Promise<Json> {
-  const events = exampleCalls(count).map((event) => ({
-    ...event,
-    event_id: `${period}/${String(event['event_id'])}`,
-    event_time: String(event['event_time']).replace('2024-01', period),
-  }));
-  await api.expect(202, 'POST', '/events', events);
-  await api.expect(202, 'POST', `/billing-periods/cust_1/${period}/close`);
-  const [invoice] = await api.all(`/invoices?customer_id=cust_1&period=${period}`);
-  return invoice ?? {};
-}
+const invoiced = (count?: number, period?: string): Promise<Json> => support.invoiced(api, count, period);
 const detail = (id: unknown): Promise<Json> => api.expect(200, 'GET', `/invoices/${String(id)}`);
 const statusesOf = async (id: unknown): Promise<readonly unknown[]> =>
   ((await detail(id))['transitions'] as readonly Json[]).map(({ status }) => status);
@@ -51,11 +41,8 @@ const balances = async (): Promise<Readonly<Record<string, number>>> => {
     ),
   );
 };
-const lineOf = ({ lines }: Json): string => String((lines as Json[])[0]?.['line_item_id']);
-const credit = (invoice: Json, amount: string | null, more: Json = {}): Promise<Json> =>
-  api.expect(201, 'POST', `/invoices/${String(invoice['invoice_id'])}/credit-notes`, {
-    lines: [{ line_item_id: lineOf(invoice), ...(amount !== null && { amount }), reason_code: 'goodwill', ...more }],
-  });
+const { lineOf } = support;
+const credit = (...of: [Json, string | null, Json?]): Promise<Json> => support.credit(api, ...of);
 
 test('a payment settles an invoice: status, transitions, journal, account', async () => {
   const invoice = await invoiced();
@@ -285,4 +272,89 @@ describe('wrong input', () => {
     }
     expect(await api.all('/credit-notes')).toEqual([]);
   });
+});
+
+test('a write-off is taken back: the rest is open again, and the books say so', async () => {
+  const invoice = await invoiced();
+  const id = String(invoice['invoice_id']);
+  await pay({ amount: '4.00', allocations: [{ invoice_id: id, amount: '4.00' }] });
+  await api.expect(200, 'POST', `/invoices/${id}/write-off`, { reason: 'insolvent' }, as('ada'));
+  expect(await detail(id)).toMatchObject({
+    status: 'paid',
+    settlement: { open: '0.00', settled_by: { paid: '4.00', credited: '0.00', written_off: '6.00' } },
+  });
+  const [writeOff = {}] = await api.all('/write-offs?customer_id=cust_1');
+  expect(writeOff).toMatchObject({ number: invoice['number'], amount: '6.00', reason: 'insolvent', reversed: null });
+  expect(await balances()).toMatchObject({ accounts_receivable: 0, write_off: 6 });
+  const url = `/write-offs/${String(writeOff['write_off_id'])}`;
+  // By now its due date has passed.
+  api.now = Date.parse('2024-04-10T12:00:00Z');
+  const answers = await Promise.all([1, 2].map(() => api.send('POST', `${url}/reverse`, { reason: 'it pays' })));
+  expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 409]);
+  await api.refused('WRITE_OFF_REVERSED', 409, 'POST', `${url}/reverse`, { reason: 'again' });
+  expect(await api.expect(200, 'GET', url)).toMatchObject({ reversed: { reason: 'it pays' } });
+  expect(await detail(id)).toMatchObject({
+    status: 'overdue',
+    settlement: { open: '6.00', settled_by: { paid: '4.00', written_off: '0.00' } },
+  });
+  expect(await balances()).toMatchObject({ accounts_receivable: 6, write_off: 0 });
+  expect(await api.storage.settlement.mismatches()).toEqual([]);
+  await api.refused('WRITE_OFF_NOT_FOUND', 404, 'POST', '/write-offs/none/reverse', { reason: 'x' });
+  expect(await api.all('/write-offs?invoice_id=INV-000001')).toHaveLength(1);
+});
+
+test('a payment that is on record is refused, unless it came twice; so is one of the future', async () => {
+  const first = await pay();
+  const refusal = await api.refused('PAYMENT_REFERENCE_KNOWN', 409, 'POST', '/payments', paymentBody());
+  expect(refusal['detail']).toContain(String(first['payment_id']));
+  await api.refused('PAYMENT_REFERENCE_KNOWN', 409, 'POST', '/payments', paymentBody({ amount: '10' }));
+  await pay({ received_at: '2024-02-06T09:00:00Z' });
+  await pay({ amount: '9.00' });
+  await pay({ allow_duplicate: true });
+  // One that has bounced comes again.
+  await pay({ reference: 'SEPA 78' }).then(({ payment_id: id }) =>
+    api.expect(200, 'POST', `/payments/${String(id)}/reverse`, { reason: 'no funds' }),
+  );
+  const twice = await Promise.all(
+    [1, 2].map(() => api.send('POST', '/payments', paymentBody({ reference: 'SEPA 78' }))),
+  );
+  expect(twice.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409]);
+  const future = await api.refused('VALIDATION_FAILED', 422, 'POST', '/payments', {
+    ...paymentBody({ reference: 'SEPA 79' }),
+    received_at: '2024-03-11T12:00:01Z',
+  });
+  expect(future['detail']).toContain('once it is received');
+  expect(await api.all('/payments')).toHaveLength(6);
+});
+
+test('a payment is posted on the day that it was received, and the journal names its reference', async () => {
+  await invoiced();
+  await pay({ allocations: [{ invoice_id: 'INV-000001', amount: '4.00' }] });
+  const csv = await api.send('GET', '/ledger/export?month=2024-02');
+  expect(csv.body).toContain('2024-02-05');
+  expect(csv.body).toContain('Payment received (SEPA 77) for INV-000001');
+});
+
+test('what all customers owe, by age', async () => {
+  await invoiced();
+  expect(await api.all('/receivables')).toMatchObject([
+    { customer_id: 'cust_1', currency: 'USD', open: '10.00', not_due: '10.00', unapplied: '0.00', balance: '10.00' },
+  ]);
+  expect(await api.all('/receivables?overdue=true')).toEqual([]);
+  const { due_at: dueAt } = await detail('INV-000001');
+  const none = { days_0_30: '0.00', days_31_60: '0.00', days_61_90: '0.00', days_over_90: '0.00' };
+  for (const [days, bucket] of [
+    [1, 'days_0_30'],
+    [30, 'days_0_30'],
+    [31, 'days_31_60'],
+    [90, 'days_61_90'],
+    [91, 'days_over_90'],
+  ] as const) {
+    api.now = Date.parse(String(dueAt)) + days * 86_400_000 + 1;
+    expect(await api.all('/receivables?overdue=true')).toMatchObject([
+      { open: '10.00', not_due: '0.00', overdue: { ...none, [bucket]: '10.00' } },
+    ]);
+  }
+  await pay({ allocations: [{ invoice_id: 'INV-000001', amount: '10.00' }] });
+  expect(await api.all('/receivables')).toEqual([]);
 });

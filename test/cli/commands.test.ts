@@ -264,6 +264,19 @@ describe('customers, meters and price books', () => {
     expect((await run('meters', 'list')).out).toMatch(/api_calls.*call.*a, b/);
   });
 
+  it('price-books list is a table that says what corrects what; price-overrides are read and put', async () => {
+    const row = { code: 'standard', version: 'v2', currency: 'USD', effective_from: '2024-06-01', superseded_by: 'v3' };
+    api.answer(() => ({ body: { data: [row], next_cursor: null } }));
+    expect((await run('price-books', 'list', '--code', 'standard')).out).toMatch(/standard.*v2.*2024-06-01.*v3/);
+    expect(api.requests[0]).toMatchObject({ path: '/price-books', query: { code: 'standard' } });
+    api.answer(() => ({ body: { data: [{ version: 1, reason: 'negotiated', decided_by: 'ann' }] } }));
+    expect((await run('customers', 'price-overrides', 'c')).out).toMatch(/1.*negotiated.*ann/);
+    api.answer(({ body }) => ({ status: 201, body: JSON.parse(body) as unknown }));
+    const path = file('override.json', '{"reason":"negotiated"}');
+    expect(await run('customers', 'price-overrides', 'put', 'c', '-f', path)).toMatchObject({ code: 0 });
+    expect(api.requests[2]).toMatchObject({ method: 'PUT', path: '/customers/c/price-overrides' });
+  });
+
   it('meters list tells versions apart, by start, filters and what is read', async () => {
     const meter = { code: 'calls', event_type: 'batch', aggregation: 'count', value_property: null };
     const first = { ...meter, version: 1, effective_from: null, count_property: null, filters: {} };

@@ -67,6 +67,14 @@ it('months are closed with a reason, under a key', async () => {
   expect([last()?.path, last()?.body]).toEqual(['/ledger/months/2024-01/close', '{"reason":"month end"}']);
   expect(last()?.headers['idempotency-key']).toEqual(expect.any(String));
   expect(await run('close', '2024-01')).toMatchObject({ code: 2 });
+  const item = { kind: 'unbilled', customer_id: 'acme', period: '2024-01-01', id: null, detail: 'ready' };
+  const checklist = { month: '2024-01', drafts: 0, unbilled: 1, unapplied_payments: 0, data: [item] };
+  api.answer(({ path }) => ({ body: path.endsWith('/checklist') ? checklist : closing }));
+  const asked = await run('close', '2024-01', '--dry-run');
+  expect(asked.out).toMatch(/1 ended periods without invoice[\s\S]*unbilled.*acme.*2024-01-01.*ready/);
+  expect(last()?.path).toBe('/ledger/months/2024-01/checklist');
+  const warned = await run('close', '2024-01', '--reason', 'month end');
+  expect(warned).toMatchObject({ code: 0, err: asked.out });
   api.answer(() => ({ body: { closed_through: '2024-01', first_open: '2024-02', data: [closing] } }));
   expect((await run('months')).out).toMatch(/First open +2024-02[\s\S]*2024-01/);
   api.answer(() => ({ body: { closed_through: null, first_open: null, data: [] } }));

@@ -35,6 +35,18 @@ it('sets all of one; what is not given is not said', async () => {
   expect(JSON.parse(api.requests[0]?.body ?? '')).toEqual({ number_prefix: 'ACME-DE', name: 'Acme GmbH' });
 });
 
+it('says what e-invoices need of it', async () => {
+  api.answer(() => ({ body: { ...acme, city: 'Hamburg', country_code: 'DE', vat_id: 'DE9', iban: 'DE02' } }));
+  const facts = ['--country', 'DE', '--vat-id', 'DE9', '--iban', 'DE02', '--city', 'Hamburg', '--postal-code', '20457'];
+  const said = ['set', 'acme-de', '--number-prefix', 'ACME-DE', '--name', 'Acme GmbH', '--tax-id', 'DE1', ...facts];
+  const { out } = await run('legal-entities', ...said);
+  expect(JSON.parse(api.requests[0]?.body ?? '')).toEqual({
+    ...{ number_prefix: 'ACME-DE', name: 'Acme GmbH', tax_id: 'DE1' },
+    ...{ country_code: 'DE', vat_id: 'DE9', iban: 'DE02', city: 'Hamburg', postal_code: '20457' },
+  });
+  expect(out).toMatch(/VAT id +DE9[\s\S]*Place +Hamburg, DE[\s\S]*IBAN +DE02/);
+});
+
 it('a customer is put with its legal entity', async () => {
   api.answer(() => ({ body: {} }));
   await run(

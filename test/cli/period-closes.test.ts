@@ -51,6 +51,14 @@ it('close-all needs one of --period and --ended-on, and says where a close that 
   expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('still invoicing after 0 s') });
 });
 
+it('close-all that planned nothing says on stderr which periods there are, and that is no failure', async () => {
+  const hint =
+    'No period of these customers ends on 2024-02-01, its last day. Periods near it: 2024-01-01 to 2024-01-31 (7).';
+  const none = { ...counts, planned: 0, requested: 0, issued: 0, remaining: 0 };
+  api.answer(() => ({ body: { ...done, progress: none, hint } }));
+  expect(await run('close-all', '--ended-on', '2024-02-01')).toMatchObject({ code: 0, err: `${hint}\n` });
+});
+
 it('closes are listed, shown and cancelled', async () => {
   api.answer(({ path }) => ({ body: path === '/period-closes' ? { data: [close], next_cursor: null } : close }));
   expect((await run('closes')).out).toMatch(/2024-02-01T08:00:00Z.*ada.*2024-01-01, of acme-de.*invoicing.*c-1/);

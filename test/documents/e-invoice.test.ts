@@ -122,7 +122,13 @@ describe('what cannot be an e-invoice', () => {
   test('an amount with more digits than two', () => {
     const totals = { linesTotal: decimal('1.234'), taxExclusive: decimal('1.234'), taxInclusive: decimal('1.234') };
     const zero = decimal('0');
-    const rest = { taxTotal: zero, prepaid: zero, payable: decimal('1.234'), isCorrection: false };
+    const rest = {
+      taxTotal: zero,
+      prepaid: zero,
+      payable: decimal('1.234'),
+      currency: 'EUR',
+      isCorrection: false,
+    };
     const breakdown = {
       code: 'Z',
       rate: zero,
@@ -136,6 +142,32 @@ describe('what cannot be an e-invoice', () => {
       breakdowns: [{ ...breakdown, taxAmount: zero }],
     });
     expect(problems).toEqual([expect.stringContaining('BR-DEC')]);
+  });
+
+  test.each([
+    ['JPY', '11', false, 'taken'],
+    ['JPY', '10', false, 'taken'],
+    ['JPY', '12', false, 'refused'],
+    ['JPY', '11.4', true, 'taken'],
+    ['JPY', '11.5', true, 'refused'],
+    ['EUR', '10.5', false, 'taken'],
+    ['EUR', '11', false, 'refused'],
+  ])('10 %% of 105 in %s: %s (correction: %j) is %s', (currency, tax, isCorrection, expected) => {
+    const taxInclusive = addDecimals([decimal('105'), decimal(tax)]);
+    const breakdown = { code: 'S', rate: decimal('10'), reasonCode: null, reason: null } as const;
+    const problems = brokenRules({
+      lineAmounts: [decimal('105')],
+      linesTotal: decimal('105'),
+      taxExclusive: decimal('105'),
+      taxTotal: decimal(tax),
+      taxInclusive,
+      prepaid: decimal('0'),
+      payable: taxInclusive,
+      breakdowns: [{ ...breakdown, taxableAmount: decimal('105'), taxAmount: decimal(tax) }],
+      currency,
+      isCorrection,
+    });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(expected === 'taken' ? [] : ['BR-CO-17']);
   });
 });
 

@@ -4,7 +4,14 @@ import { stepBeforeIssue } from '../../src/domain/invoicing/before-issue.js';
 import type { BeforeIssue } from '../../src/domain/invoicing/before-issue.js';
 import { trippedBounds } from '../../src/domain/invoicing/safety-bounds.js';
 import { canTransition, invoiceTransitions, requireTransition } from '../../src/domain/invoicing/transitions.js';
-import { afterwards, carryCredit, coverRefund, released } from '../../src/domain/settlement/allocation.js';
+import {
+  afterwards,
+  carryCredit,
+  coverRefund,
+  refundableIn,
+  released,
+} from '../../src/domain/settlement/allocation.js';
+import type { Allocation } from '../../src/domain/settlement/allocation.js';
 import { creditableLines, creditNoteAmounts } from '../../src/domain/settlement/credit-note.js';
 import type { CreditedSoFar } from '../../src/domain/settlement/credit-note.js';
 import { receivableIn, standingOf } from '../../src/domain/settlement/items.js';
@@ -32,6 +39,7 @@ const chainOf = (documents: readonly ReceivableDocument[], more: Partial<Receiva
     documents,
     credited: money('0'),
     carried: money('0'),
+    writtenOff: money('0'),
   },
   ...more,
 });
@@ -146,6 +154,29 @@ describe('carrying credit', () => {
     expect(carryCredit(given, 'EUR')).toEqual([]);
     expect(coverRefund(given, { refundId: 'r', currency: 'USD', amount: money('12.01') })).toBeNull();
     expect(coverRefund(given, { refundId: 'r', currency: 'USD', amount: money('12') })).toHaveLength(2);
+  });
+
+  test('a refund that is owed, its payment has bounced, is covered before documents and before another refund', () => {
+    const payment = { paymentId: 'p', currency: 'USD', receivedAt: at('04-02'), allocated: money('0') };
+    const given: OpenItems = {
+      chains: [chainOf([document('a', '7', { issuedAt: at('02-01') })])],
+      payments: [{ ...payment, amount: money('10') }],
+      refunds: [
+        { refundId: 'owed', currency: 'USD', refundedAt: at('03-01'), amount: money('6'), covered: money('0') },
+      ],
+    };
+    const told = ({ source, target, amount }: Allocation) => [source.id, target.id, amount];
+    expect(carryCredit(given, 'USD').map(told)).toEqual([
+      ['p', 'owed', '6'],
+      ['p', 'a', '4'],
+    ]);
+    expect(refundableIn(given, 'USD')).toBe('4');
+    expect(coverRefund(given, { refundId: 'r', currency: 'USD', amount: money('4.01') })).toBeNull();
+    expect(coverRefund(given, { refundId: 'r', currency: 'USD', amount: money('4') })?.map(told)).toEqual([
+      ['p', 'owed', '6'],
+      ['p', 'r', '4'],
+    ]);
+    expect(refundableIn({ ...given, payments: [] }, 'USD')).toBe('0');
   });
 });
 

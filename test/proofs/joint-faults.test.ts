@@ -5,7 +5,6 @@
  *
  * SEED=… repeats a run; TIMES=10 runs ten times as many schedules.
  */
-import { isUnavailable } from '../../src/storage/errors.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import { CommitFaults, faults } from './support/commit-faults.js';
 import { runInOrder, seeded } from './support/interleavings.js';
@@ -93,7 +92,7 @@ class Schedule {
     return [
       ...ingest,
       ...ingest,
-      { name: 'plan', run: () => planOrTakeOver() },
+      { name: 'plan', run: () => scene.planOrTakeOver() },
       { name: 'take over', run: async () => void (await scene.takeOver()) },
       { name: 'deliver', run: async () => void (await scene.deliver()) },
       { name: 'deliver without note', run: async () => void (await scene.deliver({ marked: false })) },
@@ -126,16 +125,6 @@ async function adjustOne(books: JointBooks, share: number, to: Call | null): Pro
   const ids = [...books.facts.keys()];
   const eventId = ids[Math.floor(share * ids.length)];
   if (eventId !== undefined) await books.adjust(eventId, to);
-}
-
-/** A relay that was fenced or lost its database begins again, as its loop does. */
-async function planOrTakeOver(): Promise<void> {
-  try {
-    await scene.plan();
-  } catch (error) {
-    if (!(error instanceof Error && error.name === 'RelayFenced') && !isUnavailable(error)) throw error;
-    await scene.takeOver();
-  }
 }
 
 test.each(Array.from({ length: schedules }, (_, index) => firstSeed + index))(

@@ -39,18 +39,17 @@ async function totals(books: JointBooks): Promise<readonly string[]> {
 /** The fixture's activities on storage whose gate does something between its cutoff and its commit. */
 function withinGate(work: (gate: GateTransaction) => Promise<void>): ReturnType<typeof createActivities> {
   const { storage } = scene;
+  const working =
+    <P extends unknown[], T>(issue: (gate: GateTransaction, ...of: P) => Promise<T>) =>
+    async (gate: GateTransaction, ...of: P): Promise<T> => {
+      const result = await issue(gate, ...of);
+      await work(gate);
+      return result;
+    };
   const billing: Storage['billing'] = {
     ...methodsOf(storage.billing),
-    atGate: (period, issue, purpose) =>
-      storage.billing.atGate(
-        period,
-        async (gate) => {
-          const result = await issue(gate);
-          await work(gate);
-          return result;
-        },
-        purpose,
-      ),
+    atGate: (period, issue, purpose) => storage.billing.atGate(period, working(issue), purpose),
+    atGates: (periods, issue, mayGoOn) => storage.billing.atGates(periods, working(issue), mayGoOn),
   };
   const client = undefined as never; // no step here asks Temporal for anything
   return createActivities({ storage: { ...storage, billing }, client, settings, now: () => issuedAt });
@@ -58,6 +57,7 @@ function withinGate(work: (gate: GateTransaction) => Promise<void>): ReturnType<
 
 const methodsOf = (billing: Storage['billing']): Storage['billing'] => ({
   atGate: (...parameters) => billing.atGate(...parameters),
+  atGates: (...parameters) => billing.atGates(...parameters),
   findInvoice: (...parameters) => billing.findInvoice(...parameters),
   lifeOf: (...parameters) => billing.lifeOf(...parameters),
   listInvoices: (...parameters) => billing.listInvoices(...parameters),

@@ -293,6 +293,7 @@ test('every commit and every message to Temporal of every activity is acknowledg
     new Set([
       'audit.seal',
       'billing.atGate',
+      'billing.atGates',
       'credits.end',
       'evaluations.finish',
       'evaluations.storeResult',

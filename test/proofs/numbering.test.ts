@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import pg from 'pg';
-import { issueInvoice } from '../../src/activities/issue-invoice.js';
+import { issueInvoice, issueInvoices } from '../../src/activities/issue-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
 import { createStorage } from '../../src/storage/index.js';
@@ -44,6 +44,10 @@ afterEach(async () => {
 
 const issueWith = (storage: Storage, request: InvoicingRequest) =>
   issueInvoice({ storage, client: {} as Client, settings, now: () => issuedAt }, request);
+
+/** In one transaction. */
+const issueTogether = (storage: Storage, requests: readonly InvoicingRequest[]) =>
+  issueInvoices({ storage, client: {} as Client, settings, now: () => issuedAt }, requests);
 
 async function customer(customerId: string, legalEntity: string = 'default'): Promise<InvoicingRequest> {
   await fixture.addCustomer(customerId, { legalEntity });
@@ -105,6 +109,16 @@ test('many issuers of invoices and corrections of the same and of different seri
   });
 });
 
+test('groups at once, of the same customers and of several periods of theirs, neither wait in a circle nor issue twice', async () => {
+  const ids = Array.from({ length: 6 }, (_, index) => `c-${index}`);
+  const january = await Promise.all(ids.map((id, index) => customer(id, entities[index % 2])));
+  const february = await Promise.all(ids.map((id) => fixture.request(id, randomUUID(), '2024-02-01')));
+  const groups = [january, february, january.slice(0, 4), february.slice(2), january, february];
+  const outcomes = await Promise.all(groups.map((group, index) => issueTogether(pick(index), group)));
+  expect(outcomes.flat().filter(({ outcome }) => outcome === 'issued')).toHaveLength(12);
+  await expectGapless({ INV: 6, 'ACME-DE-INV': 6 });
+});
+
 test('transactions that fail after their number was drawn give it back, however many fail', async () => {
   const random = randomFrom(seed);
   const requests = await Promise.all(
@@ -135,15 +149,21 @@ test('a void keeps its number, and the replacement gets the next one', async () 
   await expectGapless({ INV: 2 });
 });
 
-/** After whatever died: the request is taken up again, beside another customer whose number must not be missing either. */
-async function expectOnce(request: InvoicingRequest): Promise<void> {
-  await Promise.all([issueWith(pick(0), request), issueWith(pick(1), await customer('another'))]);
-  expect(await issueWith(pick(2), request)).toMatchObject({ outcome: 'already_invoiced' });
-  await expectGapless({ INV: 2 });
-  const { data } = await fixture.storage.journal.entries({ customerId: request.customerId }, { limit: 10 });
-  expect(data).toHaveLength(1);
-  const { rows } = await query(`SELECT outcome FROM invoicing_outcomes WHERE request_id = '${request.requestId}'`);
-  expect(rows).toEqual([{ outcome: 'issued' }]);
+/** Of one transaction; the first two in one series. */
+const threeCustomers = (): Promise<readonly InvoicingRequest[]> =>
+  Promise.all([customer('acme-1'), customer('acme-2'), customer('acme-3', 'acme-de')]);
+
+/** After whatever died: the requests are taken up again, beside another customer whose number must not be missing either. */
+async function expectOnce(requests: readonly InvoicingRequest[]): Promise<void> {
+  await Promise.all([issueTogether(pick(0), requests), issueWith(pick(1), await customer('another'))]);
+  for (const { outcome } of await issueTogether(pick(2), requests)) expect(outcome).toBe('already_invoiced');
+  await expectGapless({ INV: 3, 'ACME-DE-INV': 1 });
+  for (const { customerId, requestId } of requests) {
+    const { data } = await fixture.storage.journal.entries({ customerId }, { limit: 10 });
+    expect(data).toHaveLength(1);
+    const { rows } = await query(`SELECT outcome FROM invoicing_outcomes WHERE request_id = '${requestId}'`);
+    expect(rows).toEqual([{ outcome: 'issued' }]);
+  }
 }
 
 async function query(sql: string): Promise<pg.QueryResult> {
@@ -173,60 +193,60 @@ describe('the database connection is killed', () => {
     ...tablesOfIssuing.map((table) => [`when ${table} is written`, onTable(table)] as const),
     ['at the commit', atCommit] as const,
   ])('%s', async (_, trap) => {
-    const request = await customer('acme');
+    const requests = await threeCustomers();
     await setTrap('end', trap);
-    await expect(issueWith(pick(0), request)).rejects.toThrow();
+    await expect(issueTogether(pick(0), requests)).rejects.toThrow();
     expect((await query('SELECT last_value, is_called FROM traps')).rows).toEqual([
       { last_value: '1', is_called: true },
     ]);
     expect(await documents()).toEqual([]);
-    await expectOnce(request);
+    await expectOnce(requests);
   });
 });
 
 describe('the worker is killed (-9)', () => {
   const program = join(process.cwd(), 'test', 'proofs', 'support', 'issuing-process.ts');
 
-  function startWorker(request: InvoicingRequest, step: IssuingStep | ''): ReturnType<typeof spawn> {
+  function startWorker(requests: readonly InvoicingRequest[], step: IssuingStep | ''): ReturnType<typeof spawn> {
     const child = spawn(process.execPath, ['--import', 'tsx', program, fixture.url, step], {
       stdio: ['pipe', 'ignore', 'inherit'],
     });
-    child.stdin?.end(JSON.stringify(request));
+    child.stdin?.end(JSON.stringify(requests));
     return child;
   }
 
   test.each(allSteps)('when %s', async (step) => {
-    const request = await customer('acme');
-    const [, signal] = (await once(startWorker(request, step), 'exit')) as [number | null, string | null];
+    const requests = await threeCustomers();
+    const [, signal] = (await once(startWorker(requests, step), 'exit')) as [number | null, string | null];
     expect(signal).toBe('SIGKILL');
     const isDone = step === 'the transaction has committed';
-    if (isDone) expect((await documents()).map(({ number }) => number)).toEqual(['INV-000001']);
-    await expectOnceAfter(request, isDone);
+    expect(await documents()).toHaveLength(isDone ? 3 : 0);
+    await expectOnceAfter(requests, isDone);
   });
 
   test('while its commit is under way: the server ends what it was told', async () => {
-    const request = await customer('acme');
+    const requests = await threeCustomers();
     await setTrap(
       'wait',
       `CREATE CONSTRAINT TRIGGER trap AFTER INSERT ON invoicing_outcomes DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION trap()`,
     );
-    const child = startWorker(request, '');
+    const child = startWorker(requests, '');
     const ended = once(child, 'exit');
     const isWaiting = `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
     while ((await query(isWaiting)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill('SIGKILL');
     await ended;
     while ((await query(isWaiting)).rowCount !== 0) await new Promise((resolve) => setTimeout(resolve, 50));
-    await expectOnceAfter(request, true);
+    await expectOnceAfter(requests, true);
   });
 
   /** Where it was issued before, taking it up again changes nothing. */
-  async function expectOnceAfter(request: InvoicingRequest, isDone: boolean): Promise<void> {
-    if (!isDone) return expectOnce(request);
+  async function expectOnceAfter(requests: readonly InvoicingRequest[], isDone: boolean): Promise<void> {
+    if (!isDone) return expectOnce(requests);
     const before = await documents();
-    expect(await issueWith(pick(0), request)).toMatchObject({ outcome: 'already_invoiced', number: 'INV-000001' });
+    for (const { outcome } of await issueTogether(pick(0), requests)) expect(outcome).toBe('already_invoiced');
     expect(await documents()).toEqual(before);
-    await expectGapless({ INV: 1 });
+    await expectGapless({ INV: 2, 'ACME-DE-INV': 1 });
   }
 });

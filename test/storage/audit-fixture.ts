@@ -99,6 +99,17 @@ export async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
+/** After `ENABLE TRIGGER ALL`, or `USER`: triggers that were made to fire always do so again. */
+export const rearm = `DO $$
+DECLARE
+  g record;
+BEGIN
+  FOR g IN SELECT tgrelid::regclass AS relation, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'
+      AND tgname IN ('refuse_change', 'only_erase_salt', 'require_balance', 'require_other_person') LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g.relation, g.tgname);
+  END LOOP;
+END $$`;
+
 const name = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 
 /** A superuser who has disabled the triggers of a table, in a transaction that the verification reads and rolls back. */
@@ -225,9 +236,7 @@ export class Tamperer {
       if (!statement.includes('IDENTITY')) await this.client.query(statement);
     await this.client.query(`ALTER TABLE ${name(table)} ENABLE TRIGGER audit`);
     await this.insert(table, only, { alike: false });
-    await this.client.query(
-      `ALTER TABLE ${name(table)} ENABLE TRIGGER USER; ALTER TABLE ${name(table)} ENABLE ALWAYS TRIGGER refuse_change`,
-    );
+    await this.client.query(`ALTER TABLE ${name(table)} ENABLE TRIGGER USER; ${rearm}`);
   }
 
   /** What two rows hold changes places; their primary keys stay. */

@@ -5,7 +5,7 @@ import { loadSigner, requireSigner } from '../../src/storage/audit-keys.js';
 import { customerScope } from '../../src/storage/types-audit.js';
 import { createActivityFixture, issuedAt } from '../activities/fixture.js';
 import type { ActivityFixture } from '../activities/fixture.js';
-import { connect, creditOf, invoiceOf, postingDate, verify, whole } from './audit-fixture.js';
+import { connect, creditOf, invoiceOf, postingDate, rearm, verify, whole } from './audit-fixture.js';
 
 let fixture: ActivityFixture;
 let client: pg.Client;
@@ -69,6 +69,41 @@ describe('signatures', () => {
     });
     await expect(requireSigner({ key: null, keyFile: null })).rejects.toMatchObject({ code: 'AUDIT_KEY_MISSING' });
     expect(await loadSigner({ key: null, keyFile: null })).toBeNull();
+  });
+});
+
+describe('one customer', () => {
+  beforeEach(async () => {
+    const { audit, credits } = fixture.storage;
+    const signer = signerOf(newAuditKey());
+    for (const id of ['a', 'b']) {
+      await fixture.addCustomer(id);
+      await credits.grant(creditOf(id), postingDate);
+      await audit.sign(signer, issuedAt);
+    }
+  });
+
+  test('is held against the heads that were signed: a tail cut together with its rows is told, of nobody else', async () => {
+    const { audit } = fixture.storage;
+    expect(await verify(audit, { customerId: 'b' })).toMatchObject({ ...whole, counts: { checkpoints: 1 } });
+    await client.query(`
+      ALTER TABLE audit_changes DISABLE TRIGGER ALL; ALTER TABLE audit_entries DISABLE TRIGGER ALL;
+      DELETE FROM audit_changes WHERE batch IN (SELECT batch FROM audit_entries WHERE scope = 'customer/b' AND sequence > 1);
+      DELETE FROM audit_entries WHERE scope = 'customer/b' AND sequence > 1`);
+    expect(await verify(audit, { customerId: 'b' })).toMatchObject({
+      verified: false,
+      problem: { what: 'entries_cut', scope: 'customer/b', sequence: 2 },
+    });
+    expect(await verify(audit, { customerId: 'a' })).toMatchObject(whole);
+  });
+
+  test('is held against signatures of keys that may sign, and against what they signed', async () => {
+    const { audit } = fixture.storage;
+    const other = await verify(audit, { customerId: 'a', trustedKeys: [signerOf(newAuditKey()).keyId] });
+    expect(other.problem).toMatchObject({ what: 'key_unknown' });
+    await client.query(`ALTER TABLE audit_checkpoint_heads DISABLE TRIGGER ALL;
+      UPDATE audit_checkpoint_heads SET sequence = 1 WHERE scope = 'customer/b'`);
+    expect((await verify(audit, { customerId: 'b' })).problem).toMatchObject({ what: 'checkpoint_changed' });
   });
 });
 
@@ -141,7 +176,7 @@ test('whoever cuts rows and log at the tail is missed by the checkpoint, and who
   const cut = { what: 'entries_cut', table: 'audit_entries', scope: 'customer/a', sequence: 3 };
   expect((await verify(audit)).problem).toMatchObject(cut);
   await client.query(`DELETE FROM audit_checkpoint_heads WHERE checkpoint_number = 2; DELETE FROM audit_checkpoints WHERE checkpoint_number = 2;
-    ALTER TABLE audit_checkpoints ENABLE TRIGGER ALL; ALTER TABLE audit_checkpoint_heads ENABLE TRIGGER ALL`);
+    ALTER TABLE audit_checkpoints ENABLE TRIGGER ALL; ALTER TABLE audit_checkpoint_heads ENABLE TRIGGER ALL; ${rearm}`);
   expect(await verify(audit)).toMatchObject(whole);
   expect(await audit.checkAnchor(anchor)).toMatchObject(cut);
 });

@@ -189,10 +189,16 @@ test('rows from before the log are brought in by its migration, and the verifica
     .sort((a, b) => (a.name < b.name ? -1 : 1)))
     await old.query(`BEGIN; ${readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8')}; COMMIT`);
   await old.end();
+  // Each later migration that takes a table in is an entry of the deployment: the layout that it adds.
+  const later = names.filter(
+    ({ name }) =>
+      name > '20261122150000_audited_tables' &&
+      readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8').includes('SELECT audit_table('),
+  );
   const storage = createStorage(database.url);
   expect(await verify(storage.audit)).toMatchObject({
     ...whole,
-    counts: { entries: 12_001, genesisRows: 14_500 + 12 },
+    counts: { entries: 12_001 + later.length, genesisRows: 14_500 + 12 },
   });
   expect(await verify(storage.audit, { customerId: 'c7' })).toMatchObject({
     ...whole,

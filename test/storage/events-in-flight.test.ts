@@ -1,8 +1,14 @@
 import type { UsageEvent } from '../../src/domain/metering/event.js';
+import type { Instant } from '../../src/domain/values.js';
+import { contentHashOf } from '../../src/storage/content-hash.js';
 import { EventsInFlight } from '../../src/storage/events-in-flight.js';
 
-const event = (eventId: string, content = ''): UsageEvent =>
-  ({ customerId: 'c', source: '', eventId, contentHash: eventId + content }) as UsageEvent;
+/** Its metadata is its name here. */
+const event = (eventId: string, content = ''): UsageEvent => {
+  const [identity, eventTime] = [{ customerId: 'c', source: '', eventId }, '2024-01-15T10:00:00.000000Z' as Instant];
+  const contentHash = contentHashOf({ ...identity, eventType: 't', eventTime, metadata: { content } });
+  return { ...identity, contentHash, metadataJson: eventId + content } as UsageEvent;
+};
 const eventsOf = (...ids: readonly string[]): readonly UsageEvent[] => ids.map((id) => event(id));
 
 /** Stores whose calls end when they are told to. */
@@ -11,9 +17,9 @@ class Stores {
   private readonly ends: (() => void)[] = [];
 
   readonly store = (events: readonly UsageEvent[], call = 0): Promise<readonly string[]> => {
-    this.calls.push(`${call}:${events.map(({ contentHash }) => contentHash).join('')}`);
+    this.calls.push(`${call}:${events.map(({ metadataJson }) => metadataJson).join('')}`);
     return new Promise((resolve) => {
-      this.ends.push(() => resolve(events.map(({ contentHash }) => `${contentHash}${call}`)));
+      this.ends.push(() => resolve(events.map(({ metadataJson }) => `${metadataJson}${call}`)));
     });
   };
 

@@ -144,7 +144,7 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
   await bringWindows(gate, { reRating, rating, facts });
   const at = { cutoff: gate.cutoff };
   const rated = await rateWith(facts, period, {
-    usage: (segments, meterIds) => gate.segmentUsage(segments, { meterIds, ...at }),
+    usage: (segments, meterIds, next) => gate.segmentUsage(segments, { meterIds, ...at }, next),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit, at),
   });
   const findings = holdingFindings(period, { rated, unreadable: await gate.unreadableValues() });

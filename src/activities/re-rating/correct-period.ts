@@ -2,6 +2,7 @@ import { compareWithInvoiced } from '../../domain/correction/compare.js';
 import type { Correction, CorrectionLine } from '../../domain/correction/compare.js';
 import { invoicedLines } from '../../domain/correction/invoiced.js';
 import { retiredCharges } from '../../domain/correction/retire.js';
+import { zero } from '../../domain/decimal.js';
 import { invariant } from '../../domain/failure.js';
 import { buildCorrection } from '../../domain/invoicing/build-correction.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
@@ -10,6 +11,7 @@ import type { RatedLine } from '../../domain/rating/rating.js';
 import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { chargeCodeOf } from '../../domain/invoicing/line-item.js';
+import { CorrectionHeld } from '../../domain/settlement/beside-notes.js';
 import { noTaxProvider } from '../../domain/tax/tax.js';
 import { taxOfCorrection } from '../../billing/document-tax.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
@@ -24,10 +26,13 @@ import type {
 import type { ActivityDependencies } from '../dependencies.js';
 import { issueDocument, nextDocument, reportIssued } from '../issue-document.js';
 import { periodOf } from '../period-facts.js';
+import { creditNotesBeside } from './credit-notes-beside.js';
 
 export type Corrected =
   | { readonly outcome: 'corrected'; readonly number: string; readonly invoice: Invoice }
   | { readonly outcome: 'no_difference' }
+  /** It would give back again what a person has credited, or written off. */
+  | { readonly outcome: 'held' }
   /** The chain ends elsewhere than when it was compared. */
   | { readonly outcome: 'moved' };
 
@@ -48,13 +53,44 @@ export async function correctPeriod(
   });
   const late = await storage.periods.veryLateFacts(period);
   const hasLateFacts = late.from !== null && BigInt(late.from) <= BigInt(comparison.cutoff);
-  const corrected = await storage.billing.atGate(period, async (gate): Promise<Corrected> => {
-    const { rating, documents } = gate.chain;
-    if (rating?.sequence !== comparison.ratingSequence || documents.length === 0) return { outcome: 'moved' };
-    return settle(gate, { dependencies, reRating, comparison, period, customer, facts, hasLateFacts });
-  });
+  const atGate = async (gate: GateTransaction): Promise<Corrected> =>
+    hasMoved(gate, comparison)
+      ? { outcome: 'moved' }
+      : settle(gate, { dependencies, reRating, comparison, period, customer, facts, hasLateFacts });
+  const corrected = await orHeld(storage.billing.atGate(period, atGate), (why) =>
+    storage.billing.atGate(period, (gate) => hold(gate, comparison, why)),
+  );
   if (corrected.outcome === 'corrected') await reportIssued(dependencies, corrected.invoice);
   return corrected;
+}
+
+const hasMoved = ({ chain }: GateTransaction, { ratingSequence }: Comparison): boolean =>
+  chain.rating?.sequence !== ratingSequence || chain.documents.length === 0;
+
+async function orHeld(
+  correcting: Promise<Corrected>,
+  held: (why: CorrectionHeld) => Promise<Corrected>,
+): Promise<Corrected> {
+  try {
+    return await correcting;
+  } catch (error) {
+    if (error instanceof CorrectionHeld) return held(error);
+    throw error;
+  }
+}
+
+/** In a transaction of its own: nothing that the correction had written may stay. */
+async function hold(gate: GateTransaction, comparison: Comparison, why: CorrectionHeld): Promise<Corrected> {
+  if (hasMoved(gate, comparison)) return { outcome: 'moved' };
+  const { reRatingId, customerId, period, attempt } = comparison;
+  const { code, detail } = why;
+  const subject = { customer_id: customerId, period, ...why.subject };
+  await gate.storeFinding({ code, customerId, period, subject, detail });
+  // The last comparison is what GET /re-ratings shows.
+  const held = { result: 'held', difference: zero, needsApproval: false, differences: [] } as const;
+  await gate.recordComparison({ ...comparison, ...held, attempt: attempt + 1, detail });
+  await gate.recordReRatingOutcome({ reRatingId, customerId, period, outcome: 'held', invoiceId: null });
+  return { outcome: 'held' };
 }
 
 interface SettleFacts {
@@ -72,7 +108,7 @@ async function settle(gate: GateTransaction, input: SettleFacts): Promise<Correc
   const { reRating, comparison, period, facts } = input;
   const { cutoff, customerId } = comparison;
   const rated = await rateWith(facts, period, {
-    usage: (segments, meterIds) => gate.segmentUsage(segments, { meterIds, cutoff }),
+    usage: (segments, meterIds, next) => gate.segmentUsage(segments, { meterIds, cutoff }, next),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit, { cutoff }),
   });
   invariant(rated.problems.length === 0, `${customerId} ${period.period} was compared without a problem`);
@@ -165,5 +201,8 @@ async function issue(
     correctsLineItemId: (lineKey) => firstLines.get(lineKey) ?? null,
     chargeIds: ({ lineKey }: CorrectionLine) => charges.byLine.get(lineKey) ?? [],
   });
-  return issueDocument(gate, document, reRating.requestedBy);
+  const invoice = await issueDocument(gate, document, reRating.requestedBy);
+  const beside = creditNotesBeside(invoice, original, await gate.creditNotes(original.invoiceId));
+  if (beside !== null) await gate.storeFinding(beside);
+  return invoice;
 }

@@ -91,6 +91,8 @@ export function correctReRating(dependencies: ActivityDependencies): Activities[
       } else if (corrected.outcome === 'corrected') {
         done.corrected += 1;
         lastInvoiceNumber = corrected.number;
+      } else if (corrected.outcome === 'held') {
+        done.held += 1;
       } else {
         done.unchanged += 1;
       }

@@ -3,19 +3,23 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { msToInstant } from '../../domain/time/instant.js';
+import { requireAnchored } from '../../billing/audit-witness.js';
 import { requireSigner } from '../../storage/audit-keys.js';
 import type { AuditBlock, AuditEntry, Checkpoint, Storage, VerificationStep } from '../../storage/types.js';
-import { actingHeaders, answers, identifier } from '../schemas/common.js';
+import { actingHeaders, answers, storedText } from '../schemas/common.js';
 import {
   anchorAnswer,
   anchorBody,
+  anchorNowAnswer,
   auditEntry,
   auditKeys,
   auditPage,
   auditQuery,
   sealAnswer,
   sealBody,
+  verifyQuery,
 } from '../schemas/audit.js';
+import type { AnchoredNow } from '../temporal-anchor.js';
 import type { Api } from '../types.js';
 import { toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
@@ -56,11 +60,7 @@ export async function auditRoutes(app: Api, { storage }: RouteContext): Promise<
         operationId: 'getAuditEntry',
         summary: 'An entry of a chain',
         params: z.object({
-          scope: z
-            .string()
-            .min(1)
-            .max(256)
-            .meta({ description: 'customer/ and the id (percent-encoded), or deployment.' }),
+          scope: storedText(256).meta({ description: 'customer/ and the id (percent-encoded), or deployment.' }),
           sequence: z.string().regex(/^[1-9]\d{0,14}$/),
         }),
         response: answers({
@@ -97,7 +97,7 @@ export async function auditRoutes(app: Api, { storage }: RouteContext): Promise<
   );
 }
 
-export async function auditProofRoutes(app: Api, { storage, clock, config }: RouteContext): Promise<void> {
+export async function auditProofRoutes(app: Api, { storage, temporal, clock, config }: RouteContext): Promise<void> {
   app.get(
     '/audit/verify',
     {
@@ -106,10 +106,8 @@ export async function auditProofRoutes(app: Api, { storage, clock, config }: Rou
         operationId: 'verifyAudit',
         summary: 'Hold everything that is stored against the audit log',
         description:
-          'Lines of JSON as it goes on: `kind` is `progress`, then once `result`, with the first row that is not what was written. Ends at the first.',
-        querystring: z.strictObject({
-          customer_id: identifier.optional().meta({ description: 'Only this customer’s chain, and the rows in it.' }),
-        }),
+          'Lines of JSON as it goes on: `kind` is `progress`, then once `result`, with the rows that are not what was written, the first one first.',
+        querystring: verifyQuery,
         response: answers({
           success: {
             200: { description: 'Lines.', schema: z.any().meta({ type: 'string' }), mediaType: 'application/x-ndjson' },
@@ -118,9 +116,10 @@ export async function auditProofRoutes(app: Api, { storage, clock, config }: Rou
       },
     },
     async (request, reply) => {
-      const { customer_id: customerId } = request.query;
+      const { customer_id: customerId, problems_max: problemsMax } = request.query;
       const trustedKeys = config.audit?.trustedKeys ?? [];
       const steps = storage.audit.verify({
+        problemsMax,
         ...(customerId !== undefined && { customerId }),
         ...(trustedKeys.length > 0 && { trustedKeys }),
       });
@@ -160,7 +159,7 @@ export async function auditProofRoutes(app: Api, { storage, clock, config }: Rou
         body: sealBody,
         response: answers({
           success: { 200: { description: 'What is new.', schema: sealAnswer } },
-          refusals: ['AUDIT_KEY_MISSING', 'AUDIT_KEY_INVALID'],
+          refusals: ['AUDIT_KEY_MISSING', 'AUDIT_KEY_INVALID', 'AUDIT_ANCHOR_DIFFERS'],
           body: true,
           idempotent: true,
         }),
@@ -168,11 +167,45 @@ export async function auditProofRoutes(app: Api, { storage, clock, config }: Rou
     },
     async (request) => {
       const signer = request.body.sign ? await requireSigner(config.audit ?? noKey) : null;
+      await requireAnchored(storage, { anchorFile: config.audit?.anchorFile ?? null, lastResult: null });
       const blocks = await storage.audit.seal();
       const checkpoints = signer === null ? [] : await storage.audit.sign(signer, msToInstant(clock()));
       return { blocks: blocks.map(toApiBlock), checkpoints: checkpoints.map(toApiCheckpoint) };
     },
   );
+  app.post(
+    '/audit/anchor',
+    {
+      config: { idempotent: true },
+      schema: {
+        tags,
+        operationId: 'anchorAudit',
+        summary: 'Seal, sign and anchor now',
+        description:
+          'Triggers the schedule `audit-anchor`, whose worker has the key and the anchor file, and waits a while.',
+        headers: actingHeaders,
+        response: answers({
+          success: { 200: { description: 'What was anchored.', schema: anchorNowAnswer } },
+          refusals: ['AUDIT_ANCHOR_DIFFERS', 'AUDIT_KEY_INVALID', 'TEMPORAL_UNAVAILABLE'],
+          idempotent: true,
+        }),
+      },
+    },
+    async () => toApiAnchored(await temporal.anchorAudit()),
+  );
+}
+
+function toApiAnchored({ workflowId, output }: AnchoredNow): object {
+  const last = output?.lastCheckpoint ?? null;
+  const { checkpoint, at, hash, keyId } = last ?? {};
+  return {
+    done: output !== null,
+    workflow_id: workflowId,
+    blocks: output?.blocks ?? null,
+    checkpoints: output?.checkpoints ?? null,
+    written: output?.written ?? null,
+    last_checkpoint: last === null ? null : { checkpoint, at, hash, key_id: keyId },
+  };
 }
 
 /** @throws DomainFailure INVOICE_NOT_FOUND */
@@ -190,11 +223,12 @@ function toApiStep(step: VerificationStep): object {
   const { entries, rows, genesisRows, erasedRows, blocks, facts, checkpoints } = step.counts;
   const counts = { entries, rows, genesis_rows: genesisRows, erased_rows: erasedRows, blocks, facts, checkpoints };
   if (step.kind === 'progress') return { kind: step.kind, stage: step.stage, counts };
-  const { kind, verified, problem, notYet, keyIds } = step;
+  const { kind, verified, problem, problems, notYet, keyIds } = step;
   return {
     kind,
     verified,
     problem,
+    problems,
     counts,
     not_yet_signed: { entries: notYet.entries, facts: notYet.facts },
     key_ids: keyIds,

@@ -1,10 +1,6 @@
 /** Credit notes by hand, and write-offs: what lowers an invoice without changing it. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
-import { invariant } from '../../domain/failure.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
-import { printedNote } from '../../domain/settlement/printed-note.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoice } from '../schemas/billing.js';
@@ -30,13 +26,20 @@ export async function creditNoteRoutes(app: Api, { storage, clock }: RouteContex
         operationId: 'issueCreditNote',
         summary: 'Credit lines of an issued invoice',
         description:
-          'A document of a number series of its own; the invoice does not change, and re-rating does not see it. Each line at most what it came to with its corrections, less what was credited. What the invoice has over then settles other invoices of the customer, or is refunded.',
+          'A document of the series CN, which credit notes of corrections are of, too; the invoice does not change, and re-rating does not see it. Each line at most what it came to with its corrections, less what was credited. What the invoice has over then settles other invoices of the customer, or is refunded.',
         headers: actingHeaders,
         params,
         body: creditNoteBody,
         response: answers({
           success: { 201: { description: 'Issued.', schema: creditNote } },
-          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_VOID', 'NOT_CREDITABLE', 'INVALID_DECIMAL', 'NUMBER_TOO_LONG'],
+          refusals: [
+            'INVOICE_NOT_FOUND',
+            'INVOICE_VOID',
+            'NOT_CREDITABLE',
+            'CREDITS_WRITE_OFF',
+            'INVALID_DECIMAL',
+            'NUMBER_TOO_LONG',
+          ],
           body: true,
           idempotent: true,
         }),
@@ -121,41 +124,5 @@ export async function creditNoteReadRoutes(app: Api, { storage }: RouteContext):
       },
     },
     async (request) => toApiCreditNote(await requireCreditNote(storage, request.params.id)),
-  );
-  app.get(
-    '/credit-notes/:id/pdf',
-    {
-      schema: {
-        tags,
-        operationId: 'getCreditNotePdf',
-        summary: 'The credit note as PDF',
-        params,
-        response: answers({
-          success: {
-            200: {
-              description: 'The document; the same bytes every time.',
-              schema: z.any().meta({ type: 'string', format: 'binary' }),
-              mediaType: 'application/pdf',
-            },
-            304: { description: 'Not modified.', schema: z.undefined() },
-          },
-          refusals: ['CREDIT_NOTE_NOT_FOUND'],
-        }),
-      },
-    },
-    async (request, reply) => {
-      const note = await requireCreditNote(storage, request.params.id);
-      const original = await storage.billing.findInvoice(note.invoiceId);
-      invariant(original !== null, `${note.number} credits an invoice`);
-      const document = printedNote(note, original, note.void !== null);
-      const pdf = await renderInvoicePdf(document, { correctedInvoice: original });
-      const etag = `"${createHash('sha256').update(pdf).digest('base64url')}"`;
-      reply.header('etag', etag).header('cache-control', 'private, no-cache');
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply
-        .type('application/pdf')
-        .header('content-disposition', `inline; filename="${note.number}.pdf"`)
-        .send(pdf);
-    },
   );
 }

@@ -86,8 +86,9 @@ export async function creditGrantRoutes(app: Api, { storage, clock }: RouteConte
       },
     },
     async (request) => {
-      const decision = { reason: request.body.reason, voidedBy: request.actor, now: msToInstant(clock()) };
-      return toApiCreditGrant(await voidCreditGrant(storage, request.params.id, decision));
+      const asking = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const { reason } = request.body;
+      return toApiCreditGrant(await voidCreditGrant(storage, request.params.id, { ...asking, reason }));
     },
   );
 }

@@ -50,7 +50,13 @@ export async function draftRoutes(app: Api, { storage, drafts, clock }: RouteCon
           body,
           response: answers({
             success: { 200: { description: 'The invoice.', schema: invoiceDetail } },
-            refusals: ['INVOICE_NOT_FOUND', 'INVOICE_TRANSITION_REFUSED', 'INVOICE_CHANGED', 'TEMPORAL_UNAVAILABLE'],
+            refusals: [
+              'INVOICE_NOT_FOUND',
+              'INVOICE_TRANSITION_REFUSED',
+              'INVOICE_REJECTED',
+              'INVOICE_CHANGED',
+              'TEMPORAL_UNAVAILABLE',
+            ],
             body: true,
             idempotent: true,
           }),

@@ -8,11 +8,13 @@ import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { itemisations } from '../../domain/invoicing/presentation.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
+import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
-import { requireInvoice } from '../services/invoices.js';
+import { orDoneBefore } from '../services/done-before.js';
+import { lastVoid, requireInvoice } from '../services/invoices.js';
 import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
@@ -21,6 +23,12 @@ import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
 const tags = ['invoices'];
+const invoicePage = pageOf(invoice).extend({
+  waiting: z
+    .object({ draft: z.int(), held: z.int() })
+    .optional()
+    .meta({ description: 'How many are not issued yet; without `status` only, which lists them.' }),
+});
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
 
 export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteContext): Promise<void> {
@@ -39,7 +47,7 @@ export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteC
           ...paging,
         }),
         response: answers({
-          success: { 200: { description: 'Invoices.', schema: pageOf(invoice) } },
+          success: { 200: { description: 'Invoices.', schema: invoicePage } },
           refusals: ['INVALID_CURSOR', 'INVALID_PERIOD'],
         }),
       },
@@ -63,7 +71,8 @@ export async function invoiceRoutes(app: Api, { storage, drafts, clock }: RouteC
         for (const draft of page.data) shown.push(await drafts.show(draft, now));
         return { data: shown, next_cursor: page.nextCursor };
       }
-      return toApiPage(await storage.billing.listInvoices(filter, pageRequest(request.query)), invoiceToWire);
+      const page = toApiPage(await storage.billing.listInvoices(filter, pageRequest(request.query)), invoiceToWire);
+      return status === undefined ? { ...page, waiting: await storage.drafts.counts(filter) } : page;
     },
   );
   app.get(
@@ -118,7 +127,12 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
       const found = await requireInvoice(storage, request.params.id);
       requireIssued(found);
       const { reason } = request.body;
-      await voidInvoice(storage, found, { actor: request.actor, reason, now: msToInstant(clock()) });
+      const { actor } = request;
+      await orDoneBefore(
+        () => voidInvoice(storage, found, { actor, reason, now: msToInstant(clock()) }),
+        { actor, reason, key: idempotencyKeyOf(request) },
+        { refusal: 'INVOICE_VOID', decided: () => lastVoid(storage, found.invoiceId) },
+      );
       return invoiceToWire(await requireInvoice(storage, found.invoiceId));
     },
   );

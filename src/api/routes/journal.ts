@@ -1,16 +1,27 @@
 /** The journal. */
 import { z } from 'zod';
+import { DomainFailure } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { accounts, journalEntry, trialBalance } from '../schemas/billing.js';
 import { answers, identifier, pageOf, paging } from '../schemas/common.js';
 import { momentQuery } from '../schemas/ledger.js';
 import { momentOf, toApiSums } from '../services/ledger.js';
+import { isUuid } from '../services/uuid.js';
+import type { Storage } from '../../storage/types.js';
 import type { Api } from '../types.js';
 import { toApiEntry, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
 const momentRefusals = ['INVALID_INSTANT', 'INSTANT_WITHOUT_OFFSET', 'INVALID_DATE'] as const;
+
+/** An id is taken as it is: the journal may speak of it, or not. @throws DomainFailure INVOICE_NOT_FOUND */
+async function invoiceIdOf({ billing }: Pick<Storage, 'billing'>, invoice: string): Promise<string> {
+  if (isUuid(invoice)) return invoice;
+  const found = await billing.findInvoice(invoice);
+  if (found === null) throw new DomainFailure('INVOICE_NOT_FOUND', `There is no invoice "${invoice}".`);
+  return found.invoiceId;
+}
 
 export async function journalRoutes(app: Api, { storage }: RouteContext): Promise<void> {
   const tags = ['ledger'];
@@ -44,15 +55,20 @@ export async function journalRoutes(app: Api, { storage }: RouteContext): Promis
         tags,
         operationId: 'listJournalEntries',
         summary: 'Journal entries',
-        querystring: z.strictObject({ customer_id: identifier.optional(), invoice_id: z.uuid().optional(), ...paging }),
+        querystring: z.strictObject({
+          customer_id: identifier.optional(),
+          invoice_id: identifier.optional().meta({ description: 'Id or number.' }),
+          ...paging,
+        }),
         response: answers({
           success: { 200: { description: 'Entries.', schema: pageOf(journalEntry) } },
-          refusals: ['INVALID_CURSOR'],
+          refusals: ['INVALID_CURSOR', 'INVOICE_NOT_FOUND'],
         }),
       },
     },
     async (request) => {
-      const { customer_id: customerId, invoice_id: invoiceId } = request.query;
+      const { customer_id: customerId, invoice_id: invoice } = request.query;
+      const invoiceId = invoice === undefined ? undefined : await invoiceIdOf(storage, invoice);
       const filter = { ...(customerId !== undefined && { customerId }), ...(invoiceId !== undefined && { invoiceId }) };
       return toApiPage(await storage.journal.entries(filter, pageRequest(request.query)), toApiEntry);
     },

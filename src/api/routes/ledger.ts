@@ -16,6 +16,7 @@ import {
   closingBody,
   csvOut,
   exportQuery,
+  monthChecklist,
   monthClosing,
   monthParams,
   rebuiltBalances,
@@ -30,6 +31,7 @@ import {
   monthOf,
   rebuildBalances,
   toApiBalance,
+  toApiChecklist,
   toApiClosing,
   toApiDifference,
   toApiMapping,
@@ -181,6 +183,22 @@ export async function accountingMonthRoutes(app: Api, { storage, clock }: RouteC
       },
     },
     async () => toApiMonths(await storage.journal.closings()),
+  );
+  app.get(
+    '/ledger/months/:month/checklist',
+    {
+      schema: {
+        tags,
+        operationId: 'checkAccountingMonth',
+        summary: 'What of an accounting month is not in the books yet',
+        params: monthParams,
+        response: answers({
+          success: { 200: { description: 'What is open.', schema: monthChecklist } },
+          refusals: ['INVALID_PERIOD'],
+        }),
+      },
+    },
+    async (request) => toApiChecklist(await storage.journal.checklist(monthOf(request.params.month))),
   );
   app.post(
     '/ledger/months/:month/close',

@@ -1,5 +1,6 @@
 /** Legal entities: who issues documents, each with number series of its own. */
 import { z } from 'zod';
+import type { Party } from '../../domain/invoicing/invoice.js';
 import { requireRegistrable, unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import type { StoredLegalEntity } from '../../storage/types.js';
 import { answers } from '../schemas/common.js';
@@ -43,13 +44,8 @@ export async function legalEntityRoutes(app: Api, { storage: { numbering } }: Ro
     async (request, reply) => {
       const { code } = request.params;
       requireRegistrable(code);
-      const { number_prefix: numberPrefix, name, address, tax_id, email } = request.body;
-      const seller = {
-        name,
-        ...(address !== undefined && { address }),
-        ...(tax_id !== undefined && { tax_id }),
-        ...(email !== undefined && { email }),
-      };
+      const { number_prefix: numberPrefix, ...facts } = request.body;
+      const seller = sellerOf(facts);
       const { entity, appended } = await numbering.putEntity({ code, numberPrefix, seller }, request.actor);
       return reply.code(appended && entity.version === 1 ? 201 : 200).send(toApiEntity(entity));
     },
@@ -118,6 +114,11 @@ export async function numberSeriesRoutes(app: Api, { storage: { numbering } }: R
       };
     },
   );
+}
+
+/** What was not said is left out, so that what is said alike is stored alike. */
+function sellerOf(facts: Omit<z.output<typeof legalEntityBody>, 'number_prefix'>): Party {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as unknown as Party;
 }
 
 function toApiEntity(entity: StoredLegalEntity): z.output<typeof legalEntity> {

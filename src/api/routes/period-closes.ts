@@ -34,7 +34,8 @@ export async function periodCloseRoutes(app: Api, { storage, periodCloses }: Rou
         }),
       },
     },
-    async (request) => toApiPage(await storage.periodCloses.list(pageRequest(request.query)), toApiPeriodClose),
+    async (request) =>
+      toApiPage(await storage.periodCloses.list(pageRequest(request.query)), (close) => toApiPeriodClose(close)),
   );
   app.get(
     '/period-closes/:id',
@@ -50,7 +51,10 @@ export async function periodCloseRoutes(app: Api, { storage, periodCloses }: Rou
         }),
       },
     },
-    async (request) => toApiPeriodClose(await periodCloses.require(request.params.id)),
+    async (request) => {
+      const close = await periodCloses.require(request.params.id);
+      return toApiPeriodClose(close, await periodCloses.hintOf(close));
+    },
   );
   app.get(
     '/period-closes/:id/targets',
@@ -109,7 +113,8 @@ export async function periodCloseDecisionRoutes(app: Api, { periodCloses }: Rout
     },
     async (request, reply) => {
       const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
-      return reply.code(202).send(toApiPeriodClose(await periodCloses.create(request.body, asking)));
+      const close = await periodCloses.create(request.body, asking);
+      return reply.code(202).send(toApiPeriodClose(close, await periodCloses.hintOf(close)));
     },
   );
   app.post(

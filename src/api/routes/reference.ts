@@ -9,14 +9,23 @@ import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { versionInForce } from '../../domain/rating/segments.js';
 import { withoutRollout } from '../../domain/rollout/candidate.js';
 import { msToInstant, parseInstant } from '../../domain/time/instant.js';
-import { actingHeaders, answers, documented, idempotencyHeaders, identifier, instant } from '../schemas/common.js';
-import { meter, meterBody, priceBook, priceBookBody } from '../schemas/reference.js';
+import {
+  actingHeaders,
+  answers,
+  documented,
+  idempotencyHeaders,
+  identifier,
+  instant,
+  paging,
+} from '../schemas/common.js';
+import { meter, meterBody, priceBook, priceBookBody, priceBookPage } from '../schemas/reference.js';
 import { meterOf } from '../services/meters.js';
 import { refuseCandidates } from '../services/rollout-candidates.js';
 import { offerReRating, supersededBy, toApiOffer, withoutSupersedes } from '../services/price-corrections.js';
 import type { Api } from '../types.js';
 import { toApiMeter, toApiPriceBook } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
+import { pageRequest } from './paging.js';
 
 export async function meterRoutes(app: Api, { storage, knownMeters }: RouteContext): Promise<void> {
   const tags = ['meters'];
@@ -68,8 +77,10 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
   );
 }
 
-export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
-  const tags = ['price books'];
+const tags = ['price books'];
+
+export async function priceBookRoutes(app: Api, context: RouteContext): Promise<void> {
+  const { storage } = context;
   app.post(
     '/price-books',
     {
@@ -132,6 +143,33 @@ export async function priceBookRoutes(app: Api, { storage, clock }: RouteContext
         ...toApiPriceBook(stored),
         ...(offer !== null && { supersedes, re_rating_offer: toApiOffer(offer) }),
       });
+    },
+  );
+  listRoutes(app, context);
+}
+
+function listRoutes(app: Api, { storage, clock }: RouteContext): void {
+  app.get(
+    '/price-books',
+    {
+      schema: {
+        tags,
+        operationId: 'listPriceBooks',
+        summary: "Versions of all price books, in the order of learning; without customers' own prices",
+        querystring: z.strictObject({ ...paging, code: identifier.optional() }),
+        response: answers({
+          success: { 200: { description: 'Versions.', schema: priceBookPage } },
+          refusals: ['INVALID_CURSOR'],
+        }),
+      },
+    },
+    async (request) => {
+      const { data, nextCursor } = await storage.reference.listPriceBooks(request.query, pageRequest(request.query));
+      const listed = data.map(({ priceBook: version, supersedes, supersededBy }) => ({
+        ...toApiPriceBook(version),
+        ...{ supersedes, superseded_by: supersededBy },
+      }));
+      return { data: listed, next_cursor: nextCursor };
     },
   );
   app.get(

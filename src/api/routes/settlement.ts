@@ -63,6 +63,7 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
             ...amountRefusals,
             'INVALID_INSTANT',
             'INSTANT_WITHOUT_OFFSET',
+            'PAYMENT_REFERENCE_KNOWN',
             ...allocationRefusals,
           ],
           body: true,

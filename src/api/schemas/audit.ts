@@ -70,6 +70,17 @@ export const auditProblem = z
   })
   .meta({ id: 'AuditProblem' });
 
+export const verifyQuery = z.strictObject({
+  customer_id: identifier.optional().meta({ description: 'Only this customer’s chain, and the rows in it.' }),
+  problems_max: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(20)
+    .meta({ description: 'The verification ends when it has found so many.' }),
+});
+
 export const anchorAnswer = z.object({
   verified: z.boolean(),
   problem: auditProblem.nullable().meta({ description: 'The first row that is not as it was anchored.' }),
@@ -85,6 +96,18 @@ export const sealAnswer = z.object({
   checkpoints: z.array(
     z.object({ checkpoint: z.int(), at: instantOut, heads: z.int(), hash, key_id: z.string(), signature: z.string() }),
   ),
+});
+
+export const anchorNowAnswer = z.object({
+  done: z.boolean().meta({ description: 'false: it is still under way; its workflow shows the result.' }),
+  workflow_id: z.string().nullable(),
+  blocks: z.int().nullable(),
+  checkpoints: z.int().nullable(),
+  written: z.int().nullable().meta({ description: 'Lines in the anchor file; null: the worker has none.' }),
+  last_checkpoint: z
+    .object({ checkpoint: z.int(), at: instantOut, hash, key_id: z.string() })
+    .nullable()
+    .meta({ description: 'null: nothing is signed, because the worker has no key.' }),
 });
 
 export const auditKeys = z.object({

@@ -284,6 +284,17 @@ export const invoiceDetail = invoice
     transitions: z.array(
       z.object({ status: z.string(), actor: z.string(), reason: z.string().nullable(), at: instantOut }),
     ),
+    life: z
+      .array(
+        z.object({
+          event: z.string().meta({ description: 'A status, or `approved`, `released`, `rejected`: a decision.' }),
+          actor: z.string(),
+          reason: z.string().nullable(),
+          at: instantOut,
+          content_hash: z.string().optional().meta({ description: 'Of the draft that it is about.' }),
+        }),
+      )
+      .meta({ description: 'Everything that became of it, in order, from its first draft on.' }),
     settlement: settlement.nullable().meta({ description: 'null: not issued yet.' }),
   })
   .meta({ id: 'InvoiceDetail' });

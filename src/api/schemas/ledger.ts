@@ -34,10 +34,32 @@ export const momentQuery = z.strictObject(moment);
 export const balancesQuery = z.strictObject({
   customer_id: identifier.optional(),
   account: z.enum(ledgerAccounts).optional(),
-  currency: z.string().max(16).optional(),
+  currency: storedText(16).optional(),
   ...moment,
   ...paging,
 });
+export const monthChecklist = z
+  .object({
+    month: z.string(),
+    drafts: z.int().meta({ description: 'Drafts and held invoices with service in the month.' }),
+    unbilled: z.int().meta({ description: 'Ended periods with service in the month that have no invoice.' }),
+    unapplied_payments: z
+      .int()
+      .meta({ description: 'Payments received by its end that settle nothing, wholly or in part.' }),
+    data: z.array(
+      z.object({
+        kind: z.enum(['draft', 'unbilled', 'unapplied_payment']),
+        customer_id: z.string(),
+        period: dateOut.nullable(),
+        id: z.string().nullable().meta({ description: 'Of the invoice or payment.' }),
+        detail: z.string().meta({ description: 'Its status, why it is not billed, or what is left of the payment.' }),
+      }),
+    ),
+  })
+  .meta({
+    id: 'MonthChecklist',
+    description: 'Counts of all, and the first 500. It warns; nothing of it keeps the month from being closed.',
+  });
 export const checkQuery = z.strictObject({ customer_id: identifier.optional() });
 
 const sums = {

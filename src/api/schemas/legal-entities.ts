@@ -16,6 +16,23 @@ const seller = {
   address: storedText(1_000).optional(),
   tax_id: storedText(64).optional(),
   email: storedText(320).optional(),
+  street: storedText(256).optional(),
+  city: storedText(256).optional(),
+  postal_code: storedText(32).optional(),
+  region: storedText(128).optional(),
+  country_code: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'expected two capital letters (ISO 3166-1), such as "DE"')
+    .optional()
+    .meta({ description: 'E-invoices and tax need it.', examples: ['DE'] }),
+  vat_id: storedText(64)
+    .optional()
+    .meta({ description: 'With its country prefix; e-invoices need it where there is VAT.' }),
+  iban: z
+    .string()
+    .regex(/^[A-Z]{2}\d{2}[A-Z0-9 ]{8,40}$/, 'expected an IBAN, such as "DE02 1203 0000 0000 2020 51"')
+    .optional()
+    .meta({ description: 'Where it is paid: on its documents and e-invoices.' }),
 };
 
 export const legalEntityBody = z.strictObject({
@@ -29,15 +46,27 @@ export const legalEntityBody = z.strictObject({
   ...seller,
 });
 
+const factOut = z.string().optional();
+const sellerOut = {
+  address: factOut,
+  tax_id: factOut,
+  email: factOut,
+  street: factOut,
+  city: factOut,
+  postal_code: factOut,
+  region: factOut,
+  country_code: factOut,
+  vat_id: factOut,
+  iban: factOut,
+} as const satisfies Record<Exclude<keyof typeof seller, 'name'>, typeof factOut>;
+
 export const legalEntity = z
   .object({
     code: z.string(),
     version: z.int(),
     number_prefix: z.string(),
     name: z.string(),
-    address: z.string().optional(),
-    tax_id: z.string().optional(),
-    email: z.string().optional(),
+    ...sellerOut,
     defined_by: z.string(),
     defined_at: instantOut,
   })

@@ -7,7 +7,7 @@ const customersMax = 10_000;
 
 export const periodCloseBody = z.strictObject({
   period: periodName.optional(),
-  ended_on: localDate.optional().meta({ description: 'In place of "period": all that ended on this local day.' }),
+  ended_on: localDate.optional().meta({ description: 'In place of "period": all whose last local day this is.' }),
   customer_ids: z
     .array(identifier)
     .min(1)
@@ -29,7 +29,8 @@ const counts = {
   held: 'Held; findings say why.',
   skipped: 'Empty, of customers that skip empty invoices.',
   already_invoiced: 'Closed by somebody else meanwhile.',
-  remaining: 'Planned, and neither left nor decided.',
+  remaining:
+    'Planned, and neither left nor decided; of a cancelled close also those that are not handed over any more.',
 };
 
 export const periodClose = z
@@ -57,6 +58,7 @@ export const periodClose = z
       already_invoiced: z.int().meta({ description: counts.already_invoiced }),
       remaining: z.int().meta({ description: counts.remaining }),
     }),
+    hint: z.string().nullable().meta({ description: 'Where nothing was planned: why, and what to ask for.' }),
     cancellation: z.object({ by: z.string(), reason: z.string(), at: instantOut }).nullable(),
     requested_by: z.string(),
     requested_at: instantOut,

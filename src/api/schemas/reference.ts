@@ -9,7 +9,7 @@ import { roundingModes } from '../../domain/rating/price-book.js';
 import { parseDuration } from '../../domain/time/duration.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate } from '../../domain/time/local-date.js';
-import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, textAccepted } from './common.js';
+import { dateOut, decimal, decimalOut, identifier, instantOut, localDate, pageOf, textAccepted } from './common.js';
 import { buyerParts, documentFacts, documentFactsOut } from './documents.js';
 import { rateSource } from './exchange-rates.js';
 import { legalEntityCode } from './legal-entities.js';
@@ -274,3 +274,12 @@ export const priceBook = z
     re_rating_offer: reRatingOffer.optional(),
   })
   .meta({ id: 'PriceBook' });
+
+export const priceBookPage = pageOf(
+  priceBook
+    .extend({
+      supersedes: z.string().nullable().meta({ description: 'The version that it corrects.' }),
+      superseded_by: z.string().nullable().meta({ description: 'The version that corrects it.' }),
+    })
+    .meta({ id: 'ListedPriceBook' }),
+);

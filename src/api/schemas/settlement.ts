@@ -24,6 +24,10 @@ export const paymentBody = z.strictObject({
   allocations: parts
     .default([])
     .meta({ description: 'What it settles; the rest stays with the customer until the next invoice is issued.' }),
+  allow_duplicate: z.boolean().optional().meta({
+    description:
+      'true: the bank did receive it twice. Otherwise one with the same reference, amount, currency and day of receipt is refused.',
+  }),
 });
 export type PaymentBody = z.output<typeof paymentBody>;
 
@@ -147,11 +151,37 @@ export const writeOffBody = z.strictObject({
   reason: reasonText,
 });
 
+export const writeOff = z
+  .object({
+    write_off_id: z.string(),
+    invoice_id: z.string(),
+    number: z.string().meta({ description: 'Of the invoice.' }),
+    customer_id: z.string(),
+    currency: z.string(),
+    amount: decimalOut.meta({ description: 'With tax.' }),
+    reason: z.string(),
+    written_off_by: z.string(),
+    written_off_at: instantOut,
+    reversed: z
+      .object({ reason: z.string(), reversed_by: z.string(), at: instantOut })
+      .nullable()
+      .meta({ description: 'It was taken back: what it had settled is open again.' }),
+  })
+  .meta({ id: 'WriteOff' });
+export const writeOffPage = pageOf(writeOff);
+
 export const settlement = z
   .object({
     open: decimalOut.meta({ description: 'total − credited − settled; 0 of a document that gives credit.' }),
     credited: decimalOut.meta({ description: 'By credit notes and corrections: not due any more.' }),
     settled: decimalOut.meta({ description: 'By payments, credit of other invoices, write-offs.' }),
+    settled_by: z
+      .object({
+        paid: decimalOut,
+        credited: decimalOut.meta({ description: 'By its own credit, and by credit of other invoices.' }),
+        written_off: decimalOut.meta({ description: 'Given up: nobody paid it, though its status may be `paid`.' }),
+      })
+      .meta({ description: 'total − open, by what.' }),
     creditable: z.array(
       z.object({
         line_key: z.string(),
@@ -221,6 +251,26 @@ export const receivable = z
       .meta({ description: 'What unapplied credit consists of, the oldest first.' }),
   })
   .meta({ id: 'Receivable' });
+
+const overdue = z.object({
+  days_0_30: decimalOut,
+  days_31_60: decimalOut,
+  days_61_90: decimalOut,
+  days_over_90: decimalOut,
+});
+export const receivablesPage = pageOf(
+  z
+    .object({
+      customer_id: z.string(),
+      currency: z.string(),
+      open: decimalOut,
+      not_due: decimalOut,
+      overdue: overdue.meta({ description: 'Open, by whole days since the due date.' }),
+      unapplied: decimalOut.meta({ description: 'Credit that settles nothing yet.' }),
+      balance: decimalOut.meta({ description: 'open − unapplied.' }),
+    })
+    .meta({ id: 'ReceivableOfCustomer' }),
+);
 
 export const appliedCredit = z.object({
   allocations: z.array(

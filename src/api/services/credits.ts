@@ -12,6 +12,9 @@ import { uuidOf } from '../../storage/identifiers.js';
 import type { CreditGrant, CreditHistory, Storage } from '../../storage/types.js';
 import type { CreditGrantBody } from '../schemas/credits.js';
 import { requireCustomer } from './customers.js';
+import { orDoneBefore } from './done-before.js';
+import type { Decided } from './done-before.js';
+import type { Asked } from './invoices.js';
 import type { Asking } from './re-ratings.js';
 
 type CreditStorage = Pick<Storage, 'reference' | 'credits'>;
@@ -70,9 +73,17 @@ export async function requireGrant({ credits }: Pick<Storage, 'credits'>, grantI
 export async function voidCreditGrant(
   storage: Pick<Storage, 'credits'>,
   grantId: string,
-  { reason, voidedBy, now }: { readonly reason: string; readonly voidedBy: string; readonly now: Instant },
+  { reason, actor, key, now }: Asked & { readonly reason: string },
 ): Promise<CreditGrant> {
-  await storage.credits.voidGrant(grantId, { reason, voidedBy, postingDate: utcDay(now) });
+  const decided = async (): Promise<Decided | null> => {
+    const [first] = (await storage.credits.historyOf(grantId)).voids;
+    return first === undefined ? null : { actor: first.voidedBy, reason: first.reason };
+  };
+  await orDoneBefore(
+    () => storage.credits.voidGrant(grantId, { reason, voidedBy: actor, postingDate: utcDay(now) }),
+    { actor, key, reason },
+    { refusal: 'CREDIT_GRANT_VOID', decided },
+  );
   const found = await storage.credits.find(grantId);
   invariant(found !== null, `credit grant ${grantId} was voided just now`);
   return found;

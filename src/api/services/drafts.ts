@@ -1,4 +1,5 @@
 /** Invoices before they are issued: shown as they would be now, approved, released, rejected. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { computeDraft } from '../../billing/draft-document.js';
 import type { ComputedDraft } from '../../billing/draft-document.js';
 import { DomainFailure } from '../../domain/failure.js';
@@ -25,7 +26,11 @@ interface DraftServiceDependencies {
   readonly storage: Storage;
   readonly temporal: TemporalGateway;
   readonly parties: DraftParties;
+  /** How long a decision waits for the gate (ms). */
+  readonly waitMs: number;
 }
+
+const lookEveryMs = 100;
 
 export class DraftService {
   constructor(private readonly deps: DraftServiceDependencies) {}
@@ -79,6 +84,18 @@ export class DraftService {
       forced: period !== null && asked.now < period.to,
       reason: `${decision}: ${reason}`,
     });
+    await this.settled(draft);
+  }
+
+  /** Waits a while for the gate, so that the answer says what became of it. */
+  private async settled({ invoiceId, transitions }: DraftOf): Promise<void> {
+    const deadline = performance.now() + this.deps.waitMs;
+    for (;;) {
+      const now = await this.deps.storage.drafts.find(invoiceId);
+      const isDone = now === null || now.isIssued || now.transitions.length > transitions.length;
+      if (isDone || performance.now() >= deadline) return;
+      await wait(lookEveryMs);
+    }
   }
 
   private async resolveFindings(

@@ -9,6 +9,7 @@ import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
+import type { MonthChecklist } from '../../storage/types-journal.js';
 import type {
   BalanceDifference,
   CustomerBalance,
@@ -66,10 +67,12 @@ export async function closeMonth(
     throw new DomainFailure('ACCOUNTING_MONTH_NOT_OVER', detail);
   }
   const { journal } = storage;
-  await recogniseRevenue(storage, now);
   const isSame = (closing: MonthClosing): boolean =>
     closing.month === month && closing.closedBy === actor && closing.reason === reason;
   const before = (await journal.closings()).find(isSame);
+  // Nothing is posted for a month that is refused.
+  if (before === undefined) await journal.requireNextToClose(month);
+  await recogniseRevenue(storage, now);
   const closing = before ?? (await journal.closeMonth({ month, reason, closedBy: actor }));
   await journal.takeMonthSnapshots(actor);
   await journal.takeSnapshot(actor);
@@ -164,5 +167,15 @@ export function toApiMapping(mapping: StoredAccountMapping): object {
     reason: mapping.reason,
     mapped_by: mapping.mappedBy,
     learned_at: mapping.learnedAt,
+  };
+}
+
+export function toApiChecklist({ month, drafts, unbilled, unappliedPayments, items }: MonthChecklist): object {
+  return {
+    month: month.slice(0, 7),
+    drafts,
+    unbilled,
+    unapplied_payments: unappliedPayments,
+    data: items.map(({ customerId, ...item }) => ({ ...item, customer_id: customerId })),
   };
 }

@@ -5,7 +5,7 @@ import { DomainFailure, invariant } from '../../domain/failure.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import { msToInstant, utcDay } from '../../domain/time/instant.js';
-import { addDays, parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
+import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { LocalDate } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
 import type { PeriodClose, PeriodCloseScope, Storage } from '../../storage/types.js';
@@ -71,6 +71,19 @@ export class PeriodCloseService {
     return this.require(closeId);
   }
 
+  /** Of a close that planned nothing. */
+  async hintOf({ plannedAt, progress, scope }: PeriodClose): Promise<string | null> {
+    if (plannedAt === null || progress.planned > 0) return null;
+    if (progress.notReady > 0) return 'No period was ready; the targets with state not_ready say why.';
+    const { period, endedOn } = scope;
+    const near = await this.deps.storage.periodCloses.nearest(period ?? endedOn ?? utcDay(msToInstant(0)), 5);
+    const found = near.map((named) => `${named.period} to ${named.lastDay} (${named.count})`);
+    const asked = period === null ? `ends on ${String(endedOn)}, its last day` : `begins on ${period}`;
+    return `No period of these customers ${asked}. ${
+      found.length === 0 ? 'There are no periods yet.' : `Periods near it: ${found.join(', ')}.`
+    }`;
+  }
+
   private async requireLegalEntity(code: string | null): Promise<void> {
     if (code === null || code === defaultLegalEntity) return;
     const versions = await this.deps.storage.numbering.entityVersions(code);
@@ -82,7 +95,7 @@ function scopeOf(body: PeriodCloseBody, today: LocalDate): PeriodCloseScope {
   const { period, ended_on: endedOn, customer_ids: customerIds, legal_entity: legalEntity } = body;
   if ((period === undefined) === (endedOn === undefined)) {
     const detail =
-      'Give "period" (the periods of that name) or "ended_on" (those that ended on that local day), not both.';
+      'Give "period" (the periods of that name) or "ended_on" (those whose last local day it is), not both.';
     throw new DomainFailure('VALIDATION_FAILED', detail, '/period');
   }
   const scope = {
@@ -98,7 +111,7 @@ function scopeOf(body: PeriodCloseBody, today: LocalDate): PeriodCloseScope {
 /** Nothing of it can have ended anywhere; whether each has is decided period by period. */
 function requirePast({ period, endedOn }: PeriodCloseScope, today: LocalDate): void {
   const [day, pointer] = period !== null ? [period, '/period'] : [endedOn ?? today, '/ended_on'];
-  const isFuture = period !== null ? day >= today : day > addDays(today, 1);
+  const isFuture = period !== null ? day >= today : day > today;
   if (!isFuture) return;
   const detail = `No billing period ${period !== null ? `that begins on ${day}` : `ends by ${day}`} has ended yet. Only ended periods are closed together.`;
   throw new DomainFailure('PERIOD_NOT_ENDED', detail, pointer);
@@ -109,7 +122,7 @@ function hasEnded({ plannedAt, cancellation, progress }: PeriodClose): boolean {
   return cancellation !== null || (plannedAt !== null && progress.requested + progress.left === progress.planned);
 }
 
-export function toApiPeriodClose(close: PeriodClose): PeriodCloseWire {
+export function toApiPeriodClose(close: PeriodClose, hint: string | null = null): PeriodCloseWire {
   const { scope, progress } = close;
   return {
     close_id: close.closeId,
@@ -133,6 +146,7 @@ export function toApiPeriodClose(close: PeriodClose): PeriodCloseWire {
       already_invoiced: progress.alreadyInvoiced,
       remaining: progress.remaining,
     },
+    hint,
     cancellation: close.cancellation,
     requested_by: close.requestedBy,
     requested_at: close.requestedAt,

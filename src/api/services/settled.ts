@@ -1,4 +1,5 @@
 /** How an invoice stands: what is open of it, what has settled it, what can still be credited. */
+import { compareText } from '../../domain/compare-text.js';
 import { addDecimals } from '../../domain/decimal.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
@@ -25,25 +26,54 @@ export async function showInvoice(
   const draft = await drafts.find(id);
   if (draft !== null) {
     const transitions = draft.transitions.map(beforeIssue);
+    const life = lifeOfDraft(draft);
     const shown = await drafts.show(draft, now, itemisation);
-    return { ...shown, renderings: [], corrected_by: [], replaced_by: null, transitions, settlement: null };
+    return { ...shown, renderings: [], corrected_by: [], replaced_by: null, transitions, life, settlement: null };
   }
   const found = await requireInvoice(storage, id);
   const { correctedBy, replacedBy, transitions } = await storage.billing.lifeOf(found.invoiceId);
-  const before = (await storage.drafts.find(found.invoiceId))?.transitions ?? [];
+  const before = await storage.drafts.find(found.invoiceId);
   return {
     ...invoiceToWire(found),
     sections: sectionsToWire(found, itemisation),
     renderings: (await storage.documents.renderings(found.invoiceId)).map(toApiRendering),
     corrected_by: correctedBy,
     replaced_by: replacedBy,
-    transitions: [...before.map(beforeIssue), ...transitions],
+    transitions: [...(before?.transitions ?? []).map(beforeIssue), ...transitions],
+    life: [...(before === null ? [] : lifeOfDraft(before)), ...transitions.map(event)],
     settlement: await settlementOf(storage, found),
   };
 }
 
 const beforeIssue = ({ status, actor, reason, at }: DraftOf['transitions'][number]): object => ({
   status,
+  actor,
+  reason,
+  at,
+});
+
+/** Transitions and decisions of a draft, in the order in which they came; a decision before what followed from it. */
+const lifeOfDraft = ({ transitions, decisions }: DraftOf): readonly object[] =>
+  [
+    ...decisions.map(({ decision, contentHash, actor, reason, at }) => ({
+      ...event({ status: decision, actor, reason, at }),
+      content_hash: contentHash,
+    })),
+    ...transitions.map((transition) => ({ ...event(transition), content_hash: transition.contentHash })),
+  ].sort((a, b) => compareText(a.at, b.at));
+
+const event = ({
+  status,
+  actor,
+  reason,
+  at,
+}: {
+  readonly status: string;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly at: Instant;
+}): { readonly event: string; readonly actor: string; readonly reason: string | null; readonly at: Instant } => ({
+  event: status,
   actor,
   reason,
   at,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { issueCreditNote, refundCredit, writeOff } from '../../billing/settlement/credit-notes.js';
 import { allocatePayment, applyCredit, recordPayment, reversePayment } from '../../billing/settlement/payments.js';
 import type { PaymentPart } from '../../billing/settlement/payments.js';
+import { reverseWriteOff } from '../../billing/settlement/write-offs.js';
 import { addDecimals, decimal, toDecimalString } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
@@ -10,7 +11,7 @@ import { findCurrency } from '../../domain/money/currency.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString } from '../../domain/values.js';
 import { uuidOf } from '../../storage/identifiers.js';
-import type { Payment, Refund, Storage, StoredCreditNote } from '../../storage/types.js';
+import type { Payment, Refund, Storage, StoredCreditNote, WriteOff } from '../../storage/types.js';
 import type { CreditNoteBody, PaymentBody, RefundBody } from '../schemas/settlement.js';
 import { requireInvoice } from './invoices.js';
 import type { Asked } from './invoices.js';
@@ -27,6 +28,7 @@ export async function takePayment(storage: SettlementStorage, body: PaymentBody,
   await requireKnown(storage, customerId);
   findCurrency(currency, '/currency');
   const paymentId = idOf('payment', asked, JSON.stringify(body));
+  const { allow_duplicate: allowDuplicate = false } = body;
   const payment = {
     ...{ paymentId, customerId, currency },
     amount: body.amount as DecimalString,
@@ -36,7 +38,7 @@ export async function takePayment(storage: SettlementStorage, body: PaymentBody,
     recordedBy: asked.actor,
   };
   const parts = await partsOf(storage, body.allocations, customerId);
-  await recordPayment(storage, { payment, parts, now: asked.now });
+  await recordPayment(storage, { payment, parts, allowDuplicate, now: asked.now });
   return requirePayment(storage, paymentId);
 }
 
@@ -60,7 +62,8 @@ export async function bouncePayment(
   { reason, ...asked }: Asked & { readonly reason: string },
 ): Promise<Payment> {
   const payment = await requirePayment(storage, paymentId);
-  await reversePayment(storage, payment, { ...asked, reason });
+  const requestId = idOf('payment-reversal', asked, paymentId);
+  await reversePayment(storage, payment, { ...asked, reason, requestId });
   return requirePayment(storage, paymentId);
 }
 
@@ -104,6 +107,25 @@ export async function giveUp(
   await writeOff(storage, invoice, { ...asked, writeOffId, amount: amount as DecimalString | null, reason });
 }
 
+/** @throws DomainFailure WRITE_OFF_NOT_FOUND, WRITE_OFF_REVERSED */
+export async function takeBackWriteOff(
+  storage: SettlementStorage,
+  writeOffId: string,
+  { reason, ...asked }: Asked & { readonly reason: string },
+): Promise<WriteOff> {
+  const found = await requireWriteOff(storage, writeOffId);
+  const requestId = idOf('write-off-reversal', asked, writeOffId);
+  await reverseWriteOff(storage, found, { ...asked, reason, requestId });
+  return requireWriteOff(storage, writeOffId);
+}
+
+/** @throws DomainFailure WRITE_OFF_NOT_FOUND */
+export async function requireWriteOff({ settlement }: Pick<Storage, 'settlement'>, id: string): Promise<WriteOff> {
+  const found = await settlement.findWriteOff(id);
+  if (found !== null) return found;
+  throw new DomainFailure('WRITE_OFF_NOT_FOUND', `There is no write-off "${id}". GET /write-offs lists them.`);
+}
+
 /** @throws DomainFailure UNKNOWN_CUSTOMER */
 export async function applyUnapplied(
   storage: SettlementStorage,
@@ -121,14 +143,26 @@ export async function requirePayment({ settlement }: Pick<Storage, 'settlement'>
   throw new DomainFailure('PAYMENT_NOT_FOUND', `There is no payment "${id}".`);
 }
 
+const aDocument = {
+  invoice: 'an invoice',
+  correction: 'a correction',
+  credit_note: 'a credit note that a correction made',
+} as const satisfies Record<Invoice['type'], string>;
+
 /** @throws DomainFailure CREDIT_NOTE_NOT_FOUND */
 export async function requireCreditNote(
-  { settlement }: Pick<Storage, 'settlement'>,
+  { settlement, billing }: Pick<Storage, 'settlement' | 'billing'>,
   id: string,
 ): Promise<StoredCreditNote> {
   const found = await settlement.findCreditNote(id);
   if (found !== null) return found;
-  throw new DomainFailure('CREDIT_NOTE_NOT_FOUND', `There is no credit note with the id or number "${id}".`);
+  const document = await billing.findInvoice(id);
+  const where =
+    document === null ? '' : ` ${document.number} is ${aDocument[document.type]}: GET /invoices/${document.number}.`;
+  throw new DomainFailure(
+    'CREDIT_NOTE_NOT_FOUND',
+    `There is no credit note by hand with the id or number "${id}".${where}`,
+  );
 }
 
 /** @throws DomainFailure REFUND_NOT_FOUND */

@@ -97,13 +97,13 @@ interface AskedSpan {
 }
 
 /** What cannot be had from the smallest windows: totals of meters that do not add up, and their longer windows. */
-function spansOf({ meters, segments, meterSegments }: PriceFacts, period: BillingPeriod): readonly AskedSpan[] {
+function spansOf({ meters, segments, meterSegments, next }: PriceFacts, period: BillingPeriod): readonly AskedSpan[] {
   const whole = [period.from, period.to] as const;
   return meters
     .filter((meter) => !addsUp(meter))
     .flatMap((meter): readonly AskedSpan[] => {
       const pools: readonly MeterPool[] = [{ meter, by: meter.groupBy }];
-      const priced = pricedPools([meter], meterSegments.get(meter.code) ?? segments);
+      const priced = pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined);
       const isStored = meter.windowSize === 'hour' && meter.aggregation !== 'weighted_sum';
       const bounds = windowBoundsOf(period, period.timeZone, meter.windowSize);
       return [

@@ -2,13 +2,15 @@
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { formatAmount } from '../../domain/money/rounding.js';
+import { ageBuckets } from '../../domain/settlement/ageing.js';
+import type { Ageing } from '../../domain/settlement/ageing.js';
 import { creditsIn } from '../../domain/settlement/allocation.js';
 import type { Allocation, AllocationSource } from '../../domain/settlement/allocation.js';
 import type { CreditableLine } from '../../domain/settlement/credit-note.js';
 import { receivableIn, standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import type { DecimalString } from '../../domain/values.js';
-import type { InvoiceSettlement, Payment, Refund, StoredCreditNote } from '../../storage/types.js';
+import type { InvoiceSettlement, Payment, Refund, StoredCreditNote, WriteOff } from '../../storage/types.js';
 import { allocatedOf } from '../services/settlement.js';
 
 const inCurrency =
@@ -60,6 +62,23 @@ export function toApiRefund(refund: Refund): object {
     reason: refund.reason,
     refunded_by: refund.refundedBy,
     refunded_at: refund.refundedAt,
+  };
+}
+
+export function toApiWriteOff(writeOff: WriteOff): object {
+  const { reversal } = writeOff;
+  return {
+    write_off_id: writeOff.writeOffId,
+    invoice_id: writeOff.invoiceId,
+    number: writeOff.number,
+    customer_id: writeOff.customerId,
+    currency: writeOff.currency,
+    amount: formatAmount(writeOff.amount, writeOff.currency),
+    reason: writeOff.reason,
+    written_off_by: writeOff.writtenOffBy,
+    written_off_at: writeOff.writtenOffAt,
+    reversed:
+      reversal === null ? null : { reason: reversal.reason, reversed_by: reversal.reversedBy, at: reversal.reversedAt },
   };
 }
 
@@ -118,10 +137,17 @@ export function toApiSettlement(
   const amount = inCurrency(currency);
   const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));
   const standing = chain === undefined ? undefined : standingOf(chain).documents.get(invoiceId);
+  const allocatedFrom = (kind: AllocationSource['kind']): DecimalString =>
+    addDecimals(settlement.allocations.filter(({ source }) => source.kind === kind).map((each) => each.amount));
   return {
     open: amount(standing?.open ?? zero),
     credited: amount(standing?.credited ?? zero),
     settled: amount(addDecimals(settlement.allocations.map((each) => each.amount))),
+    settled_by: {
+      paid: amount(allocatedFrom('payment')),
+      credited: amount(addDecimals([standing?.credited ?? zero, allocatedFrom('chain')])),
+      written_off: amount(allocatedFrom('write_off')),
+    },
     creditable: (status === 'void' ? [] : creditable).map((line) => ({
       line_key: line.lineKey,
       line_item_id: line.lineItemId,
@@ -184,6 +210,19 @@ export function toApiReceivable(customerId: string, items: OpenItems): object {
         amount: formatAmount(toDecimalString(amount), currency),
       })),
     ),
+  };
+}
+
+export function toApiAgeing(customerId: string, ageing: Ageing): object {
+  const amount = inCurrency(ageing.currency);
+  return {
+    customer_id: customerId,
+    currency: ageing.currency,
+    open: amount(ageing.open),
+    not_due: amount(ageing.notDue),
+    overdue: Object.fromEntries(ageBuckets.map((bucket) => [bucket, amount(ageing.overdue[bucket])])),
+    unapplied: amount(ageing.unapplied),
+    balance: amount(ageing.balance),
   };
 }
 

@@ -1,8 +1,7 @@
 /** What every change of a customer's account does alike: allocations stand, and statuses follow. */
-import { afterwards } from '../../domain/settlement/allocation.js';
 import type { Allocation } from '../../domain/settlement/allocation.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
-import { statusChanges } from '../../domain/settlement/status.js';
+import { settled } from '../../domain/settlement/settle.js';
 import type { Instant } from '../../domain/values.js';
 import type { SettlementCause, SettlementTransaction } from '../../storage/types.js';
 
@@ -19,17 +18,18 @@ export function settle(
     items,
     currency,
     cause,
-    now,
+    ...when
   }: {
     readonly items: OpenItems;
     readonly currency: string;
     readonly cause: SettlementCause;
     readonly now: Instant;
+    /** Documents whose chains change besides. */
+    readonly touched?: readonly string[];
   },
 ): OpenItems {
-  const after = afterwards(items, allocations);
+  const { after, changes } = settled(items, allocations, when);
   tx.allocate(allocations, { ...cause, currency });
-  const of = new Set(allocations.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : [])));
-  tx.change(statusChanges(after, { of, now }), cause);
+  tx.change(changes, cause);
   return after;
 }

@@ -7,12 +7,12 @@ import { defaultLegalEntity, numberSeries, printedNumber } from '../../domain/in
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditNoteEntry, refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import { coverRefund } from '../../domain/settlement/allocation.js';
+import { coverRefund, refundableIn } from '../../domain/settlement/allocation.js';
 import { creditNoteAmounts, creditNoteHashInput } from '../../domain/settlement/credit-note.js';
 import type { CreditNote, CreditRequestLine } from '../../domain/settlement/credit-note.js';
-import { receivableIn, standingOf } from '../../domain/settlement/items.js';
+import { standingOf } from '../../domain/settlement/items.js';
 import { requireMoney } from '../../domain/settlement/money.js';
-import { statusChanges } from '../../domain/settlement/status.js';
+import { requireBesideWriteOff } from '../../domain/settlement/written-off.js';
 import type { DecimalString } from '../../domain/values.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
 import type { NewRefund, Storage } from '../../storage/types.js';
@@ -26,7 +26,7 @@ type SettlementStorage = Pick<Storage, 'settlement'>;
  * transaction under the lock of the customer's account, so that two at once never credit more than there is. Repeated with the
  * same id it changes nothing.
  * @param invoice the original
- * @throws DomainFailure INVOICE_VOID, NOT_CREDITABLE, VALIDATION_FAILED, INVALID_DECIMAL
+ * @throws DomainFailure INVOICE_VOID, NOT_CREDITABLE, CREDITS_WRITE_OFF, VALIDATION_FAILED, INVALID_DECIMAL
  */
 export async function issueCreditNote(
   { settlement }: SettlementStorage,
@@ -62,6 +62,8 @@ export async function issueCreditNote(
       buyer: original.buyer,
     };
     const items = await tx.items([invoiceId]);
+    for (const chain of items.chains.filter(({ originalId }) => originalId === invoiceId))
+      requireBesideWriteOff(chain, { total: amounts.total, number: original.number });
     const series = numberSeries(await tx.legalEntity(original.legalEntity ?? defaultLegalEntity), 'credit_note');
     // The number is drawn last: from here to the commit every other credit note waits for it.
     const number = printedNumber(series, await tx.drawNumber(series.series));
@@ -77,8 +79,8 @@ export async function issueCreditNote(
           : chain,
       ),
     };
-    const of = new Set(documents.map((document) => document.invoiceId));
-    tx.change(statusChanges(after, { of, now }), { id: number, actor, reason: `credited by ${number}` });
+    const cause = { id: number, actor, reason: `credited by ${number}` };
+    settle(tx, [], { items: after, currency: note.currency, cause, now, touched: [invoiceId] });
     tx.post(creditNoteEntry(note, documents, utcDay(now)));
   });
 }
@@ -97,15 +99,15 @@ export async function refundCredit(
   refund: NewRefund,
   { now }: Pick<Deciding, 'now'>,
 ): Promise<void> {
-  const { refundId, customerId, currency, amount, refundedBy: actor } = refund;
+  const { refundId, customerId, currency, amount, reference, refundedBy: actor } = refund;
   requireMoney(amount, currency, '/amount');
   await settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items();
     if (!(await tx.insertRefund(refund))) return;
     const allocations = coverRefund(items, { refundId, currency, amount });
     if (allocations === null) {
-      const { unapplied } = receivableIn(items, currency);
-      const detail = `The customer has ${formatAmount(unapplied, currency)} ${currency} that settle nothing; no more than that can be refunded.`;
+      const most = formatAmount(refundableIn(items, currency), currency);
+      const detail = `The customer has ${most} ${currency} that settle nothing; no more than that can be refunded.`;
       throw new DomainFailure('REFUND_EXCEEDS_CREDIT', detail, '/amount');
     }
     settle(tx, allocations, {
@@ -114,7 +116,7 @@ export async function refundCredit(
       cause: { id: `refund/${refundId}`, actor, reason: refund.reason },
       now,
     });
-    tx.post(refundEntry({ refundId, customerId, currency, amount, at: now }, utcDay(now)));
+    tx.post(refundEntry({ refundId, customerId, currency, amount, reference, at: now }, utcDay(now)));
   });
 }
 
@@ -139,7 +141,13 @@ export async function writeOff(
     const items = await tx.items([invoiceId]);
     const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));
     if (chain === undefined) throw new DomainFailure('INVOICE_VOID', `${number} is void: nothing of it is open.`);
-    if ((await tx.allocatedBy({ kind: 'write_off', id: writeOffId })).length > 0) return;
+    const cause = { id: `write-off/${writeOffId}`, actor, reason: `written off: ${reason}` };
+    const between = {
+      source: { kind: 'write_off', id: writeOffId },
+      target: { kind: 'invoice', id: invoiceId },
+    } as const;
+    // The allocation itself, not what is left of it: it may have been taken back since.
+    if (await tx.isAllocated(between, cause.id)) return;
     const open = standingOf(chain).documents.get(invoiceId)?.open;
     invariant(open !== undefined, `${number} stands in its chain`);
     const written = amount ?? open;
@@ -147,13 +155,7 @@ export async function writeOff(
       throw new DomainFailure('NOTHING_OPEN', `Of ${number} ${formatAmount(open, currency)} ${currency} are open.`);
     }
     await tx.insertWriteOff({ writeOffId, invoiceId, amount: written, reason, writtenOffBy: actor });
-    const allocation = {
-      source: { kind: 'write_off', id: writeOffId },
-      target: { kind: 'invoice', id: invoiceId },
-      amount: written,
-    } as const;
-    const cause = { id: `write-off/${writeOffId}`, actor, reason: `written off: ${reason}` };
-    settle(tx, [allocation], { items, currency, cause, now });
+    settle(tx, [{ ...between, amount: written }], { items, currency, cause, now });
     tx.post(writeOffEntry({ writeOffId, number, customerId, currency, amount: written, at: now }, utcDay(now)));
   });
 }

@@ -1,5 +1,5 @@
 /** Payments: recorded with what they settle, allocated later, reversed when they bounce. */
-import { utcDay } from '../../domain/time/instant.js';
+import { addMs, utcDay } from '../../domain/time/instant.js';
 import { addDecimals, decimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { paymentEntry, paymentReversalEntry } from '../../domain/ledger/settlement-entries.js';
@@ -10,8 +10,8 @@ import { standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import { requireMoney } from '../../domain/settlement/money.js';
 import { statusChanges } from '../../domain/settlement/status.js';
-import type { DecimalString } from '../../domain/values.js';
-import type { NewPayment, Payment, Storage } from '../../storage/types.js';
+import type { DecimalString, Instant } from '../../domain/values.js';
+import type { NewPayment, Payment, SettlementTransaction, Storage } from '../../storage/types.js';
 import { settle } from './account.js';
 import type { Deciding } from './account.js';
 
@@ -28,26 +28,55 @@ export interface PaymentPart {
  * Records a payment with its journal entry; what no part of it is allocated stays with the customer (RULES 48). Repeated with
  * the same id it changes nothing.
  * @throws DomainFailure VALIDATION_FAILED, INVALID_DECIMAL, UNKNOWN_CURRENCY, CURRENCY_MISMATCH, INVOICE_VOID,
- *   ALLOCATION_EXCEEDS_PAYMENT, ALLOCATION_EXCEEDS_OPEN
+ *   ALLOCATION_EXCEEDS_PAYMENT, ALLOCATION_EXCEEDS_OPEN, PAYMENT_REFERENCE_KNOWN
  */
 export async function recordPayment(
   { settlement }: SettlementStorage,
   {
     payment,
     parts,
+    allowDuplicate = false,
     now,
-  }: { readonly payment: NewPayment; readonly parts: readonly PaymentPart[] } & Pick<Deciding, 'now'>,
+  }: {
+    readonly payment: NewPayment;
+    readonly parts: readonly PaymentPart[];
+    /** The bank did receive it twice. */
+    readonly allowDuplicate?: boolean;
+  } & Pick<Deciding, 'now'>,
 ): Promise<void> {
-  const { paymentId, customerId, currency, amount, receivedAt: at, recordedBy: actor } = payment;
+  const { paymentId, customerId, currency, amount, reference, receivedAt: at, recordedBy: actor } = payment;
   requireMoney(amount, currency, '/amount');
   await settlement.atReceivable(customerId, async (tx) => {
     if (!(await tx.insertPayment(payment))) return;
+    requireReceived(at, now);
+    if (!allowDuplicate) await requireNew(tx, payment);
     const items = await tx.items(parts.map(({ invoiceId }) => invoiceId));
     const allocations = allocationsOf(items, parts, { paymentId, currency, left: amount });
     const cause = { id: `payment/${paymentId}`, actor, reason: reasonOf(payment) };
     settle(tx, allocations, { items, currency, cause, now });
-    tx.post(paymentEntry({ paymentId, customerId, currency, amount, at }, utcDay(now)));
+    const settles = parts.map(({ number }) => number);
+    // Of the day that the bank received it, or the first open day after it (RULES 46).
+    tx.post(paymentEntry({ paymentId, customerId, currency, amount, reference, settles, at }, utcDay(at)));
   });
+}
+
+/** Clocks and time zones differ by less. */
+const aheadMs = 86_400_000;
+
+/** @throws DomainFailure VALIDATION_FAILED */
+function requireReceived(at: Instant, now: Instant): void {
+  if (at <= addMs(now, aheadMs)) return;
+  const detail = `It was received at ${at}, and now it is ${now}. Record a payment once it is received.`;
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/received_at');
+}
+
+/** @throws DomainFailure PAYMENT_REFERENCE_KNOWN */
+async function requireNew(tx: SettlementTransaction, payment: NewPayment): Promise<void> {
+  const known = await tx.paymentLike(payment);
+  if (known === null) return;
+  const { amount, currency, reference, receivedAt } = payment;
+  const detail = `The payment ${known} is on record with the same reference (${reference ?? ''}), amount (${formatAmount(amount, currency)} ${currency}) and day (${utcDay(receivedAt)}). If it was received twice, send "allow_duplicate": true.`;
+  throw new DomainFailure('PAYMENT_REFERENCE_KNOWN', detail, '/reference');
 }
 
 /**
@@ -127,38 +156,40 @@ const reasonOf = ({ method, reference }: Pick<NewPayment, 'method' | 'reference'
   reference === null ? `payment (${method})` : `payment (${method}, ${reference})`;
 
 /**
- * A payment that has bounced: what it settled is open again, and what of it was refunded is owed.
+ * A payment that has bounced: what it settled is open again, and what of it was refunded is owed. Repeated with the same request
+ * id it changes nothing.
  * @throws DomainFailure PAYMENT_REVERSED
  */
 export async function reversePayment(
   { settlement }: SettlementStorage,
   payment: Payment,
-  { reason, actor, now }: Deciding & { readonly reason: string },
+  { reason, requestId, actor, now }: Deciding & { readonly reason: string; readonly requestId: string },
 ): Promise<void> {
-  const { paymentId, customerId, currency, amount } = payment;
+  const { paymentId, customerId, currency, amount, reference } = payment;
   await settlement.atReceivable(customerId, async (tx) => {
-    if (!(await tx.reversePayment(paymentId, { reason, reversedBy: actor }))) {
+    if (!(await tx.reversePayment(paymentId, { reason, reversedBy: actor, requestId }))) {
+      if (await tx.isReversedBy(paymentId, requestId)) return;
       throw reversed(paymentId, (await settlement.findPayment(paymentId))?.reversal ?? { reason: 'at the same time' });
     }
     const back = released(await tx.allocatedBy({ kind: 'payment', id: paymentId }));
     const items = await tx.items(back.flatMap(({ target }) => (target.kind === 'invoice' ? [target.id] : [])));
     const cause = { id: `reversal/${paymentId}`, actor, reason: `payment reversed: ${reason}` };
     settle(tx, back, { items, currency, cause, now });
-    tx.post(paymentReversalEntry({ paymentId, customerId, currency, amount, at: now }, utcDay(now)));
+    tx.post(paymentReversalEntry({ paymentId, customerId, currency, amount, reference, at: now }, utcDay(now)));
   });
 }
 
 const reversed = (paymentId: string, { reason }: { readonly reason: string }): DomainFailure =>
   new DomainFailure('PAYMENT_REVERSED', `The payment ${paymentId} is reversed already (${reason}).`);
 
-/** Carries unapplied credit to what is open, both the oldest first, as issuing an invoice does. Answers how much. */
+/** Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers how much. */
 export async function applyCredit(
   { settlement }: SettlementStorage,
   { customerId, requestId, actor, now }: Deciding & { readonly customerId: string; readonly requestId: string },
 ): Promise<readonly Allocation[]> {
   return settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items();
-    const currencies = [...new Set(items.chains.map(({ currency }) => currency))];
+    const currencies = [...new Set([...items.chains, ...items.refunds].map(({ currency }) => currency))];
     const carried = currencies.map((currency) => ({ currency, allocations: carryCredit(items, currency) }));
     for (const allocation of carried.flatMap(({ allocations }) => allocations))
       if (await tx.isAllocated(allocation, requestId)) return [];

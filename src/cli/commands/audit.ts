@@ -23,6 +23,7 @@ interface VerifyOptions {
   readonly customer?: string;
   readonly anchor?: string;
   readonly key?: readonly string[];
+  readonly all?: boolean;
 }
 
 export function addAuditCommands(program: Command, dependencies: CliDependencies): void {
@@ -30,9 +31,10 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
   audit
     .command('verify')
     .description(
-      'hold everything that is stored against the audit log; exit code 1 at the first row that is not what was written',
+      'hold everything that is stored against the audit log; exit code 1 where something is not what was written',
     )
     .option('--customer <id>', 'only this customer’s chain')
+    .option('--all', 'list up to 10,000 problems, not 20')
     .option('--anchor <file>', 'also hold it against the lines that were written outside the database')
     .option('--key <id>', 'a key that may have signed the anchors; may be repeated; default: any', collected)
     .action(async (options: VerifyOptions, command: Command) => verifyAll(options, contextOf(command, dependencies)));
@@ -61,6 +63,14 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
       const context = contextOf(command, dependencies);
       const request = { method: 'POST', body: JSON.stringify({ sign }), idempotencyKey: newIdempotencyKey() } as const;
       context.print(await context.api.json('/audit/seal', request), describeSeal);
+    });
+  audit
+    .command('anchor')
+    .description('seal, sign and write the anchor file now, as the worker does every hour')
+    .action(async (_options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const request = { method: 'POST', idempotencyKey: newIdempotencyKey() } as const;
+      context.print(await context.api.json('/audit/anchor', request), describeAnchored);
     });
   audit
     .command('keys')
@@ -127,13 +137,35 @@ function describeSeal(answer: JsonObject): string {
     ['Blocks', `${blocks.length} new, of ${facts} facts`],
     ['Checkpoints', checkpoints.length === 0 ? 'none' : checkpoints.map(property('checkpoint')).join(', ')],
     ...checkpoints.slice(-1).map((last) => ['Signed by', last['key_id']] as const),
+    ...(checkpoints.length > 0 ? [['Anchored', 'within the hour; now: reckoner audit anchor'] as const] : []),
+  ]);
+}
+
+function describeAnchored(answer: JsonObject): string {
+  const read = (path: string): unknown => property(path)(answer);
+  if (read('done') !== true)
+    return `still under way: workflow ${String(read('workflow_id') ?? 'of the schedule audit-anchor')}`;
+  const written = read('written');
+  return renderFacts([
+    ['Blocks', `${String(read('blocks'))} new`],
+    ['Checkpoints', `${String(read('checkpoints'))} new`],
+    [
+      'Last',
+      read('last_checkpoint.checkpoint') ?? 'none: the worker has no key to sign with (RECKONER_AUDIT_KEY_FILE)',
+    ],
+    ...(isObject(answer['last_checkpoint']) ? [['Hash', read('last_checkpoint.hash')] as const] : []),
+    [
+      'Anchor file',
+      written === null ? 'none: set RECKONER_AUDIT_ANCHOR_FILE for the workers' : `${String(written)} lines written`,
+    ],
+    ['Workflow', read('workflow_id') ?? 'not known'],
   ]);
 }
 
 async function verifyAll(options: VerifyOptions, context: CliContext): Promise<void> {
   const anchors = options.anchor === undefined ? null : await foldAnchors(options.anchor, options.key);
   let result: JsonObject | null = null;
-  const query = { customer_id: options.customer };
+  const query = { customer_id: options.customer, problems_max: options.all === true ? '10000' : undefined };
   for await (const line of context.api.lines('/audit/verify', { query })) {
     if (!isObject(line)) continue;
     if (line['kind'] === 'result') result = line;
@@ -145,7 +177,13 @@ async function verifyAll(options: VerifyOptions, context: CliContext): Promise<v
   const answer =
     anchored === null
       ? result
-      : { ...result, verified: anchored.problem === null, problem: anchored.problem, anchor: anchored };
+      : {
+          ...result,
+          verified: anchored.problem === null,
+          problem: anchored.problem,
+          problems: anchored.problem === null ? [] : [anchored.problem],
+          anchor: anchored,
+        };
   context.print(answer, describeResult);
   if (answer['verified'] !== true) throw new CommandFailed('something is not what was written');
 }
@@ -166,15 +204,16 @@ function describeResult(result: JsonObject): string {
       `${String(read('counts.entries'))} entries, ${String(read('counts.rows'))} rows, of which ${String(read('counts.genesis_rows'))} from before the log`,
     ],
     ['Usage ledger', `${String(read('counts.facts'))} facts in ${String(read('counts.blocks'))} blocks`],
-    [
-      'Signed',
-      `${String(read('counts.checkpoints'))} checkpoints by ${Array.isArray(keys) && keys.length > 0 ? keys.join(', ') : 'nobody'}`,
-    ],
-    [
-      'Not signed yet',
-      `${String(read('not_yet_signed.entries'))} entries, ${String(read('not_yet_signed.facts'))} facts`,
-    ],
   ];
+  const checkpoints = Number(read('counts.checkpoints'));
+  if (read('verified') === true || checkpoints > 0) {
+    const by = Array.isArray(keys) && keys.length > 0 ? keys.join(', ') : 'nobody';
+    facts.push(['Signed', `${checkpoints} checkpoints by ${by}`]);
+  }
+  if (read('verified') === true) {
+    const notYet = `${String(read('not_yet_signed.entries'))} entries, ${String(read('not_yet_signed.facts'))} facts`;
+    facts.push(['Not signed yet', notYet]);
+  }
   if (Number(read('counts.erased_rows')) > 0)
     facts.push(['Erased', `personal data of ${String(read('counts.erased_rows'))} rows`]);
   if (isObject(anchor))
@@ -188,7 +227,22 @@ function describeResult(result: JsonObject): string {
       ['Number', problem['sequence'] ?? 'none'],
     );
   }
-  return renderFacts(facts);
+  return [renderFacts(facts), furtherProblems(listOf(result['problems']).slice(1))]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function furtherProblems(problems: readonly JsonObject[]): string {
+  if (problems.length === 0) return '';
+  const columns = [
+    column('Also', 'what'),
+    column('Table', 'table'),
+    column('Row', 'key'),
+    column('Chain', 'scope'),
+    column('No.', 'sequence', 'right'),
+    column('Detail', 'detail'),
+  ];
+  return renderTable(columns, problems);
 }
 
 // Anchors -------------------------------------------------------------------------------------------------------------

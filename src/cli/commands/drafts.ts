@@ -5,16 +5,17 @@ import type { JsonObject } from '../api-client.js';
 import { contextOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { property, renderFacts } from '../output.js';
-import { CommandFailed } from '../terminal.js';
+import { CommandFailed, UsageError } from '../terminal.js';
 
 interface DecisionOptions {
   readonly reason?: string;
   readonly hash?: string;
+  readonly yes?: boolean;
 }
 
 const commands = {
-  approve: 'approve a draft: it is issued now, as it is shown now',
-  release: 'release a held invoice: it is issued now, as it is shown now',
+  approve: 'approve a draft: it is issued now, if it still says what was seen',
+  release: 'release a held invoice: it is issued now, if it still says what was seen',
   reject: 'reject a draft or a held invoice: as it is, it is not issued',
 } as const;
 
@@ -25,7 +26,8 @@ export function addDraftCommands(invoices: Command, dependencies: CliDependencie
       .command(name)
       .description(description)
       .argument('<id>', 'invoice id; `invoices list --status draft` (or held) shows it')
-      .option('--hash <hash>', 'content hash of what was looked at; default: of what it says now');
+      .option('--hash <hash>', 'content hash of what was looked at, as `invoices show` prints it')
+      .option('--yes', 'instead of --hash: what it says now, whatever that is');
     if (name === 'approve') command.option('--reason <text>', 'why; kept with the decision');
     else command.requiredOption('--reason <text>', 'why; kept with the decision');
     command.action(async (id: string, options: DecisionOptions, own: Command) =>
@@ -36,20 +38,31 @@ export function addDraftCommands(invoices: Command, dependencies: CliDependencie
 
 async function decide(
   id: string,
-  { name, reason, hash }: DecisionOptions & { readonly name: string },
+  { name, reason, hash, yes = false }: DecisionOptions & { readonly name: string },
   context: CliContext,
 ): Promise<void> {
   const path = `/invoices/${segment(id)}`;
-  const seen = hash ?? (await contentHashOf(path, context));
+  const seen = hash ?? (await contentHashOf(path, { name, yes }, context));
   const body = JSON.stringify({ content_hash: seen, ...(reason !== undefined && { reason }) });
   const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
   context.print(await context.api.json(`${path}/${name}`, request), describe);
 }
 
-async function contentHashOf(path: string, { api }: CliContext): Promise<string> {
+/** What a person decides about is what the person has seen: without a hash it is shown first. */
+async function contentHashOf(
+  path: string,
+  { name, yes }: { readonly name: string; readonly yes: boolean },
+  { api }: CliContext,
+): Promise<string> {
   const answer = await api.json(path);
   const hash = isObject(answer) ? property('draft.content_hash')(answer) : undefined;
-  if (typeof hash === 'string') return hash;
+  if (isObject(answer) && typeof hash === 'string') {
+    if (yes) return hash;
+    const total = `${String(answer['total'])} ${String(answer['currency'])}`;
+    throw new UsageError(
+      `it comes to ${total} now; look at it (\`reckoner invoices show\`), then ${name} it with --hash ${hash}, or with --yes`,
+    );
+  }
   throw new CommandFailed('it is issued already: only a draft or a held invoice is approved, released or rejected');
 }
 

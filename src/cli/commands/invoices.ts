@@ -1,10 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { decimal, isDecimal } from '../../domain/decimal.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { addDraftCommands } from './drafts.js';
+import { draftFacts, lifeTable } from './invoice-life.js';
+import { keyed, post } from '../keyed.js';
+import type { KeyOption, ReasonOptions } from '../keyed.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
 import { addNumberCommands } from './legal-entities.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
@@ -18,7 +22,7 @@ interface ListOptions extends PagingOptions {
   readonly status?: string;
 }
 
-interface WriteOffOptions {
+interface WriteOffOptions extends KeyOption {
   readonly amount?: string;
   readonly reason: string;
 }
@@ -29,7 +33,10 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .option('--customer <id>', 'only of this customer')
     .option('--period <period>', 'only of this billing period, such as 2024-01')
     .option('--type <type>', 'invoice, correction (credit notes of corrections too) or credit_note')
-    .option('--status <status>', 'such as issued or held')
+    .option(
+      '--status <status>',
+      'draft, held, issued, partly_paid, paid, overdue or void; drafts and held ones only if asked for',
+    )
     .action(async (options: ListOptions, command: Command) => listInvoices(options, command, dependencies));
   invoices
     .command('show')
@@ -70,16 +77,14 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
         { command, dependencies },
       ),
     );
-  invoices
-    .command('void')
+  keyed(invoices.command('void'))
     .description('void an invoice and all its corrections; closing its period again issues the replacement')
     .argument('<id>', 'invoice id or number')
     .requiredOption('--reason <text>', 'why; kept with the invoice')
-    .action(async (id: string, options: { reason: string }, command: Command) =>
-      voidInvoice(id, options.reason, contextOf(command, dependencies)),
+    .action(async (id: string, options: ReasonOptions, command: Command) =>
+      voidInvoice(id, options, contextOf(command, dependencies)),
     );
-  invoices
-    .command('write-off')
+  keyed(invoices.command('write-off'))
     .description('give up what is open of an invoice')
     .argument('<id>', 'invoice id or number')
     .option('--amount <decimal>', 'how much; default: all that is open')
@@ -91,15 +96,15 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
   addNumberCommands(invoices, dependencies);
 }
 
-async function writeOff(id: string, options: WriteOffOptions, context: CliContext): Promise<void> {
-  const request = { method: 'POST', body: JSON.stringify(options), idempotencyKey: newIdempotencyKey() } as const;
+async function writeOff(id: string, { idempotencyKey, ...body }: WriteOffOptions, context: CliContext): Promise<void> {
+  const request = post(body, { idempotencyKey });
   context.print(await context.api.json(`/invoices/${segment(id)}/write-off`, request), (answer) =>
     describeInvoice(answer, noNames),
   );
 }
 
-async function voidInvoice(id: string, reason: string, context: CliContext): Promise<void> {
-  const request = { method: 'POST', body: JSON.stringify({ reason }), idempotencyKey: newIdempotencyKey() } as const;
+async function voidInvoice(id: string, { reason, ...key }: ReasonOptions, context: CliContext): Promise<void> {
+  const request = post({ reason }, key);
   context.print(await context.api.json(`/invoices/${segment(id)}/void`, request), (answer) =>
     describeInvoice(answer, noNames),
   );
@@ -126,6 +131,16 @@ async function listInvoices(options: ListOptions, command: Command, dependencies
     ),
   );
   mentionNextPage(context, answer);
+  mentionWaiting(context, answer);
+}
+
+/** The list has issued invoices: how many are not issued yet is said beside it. */
+function mentionWaiting(context: CliContext, answer: unknown): void {
+  const waiting = isObject(answer) && isObject(answer['waiting']) ? answer['waiting'] : {};
+  const counts = Object.entries(waiting).filter(([, count]) => Number(count) > 0);
+  if (context.json || counts.length === 0) return;
+  const text = counts.map(([status, count]) => `${String(count)} ${status} (--status ${status})`).join(', ');
+  context.terminal.err(`Not issued yet: ${text}\n`);
 }
 
 /** What an invoice only has the ids of. */
@@ -174,12 +189,17 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
       ...(corrects ? [['Corrects', names.corrects ?? invoice['corrects_invoice_id']] as const] : []),
       ['Customer', `${String(invoice['customer_id'])}  ${String(read('buyer.name') ?? '')}`],
       ['Period', `${daysText(invoice['period'])} (${String(read('period.time_zone'))})`],
-      ['Issued', dayText(invoice['issued_at'], read('period.time_zone'))],
-      ['Due', dayText(invoice['due_at'], read('period.time_zone'))],
+      ...(isObject(invoice['draft'])
+        ? draftFacts(invoice)
+        : [
+            ['Issued', dayText(invoice['issued_at'], read('period.time_zone'))] as const,
+            ['Due', dayText(invoice['due_at'], read('period.time_zone'))] as const,
+          ]),
       ...openFact(invoice),
     ]),
     renderTable(
       [
+        column('No', 'line_number', 'right'),
         column('Line', 'description'),
         { header: 'Group', value: (line) => groupText(line['group']) },
         { header: 'Calculation', value: (line) => formulaText(property('calculation.formula')(line)) },
@@ -192,13 +212,22 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
       lines,
     ),
     renderFacts([money('subtotal'), money('credits'), ...drawn, money('tax'), money('total')]),
+    ...lifeTable(invoice),
   ].join('\n');
 }
 
 /** What is open of it; a list does not say. */
 function openFact({ settlement, currency }: JsonObject): readonly (readonly [string, unknown])[] {
   if (!isObject(settlement)) return [];
-  return [['Open', `${String(settlement['open'])} ${String(currency)}`]];
+  const by = (name: string, text: string): readonly string[] => {
+    const amount = property(`settled_by.${name}`)(settlement);
+    return isDecimal(amount) && !decimal(amount).isZero() ? [`${amount} ${text}`] : [];
+  };
+  const settled = [...by('paid', 'paid'), ...by('credited', 'credited'), ...by('written_off', 'written off')];
+  return [
+    ['Open', `${String(settlement['open'])} ${String(currency)}`],
+    ...(settled.length === 0 ? [] : [['Settled', settled.join(', ')] as const]),
+  ];
 }
 
 /** As the customer reads it; everything sums to the total. */
@@ -233,7 +262,7 @@ function formulaText(formula: unknown): string {
   });
 }
 
-async function saveFile(
+export async function saveFile(
   path: string,
   { output, fallback }: { readonly output: string | undefined; readonly fallback: string },
   { command, dependencies }: { command: Command; dependencies: CliDependencies },

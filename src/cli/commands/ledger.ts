@@ -1,7 +1,7 @@
 /** The journal: balances, months, snapshots, account mappings, export. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { newIdempotencyKey } from '../api-client.js';
+import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
@@ -9,7 +9,7 @@ import { column, property, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
 import { instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
-import { CommandFailed } from '../terminal.js';
+import { CommandFailed, UsageError } from '../terminal.js';
 
 interface MomentOptions {
   readonly at?: string;
@@ -22,6 +22,7 @@ The books now, or at a moment of the past: --at an instant of the clock, --poste
 --through-entry a place in the journal.
 
   reckoner ledger trial-balance --posted-through 2024-01-31
+  reckoner ledger close 2024-01 --dry-run
   reckoner ledger close 2024-01 --reason "month end"
   reckoner ledger export --month 2024-01 --mapping datev --output january.csv
   reckoner ledger check && echo fine`;
@@ -93,7 +94,7 @@ function addReadingCommands(ledger: Command, dependencies: CliDependencies): voi
     );
   withPaging(ledger.command('entries').description('journal entries in the order of posting; debits are positive'))
     .option('--customer <id>', 'only of this customer')
-    .option('--invoice <id>', 'only of this invoice')
+    .option('--invoice <invoice>', 'only of this invoice (id or number)')
     .action(
       async (options: PagingOptions & { readonly customer?: string; readonly invoice?: string }, command: Command) => {
         const context = contextOf(command, dependencies);
@@ -220,6 +221,28 @@ const monthColumns: readonly TableColumn[] = [
   column('Reason', 'reason'),
 ];
 
+interface CloseOptions {
+  readonly reason?: string;
+  readonly dryRun?: boolean;
+}
+
+const openColumns: readonly TableColumn[] = [
+  column('Open', 'kind'),
+  column('Customer', 'customer_id'),
+  column('Period', 'period'),
+  column('', 'detail'),
+  column('Id', 'id'),
+];
+
+/** A warning: the month closes all the same, and what comes later is posted to the first open month. */
+function checklistText(checklist: JsonObject): string {
+  const { month, drafts, unbilled, unapplied_payments: payments } = checklist;
+  const items = rowsOf(checklist);
+  if (items.length === 0) return `${String(month)}: nothing is open.\n`;
+  const counts = `${String(month)}: ${String(drafts)} drafts or held, ${String(unbilled)} ended periods without invoice, ${String(payments)} payments not applied.`;
+  return `${counts}\n${renderTable(openColumns, items)}`;
+}
+
 function addMonthCommands(ledger: Command, dependencies: CliDependencies): void {
   ledger
     .command('months')
@@ -237,9 +260,18 @@ function addMonthCommands(ledger: Command, dependencies: CliDependencies): void 
     .command('close')
     .description('close an accounting month for ever; with the first one all before it')
     .argument('<month>', 'such as 2024-01')
-    .requiredOption('--reason <text>', 'why; kept with the closing')
-    .action(async (month: string, { reason }: { readonly reason: string }, command: Command) => {
+    .option('--reason <text>', 'why; kept with the closing (required without --dry-run)')
+    .option('--dry-run', 'only say what of the month is not in the books yet')
+    .action(async (month: string, { reason, dryRun }: CloseOptions, command: Command) => {
       const context = contextOf(command, dependencies);
+      if (dryRun !== true && reason === undefined)
+        throw new UsageError('give --reason, or --dry-run to see what is open');
+      const checklist = await context.api.json(`/ledger/months/${segment(month)}/checklist`);
+      if (dryRun === true) {
+        context.print(checklist, checklistText);
+        return;
+      }
+      if (isObject(checklist) && rowsOf(checklist).length > 0) context.terminal.err(checklistText(checklist));
       const answer = await context.api.json(`/ledger/months/${segment(month)}/close`, posting({ reason }));
       context.print(answer, () => renderTable(monthColumns, rowsOf([answer])));
     });
@@ -302,7 +334,7 @@ function addExportCommands(ledger: Command, dependencies: CliDependencies): void
     .option('--from-entry <number>', 'from this place in the journal on')
     .option('--to-entry <number>', 'up to this one')
     .option('--mapping <name>', 'with the accounts of another system')
-    .option('--output <file>', 'where to; without it, or with -, to standard output')
+    .option('-o, --output <file>', 'where to; without it, or with -, to standard output')
     .action(async (options: ExportOptions, command: Command) => exportTo(options, contextOf(command, dependencies)));
 }
 

@@ -14,6 +14,13 @@ interface SetOptions {
   readonly address?: string;
   readonly taxId?: string;
   readonly email?: string;
+  readonly street?: string;
+  readonly city?: string;
+  readonly postalCode?: string;
+  readonly region?: string;
+  readonly country?: string;
+  readonly vatId?: string;
+  readonly iban?: string;
 }
 
 export function addLegalEntityCommands(program: Command, dependencies: CliDependencies): void {
@@ -44,7 +51,14 @@ export function addLegalEntityCommands(program: Command, dependencies: CliDepend
     .requiredOption('--name <name>', 'as printed on documents')
     .option('--address <text>', 'as printed on documents')
     .option('--tax-id <id>', 'as printed on documents')
-    .option('--email <address>', 'as printed on documents')
+    .option('--email <address>', 'as printed on documents; UBL e-invoices need it')
+    .option('--street <text>', 'for e-invoices, as --city, --postal-code and --region')
+    .option('--city <text>')
+    .option('--postal-code <code>')
+    .option('--region <text>')
+    .option('--country <code>', 'ISO 3166-1, such as DE; tax and e-invoices need it')
+    .option('--vat-id <id>', 'with its country prefix; e-invoices need it where there is VAT')
+    .option('--iban <iban>', 'where it is paid; on documents and e-invoices')
     .action(async (code: string, options: SetOptions, command: Command) =>
       put(code, options, contextOf(command, dependencies)),
     );
@@ -65,25 +79,40 @@ const columns: readonly TableColumn[] = [
   column('Name', 'name'),
   column('Address', 'address'),
   column('Tax id', 'tax_id'),
+  column('VAT id', 'vat_id'),
+  column('Country', 'country_code'),
   column('Version', 'version', 'right'),
   column('Defined by', 'defined_by'),
   column('Defined at', 'defined_at'),
 ];
 
 async function put(code: string, options: SetOptions, context: CliContext): Promise<void> {
-  const { numberPrefix, name, address, taxId, email } = options;
-  const body = JSON.stringify({ number_prefix: numberPrefix, name, address, tax_id: taxId, email });
+  const { numberPrefix, taxId, postalCode, country, vatId, ...same } = options;
+  const body = JSON.stringify({
+    ...same,
+    number_prefix: numberPrefix,
+    tax_id: taxId,
+    postal_code: postalCode,
+    country_code: country,
+    vat_id: vatId,
+  });
   context.print(await context.api.json(`/legal-entities/${segment(code)}`, { method: 'PUT', body }), describe);
 }
 
 function describe(entity: JsonObject): string {
+  const place = ['street', 'postal_code', 'city', 'region', 'country_code']
+    .flatMap((part) => entity[part] ?? [])
+    .join(', ');
   const facts = renderFacts([
     ['Legal entity', entity['code']],
     ['Numbers begin with', entity['number_prefix']],
     ['Name', entity['name']],
     ['Address', entity['address']],
     ['Tax id', entity['tax_id']],
+    ['VAT id', entity['vat_id']],
     ['Email', entity['email']],
+    ['Place', place === '' ? undefined : place],
+    ['IBAN', entity['iban']],
     ['Version', `${String(entity['version'])}, by ${String(entity['defined_by'])} at ${String(entity['defined_at'])}`],
   ]);
   const versions = rowsOf(entity['versions']);

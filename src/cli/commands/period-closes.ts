@@ -23,7 +23,7 @@ const help = `
 Ended periods only; what is not ready is listed with its reason:
 
   reckoner periods close-all --period 2024-01
-  reckoner periods close-all --ended-on 2024-01-31 --legal-entity acme-de
+  reckoner periods close-all --ended-on 2024-01-31 --legal-entity acme-de      (January of calendar months)
   reckoner periods closes show <id>`;
 
 export function addPeriodCloseCommands(periods: Command, dependencies: CliDependencies): void {
@@ -31,7 +31,7 @@ export function addPeriodCloseCommands(periods: Command, dependencies: CliDepend
     .command('close-all')
     .description("close many customers' ended periods, and follow until each is decided")
     .option('--period <period>', 'the periods of this name: first local day, or its month')
-    .option('--ended-on <day>', 'in place of it: all periods that ended on this local day')
+    .option('--ended-on <day>', 'in place of it: all periods whose last local day this is')
     .option('--customer <id>', 'only of this customer, repeatable; default: all', collected)
     .option('--legal-entity <code>', 'only of customers of this legal entity')
     .option('--wait <seconds>', 'how long to follow; the close goes on by itself', wholeNumber, 3_600)
@@ -85,6 +85,7 @@ async function closeAll(options: CloseAllOptions, context: CliContext): Promise<
     bar.stop();
   }
   await show(context, close);
+  if (isObject(close) && typeof close['hint'] === 'string') context.terminal.err(`${close['hint']}\n`);
   const held = countOf(close, 'held');
   if (!ended.has(textOf(close, 'status')))
     throw new CommandFailed(`still ${textOf(close, 'status')} after ${wait} s; see \`reckoner periods closes show\``);

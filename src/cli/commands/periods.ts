@@ -93,8 +93,28 @@ async function closePeriod(path: string, options: CloseOptions, context: CliCont
   }
   context.print(answer, renderObject);
   const stage = stageOf(answer);
+  if (stage === 'held' && (await mentionDraft(path, context))) return;
   if (stage === 'held') throw new CommandFailed('the invoice is held: see `reckoner findings list`');
   if (!finalStages.has(stage)) throw new CommandFailed(`still ${stage} after ${wait} s; see \`reckoner periods show\``);
+}
+
+/** Whether it is a draft, which waits as it should, or a held invoice: both say what for. */
+async function mentionDraft(path: string, { api, terminal }: CliContext): Promise<boolean> {
+  const [, , customer = '', period = ''] = path.split('/');
+  const query = { customer_id: decodeURIComponent(customer), period: decodeURIComponent(period) };
+  for (const status of ['draft', 'held'] as const) {
+    const [draft] = rowsOf(await api.json('/invoices', { query: { ...query, status } }));
+    if (draft === undefined) continue;
+    const id = String(draft['invoice_id']);
+    const reason = String(property('draft.reason')(draft) ?? '');
+    const dueAt = property('draft.due_at')(draft);
+    if (status === 'held')
+      throw new CommandFailed(`the invoice is held: ${reason} See \`reckoner invoices show ${id}\``);
+    const until = typeof dueAt === 'string' ? ` until ${dueAt}` : '';
+    terminal.err(`a draft waits${until} (${reason}): reckoner invoices show ${id}\n`);
+    return true;
+  }
+  return false;
 }
 
 function describeUsage(usage: JsonObject): string {

@@ -5,6 +5,8 @@ import type { JsonObject } from '../api-client.js';
 import { contextOf, objectsInFile, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { column, printable, renderObject, renderTable } from '../output.js';
+import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
 import { UsageError } from '../terminal.js';
 
 interface CustomerOptions {
@@ -43,6 +45,15 @@ export function addReferenceCommands(program: Command, dependencies: CliDependen
     .action(async (options: { file: string }, command: Command) =>
       createAll('/price-books', options.file, contextOf(command, dependencies)),
     );
+  withPaging(priceBooks.command('list').description('versions of all price books, in the order of learning'))
+    .option('--code <code>', 'of this price book only')
+    .action(async (options: PagingOptions & { readonly code?: string }, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const query = { code: options.code, ...pagingQuery(options) };
+      const answer = await context.api.json('/price-books', { query });
+      context.print(answer, () => renderTable(priceBookColumns, rowsOf(answer)));
+      mentionNextPage(context, answer);
+    });
   priceBooks
     .command('show')
     .description('the version of a price book that is, or was, in force')
@@ -54,6 +65,16 @@ export function addReferenceCommands(program: Command, dependencies: CliDependen
       context.print(answer, renderObject);
     });
 }
+
+const priceBookColumns = [
+  column('Price book', 'code'),
+  column('Version', 'version'),
+  column('Currency', 'currency'),
+  column('From', 'effective_from'),
+  column('Until', 'effective_until'),
+  column('Supersedes', 'supersedes'),
+  column('Superseded by', 'superseded_by'),
+];
 
 function addCustomerCommands(program: Command, dependencies: CliDependencies): void {
   const customers = program.command('customers').description("customers' facts");
@@ -72,6 +93,37 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
       const request = { method: 'PUT', body: customerFacts(options) } as const;
       context.print(await context.api.json(`/customers/${segment(customer)}`, request), renderObject);
     });
+  const overrides = customers
+    .command('price-overrides')
+    .description('prices of one customer beside the assigned price book');
+  overrides
+    .command('list', { isDefault: true })
+    .description('all versions, oldest first')
+    .argument('<customer>', 'customer id')
+    .action(async (customer: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const answer = await context.api.json(`/customers/${segment(customer)}/price-overrides`);
+      context.print(answer, () => renderTable(overrideColumns, rowsOf(answer)));
+    });
+  overrides
+    .command('put')
+    .description('the next version, which replaces the one before as a whole from its date on')
+    .argument('<customer>', 'customer id')
+    .requiredOption('-f, --file <file>', 'JSON file with one object; - reads standard input')
+    .action(async (customer: string, options: { readonly file: string }, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const request = { method: 'PUT', body: oneObjectIn(options.file) } as const;
+      const path = `/customers/${segment(customer)}/price-overrides`;
+      context.print(await context.api.json(path, request), renderObject);
+    });
+  withPaging(customers.command('list').description('all customers, in order of id')).action(
+    async (options: PagingOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const answer = await context.api.json('/customers', { query: pagingQuery(options) });
+      context.print(answer, () => renderTable(customerColumns, rowsOf(answer)));
+      mentionNextPage(context, answer);
+    },
+  );
   customers
     .command('show')
     .description("a customer's facts")
@@ -82,15 +134,36 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
     });
 }
 
+const customerColumns = [
+  column('Customer', 'customer_id'),
+  column('Name', 'name'),
+  column('Currency', 'currency'),
+  column('Price book', 'price_book'),
+  column('Time zone', 'time_zone'),
+];
+
+const overrideColumns = [
+  column('Version', 'version', 'right'),
+  column('From', 'effective_from'),
+  column('Until', 'effective_until'),
+  column('Reason', 'reason'),
+  column('Decided by', 'decided_by'),
+  column('Decided at', 'decided_at'),
+];
+
+function oneObjectIn(file: string): string {
+  const [body = '', ...more] = objectsInFile(file);
+  if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
+  return body;
+}
+
 function customerFacts(options: CustomerOptions): string {
   const { file, name, currency, priceBook, timeZone, legalEntity } = options;
   if (file !== undefined) {
     if ([name, currency, priceBook, timeZone, legalEntity].some((value) => value !== undefined)) {
       throw new UsageError('give the facts by --file or by options, not both: a PUT replaces all of them');
     }
-    const [body = '', ...more] = objectsInFile(file);
-    if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
-    return body;
+    return oneObjectIn(file);
   }
   if (name === undefined || currency === undefined || priceBook === undefined) {
     throw new UsageError('--name, --currency and --price-book are needed, or --file with all the facts');

@@ -1,5 +1,6 @@
 /** The calculation rules of EN 16931 (BR-CO-10 to 17) and what it asks of prices and digits, on a document before it is written. */
 import { addDecimals, D, decimal } from '../../domain/decimal.js';
+import { minorUnits } from '../../domain/money/currency.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { VatBreakdown } from './tax-categories.js';
 
@@ -13,6 +14,7 @@ export interface EInvoiceTotals {
   readonly prepaid: DecimalString;
   readonly payable: DecimalString;
   readonly breakdowns: readonly VatBreakdown[];
+  readonly currency: string;
   /** A correction's tax is a difference of rounded amounts (RULES 56): it may be a cent off its own lines. */
   readonly isCorrection: boolean;
 }
@@ -40,7 +42,7 @@ export function brokenRules(totals: EInvoiceTotals): readonly string[] {
     ...sums.flatMap(([rule, what, should, is]) =>
       should.equals(decimal(is)) ? [] : [`${rule}: ${what} must be ${should.toFixed()}, and is ${is}.`],
     ),
-    ...breakdowns.flatMap((own) => brokenRate(own, totals.isCorrection)),
+    ...breakdowns.flatMap((own) => brokenRate(own, totals)),
     ...[...totals.lineAmounts, taxTotal, payable]
       .filter((amount) => decimal(amount).decimalPlaces() > 2)
       .slice(0, 1)
@@ -48,14 +50,22 @@ export function brokenRules(totals: EInvoiceTotals): readonly string[] {
   ];
 }
 
-/** BR-CO-17: the tax of a category is its taxable amount × rate, to the cent. */
-function brokenRate({ code, rate, taxableAmount, taxAmount }: VatBreakdown, isCorrection: boolean): readonly string[] {
+/**
+ * BR-CO-17: the tax of a category is its taxable amount × rate, to the cent. Of a currency without cents it can only be rounded
+ * to the whole: validators take a tax that is less than one away.
+ */
+function brokenRate(
+  { code, rate, taxableAmount, taxAmount }: VatBreakdown,
+  { currency, isCorrection }: Pick<EInvoiceTotals, 'currency' | 'isCorrection'>,
+): readonly string[] {
   const exact = decimal(taxableAmount)
     .times(decimal(rate ?? ('0' as DecimalString)))
     .times(cent);
   const off = exact.minus(decimal(taxAmount)).abs();
-  const allowed = isCorrection ? cent : cent.times(new D('0.5'));
-  if (off.lessThanOrEqualTo(allowed)) return [];
+  const unit = minorUnits(currency) === 0 ? new D(1) : cent;
+  // Of a correction in whole yen just short of one: at one, validators refuse it.
+  const allowed = isCorrection ? unit : unit.times(new D('0.5'));
+  if (off.lessThanOrEqualTo(allowed) && off.lessThan(new D(1))) return [];
   return [
     `BR-CO-17: the tax of category ${code} at ${rate ?? '0'} % must be ${exact.toFixed()} rounded, and is ${taxAmount}.`,
   ];

@@ -1,7 +1,8 @@
 /** A document as a structured e-invoice after EN 16931. The same document gives the same text. */
-import { decimal, toDecimalString } from '../../domain/decimal.js';
+import { decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { Invoice, InvoiceLineItem } from '../../domain/invoicing/invoice.js';
+import type { CreditNote } from '../../domain/settlement/credit-note.js';
 import type { DecimalString } from '../../domain/values.js';
 import { dayOf, lastDayBefore } from '../format.js';
 import { brokenRules } from './check.js';
@@ -14,6 +15,8 @@ import type { CategoryCode, VatBreakdown, VatCategory } from './tax-categories.j
 
 export interface EInvoiceOptions {
   readonly syntax: EInvoiceSyntax;
+  /** Of a credit note by hand: why it was issued, in all and line by line. */
+  readonly creditNote?: Pick<CreditNote, 'reason' | 'lines'>;
   /** What a correction or credit note corrects; without it the e-invoice is refused. */
   readonly correctedInvoice?: Pick<Invoice, 'number' | 'issuedAt'>;
 }
@@ -66,12 +69,16 @@ export function eInvoiceData(invoice: Invoice, options: EInvoiceOptions): object
   const categories: ReadonlySet<CategoryCode> = new Set(breakdowns.map(({ code }) => code));
   const totals = totalsOf(invoice, breakdowns, sign);
   const missing = [
-    ...missingFacts(seller, { who: 'seller', syntax: options.syntax, categories }),
+    ...missingFacts(seller, { who: 'seller', syntax: options.syntax, categories, legalEntity: invoice.legalEntity }),
     ...missingFacts(buyer, { who: 'buyer', syntax: options.syntax, categories }),
   ];
   const unsaid = lines.filter((line) => categoriesOf(line, invoice).length !== 1);
   const problems = [
-    ...(missing.length === 0 ? [] : [`Missing: ${missing.join(', ')}.`]),
+    ...(missing.length === 0
+      ? []
+      : [
+          `Missing: ${missing.join(', ')}. A document keeps its parties: what is said now is on documents issued from now on.`,
+        ]),
     ...(invoice.status === 'draft' || invoice.status === 'held' ? ['It is not issued.'] : []),
     ...(invoice.status === 'void' ? ['It is void.'] : []),
     ...(lines.length === 0 ? ['It has no lines (BR-16).'] : []),
@@ -89,7 +96,9 @@ export function eInvoiceData(invoice: Invoice, options: EInvoiceOptions): object
       ...paymentOf(invoice),
       'cac:TaxTotal': [taxTotal(totals, invoice.currency)],
       'cac:LegalMonetaryTotal': monetaryTotal(totals, invoice.currency),
-      'cac:InvoiceLine': lines.map((line) => lineOf(line, invoice, sign)),
+      'cac:InvoiceLine': lines.map((line) =>
+        lineOf(line, invoice, { sign, isCreditNote: options.creditNote !== undefined }),
+      ),
     },
   };
 }
@@ -112,11 +121,12 @@ function totalsOf(invoice: Invoice, breakdowns: readonly VatBreakdown[], sign: 1
     prepaid: times(credits, sign),
     payable: times(total, sign),
     breakdowns,
+    currency: invoice.currency,
     isCorrection: invoice.type !== 'invoice',
   };
 }
 
-function headOf(invoice: Invoice, { correctedInvoice }: EInvoiceOptions): object {
+function headOf(invoice: Invoice, { correctedInvoice, creditNote }: EInvoiceOptions): object {
   const { timeZone, type, total } = invoice;
   const isClaim = type !== 'credit_note' && !decimal(total).isNegative() && !decimal(total).isZero();
   return {
@@ -124,6 +134,7 @@ function headOf(invoice: Invoice, { correctedInvoice }: EInvoiceOptions): object
     'cbc:IssueDate': dayOf(invoice.issuedAt, timeZone),
     ...(isClaim && { 'cbc:DueDate': dayOf(invoice.dueAt, timeZone) }),
     'cbc:InvoiceTypeCode': typeCodes[type],
+    ...(typeof creditNote?.reason === 'string' && { 'cbc:Note': [creditNote.reason] }),
     'cbc:DocumentCurrencyCode': invoice.currency,
     ...(invoice.buyer.reference !== undefined && { 'cbc:BuyerReference': invoice.buyer.reference }),
     'cac:InvoicePeriod': {
@@ -185,13 +196,17 @@ function monetaryTotal(totals: EInvoiceTotals, currency: string): object {
   };
 }
 
-function lineOf(line: InvoiceLineItem, invoice: Invoice, sign: 1 | -1): object {
+function lineOf(
+  line: InvoiceLineItem,
+  invoice: Invoice,
+  { sign, isCreditNote }: { readonly sign: 1 | -1; readonly isCreditNote: boolean },
+): object {
   const { currency, timeZone } = invoice;
   const [category] = categoriesOf(line, invoice);
   const { quantity, unitCode, price, base } = pricedQuantity(line, sign);
   return {
     'cbc:ID': String(line.lineNumber),
-    'cbc:Note': noteOf(line),
+    'cbc:Note': isCreditNote ? creditNoteText(line) : noteOf(line),
     'cbc:InvoicedQuantity': quantity,
     'cbc:InvoicedQuantity@unitCode': unitCode,
     ...money('cbc:LineExtensionAmount', times(line.amount, sign), currency),
@@ -223,6 +238,13 @@ function noteOf({ calculation, quantity, originalAmount, correctedAmount, curren
       ? ''
       : ` Billed so far ${currency} ${decimal(originalAmount).toFixed()}, corrected ${currency} ${decimal(correctedAmount).toFixed()}.`;
   return `${used}${calculation.formula}${changed}`;
+}
+
+/** `goodwill: an outage. Before this note EUR 10.00, after it EUR 6.67.` */
+function creditNoteText({ reason, originalAmount, correctedAmount, currency }: InvoiceLineItem): string {
+  const figure = (amount: DecimalString | null): string => `${currency} ${decimal(amount ?? zero).toFixed(2)}`;
+  const why = (reason ?? '').replace(/^[a-z_]+/, (code) => code.replaceAll('_', ' '));
+  return `${why}. Before this note ${figure(originalAmount)}, after it ${figure(correctedAmount)}.`;
 }
 
 function propertiesOf({ group }: InvoiceLineItem): object {

@@ -8,6 +8,8 @@ interface PartyRole {
   readonly who: 'seller' | 'buyer';
   readonly syntax: EInvoiceSyntax;
   readonly categories: ReadonlySet<CategoryCode>;
+  /** Who issued the document; undefined: the seller of the configuration. */
+  readonly legalEntity?: string | undefined;
 }
 
 /** Of a seller that names no VAT identifier, what identifies it (BR-CO-26). */
@@ -17,10 +19,18 @@ const setting = {
   country_code: 'RECKONER_SELLER_COUNTRY',
   vat_id: 'RECKONER_SELLER_VAT_ID',
   email: 'RECKONER_SELLER_EMAIL',
+  tax_id: 'RECKONER_SELLER_TAX_ID',
 } as const;
 
+/** Where a fact is said, for the documents that are issued from then on. */
+function placeOf(name: keyof typeof setting, { who, legalEntity }: Pick<PartyRole, 'who' | 'legalEntity'>): string {
+  if (who === 'buyer') return `"buyer": {"${name}": …} of the customer`;
+  return legalEntity === undefined ? setting[name] : `"${name}" of PUT /legal-entities/${legalEntity}`;
+}
+
 /** Every fact that is missing, with where to say it. */
-export function missingFacts(party: Party, { who, syntax, categories }: PartyRole): readonly string[] {
+export function missingFacts(party: Party, role: PartyRole): readonly string[] {
+  const { who, syntax, categories } = role;
   const isTaxed = (['S', 'Z', 'E', 'AE'] as const).some((code) => categories.has(code));
   const needed = [
     ['country_code', true, who === 'seller' ? 'BT-40' : 'BT-55'],
@@ -31,16 +41,13 @@ export function missingFacts(party: Party, { who, syntax, categories }: PartyRol
   return [
     ...needed
       .filter(([name, isNeeded]) => isNeeded && (party[name] ?? '') === '')
-      .map(([name, , term]) => {
-        const where = who === 'seller' ? setting[name] : `"buyer": {"${name}": …} of the customer`;
-        return `${who}.${name} (${term}; ${where})`;
-      }),
-    ...(isUnidentified ? ['seller.tax_id (BT-29; RECKONER_SELLER_TAX_ID)'] : []),
+      .map(([name, , term]) => `${who}.${name} (${term}; ${placeOf(name, role)})`),
+    ...(isUnidentified ? [`seller.tax_id (BT-29; ${placeOf('tax_id', role)})`] : []),
   ];
 }
 
 /** `cac:Party`. A document outside the scope of VAT names no VAT identifier (BR-O-02 to 04). */
-export function partyOf(party: Party, { who, categories }: Omit<PartyRole, 'syntax'>): object {
+export function partyOf(party: Party, { who, categories }: Pick<PartyRole, 'who' | 'categories'>): object {
   const vatId = categories.has('O') ? undefined : party.vat_id;
   const taxScheme = vatId === undefined ? undefined : { 'cbc:CompanyID': vatId, 'cac:TaxScheme': { 'cbc:ID': 'VAT' } };
   const name = party.name;

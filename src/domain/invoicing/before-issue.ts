@@ -1,3 +1,4 @@
+import { DomainFailure } from '../failure.js';
 import type { Instant } from '../values.js';
 import type { TrippedBound } from './safety-bounds.js';
 
@@ -7,12 +8,48 @@ export interface DraftDecision {
   readonly contentHash: string;
 }
 
+type Decision = DraftDecision['decision'];
+
+/**
+ * What may be decided about a content after what was decided about it last (RULES 52). What was rejected is never issued: only
+ * other content is looked at again. What was approved or released can be rejected until it is issued; the gate and whoever
+ * decides take the same lock, so that one of the two comes first.
+ */
+export const laterDecisions: Readonly<Record<Decision | 'none', readonly Decision[]>> = {
+  none: ['approved', 'released', 'rejected'],
+  approved: ['approved', 'released', 'rejected'],
+  released: ['released', 'rejected'],
+  rejected: ['rejected'],
+};
+
+/**
+ * @param last what was decided about just this content last; null: nothing
+ * @throws DomainFailure INVOICE_REJECTED, which says what to do; INVOICE_TRANSITION_REFUSED
+ */
+export function requireDecidable(
+  last: { readonly decision: Decision; readonly actor: string; readonly reason: string } | null,
+  decision: Decision,
+): void {
+  if (laterDecisions[last?.decision ?? 'none'].includes(decision)) return;
+  if (last?.decision !== 'rejected') {
+    throw new DomainFailure(
+      'INVOICE_TRANSITION_REFUSED',
+      `It was ${last?.decision ?? ''} before: it can be rejected until it is issued.`,
+    );
+  }
+  const detail = `${last.actor} rejected just this content (${last.reason}), and what was rejected is never issued. Change what it is made of: correct usage (POST /event-adjustments), a price (POST /price-books, an override) or the customer; then close the period again, and look at it anew.`;
+  throw new DomainFailure('INVOICE_REJECTED', detail);
+}
+
 /** Where a draft is. */
 export interface DraftStanding {
   /** When its period was ready: the grace counts from here. */
   readonly readyAt: Instant;
   readonly decisions: readonly DraftDecision[];
 }
+
+/** Why what was rejected is held. */
+export const rejectedReason = 'rejected by a person';
 
 export interface BeforeIssue {
   readonly contentHash: string;
@@ -36,7 +73,7 @@ export type NextStep =
  */
 export function stepBeforeIssue({ contentHash, tripped, decisions, approval, graceUntil, now }: BeforeIssue): NextStep {
   const last = decisions.filter((each) => each.contentHash === contentHash).at(-1)?.decision ?? null;
-  if (last === 'rejected') return { step: 'held', reason: 'rejected by a person' };
+  if (last === 'rejected') return { step: 'held', reason: rejectedReason };
   if (last === 'released') return { step: 'issue' };
   if (tripped.length > 0) return { step: 'held', reason: tripped.map(({ detail }) => detail).join(' ') };
   if (last === 'approved') return { step: 'issue' };

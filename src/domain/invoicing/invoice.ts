@@ -42,6 +42,8 @@ export interface PinnedVersions {
   readonly meter_ids: readonly string[];
   /** In order of time; they tile the period. */
   readonly price_segments: readonly PinnedSegment[];
+  /** The opening invoice: nothing was due in the period by itself. */
+  readonly opening?: true;
   /** Where a fee was billed in advance: the period that it was billed for. */
   readonly next_period?: {
     readonly from: Instant;

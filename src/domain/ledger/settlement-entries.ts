@@ -15,33 +15,46 @@ interface Moved {
   readonly at: Instant;
 }
 
+interface MovedPayment extends Moved {
+  readonly paymentId: string;
+  /** What the bank or provider calls it. */
+  readonly reference: string | null;
+}
+
+const referenceText = ({ reference }: { readonly reference: string | null }): string =>
+  reference === null ? '' : ` (${reference})`;
+
 /** A payment lowers what is receivable, whatever of it settles which invoice: allocations post nothing (RULES 48). */
-export function paymentEntry(payment: Moved & { readonly paymentId: string }, postingDate: LocalDate): JournalEntry {
+export function paymentEntry(
+  payment: MovedPayment & { readonly settles: readonly string[] },
+  postingDate: LocalDate,
+): JournalEntry {
+  const settled = payment.settles.length === 0 ? '' : ` for ${payment.settles.join(', ')}`;
   return moneyEntry(payment, postingDate, {
     sourceDocument: `payment/${payment.paymentId}`,
-    description: 'Payment received',
+    description: `Payment received${referenceText(payment)}${settled}`,
     debit: 'cash',
     credit: 'accounts_receivable',
   });
 }
 
 /** The payment's own entry turned round. */
-export function paymentReversalEntry(
-  payment: Moved & { readonly paymentId: string },
-  postingDate: LocalDate,
-): JournalEntry {
+export function paymentReversalEntry(payment: MovedPayment, postingDate: LocalDate): JournalEntry {
   return moneyEntry(payment, postingDate, {
     sourceDocument: `payment-reversal/${payment.paymentId}`,
-    description: 'Payment reversed',
+    description: `Payment reversed${referenceText(payment)}`,
     debit: 'accounts_receivable',
     credit: 'cash',
   });
 }
 
-export function refundEntry(refund: Moved & { readonly refundId: string }, postingDate: LocalDate): JournalEntry {
+export function refundEntry(
+  refund: Moved & { readonly refundId: string; readonly reference: string | null },
+  postingDate: LocalDate,
+): JournalEntry {
   return moneyEntry(refund, postingDate, {
     sourceDocument: `refund/${refund.refundId}`,
-    description: 'Refund of credit',
+    description: `Refund of credit${referenceText(refund)}`,
     debit: 'accounts_receivable',
     credit: 'cash',
   });
@@ -56,6 +69,19 @@ export function writeOffEntry(
     description: `Write-off of ${writeOff.number}`,
     debit: 'write_off',
     credit: 'accounts_receivable',
+  });
+}
+
+/** The write-off's own entry turned round. */
+export function writeOffReversalEntry(
+  writeOff: Moved & { readonly writeOffId: string; readonly number: string },
+  postingDate: LocalDate,
+): JournalEntry {
+  return moneyEntry(writeOff, postingDate, {
+    sourceDocument: `write-off-reversal/${writeOff.writeOffId}`,
+    description: `Write-off of ${writeOff.number} reversed`,
+    debit: 'accounts_receivable',
+    credit: 'write_off',
   });
 }
 

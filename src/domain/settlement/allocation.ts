@@ -3,6 +3,7 @@ import { D, decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString, Instant } from '../values.js';
 import { restOf, standingOf, uncovered } from './items.js';
 import type { OpenItems } from './items.js';
+import { toGive } from './written-off.js';
 
 export interface AllocationSource {
   /** `chain`: what an invoice with its corrections and credit notes has over, named by the original. */
@@ -28,7 +29,7 @@ interface Side<Key> {
   readonly amount: D;
 }
 
-/** Unapplied credit of a customer in a currency, the oldest first: payments, and what chains have over. */
+/** Unapplied credit that a customer can use, in a currency, the oldest first: payments, and what chains have to give. */
 export function creditsIn(items: OpenItems, currency: string): readonly Side<AllocationSource>[] {
   const payments = items.payments
     .filter((payment) => payment.currency === currency)
@@ -42,20 +43,26 @@ export function creditsIn(items: OpenItems, currency: string): readonly Side<All
     .map((chain): Side<AllocationSource> => ({
       key: { kind: 'chain', id: chain.originalId },
       since: chain.documents[0]?.issuedAt ?? never,
-      amount: decimal(standingOf(chain).surplus),
+      amount: toGive(chain),
     }));
   return [...payments, ...chains].filter(isSomething).sort(byAge);
 }
 
-/** What is open, the oldest first: refunds that nothing covers any more, and documents by issue, then number. */
-export function debtsIn(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
-  const refunds = items.refunds
+/** Refunds that nothing covers any more, the oldest first. */
+function refundsOwed(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
+  return items.refunds
     .filter((refund) => refund.currency === currency)
     .map((refund): Side<AllocationTarget> => ({
       key: { kind: 'refund', id: refund.refundId },
       since: refund.refundedAt,
       amount: uncovered(refund),
-    }));
+    }))
+    .filter(isSomething)
+    .sort(byAge);
+}
+
+/** What is open: refunds that nothing covers any more, then documents by issue, each the oldest first (RULES 50). */
+export function debtsIn(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
   const documents = items.chains
     .filter((chain) => chain.currency === currency)
     .flatMap((chain) => {
@@ -66,7 +73,7 @@ export function debtsIn(items: OpenItems, currency: string): readonly Side<Alloc
         amount: decimal(standing.get(invoiceId)?.open ?? ('0' as DecimalString)),
       }));
     });
-  return [...refunds, ...documents].filter(isSomething).sort(byAge);
+  return [...refundsOwed(items, currency), ...documents.filter(isSomething).sort(byAge)];
 }
 
 /** Carries unapplied credit to what is open, both the oldest first (RULES 49). */
@@ -74,7 +81,18 @@ export function carryCredit(items: OpenItems, currency: string): readonly Alloca
   return match(creditsIn(items, currency), debtsIn(items, currency));
 }
 
-/** Takes an amount of the unapplied credit, the oldest first; null: there is not so much. */
+/** What can be refunded: what was refunded and is owed is covered first. */
+export function refundableIn(items: OpenItems, currency: string): DecimalString {
+  const left = sumOf(creditsIn(items, currency)).minus(sumOf(refundsOwed(items, currency)));
+  return toDecimalString(D.max(left, 0));
+}
+
+const sumOf = (sides: readonly Side<unknown>[]): D => sides.reduce((sum, { amount }) => sum.plus(amount), new D(0));
+
+/**
+ * Takes an amount of the unapplied credit, the oldest first, once refunds that are owed are covered, which is part of the answer;
+ * null: there is not so much.
+ */
 export function coverRefund(
   items: OpenItems,
   {
@@ -84,8 +102,9 @@ export function coverRefund(
   }: { readonly refundId: string; readonly currency: string; readonly amount: DecimalString },
 ): readonly Allocation[] | null {
   const debt = { key: { kind: 'refund', id: refundId } as const, since: never, amount: decimal(amount) };
-  const allocations = match(creditsIn(items, currency), [debt]);
-  const sum = allocations.reduce((total, each) => total.plus(decimal(each.amount)), new D(0));
+  const allocations = match(creditsIn(items, currency), [...refundsOwed(items, currency), debt]);
+  const own = allocations.filter(({ target }) => target.id === refundId);
+  const sum = own.reduce((total, each) => total.plus(decimal(each.amount)), new D(0));
   return sum.equals(debt.amount) ? allocations : null;
 }
 
@@ -117,13 +136,13 @@ export function released(allocations: readonly Allocation[]): readonly Allocatio
 
 /** The items once these allocations stand. */
 export function afterwards(items: OpenItems, allocations: readonly Allocation[]): OpenItems {
-  const sumOf = (belongs: (allocation: Allocation) => boolean): D =>
+  const sumWhere = (belongs: (allocation: Allocation) => boolean): D =>
     allocations.filter(belongs).reduce((sum, { amount }) => sum.plus(decimal(amount)), new D(0));
   const plus = (amount: DecimalString, more: D): DecimalString => toDecimalString(decimal(amount).plus(more));
   const from = (kind: AllocationSource['kind'], id: string): D =>
-    sumOf(({ source }) => source.kind === kind && source.id === id);
+    sumWhere(({ source }) => source.kind === kind && source.id === id);
   const to = (kind: AllocationTarget['kind'], id: string): D =>
-    sumOf(({ target }) => target.kind === kind && target.id === id);
+    sumWhere(({ target }) => target.kind === kind && target.id === id);
   return {
     payments: items.payments.map((item) => ({
       ...item,
@@ -133,6 +152,13 @@ export function afterwards(items: OpenItems, allocations: readonly Allocation[])
     chains: items.chains.map((chain) => ({
       ...chain,
       carried: plus(chain.carried, from('chain', chain.originalId)),
+      writtenOff: plus(
+        chain.writtenOff,
+        sumWhere(
+          ({ source, target }) =>
+            source.kind === 'write_off' && chain.documents.some(({ invoiceId }) => invoiceId === target.id),
+        ),
+      ),
       documents: chain.documents.map((document) => ({
         ...document,
         settled: plus(document.settled, to('invoice', document.invoiceId)),

@@ -1,11 +1,12 @@
-import { addDecimals, D, decimal, divide, toDecimalString, zero } from '../decimal.js';
+import { addDecimals, D, decimal, toDecimalString, zero } from '../decimal.js';
 import { invoicedLines } from '../correction/invoiced.js';
 import { DomainFailure, invariant } from '../failure.js';
 import type { Invoice, Party } from '../invoicing/invoice.js';
-import { minorUnits } from '../money/currency.js';
 import { formatAmount } from '../money/rounding.js';
 import type { DecimalString, Instant } from '../values.js';
 import { requireMoney } from './money.js';
+import { creditedTax } from './note-tax.js';
+import type { Payable } from './note-tax.js';
 
 /** Why a line is credited: a closed list, so that reports can add them up. The free text beside it says the rest. */
 export const creditReasons = [
@@ -82,7 +83,10 @@ export interface CreditableLine {
   readonly creditable: DecimalString;
 }
 
-type ChainDocument = Pick<Invoice, 'lines' | 'subtotal' | 'credits' | 'tax' | 'total' | 'currency' | 'number'>;
+type ChainDocument = Pick<
+  Invoice,
+  'lines' | 'subtotal' | 'credits' | 'tax' | 'taxes' | 'total' | 'currency' | 'number'
+>;
 
 /**
  * What of each line of a chain can still be credited: what it came to with its corrections, less what was credited.
@@ -107,7 +111,7 @@ export function creditableLines(
 }
 
 /** What a chain asks for without tax, its prepaid credits taken off, and its tax: notes exhaust just that. */
-function payable(documents: readonly ChainDocument[]): { readonly net: D; readonly tax: D } {
+function payable(documents: readonly ChainDocument[]): Payable {
   const net = documents.reduce((sum, { total, tax }) => sum.plus(decimal(total)).minus(decimal(tax)), new D(0));
   return { net, tax: decimal(addDecimals(documents.map(({ tax }) => tax))) };
 }
@@ -118,7 +122,7 @@ export interface CreditNoteAmounts extends Pick<CreditNote, 'subtotal' | 'tax' |
 
 /**
  * The amounts of a credit note (RULES 49). Each line at most what is left of it, all notes together at most what the chain asks
- * for. The tax of a note is the chain's tax in proportion, worked out on all that was credited so far and then less what was
+ * for. The tax of a note is that of its lines (`creditedTax`), worked out on all that was credited so far and then less what was
  * credited before, so that several notes come to the tax to the last digit.
  * @throws DomainFailure NOT_CREDITABLE, VALIDATION_FAILED, INVALID_DECIMAL
  */
@@ -132,7 +136,8 @@ export function creditNoteAmounts(
   const keys = new Map(documents.flatMap(({ lines }) => lines).map((line) => [line.lineItemId, line.lineKey]));
   const creditable = new Map(creditableLines(documents, credited).map((line) => [line.lineKey, line]));
   const room = payable(documents);
-  const taxOf = proportion(room, currency);
+  const taxOf = creditedTax(documents, room);
+  const byLine = new Map(credited.byLine);
   let net = decimal(credited.subtotal);
   let tax = decimal(credited.tax);
   const seen = new Set<string>();
@@ -149,7 +154,8 @@ export function creditNoteAmounts(
     seen.add(line.lineKey);
     const part = partOf(line, amount, { currency, number, pointer, left: room.net.minus(net) });
     net = net.plus(decimal(part));
-    const share = D.max(taxOf(net).minus(tax), 0);
+    byLine.set(line.lineKey, addDecimals([line.credited, part]));
+    const share = D.max(taxOf({ net, byLine }).minus(tax), 0);
     tax = tax.plus(share);
     return {
       lineNumber: index + 1,
@@ -194,13 +200,6 @@ function partOf(
     `Of "${description}" at most ${rest} can be credited. ${why}`,
     `${pointer}/amount`,
   );
-}
-
-/** The tax of so much of a chain, rounded once, half-even. All of the net is all of the tax. */
-function proportion({ net, tax }: { readonly net: D; readonly tax: D }, currency: string): (part: D) => D {
-  if (tax.isZero() || net.isZero()) return () => new D(0);
-  const rounding = { places: minorUnits(currency), mode: 'half_even' } as const;
-  return (part) => divide(tax.times(part), net, rounding);
 }
 
 /** What a note says, but for its number, who issued it and when: what its hash covers (DESIGN 1). Plain JSON. */

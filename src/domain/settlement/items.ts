@@ -24,6 +24,8 @@ export interface ReceivableChain {
   readonly credited: DecimalString;
   /** What of its credit was carried to other invoices, or refunded. */
   readonly carried: DecimalString;
+  /** What of its documents write-offs settle. */
+  readonly writtenOff: DecimalString;
 }
 
 /** A payment that has not bounced. */

@@ -46,7 +46,7 @@ export function applyTax(
   const taxed = new Map<string, { rule: TaxRule; lines: TaxableLine[] }>();
   for (const line of lines) {
     for (const rule of rules.get(line.lineKey) ?? []) {
-      const key = keyOf(rule);
+      const key = taxKeyOf(rule);
       const known = taxed.get(key);
       if (known === undefined) taxed.set(key, { rule, lines: [line] });
       else known.lines.push(line);
@@ -78,14 +78,14 @@ function amountOf(
     decimal(roundMoney(taxable.times(decimal(rule.rate)).times(percent), currency, terms.rounding));
   const added = (before: D, amount: D): D => taxOf(before.plus(amount)).minus(taxOf(before));
   if (terms.per === 'document') {
-    const before = earlier.flatMap(({ taxes }) => (taxes?.lines ?? []).filter((line) => keyOf(line) === key));
+    const before = earlier.flatMap(({ taxes }) => (taxes?.lines ?? []).filter((line) => taxKeyOf(line) === key));
     const own = addDecimals(lines.map(({ amount }) => amount));
     return toDecimalString(added(decimal(addDecimals(before.map(({ taxableAmount }) => taxableAmount))), decimal(own)));
   }
   const amounts = lines.map(({ lineKey, amount }) => {
     const before = earlier.flatMap((document) =>
       document.lines.filter(
-        (line) => line.lineKey === lineKey && rulesOf(document, line).some((own) => keyOf(own) === key),
+        (line) => line.lineKey === lineKey && rulesOf(document, line).some((own) => taxKeyOf(own) === key),
       ),
     );
     return toDecimalString(added(decimal(addDecimals(before.map((line) => line.amount))), decimal(amount)));
@@ -96,7 +96,11 @@ function amountOf(
 const percent = new D('0.01');
 
 /** What tells taxes apart; a reason does not. */
-const keyOf = ({ jurisdiction, category, rate }: TaxRule): string =>
+export const taxKeyOf = ({
+  jurisdiction,
+  category,
+  rate,
+}: Pick<TaxRule, 'jurisdiction' | 'category' | 'rate'>): string =>
   JSON.stringify([jurisdiction, category, toDecimalString(decimal(rate))]);
 
 /** What a stored line was taxed with. */
@@ -126,6 +130,6 @@ export function rulesOfChain(earlier: readonly EarlierDocument[], lineKey: strin
   if (own !== undefined) return own.rules;
   const [first, ...others] = all.map(({ rules }) => rules);
   if (first === undefined) return null;
-  const text = (rules: readonly TaxRule[]): string => rules.map(keyOf).sort().join();
+  const text = (rules: readonly TaxRule[]): string => rules.map(taxKeyOf).sort().join();
   return others.every((rules) => text(rules) === text(first)) ? first : null;
 }

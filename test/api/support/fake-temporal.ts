@@ -1,8 +1,10 @@
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { anchorAudit } from '../../../src/activities/anchor-audit.js';
 import { createActivities } from '../../../src/activities/index.js';
 import type { Activities, ActivityDependencies } from '../../../src/activities/index.js';
 import { issueInvoice } from '../../../src/activities/issue-invoice.js';
+import type { AnchoredNow } from '../../../src/api/temporal-anchor.js';
 import type { StartableReRating, TemporalGateway } from '../../../src/api/temporal-gateway.js';
 import type { CloseRequested } from '../../../src/contracts/billing-period.js';
 import type { PeriodCloseInput } from '../../../src/contracts/period-close.js';
@@ -112,6 +114,12 @@ export class FakeTemporal implements TemporalGateway {
     await this.reach();
     this.periodCloses.push(input.closeId);
     await this.onPeriodClose(input);
+  }
+
+  async anchorAudit(): Promise<AnchoredNow> {
+    await this.reach();
+    const output = await this.run(anchorAudit(this.dependencies), null);
+    return { workflowId: 'audit-anchor/run', output };
   }
 
   async health(): Promise<void> {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { issueCreditNote, refundCredit, writeOff } from '../../../src/billing/settlement/credit-notes.js';
 import { recordPayment, reversePayment } from '../../../src/billing/settlement/payments.js';
+import { reverseWriteOff } from '../../../src/billing/settlement/write-offs.js';
 import { voidInvoice } from '../../../src/billing/void-invoice.js';
 import { pinsOf, priceFactsOf } from '../../../src/billing/price-facts.js';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
@@ -172,7 +173,8 @@ async function fillSettlementTables(fixture: ActivityFixture): Promise<void> {
     return paymentId;
   };
   const bounced = await storage.settlement.findPayment(await pay('0.50', '0.50'));
-  if (bounced !== null) await reversePayment(storage, bounced, { ...deciding, reason: 'a test' });
+  if (bounced !== null)
+    await reversePayment(storage, bounced, { ...deciding, requestId: randomUUID(), reason: 'a test' });
   await pay('1.50', '0.20');
   const refund = { refundId: randomUUID(), customerId, currency: 'USD', amount: '0.30' as DecimalString };
   await refundCredit(
@@ -180,12 +182,16 @@ async function fillSettlementTables(fixture: ActivityFixture): Promise<void> {
     { ...refund, method: 'card', reference: null, reason: 'a test', refundedBy: decidedBy },
     { now },
   );
-  await writeOff(storage, invoice, {
-    ...deciding,
-    writeOffId: randomUUID(),
-    amount: '0.10' as DecimalString,
-    reason: 'a test',
-  });
+  const giveUp = async (): Promise<string> => {
+    const writeOffId = randomUUID();
+    const amount = '0.10' as DecimalString;
+    await writeOff(storage, invoice, { ...deciding, writeOffId, amount, reason: 'a test' });
+    return writeOffId;
+  };
+  const mistaken = await storage.settlement.findWriteOff(await giveUp());
+  if (mistaken !== null)
+    await reverseWriteOff(storage, mistaken, { ...deciding, reason: 'a test', requestId: randomUUID() });
+  await giveUp();
 
   await storage.reference.putCustomer(
     customerId,

@@ -7,6 +7,7 @@ type GateMethod = {
 
 /** In their order. Of those that are written in one statement at the end, `tablesOfIssuing` are the steps on the server. */
 export const issuingSteps = {
+  'prices are held': 'holdPrices',
   'windows are brought to the cutoff': 'bringWindowsToCutoff',
   'usage is read': 'segmentUsage',
   'charges are stored': 'storeCharges',
@@ -39,12 +40,13 @@ export const tablesOfIssuing = [
 /** The same storage, whose gates call `hit` right after that step. */
 export function hittingAt(storage: Storage, step: IssuingStep, hit: () => Promise<void>): Storage {
   const method = step === 'the transaction has committed' ? null : issuingSteps[step];
-  const atGate: Storage['billing']['atGate'] = async (period, work, purpose) => {
-    const result = await storage.billing.atGate(period, (gate) => work(around(gate, method, hit)), purpose);
+  const atGates: Storage['billing']['atGates'] = async (periods, work, mayGoOn) => {
+    const hitting: typeof work = (gate, period) => work(around(gate, method, hit), period);
+    const results = await storage.billing.atGates(periods, hitting, mayGoOn);
     if (method === null) await hit();
-    return result;
+    return results;
   };
-  return { ...storage, billing: { ...storage.billing, atGate } };
+  return { ...storage, billing: { ...storage.billing, atGates } };
 }
 
 function around(gate: GateTransaction, method: GateMethod | null, hit: () => Promise<void>): GateTransaction {

@@ -7,6 +7,8 @@ import pg from 'pg';
 import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import type { Instant, LocalDate } from '../../../src/domain/values.js';
 import { insertEvents, sortBatch } from '../../../src/storage/ledger-append.js';
+import { isUnavailable } from '../../../src/storage/errors.js';
+import { RelayFenced } from '../../../src/storage/relay.js';
 import { openLedgerTransaction } from '../../../src/storage/safe-horizon.js';
 import type { BillingPeriod, Storage, UsageRange } from '../../../src/storage/types.js';
 import { createActivityFixture } from '../../activities/fixture.js';
@@ -125,12 +127,24 @@ export class JointScene {
   // The relay ----------------------------------------------------------------------------------------------------------
 
   async takeOver(): Promise<number> {
-    this.epoch = (await this.storage.relay.acquire(group)).epoch;
-    return this.epoch;
+    const { epoch } = await this.storage.relay.acquire(group);
+    // Of two that wait for each other the answers may come in another order than their turns.
+    this.epoch = Math.max(this.epoch, epoch);
+    return epoch;
   }
 
   async plan(storage: Storage = this.storage): Promise<void> {
     await storage.relay.plan(group, this.epoch);
+  }
+
+  /** A relay that was fenced or lost its database begins again, as its loop does. */
+  async planOrTakeOver(): Promise<void> {
+    try {
+      await this.plan();
+    } catch (error) {
+      if (!(error instanceof RelayFenced) && !isUnavailable(error)) throw error;
+      await this.takeOver();
+    }
   }
 
   /** Tells every customer what is due. `marked` false: the relay ends before it has noted the delivery. */

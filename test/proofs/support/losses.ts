@@ -36,6 +36,7 @@ const writes: ReadonlySet<string> = new Set([
   'periods.recordOutcome',
   'usage.closeWindows',
   'billing.atGate',
+  'billing.atGates',
   'findings.store',
   'findings.resolve',
   'reRatings.create',
@@ -71,6 +72,7 @@ const writes: ReadonlySet<string> = new Set([
   'temporal.startReconciliation',
   'temporal.startEvaluation',
   'temporal.startPeriodClose',
+  'temporal.anchorAudit',
   'idempotency.start',
   'idempotency.finish',
 ]);

@@ -28,6 +28,7 @@ export class LossyApi {
   private constructor(
     readonly url: string,
     readonly storage: Storage,
+    readonly temporal: FakeTemporal,
     private readonly app: FastifyInstance,
     readonly close: () => Promise<void>,
   ) {}
@@ -55,7 +56,7 @@ export class LossyApi {
       config: { futureToleranceMs: 300_000, closeWaitMs: 0 },
       logger: pino({ level: 'silent' }),
     });
-    const api: LossyApi = new LossyApi(database.url, storage, app, async () => {
+    const api: LossyApi = new LossyApi(database.url, storage, temporal, app, async () => {
       await app.close();
       await storage.close();
       await database.drop();

@@ -20,6 +20,8 @@ export interface Handler {
   readonly keyed: boolean;
   /** What it writes itself, and what it asks of Temporal: their acknowledgements are what can be lost. */
   readonly writes: readonly string[];
+  /** Under its key it answers as if for the first time, also where the first answer was not kept. */
+  readonly knowsItself?: boolean;
   /** Columns of what the request was answered, which the attempt that was lost would have said in another way. */
   readonly answers?: readonly string[];
 }
@@ -275,6 +277,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   'POST /credit-grants/{id}/void': {
     keyed: true,
     writes: ['credits.voidGrant'],
+    knowsItself: true,
     before: async (api) => {
       await example(api);
       await api.send(grantRequest, 'granted');
@@ -287,11 +290,18 @@ export const handlers: Readonly<Record<string, Handler>> = {
   'POST /invoices/{id}/void': {
     keyed: true,
     writes: ['billing.atGate', 'periods.periodNamed'],
+    knowsItself: true,
     before: invoiced,
     request: async (api) => {
       const { data } = await api.storage.billing.listInvoices({}, { limit: 1 });
       return post(`/invoices/${String(data[0]?.invoiceId)}/void`, { reason: 'a mistake' });
     },
+  },
+  'POST /audit/anchor': {
+    keyed: true,
+    writes: ['temporal.anchorAudit'],
+    before: example,
+    request: () => post('/audit/anchor', undefined),
   },
   'POST /audit/seal': {
     keyed: true,

@@ -6,9 +6,10 @@ import type { Handler } from './lossy-handlers.js';
 const post = (url: string, body: unknown = {}): Request => ({ method: 'POST', url, body, actor: 'ada' });
 
 /** cust_1 with January's invoice of 1.00, or its draft. */
-async function closed(api: LossyApi, customer: Json = {}): Promise<void> {
+async function closed(api: LossyApi, customer: Json = {}, meters: readonly string[] = ['api_calls']): Promise<void> {
+  const prices = meters.map((meter) => ({ meter, model: 'flat', unit_price: '0.10' }));
   await api.ok(post('/meters', exampleMeter));
-  await api.ok(post('/price-books', examplePriceBook));
+  await api.ok(post('/price-books', { ...examplePriceBook, prices }));
   await api.ok({ method: 'PUT', url: '/customers/cust_1', body: { ...exampleCustomer, ...customer } });
   await api.ok(post('/events', exampleCalls(10)));
   await api.ok(post('/billing-periods/cust_1/2024-01/close'));
@@ -35,7 +36,7 @@ const lineItem = async (api: LossyApi): Promise<string> => {
   return String(invoice?.lines[0]?.lineItemId);
 };
 
-const account = { keyed: true, writes: ['settlement.atReceivable'] } as const;
+const account = { keyed: true, writes: ['settlement.atReceivable'], knowsItself: true } as const;
 
 /** Its content is what the API shows: the draft of the only customer. */
 const decision =
@@ -48,11 +49,17 @@ const decision =
   };
 const drafted = (api: LossyApi): Promise<void> => closed(api, { invoice_approval: 'required' });
 
-/** Rejected, and closed again: it is held. */
+/** It has more lines than are issued without a person. */
 async function held(api: LossyApi): Promise<void> {
-  await drafted(api);
-  await api.ok(await decision('draft', 'reject')(api));
-  await api.ok(post('/billing-periods/cust_1/2024-01/close'));
+  const bounds = { linesMax: 1, holdNegative: true, jumpFactor: 0, holdZero: false, trailing: 0 };
+  api.temporal.settings.bounds = bounds;
+  await api.ok(post('/meters', { ...exampleMeter, code: 'others' }));
+  await closed(api, {}, ['api_calls', 'others']);
+}
+
+async function writtenOff(api: LossyApi): Promise<void> {
+  await closed(api);
+  await api.send(post('/invoices/INV-000001/write-off', { amount: '0.50', reason: 'insolvent' }), 'written-off');
 }
 
 export const settlementHandlers: Readonly<Record<string, Handler>> = {
@@ -87,6 +94,14 @@ export const settlementHandlers: Readonly<Record<string, Handler>> = {
     before: closed,
     request: () => post('/invoices/INV-000001/write-off', { amount: '0.50', reason: 'insolvent' }),
   },
+  'POST /write-offs/{id}/reverse': {
+    ...account,
+    before: writtenOff,
+    request: async (api) => {
+      const { data } = await api.storage.settlement.listWriteOffs({}, { limit: 1 });
+      return post(`/write-offs/${String(data[0]?.writeOffId)}/reverse`, { reason: 'paid after all' });
+    },
+  },
   'POST /customers/{customer_id}/apply-credit': {
     ...account,
     before: paid('0.70'),
@@ -100,7 +115,7 @@ export const settlementHandlers: Readonly<Record<string, Handler>> = {
   },
   'POST /invoices/{id}/release': {
     keyed: true,
-    writes: ['drafts.decide', 'periods.periodNamed', 'temporal.closePeriod'],
+    writes: ['drafts.decide', 'findings.resolve', 'periods.periodNamed', 'temporal.closePeriod'],
     before: held,
     request: decision('held', 'release'),
   },

@@ -1,0 +1,133 @@
+/** What customers owe, what is overdue, and what was given up. */
+import type { Command } from 'commander';
+import { isObject } from '../api-client.js';
+import type { JsonObject } from '../api-client.js';
+import { contextOf, rowsOf, segment } from '../context.js';
+import type { CliContext, CliDependencies } from '../context.js';
+import { keyed, post } from '../keyed.js';
+import type { ReasonOptions } from '../keyed.js';
+import { column, renderFacts, renderTable } from '../output.js';
+import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
+import { UsageError } from '../terminal.js';
+
+interface ReceivableOptions extends PagingOptions {
+  readonly apply?: boolean;
+  readonly overdue?: boolean;
+}
+
+interface WriteOffListOptions extends PagingOptions {
+  readonly customer?: string;
+  readonly invoice?: string;
+}
+
+export function addReceivableCommands(program: Command, dependencies: CliDependencies): void {
+  withPaging(
+    program
+      .command('receivable')
+      .description('what a customer owes, and what of its credit settles nothing yet; without one: of all, by age')
+      .argument('[customer]', 'customer id'),
+  )
+    .option('--apply', 'of one customer: settle the oldest open invoices with that credit first')
+    .option('--overdue', 'of all: only customers with something overdue')
+    .action(async (customer: string | undefined, options: ReceivableOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      if (customer === undefined) return listReceivables(options, context);
+      if (options.overdue === true) throw new UsageError('--overdue is for all customers: leave the customer out');
+      const path = `/customers/${segment(customer)}`;
+      if (options.apply === true) await context.api.json(`${path}/apply-credit`, post({}));
+      context.print(await context.api.json(`${path}/receivable`), describeReceivable);
+    });
+  addWriteOffCommands(program, dependencies);
+}
+
+async function listReceivables(options: ReceivableOptions, context: CliContext): Promise<void> {
+  if (options.apply === true) throw new UsageError('--apply needs a customer');
+  const query = { ...(options.overdue === true && { overdue: 'true' }), ...pagingQuery(options) };
+  const answer = await context.api.json('/receivables', { query });
+  const columns = [
+    column('Customer', 'customer_id'),
+    column('', 'currency'),
+    column('Open', 'open', 'right'),
+    column('Not due', 'not_due', 'right'),
+    column('0-30 days', 'overdue.days_0_30', 'right'),
+    column('31-60', 'overdue.days_31_60', 'right'),
+    column('61-90', 'overdue.days_61_90', 'right'),
+    column('over 90', 'overdue.days_over_90', 'right'),
+    column('Unapplied', 'unapplied', 'right'),
+    column('Balance', 'balance', 'right'),
+  ];
+  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  mentionNextPage(context, answer);
+}
+
+function addWriteOffCommands(program: Command, dependencies: CliDependencies): void {
+  const writeOffs = program.command('write-offs').description('what was given up; `invoices write-off` does it');
+  withPaging(writeOffs.command('list').description('write-offs, the newest first'))
+    .option('--customer <id>', 'only of this customer')
+    .option('--invoice <id>', 'only of this invoice')
+    .action(async (options: WriteOffListOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const query = { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
+      const answer = await context.api.json('/write-offs', { query });
+      const columns = [
+        column('Written off', 'written_off_at'),
+        column('Invoice', 'number'),
+        column('Customer', 'customer_id'),
+        column('Amount', 'amount', 'right'),
+        column('', 'currency'),
+        column('Reason', 'reason'),
+        { header: 'Reversed', value: ({ reversed }: JsonObject) => (isObject(reversed) ? reversed['reason'] : '') },
+        column('Write-off id', 'write_off_id'),
+      ];
+      context.print(answer, () => renderTable(columns, rowsOf(answer)));
+      mentionNextPage(context, answer);
+    });
+  keyed(writeOffs.command('reverse'))
+    .description('take a write-off back: what it had settled is open again')
+    .argument('<id>', 'write-off id')
+    .requiredOption('--reason <text>', 'why; kept with the write-off')
+    .action(async (id: string, options: ReasonOptions, command: Command) => {
+      const context = contextOf(command, dependencies);
+      const request = post({ reason: options.reason }, options);
+      context.print(await context.api.json(`/write-offs/${segment(id)}/reverse`, request), describeWriteOff);
+    });
+}
+
+function describeWriteOff(writeOff: JsonObject): string {
+  const { reversed } = writeOff;
+  return renderFacts([
+    ['Write-off', writeOff['write_off_id']],
+    ['Invoice', writeOff['number']],
+    ['Customer', writeOff['customer_id']],
+    ['Amount', `${String(writeOff['amount'])} ${String(writeOff['currency'])}`],
+    ['Reason', writeOff['reason']],
+    ...(isObject(reversed) ? [['Reversed', reversed['reason']] as const] : []),
+  ]);
+}
+
+function describeReceivable(answer: JsonObject): string {
+  const balances = renderTable(
+    [
+      column('Currency', 'currency'),
+      column('Open', 'open', 'right'),
+      column('Unapplied', 'unapplied', 'right'),
+      column('Balance', 'balance', 'right'),
+    ],
+    rowsOf(answer['currencies']),
+  );
+  const documents = renderTable(
+    [
+      column('Number', 'number'),
+      column('Status', 'status'),
+      column('Due', 'due_at'),
+      column('Total', 'total', 'right'),
+      column('Credited', 'credited', 'right'),
+      column('Settled', 'settled', 'right'),
+      column('Open', 'open', 'right'),
+      column('', 'currency'),
+    ],
+    rowsOf(answer['open_documents']),
+  );
+  return [renderFacts([['Customer', answer['customer_id']]]), balances, documents].join('\n');
+}

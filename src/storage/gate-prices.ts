@@ -1,0 +1,20 @@
+/** Between reading prices and the commit of what was priced by them, no version is learned unseen. */
+import type pg from 'pg';
+import { priceBookLockOf } from './gate-lock.js';
+import type { KnownVersions } from './types.js';
+
+/** Two statements: the second one sees what was learned before the locks were given. */
+export async function holdPrices(client: pg.PoolClient, { codes, priceBookIds }: KnownVersions): Promise<boolean> {
+  const locks = codes.map(priceBookLockOf).sort((a, b) => (a < b ? -1 : 1));
+  await client.query({
+    name: 'hold-prices',
+    text: 'SELECT pg_advisory_xact_lock_shared(l) FROM unnest($1::bigint[]) AS l',
+    values: [locks.map(String)],
+  });
+  const { rows } = await client.query<{ readonly known: boolean }>({
+    name: 'known-prices',
+    text: `SELECT NOT EXISTS (SELECT FROM price_books WHERE code = ANY ($1) AND price_book_id <> ALL ($2::uuid[])) AS known`,
+    values: [codes, priceBookIds],
+  });
+  return rows[0]?.known === true;
+}

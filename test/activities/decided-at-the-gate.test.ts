@@ -1,0 +1,120 @@
+/** What is decided or learned while an invoice is being issued: it is seen by it, or waits for it and sees it (RULES 35, 52). */
+import { randomUUID } from 'node:crypto';
+import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
+import type { Invoice } from '../../src/domain/invoicing/invoice.js';
+import type { LocalDate } from '../../src/domain/values.js';
+import type { GateTransaction, Storage } from '../../src/storage/types.js';
+import { createActivityFixture } from './fixture.js';
+import type { ActivityFixture } from './fixture.js';
+
+let fixture: ActivityFixture;
+beforeEach(async () => {
+  fixture = await createActivityFixture();
+});
+afterEach(() => fixture.close());
+
+const issueChunk = () =>
+  fixture.run(fixture.activities.issueChunk, { billingDay: '2024-02-01' as LocalDate, limit: 200 });
+const invoicesOf = async (customerId: string): Promise<readonly Invoice[]> =>
+  (await fixture.storage.billing.listInvoices({ customerId }, { limit: 10 })).data;
+
+async function request(customerId: string, more: Parameters<ActivityFixture['addCustomer']>[1] = {}): Promise<void> {
+  await fixture.addCustomer(customerId, more);
+  await fixture.addCalls(customerId, 10);
+  await fixture.request(customerId, randomUUID());
+}
+
+/** The price of every call, from January on; the version learned last holds. */
+const learn = (version: string, price: string) =>
+  fixture.storage.reference.createPriceBook(
+    parsePriceBook({
+      ...{ code: 'standard', version, currency: 'USD', effective_from: '2024-01-01T00:00:00Z' },
+      prices: [{ meter: 'api_calls', model: 'flat', unit_price: price }],
+    }),
+  );
+
+/** Puts something before the gates, or into each of them at one of its steps; once. */
+function once(at: 'before' | 'insertRating' | 'draft', work: () => Promise<unknown>): void {
+  const billing = fixture.storage.billing as { atGates: Storage['billing']['atGates'] };
+  const { atGates } = billing;
+  let isDone = false;
+  const hit = async (): Promise<void> => {
+    if (isDone) return;
+    isDone = true;
+    await work();
+  };
+  const around = (gate: GateTransaction): GateTransaction =>
+    new Proxy(gate, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== 'function') return member;
+        return async (...parameters: unknown[]): Promise<unknown> => {
+          const answer: unknown = await (Reflect.apply(member, target, parameters) as Promise<unknown>);
+          if (name === at) await hit();
+          return answer;
+        };
+      },
+    });
+  billing.atGates = async (periods, issue, mayGoOn) => {
+    if (at === 'before') await hit();
+    return atGates(periods, (gate, period) => issue(around(gate), period), mayGoOn);
+  };
+}
+
+const isPending = async (promise: Promise<unknown>): Promise<boolean> =>
+  (await Promise.race([promise.then(() => 'ended'), new Promise((go) => setTimeout(go, 300, 'pending'))])) ===
+  'pending';
+
+test('a version that is learned after the prices were read is read too, for one customer and for several together', async () => {
+  const ids = ['alone', 'a', 'b', 'c', 'd', 'e', 'f'];
+  await request('alone');
+  once('before', () => learn('v2', '0.50'));
+  expect(await issueChunk()).toMatchObject({ issued: 1, held: 0 });
+  for (const id of ids.slice(1)) await request(id);
+  once('before', () => learn('v3', '0.70'));
+  expect(await issueChunk()).toMatchObject({ issued: 6, held: 0 });
+  expect((await Promise.all(ids.map(invoicesOf))).flat().map(({ total }) => total)).toEqual([
+    '5',
+    ...ids.slice(1).map(() => '7'),
+  ]);
+});
+
+test('a version that is learned while an invoice is issued waits for it, and so can be told of it', async () => {
+  await request('acme');
+  let learning: Promise<unknown> = Promise.resolve();
+  let seen: Promise<readonly Invoice[]> = Promise.resolve([]);
+  let waited = false;
+  once('insertRating', async () => {
+    learning = learn('v2', '0.50');
+    seen = learning.then(() => invoicesOf('acme'));
+    waited = await isPending(learning);
+  });
+  expect(await issueChunk()).toMatchObject({ issued: 1 });
+  await learning;
+  expect(waited).toBe(true);
+  expect(await seen).toMatchObject([{ total: '1' }]);
+});
+
+test('a rejection that comes while its invoice is issued waits for it, and is refused: it is never told to hold and then does not', async () => {
+  await request('acme', { invoiceApproval: 'required' });
+  expect(await issueChunk()).toMatchObject({ issued: 0, held: 1 });
+  const { data } = await fixture.storage.drafts.list({ status: 'draft' }, { limit: 10 });
+  const [draft] = data;
+  const contentHash = draft?.transitions.at(-1)?.contentHash;
+  if (draft === undefined || contentHash === undefined) throw new Error('a draft with content');
+  const decide = (decision: 'approved' | 'rejected') =>
+    fixture.storage.drafts.decide(draft.invoiceId, { decision, contentHash, actor: 'ann', reason: 'a test' });
+  await decide('approved');
+  await fixture.request('acme', randomUUID());
+  let rejecting: Promise<unknown> = Promise.resolve();
+  let waited = false;
+  once('draft', async () => {
+    rejecting = decide('rejected');
+    rejecting.catch(() => undefined);
+    waited = await isPending(rejecting);
+  });
+  expect(await issueChunk()).toMatchObject({ issued: 1 });
+  await expect(rejecting).rejects.toMatchObject({ code: 'INVOICE_TRANSITION_REFUSED' });
+  expect(waited).toBe(true);
+  expect(await invoicesOf('acme')).toHaveLength(1);
+});
