@@ -21,7 +21,11 @@ function listen(port) {
  * Below the ports an operating system gives to outgoing connections (Linux from 32768, others from 49152): one of those
  * may be taken by any connection between choosing it and listening on it, or while the process that had it is restarted.
  */
-const chosenFrom = { lowest: 15_000, highest: 32_000 };
+const [lowest, highest] = [15_000, 32_000];
+/** Tests that run beside each other have shares of their own: a port is not listened on yet when it is handed out. */
+const shares = 4;
+const share = Math.floor((highest - lowest) / shares);
+const chosenFrom = lowest + (Number(process.env.JEST_WORKER_ID ?? 0) % shares) * share;
 const handedOut = new Set();
 
 /** What listening on a port fails with that is somebody else's. */
@@ -33,7 +37,7 @@ const takenCodes = ['EADDRINUSE', 'EACCES'];
  */
 export async function freePort() {
   for (;;) {
-    const port = randomInt(chosenFrom.lowest, chosenFrom.highest + 1);
+    const port = randomInt(chosenFrom, chosenFrom + share);
     if (handedOut.has(port)) continue;
     // Before it is looked at: others may ask meanwhile.
     handedOut.add(port);

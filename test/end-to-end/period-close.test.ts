@@ -96,4 +96,4 @@ test('worker and Temporal are killed while periods are handed over and issued, a
     holds: true,
     series: [{ series: 'invoice', last_number: customers, documents: customers }],
   });
-}, 420_000);
+}, 900_000);

@@ -94,7 +94,7 @@ test('below the threshold everything is answered 202, and says what became of it
   } finally {
     await flood.close();
   }
-}, 120_000);
+}, 300_000);
 
 test('above it the producer is throttled with Retry-After and loses nothing; others send on all the while', async () => {
   const flood = await Flood.start(2_000);
@@ -132,4 +132,4 @@ test('above it the producer is throttled with Retry-After and loses nothing; oth
   } finally {
     await flood.close();
   }
-}, 120_000);
+}, 300_000);

@@ -178,7 +178,7 @@ async function query(sql: string): Promise<pg.QueryResult> {
 
 /** On the server: the first time that this happens, the backend that does it ends, or waits. */
 async function setTrap(what: 'end' | 'wait', when: string): Promise<void> {
-  const act = what === 'end' ? 'PERFORM pg_terminate_backend(pg_backend_pid())' : 'PERFORM pg_sleep(2)';
+  const act = what === 'end' ? 'PERFORM pg_terminate_backend(pg_backend_pid())' : 'PERFORM pg_sleep(5)';
   await query(`CREATE SEQUENCE traps; CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF nextval('traps') = 1 THEN ${act}; END IF; RETURN NULL; END $$; ${when}`);
 }

@@ -55,7 +55,7 @@ async function print(TZ: string, settings: Readonly<Record<string, string>>): Pr
 let utc: Printed;
 beforeAll(async () => {
   utc = await print('UTC', {});
-}, 120_000);
+}, 300_000);
 
 test.each([
   ['America/St_Johns', 150, { timezone: 'Asia/Kolkata', datestyle: 'SQL, DMY', intervalstyle: 'sql_standard' }],
@@ -68,7 +68,7 @@ test.each([
     expect([utc.offsetMinutes, other.offsetMinutes]).toEqual([0, offsetMinutes]); // or the test would prove nothing
     expect(other.results).toEqual(utc.results);
   },
-  120_000,
+  300_000,
 );
 
 // The oracle -----------------------------------------------------------------------------------------------------------

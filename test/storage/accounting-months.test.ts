@@ -93,6 +93,18 @@ test('a month that is closed while gates issue: every document is issued, and no
   expect(await journal.check(null)).toEqual([]);
 });
 
+/** Until the closing stands in the queue for the lock. */
+async function closingWaits(): Promise<void> {
+  for (;;) {
+    const { rowCount } = await fixture.db.pool.query(
+      `SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND NOT granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    if (rowCount !== 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 test('a closing waits for an entry of the month that is not committed yet, and has it', async () => {
   const customerId = await fixture.addCustomer();
   let release = (): void => undefined;
@@ -110,8 +122,8 @@ test('a closing waits for an entry of the month that is not committed yet, and h
   });
   await isPosted;
   const closing = close('2024-01');
+  await closingWaits();
   // Asked for after the closing: waits behind it, and finds the month closed.
-  await new Promise((resolve) => setTimeout(resolve, 50));
   const late = post(fixture.db, { customerId, id: 'late', cents: 100, postingDate: '2024-01-31' });
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(await journal.closings()).toEqual([]);

@@ -69,7 +69,9 @@ async function waitUntilAlone(admin: pg.Client, name: string): Promise<readonly 
   const deadline = Date.now() + leakGraceMs;
   for (;;) {
     const { rows } = await admin.query<{ connection: string }>(
-      `SELECT concat_ws(' | ', application_name, state, query) AS connection FROM pg_stat_activity WHERE datname = $1`,
+      // Not the server's own, such as a worker of autovacuum.
+      `SELECT concat_ws(' | ', application_name, state, query) AS connection
+         FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'`,
       [name],
     );
     if (rows.length === 0 || Date.now() > deadline) return rows.map((row) => row.connection);

@@ -81,7 +81,11 @@ export async function call<T>(url: string, init: { method?: string; body?: unkno
 }
 
 /** Asks again until the answer satisfies; the bound only ends a test that would never end. */
-export async function until<T>(ask: () => Promise<T>, satisfied: (answer: T) => boolean, boundMs = 90_000): Promise<T> {
+export async function until<T>(
+  ask: () => Promise<T>,
+  satisfied: (answer: T) => boolean,
+  boundMs = 240_000,
+): Promise<T> {
   const end = Date.now() + boundMs;
   const stopsBefore = stops;
   for (;;) {

@@ -25,13 +25,14 @@ test('a relay whose heartbeats stop is started again elsewhere; one whose day is
     },
   };
   await withWorker(env, { activities }, async () => {
-    const start = usageRelayStart({ group: 'test', heartbeatTimeoutMs: 1_000 });
+    const start = usageRelayStart({ group: 'test', heartbeatTimeoutMs: 3_000 });
     const handle = await env.client.workflow.start(workflowTypes.usageRelay, start);
     await eventually(
       () => Promise.resolve(attempts),
-      ({ length }) => length === 3,
+      ({ length }) => length >= 3,
     );
-    expect(attempts).toEqual([1, 2, 1]);
+    // The third never heartbeats either, so there may be a fourth by now.
+    expect(attempts.slice(0, 3)).toEqual([1, 2, 1]);
     expect(await historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId)).toHaveLength(2);
     await env.client.workflow.getHandle(handle.workflowId).terminate();
   });

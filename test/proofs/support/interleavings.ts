@@ -39,7 +39,7 @@ export class LockWatch {
 const pollMs = 3;
 const standstillSql = `SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) AS waiting,
     coalesce(bool_or(state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'), false) AS working
-  FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+  FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
 
 /**
  * Runs the steps in this order. A step that waits for a lock is left waiting and the next one begins; it ends when the step that

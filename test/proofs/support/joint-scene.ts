@@ -15,7 +15,7 @@ import { createActivityFixture } from '../../activities/fixture.js';
 import type { ActivityFixture } from '../../activities/fixture.js';
 import { usageEvent } from '../../storage/usage-fixture.js';
 import { LockWatch } from './interleavings.js';
-import { JointBooks } from './joint-books.js';
+import { JointBooks, persistently } from './joint-books.js';
 
 export const group = 'all';
 const priceBook = 'joint';
@@ -127,7 +127,7 @@ export class JointScene {
   // The relay ----------------------------------------------------------------------------------------------------------
 
   async takeOver(): Promise<number> {
-    const { epoch } = await this.storage.relay.acquire(group);
+    const { epoch } = await persistently(() => this.storage.relay.acquire(group));
     // Of two that wait for each other the answers may come in another order than their turns.
     this.epoch = Math.max(this.epoch, epoch);
     return epoch;
@@ -149,9 +149,9 @@ export class JointScene {
 
   /** Tells every customer what is due. `marked` false: the relay ends before it has noted the delivery. */
   async deliver({ marked = true } = {}): Promise<readonly UsageRange[]> {
-    const ranges = await this.storage.relay.due(group, 0, 1_000);
+    const ranges = await persistently(() => this.storage.relay.due(group, 0, 1_000));
     for (const range of ranges) this.books.get(range.customerId)?.told(range);
-    if (marked) await this.storage.relay.markDelivered(ranges);
+    if (marked) await persistently(() => this.storage.relay.markDelivered(ranges));
     return ranges;
   }
 
