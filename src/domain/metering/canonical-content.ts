@@ -3,6 +3,7 @@
  * white space and the notation of numbers do not show; strings stay strings. The content hash is taken over it.
  */
 import { isDecimal, numberTextToDecimal } from '../decimal.js';
+import { jsonText } from '../json-text.js';
 import type { Instant } from '../values.js';
 import { type Metadata, type MetadataValue, numberTextOf } from './metadata.js';
 
@@ -28,7 +29,7 @@ export interface IdentifiedContent extends EventContent {
  * @throws DomainFailure NUMBER_TOO_LONG for a number beyond the limits (ingest refuses it before)
  */
 export function canonicalEvent(event: IdentifiedContent): string {
-  const identity = `${JSON.stringify(event.customerId)},${JSON.stringify(event.source)},${JSON.stringify(event.eventId)}`;
+  const identity = `${jsonText(event.customerId)},${jsonText(event.source)},${jsonText(event.eventId)}`;
   return `[${identity},${canonicalContent(event, noValueProperties)}]`;
 }
 
@@ -49,13 +50,13 @@ function canonicalContent(content: EventContent, valueProperties: ReadonlySet<st
   for (const key of sortedKeys(metadata)) {
     const value = metadata[key] as MetadataValue;
     const byValue = valueProperties.has(key) && isDecimal(value);
-    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${byValue ? numberTextToDecimal(value) : canonicalValue(value)}`;
+    members += `${members === '' ? '' : ','}${jsonText(key)}:${byValue ? numberTextToDecimal(value) : canonicalValue(value)}`;
   }
-  return `${JSON.stringify(content.eventType)},"${content.eventTime}",{${members}}`;
+  return `${jsonText(content.eventType)},"${content.eventTime}",{${members}}`;
 }
 
 function canonicalValue(value: MetadataValue): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return jsonText(value);
   if (typeof value === 'number')
     return Number.isSafeInteger(value) ? String(value) : numberTextToDecimal(String(value));
   if (typeof value === 'boolean') return value ? 'true' : 'false';
@@ -64,9 +65,7 @@ function canonicalValue(value: MetadataValue): string {
   const text = numberTextOf(value);
   if (text !== null) return numberTextToDecimal(text);
   const object = value as Metadata;
-  const members = sortedKeys(object).map(
-    (key) => `${JSON.stringify(key)}:${canonicalValue(object[key] as MetadataValue)}`,
-  );
+  const members = sortedKeys(object).map((key) => `${jsonText(key)}:${canonicalValue(object[key] as MetadataValue)}`);
   return `{${members.join(',')}}`;
 }
 
