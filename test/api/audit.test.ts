@@ -110,6 +110,9 @@ test('the command line: list, show, seal, keys, verify; a changed row ends it wi
     code: 0,
     out: expect.stringMatching(/Verified +yes[\s\S]*Signed +1 checkpoints by/),
   });
+  expect((await run('verify', '--customer', 'cust_1')).out).toMatch(
+    /Verified +yes[\s\S]*Not looked at +usage facts, reference data, other customers, triggers: verify without --customer/,
+  );
   await sql(`ALTER TABLE invoices DISABLE TRIGGER ALL, DROP CONSTRAINT invoices_total; UPDATE invoices SET total = total + 1; ALTER TABLE invoices ENABLE TRIGGER ALL;
     ALTER TABLE invoices ENABLE ALWAYS TRIGGER refuse_change`);
   const failed = await run('verify');

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { balanceFinding } from '../../billing/balance-finding.js';
 import { recogniseRevenue } from '../../billing/recognise-revenue.js';
-import { monthIsOverAt, nextMonth } from '../../calendar/accounting-months.js';
+import { monthIsOverAt, monthNotOver, nextMonth } from '../../calendar/accounting-months.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { parseInstant } from '../../domain/time/instant.js';
