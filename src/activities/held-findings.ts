@@ -68,6 +68,7 @@ export async function taxOrFinding<T>(
     return await ask();
   } catch (error) {
     if (!(error instanceof TaxUnavailable)) throw error;
-    return { code: error.code, customerId, period, subject: { customer_id: customerId, period }, detail: error.detail };
+    const detail = `${error.detail} Once the tax can be said, close the period again.`;
+    return { code: error.code, customerId, period, subject: { customer_id: customerId, period }, detail };
   }
 }

@@ -1,8 +1,6 @@
 import { utcDay } from '../domain/time/instant.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
-import { Context, log } from '@temporalio/activity';
-import { actionOf, reportTax } from '../billing/document-tax.js';
-import { noTaxProvider } from '../domain/tax/tax.js';
+import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
 import { readySignal } from '../contracts/invoicing.js';
@@ -18,11 +16,10 @@ import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
 import { rateAgain } from './rate-provisionally.js';
+import { reportTaxAgain } from './report-taxes.js';
 
 const pageSize = 200;
 const startsInFlight = 8;
-/** What is beyond comes with the next sweep. */
-const reportsAtMost = 1_000;
 
 interface Progress {
   readonly cursor: string | null;
@@ -89,18 +86,6 @@ async function rateFallbacksAgain(dependencies: ActivityDependencies): Promise<v
   for (let page = await priceFallbacks.unchecked({}, 1); page[0] !== undefined;) {
     await rateAgain(dependencies, await periodOf(dependencies.storage, page[0]));
     page = await priceFallbacks.unchecked({}, 1);
-  }
-}
-
-/** Documents that the tax provider could not be told of, and what was voided since; what fails again waits for the next sweep. */
-async function reportTaxAgain({ storage, tax = noTaxProvider }: ActivityDependencies): Promise<void> {
-  if (!tax.reports) return;
-  for (const { invoice, isVoid } of await storage.documents.unreportedTax(tax.name, reportsAtMost)) {
-    try {
-      await reportTax(storage, tax, { invoice, action: isVoid ? 'void' : actionOf(invoice) });
-    } catch (error) {
-      log.warn('a tax provider was not told of a document', { invoiceId: invoice.invoiceId, error: String(error) });
-    }
   }
 }
 

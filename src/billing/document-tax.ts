@@ -8,7 +8,8 @@ import type { TaxFacts } from '../domain/tax/apply-tax.js';
 import { defaultTaxTreatment } from '../domain/tax/tax.js';
 import type { TaxedDocument, TaxParty, TaxProvider, TaxQuestion, TaxRule } from '../domain/tax/tax.js';
 import { addMs } from '../domain/time/instant.js';
-import type { BillingPeriod, Customer, Storage, TaxReport } from '../storage/types.js';
+import type { BillingPeriod, Customer, Storage, StoredCreditNote, TaxReport } from '../storage/types.js';
+import { printedCreditNote } from './printed-credit-note.js';
 
 type TaxableLines = TaxQuestion['lines'];
 
@@ -88,9 +89,31 @@ export async function reportTax(
   provider: TaxProvider,
   { invoice, action }: { readonly invoice: Invoice; readonly action: TaxReport['action'] },
 ): Promise<void> {
-  const { taxes } = invoice;
-  if (!provider.reports || taxes?.terms.provider !== provider.name) return;
-  const document: TaxedDocument = {
+  const document = taxedBy(provider, invoice);
+  if (document === null) return;
+  const { invoiceId } = invoice;
+  const reference = await provider[action](document);
+  await storage.documents.storeTaxReport({ invoiceId, action, provider: provider.name, reference });
+}
+
+/** The same of a credit note by hand, which is told as it is printed: what it gives back of each tax. */
+export async function reportNoteTax(
+  storage: Pick<Storage, 'billing' | 'documents'>,
+  provider: TaxProvider,
+  note: StoredCreditNote,
+): Promise<void> {
+  const document = taxedBy(provider, (await printedCreditNote(storage, note)).document);
+  if (document === null) return;
+  const { creditNoteId } = note;
+  const action = note.void === null ? 'credit' : 'void';
+  const reference = await provider[action](document);
+  await storage.documents.storeNoteTaxReport({ creditNoteId, action, provider: provider.name, reference });
+}
+
+/** null: the provider does not want to hear of it, or has not taxed it. */
+function taxedBy(provider: TaxProvider, { taxes, ...invoice }: Invoice): TaxedDocument | null {
+  if (!provider.reports || taxes?.terms.provider !== provider.name) return null;
+  return {
     documentId: invoice.invoiceId,
     number: invoice.number,
     type: invoice.type,
@@ -99,13 +122,6 @@ export async function reportTax(
     currency: invoice.currency,
     taxes,
   };
-  const reference = await provider[action](document);
-  await storage.documents.storeTaxReport({
-    invoiceId: invoice.invoiceId,
-    action,
-    provider: provider.name,
-    reference,
-  });
 }
 
 export const actionOf = ({ type }: Pick<Invoice, 'type'>): 'commit' | 'credit' =>

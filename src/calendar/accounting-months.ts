@@ -1,4 +1,5 @@
 /** Accounting months (RULES 46): calendar months, cut in the zone of the document that something was billed by. */
+import { DomainFailure } from '../domain/failure.js';
 import { addDays } from '../domain/time/local-date.js';
 import { addMs } from '../domain/time/instant.js';
 import type { MonthPart } from '../domain/ledger/recognition.js';
@@ -10,6 +11,11 @@ const firstOfMonth = (date: LocalDate): LocalDate => `${date.slice(0, 7)}-01` as
 export const nextMonth = (month: LocalDate): LocalDate => firstOfMonth(addDays(firstOfMonth(month), 32));
 /** The instant at which the last place on earth has finished the month: noon of UTC on the first day of the next one. */
 export const monthIsOverAt = (month: LocalDate): Instant => `${nextMonth(month)}T12:00:00.000000Z` as Instant;
+/** What a closing before then is refused with. */
+export const monthNotOver = (month: LocalDate): DomainFailure => {
+  const detail = `${month.slice(0, 7)} is over everywhere at ${monthIsOverAt(month)}; it can be closed then.`;
+  return new DomainFailure('ACCOUNTING_MONTH_NOT_OVER', detail);
+};
 
 /**
  * The interval cut at the beginnings of local months.

@@ -57,19 +57,30 @@ const others: readonly Guard[] = [
   guard('credit_expiries', 'require_credit_balance', fires.afterInsertRow),
   guard('credit_grant_voids', 'require_credit_balance', fires.afterInsertRow),
   guard('credit_note_lines', 'require_creditable', fires.afterInsertRow),
+  guard('credit_note_lines', 'require_own_note', fires.afterInsert),
+  guard('credit_notes', 'require_note_lines', fires.afterInsertRow),
   guard('invoice_line_items', 'require_billed_once', fires.afterInsertRow),
   guard('invoice_line_items', 'require_charges', fires.beforeInsertRow),
+  guard('invoice_line_items', 'require_own_invoice', fires.afterInsert),
+  guard('invoice_tax_lines', 'require_own_invoice', fires.afterInsert),
   guard('invoice_decisions', 'require_decidable', fires.afterInsertRow),
   guard('invoice_transitions', 'require_transition', fires.afterInsertRow),
   guard('invoices', 'require_beside_credit', fires.afterInsertRow),
+  guard('invoices', 'require_lines', fires.afterInsertRow),
   guard('journal_entries', 'lock_journal', fires.beforeInsert),
   guard('journal_entries', 'require_open_month', fires.beforeInsertRow),
   guard('ledger_account_mappings', 'require_mapping_open', fires.beforeInsertRow),
   guard('payment_reversals', 'require_unallocated', fires.afterInsertRow),
   guard('postings', 'keep_account_balances', fires.afterInsert),
   guard('postings', 'require_balance', fires.afterInsertRow, 'A'),
+  guard('postings', 'require_own_entry', fires.afterInsert),
   guard('write_off_reversals', 'require_write_off_released', fires.afterInsertRow),
   guard('re_rating_decisions', 'require_other_person', fires.beforeInsertRow, 'A'),
+];
+
+/** What Postgres says of constraints that hold amounts together, and that nothing else of a document would show. */
+const checks: readonly { readonly table: string; readonly constraint: string; readonly check: string }[] = [
+  { table: 'invoices', constraint: 'invoices_total', check: '(total = ((subtotal - credits) + tax))' },
 ];
 
 /** SHA-256 of the sources of functions that would let everything through if they did nothing. */
@@ -133,11 +144,32 @@ export async function guardProblems(client: pg.ClientBase, layouts: Layouts): Pr
     guards.map((wanted) => wanted.fires),
     guards.map((wanted) => wanted.function),
   ]);
-  return rows.flatMap((found) => {
+  const triggers = rows.flatMap((found) => {
     const wrong = wrongWith(found);
-    if (wrong === null) return [];
-    const detail = `The trigger "${found.trigger}" ${wrong}.`;
-    return [{ what: 'guard_missing' as const, table: found.table, key: null, scope: null, sequence: null, detail }];
+    return wrong === null ? [] : [missing(found.table, `The trigger "${found.trigger}" ${wrong}.`)];
+  });
+  return [...triggers, ...(await checkProblems(client))];
+}
+
+const missing = (table: string, detail: string): AuditProblem => ({
+  ...{ what: 'guard_missing', table, key: null, scope: null, sequence: null, detail },
+});
+
+async function checkProblems(client: pg.ClientBase): Promise<readonly AuditProblem[]> {
+  const { rows } = await client.query<{
+    readonly table: string;
+    readonly constraint: string;
+    readonly expression: string | null;
+  }>(
+    `SELECT w.t AS "table", w.c AS constraint, pg_get_expr(c.conbin, c.conrelid) AS expression FROM unnest($1::text[], $2::text[]) AS w (t, c)
+     LEFT JOIN pg_constraint c ON c.conrelid = to_regclass(quote_ident(w.t)) AND c.conname = w.c AND c.contype = 'c'`,
+    [checks.map(({ table }) => table), checks.map(({ constraint }) => constraint)],
+  );
+  return rows.flatMap(({ table, constraint, expression }) => {
+    const wanted = checks.find((each) => each.table === table && each.constraint === constraint);
+    if (expression === wanted?.check) return [];
+    const wrong = expression === null ? 'not there' : 'another one than was made';
+    return [missing(table, `The constraint "${constraint}" is ${wrong}.`)];
   });
 }
 

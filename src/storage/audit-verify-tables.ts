@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { AuditProblem, Tampering } from '../domain/audit/findings.js';
 import { chainedTables, digestsOf, keySql, type Layout, type Layouts } from './audit-rows.js';
+import { customerScope } from './types-audit.js';
 
 /** The layout of the table of layouts itself: not taken from it, or a changed one would say how it is to be read. */
 const layoutOfLayouts: Layout = {
@@ -62,6 +63,80 @@ export async function tableProblems(client: pg.ClientBase, layouts: Layouts): Pr
   const problems: AuditProblem[] = [];
   for (const layout of chainedTables(layouts)) problems.push(...(await rowsOutside(client, layout)));
   return [...problems, ...(await changesOutside(client)), ...(await commitmentsOutside(client))];
+}
+
+/** What the chain of one customer, which has been read, does not speak of: rows of the customer, or of what is the customer's. */
+export async function customerProblems(
+  client: pg.ClientBase,
+  layouts: Layouts,
+  customerId: string,
+): Promise<readonly AuditProblem[]> {
+  const tables = chainedTables(layouts);
+  const { rows } = await client.query<OwnerRow>(ownersSql, [tables.map(({ table }) => table)]);
+  const problems: AuditProblem[] = [];
+  for (const layout of tables) {
+    const owned = rows.filter(({ table }) => table === layout.table).map(ownedSql);
+    if (owned.length > 0) problems.push(...(await rowsOutsideChain(client, { layout, owned, customerId })));
+  }
+  return problems;
+}
+
+/** How rows of a table belong to a customer: by a column of their own, or else by keys of rows that have one. */
+interface OwnerRow {
+  readonly table: string;
+  /** null: the table's own customer_id. */
+  readonly parent: string | null;
+  readonly columns: readonly string[];
+  readonly parentColumns: readonly string[];
+}
+
+/** Of tables whose rows are in chains of customers at all: what their triggers write says so. */
+const ownersSql = `WITH tables AS (SELECT t, to_regclass(quote_ident(t)) AS relation FROM unnest($1::text[]) AS t
+    WHERE EXISTS (SELECT FROM pg_proc p WHERE p.proname = 'audit_of_' || t AND strpos(p.prosrc, 'customer/') > 0)),
+  owned AS (SELECT a.attrelid FROM pg_attribute a WHERE a.attname = 'customer_id' AND NOT a.attisdropped)
+  SELECT t AS "table", NULL AS parent, '{}'::text[] AS columns, '{}'::text[] AS "parentColumns" FROM tables
+  WHERE relation IN (SELECT attrelid FROM owned)
+  UNION ALL
+  SELECT t, p.relname::text, array_agg(ca.attname::text ORDER BY u.n), array_agg(pa.attname::text ORDER BY u.n)
+  FROM tables JOIN pg_constraint c ON c.conrelid = relation AND c.contype = 'f' JOIN pg_class p ON p.oid = c.confrelid
+    CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS u (child, parent_column, n)
+    JOIN pg_attribute ca ON ca.attrelid = c.conrelid AND ca.attnum = u.child
+    JOIN pg_attribute pa ON pa.attrelid = c.confrelid AND pa.attnum = u.parent_column
+  WHERE relation NOT IN (SELECT attrelid FROM owned) AND c.confrelid IN (SELECT attrelid FROM owned)
+  GROUP BY t, p.relname, c.oid HAVING bool_and(ca.attnotnull)`;
+
+/** SQL of a condition on `r`: it is of the customer $1. */
+function ownedSql({ parent, columns, parentColumns }: OwnerRow): string {
+  if (parent === null) return 'r.customer_id = $1';
+  const list = (names: readonly string[], alias: string): string =>
+    names.map((name) => `${alias}.${quoted(name)}`).join(', ');
+  return `(${list(columns, 'r')}) IN (SELECT ${list(parentColumns, 'p')} FROM ${quoted(parent)} p WHERE p.customer_id = $1)`;
+}
+
+/**
+ * A row that may be in another chain all the same (reference data that names a customer) is looked for in all of them; there is
+ * hardly ever one that is not in its customer's.
+ */
+async function rowsOutsideChain(
+  client: pg.ClientBase,
+  {
+    layout,
+    owned,
+    customerId,
+  }: { readonly layout: Layout; readonly owned: readonly string[]; readonly customerId: string },
+): Promise<readonly AuditProblem[]> {
+  const { table } = layout;
+  const ofCustomer = owned.map((of) => `SELECT ${keySql(layout)} AS key FROM ${quoted(table)} r WHERE ${of}`);
+  const { rows } = await client.query<{ readonly key: string }>(
+    `SELECT o.key FROM ((${ofCustomer.join(' UNION ')})
+       EXCEPT SELECT unnest(c.row_keys) FROM audit_entries e JOIN audit_changes c ON (c.batch, c.scope) = (e.batch, e.scope)
+         WHERE e.scope = $2 AND c.table_name = $3) AS o
+     WHERE NOT EXISTS (SELECT FROM audit_changes c JOIN audit_entries e ON (e.scope, e.batch) = (c.scope, c.batch)
+       WHERE c.table_name = $3 AND e.scope <> $2 AND o.key = ANY (c.row_keys))
+     ORDER BY o.key COLLATE "C" LIMIT ${problemsMax}`,
+    [customerId, customerScope(customerId), table],
+  );
+  return rows.map(({ key }) => at('row_not_in_log', table, key, 'The row was written without the log.'));
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

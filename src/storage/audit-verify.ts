@@ -7,7 +7,7 @@ import { readBlocks } from './audit-verify-blocks.js';
 import { readChains } from './audit-verify-chains.js';
 import { checkCheckpoints } from './audit-verify-checkpoints.js';
 import { guardProblems } from './audit-guards.js';
-import { layoutsProblem, tableProblems } from './audit-verify-tables.js';
+import { customerProblems, layoutsProblem, tableProblems } from './audit-verify-tables.js';
 import type { Database } from './database.js';
 import { mapStorageError } from './errors.js';
 import { type AuditStage, customerScope, type VerificationStep, type VerifyOptions } from './types-audit.js';
@@ -58,7 +58,8 @@ class Verification {
     if (unreadable === null) {
       const layouts = await readLayouts(this.client);
       yield* this.chains(layouts);
-      yield* this.options.customerId === undefined ? this.rest(layouts) : this.checkpoints();
+      const { customerId } = this.options;
+      yield* customerId === undefined ? this.rest(layouts) : this.ofCustomer(layouts, customerId);
     }
     const problems = [...this.problems.values()].slice(0, this.options.problemsMax ?? problemsByDefault);
     const verified = problems.length === 0;
@@ -72,6 +73,11 @@ class Verification {
       yield this.note(counts, problems, 'chains');
       if (this.isFull) return;
     }
+  }
+
+  private async *ofCustomer(layouts: Layouts, customerId: string): AsyncGenerator<VerificationStep> {
+    yield* this.checkpoints();
+    if (!this.isFull) yield this.note({}, await customerProblems(this.client, layouts, customerId), 'rows');
   }
 
   private async *rest(layouts: Layouts): AsyncGenerator<VerificationStep> {

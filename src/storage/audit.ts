@@ -73,7 +73,7 @@ const subjectsSql = `WITH documents AS (SELECT d.invoice_id FROM invoices i JOIN
   UNION ALL SELECT 'journal_entries ' || j.entry_id FROM documents JOIN journal_entries j USING (invoice_id)
   UNION ALL SELECT 'write_offs ' || w.write_off_id FROM documents JOIN write_offs w USING (invoice_id)
   UNION ALL SELECT t || ' ' || n.credit_note_id FROM documents JOIN credit_notes n USING (invoice_id)
-    CROSS JOIN unnest(ARRAY['credit_notes', 'credit_note_lines', 'credit_note_voids']) AS t
+    CROSS JOIN unnest(ARRAY['credit_notes', 'credit_note_lines', 'credit_note_voids', 'credit_note_tax_reports']) AS t
   UNION ALL SELECT s.subject FROM documents d JOIN allocations a ON d.invoice_id IN (a.invoice_id, a.source_invoice_id)
     CROSS JOIN unnest(ARRAY['allocations ' || a.allocation_id, 'payments ' || a.payment_id, 'payment_reversals ' || a.payment_id,
       'refunds ' || a.refund_id]) AS s (subject) WHERE s.subject IS NOT NULL`;

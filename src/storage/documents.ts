@@ -4,6 +4,7 @@ import type { Instant } from '../domain/values.js';
 import type { Database } from './database.js';
 import { invoiceSql, withLines } from './invoices.js';
 import type { StatusRow } from './invoices.js';
+import { unreportedNotes } from './settlement-reads.js';
 import type { DocumentStore, Rendering } from './types.js';
 
 export function createDocumentStore({ pool }: Database): DocumentStore {
@@ -15,8 +16,17 @@ export function createDocumentStore({ pool }: Database): DocumentStore {
         [invoiceId, action, provider, reference],
       );
     },
-    unreportedTax: async (provider, limit) => {
-      const { rows } = await pool.query<StatusRow>(unreportedSql, [provider, limit]);
+    storeNoteTaxReport: async ({ creditNoteId, action, provider, reference }) => {
+      await pool.query(
+        `INSERT INTO credit_note_tax_reports (credit_note_id, action, provider, reference) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (credit_note_id, action) DO NOTHING`,
+        [creditNoteId, action, provider, reference],
+      );
+    },
+    unreportedNotes: (provider, page) => unreportedNotes(pool, provider, page),
+    unreportedTax: async (provider, { after, limit }) => {
+      const values = [provider, after?.issuedAt ?? null, after?.id ?? null, limit];
+      const { rows } = await pool.query<StatusRow>(unreportedSql, values);
       const invoices = await withLines(pool, rows);
       return invoices.map((invoice) => ({ invoice, isVoid: invoice.status === 'void' }));
     },
@@ -51,7 +61,7 @@ const unreportedSql = `${invoiceSql} WHERE i.tax_terms IS NOT NULL AND i.tax_ter
     WHEN 'void' THEN EXISTS (SELECT FROM tax_reports r WHERE r.invoice_id = i.invoice_id)
       AND NOT EXISTS (SELECT FROM tax_reports r WHERE r.invoice_id = i.invoice_id AND r.action = 'void')
     ELSE NOT EXISTS (SELECT FROM tax_reports r WHERE r.invoice_id = i.invoice_id) END
-  ORDER BY i.issued_at, i.invoice_id LIMIT $2`;
+  AND ($2::timestamptz IS NULL OR (i.issued_at, i.invoice_id) > ($2, $3::uuid)) ORDER BY i.issued_at, i.invoice_id LIMIT $4`;
 
 interface RenderingRow {
   readonly invoice_id: string;

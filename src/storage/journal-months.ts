@@ -1,7 +1,7 @@
 /** Accounting months: closed in order, for ever. */
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { nextMonth } from '../calendar/accounting-months.js';
+import { monthNotOver, nextMonth } from '../calendar/accounting-months.js';
 import type { Database } from './database.js';
 import { constraintOf } from './errors.js';
 import { boundedJournalWait } from './journal-lock.js';
@@ -26,6 +26,7 @@ export function createMonths(db: Database): Months {
           return closingFromDb(rows[0]);
         }, boundedJournalWait);
       } catch (error) {
+        if (constraintOf(error) === 'accounting_month_closings_over') throw monthNotOver(month);
         if (constraintOf(error) !== 'accounting_month_closings_in_order') throw error;
         throw outOfOrder(month, await closings(db));
       }

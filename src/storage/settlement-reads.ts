@@ -7,6 +7,7 @@ import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import { groupRows } from './group-rows.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { type AllocationRow, sourceOf, targetOf } from './settlement-mapping.js';
+import type { DocumentStore } from './types-documents.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type {
   InvoiceSettlement,
@@ -253,6 +254,24 @@ export async function standingNotes(db: Queryable, originalId: string): Promise<
   const { rows } = await db.query<NoteRow>(
     `${noteSql} WHERE c.invoice_id = $1 AND v.credit_note_id IS NULL ORDER BY c.number`,
     [originalId],
+  );
+  return notesOf(db, rows);
+}
+
+/** Of invoices that the provider has taxed and was told of; `DocumentStore.unreportedNotes`. */
+export async function unreportedNotes(
+  db: Queryable,
+  ...[provider, { after, limit }]: Parameters<DocumentStore['unreportedNotes']>
+): Promise<readonly StoredCreditNote[]> {
+  const told = (action: string): string =>
+    `EXISTS (SELECT FROM credit_note_tax_reports r WHERE r.credit_note_id = c.credit_note_id ${action})`;
+  const { rows } = await db.query<NoteRow>(
+    `${noteSql} WHERE i.tax_terms IS NOT NULL AND i.tax_terms->>'provider' = $1
+       AND EXISTS (SELECT FROM tax_reports r WHERE r.invoice_id = c.invoice_id)
+       AND CASE WHEN v.credit_note_id IS NULL THEN NOT ${told('')} ELSE ${told('')} AND NOT ${told(`AND r.action = 'void'`)} END
+       AND ($2::timestamptz IS NULL OR (c.issued_at, c.credit_note_id) > ($2, $3::uuid))
+     ORDER BY c.issued_at, c.credit_note_id LIMIT $4`,
+    [provider, after?.issuedAt ?? null, after?.id ?? null, limit],
   );
   return notesOf(db, rows);
 }

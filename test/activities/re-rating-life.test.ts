@@ -152,7 +152,9 @@ describe('a chain that does not hold', () => {
     const client = new pg.Client({ connectionString: fixture.url });
     await client.connect();
     try {
-      await client.query(`ALTER TABLE ${table} DISABLE TRIGGER refuse_change`);
+      await client.query(
+        `ALTER TABLE ${table} DISABLE TRIGGER refuse_change, DROP CONSTRAINT IF EXISTS invoices_total`,
+      );
       expect((await client.query(sql, [...values])).rowCount).toBe(1);
       await client.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER refuse_change`);
     } finally {

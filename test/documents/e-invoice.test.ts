@@ -145,6 +145,22 @@ describe('what cannot be an e-invoice', () => {
   });
 
   test.each([
+    ['S', '0', ['BR-S-05']],
+    ['S', '0.1', []],
+    ['Z', '0', []],
+  ] as const)('a tax of category %s at %s %%', (code, rate, rules) => {
+    const taxAmount = decimal(rate === '0' ? '0' : '0.01');
+    const taxInclusive = addDecimals([decimal('10'), taxAmount]);
+    const breakdown = { code, rate: decimal(rate), reasonCode: null, reason: null, taxableAmount: decimal('10') };
+    const problems = brokenRules({
+      ...{ lineAmounts: [decimal('10')], linesTotal: decimal('10'), taxExclusive: decimal('10'), taxTotal: taxAmount },
+      ...{ taxInclusive, prepaid: decimal('0'), payable: taxInclusive, currency: 'EUR', isCorrection: false },
+      breakdowns: [{ ...breakdown, taxAmount }],
+    });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(rules);
+  });
+
+  test.each([
     ['JPY', '11', false, 'taken'],
     ['JPY', '10', false, 'taken'],
     ['JPY', '12', false, 'refused'],

@@ -184,6 +184,7 @@ describe('the table provider', () => {
     [{ rates: [{ country: 'Germany', category: 'standard', rate: '19', from: '2021-01-01' }] }, '/rates/0/country'],
     [{ rates: [{ country: 'DE', category: 'zero', rate: '0', from: '2021-01-01' }] }, '/rates/0/category'],
     [{ rates: [{ country: 'DE', category: 'standard', rate: 19, from: '2021-01-01' }] }, '/rates/0/rate'],
+    [{ rates: [{ country: 'DE', category: 'standard', rate: '-1', from: '2021-01-01' }] }, '/rates/0/rate'],
     [{ rates: [{ country: 'DE', category: 'standard', rate: '119', from: '2021-01-01' }] }, '/rates/0/rate'],
     [{ rates: [{ country: 'DE', category: 'standard', rate: '19', from: '2021-13-01' }] }, '/rates/0/from'],
     [
@@ -196,6 +197,16 @@ describe('the table provider', () => {
     [{ rates: [], extra: 1 }, '/extra'],
   ])('refuses %j with a pointer', (wire, pointer) => {
     expect(() => parseTaxTable(wire)).toThrow(expect.objectContaining({ pointer }) as Error);
+  });
+
+  test.each(['standard', 'reduced'])('refuses a %s rate of 0 and says what to use instead', (category) => {
+    const table = { rates: [{ country: 'GB', category, rate: '0.00', from: '2021-01-01' }] };
+    expect(() => parseTaxTable(table)).toThrow(
+      expect.objectContaining({
+        pointer: '/rates/0/rate',
+        detail: expect.stringContaining('"zero" (zero rated)') as string,
+      }) as Error,
+    );
   });
 
   test('none taxes nothing', async () => {

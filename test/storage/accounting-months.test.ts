@@ -41,6 +41,25 @@ test('months are closed one after the other, with who and why', async () => {
   ]);
 });
 
+test('no month is closed before it is over everywhere, whoever closes it', async () => {
+  const { rows } = await fixture.db.pool.query<{ this: string; last: string }>(
+    `SELECT to_char(now(), 'YYYY-MM') AS this, to_char(now() AT TIME ZONE 'UTC' - interval '12 hours 1 month', 'YYYY-MM') AS last`,
+  );
+  const { this: current = '', last = '' } = rows[0] ?? {};
+  const insert = (month: string) =>
+    fixture.db.pool.query(
+      `INSERT INTO accounting_month_closings (month, through_entry, reason, closed_by) VALUES ($1, 0, 'a mistake', 'ann')`,
+      [`${month}-01`],
+    );
+  for (const month of ['2090-01', current])
+    await expect(insert(month)).rejects.toMatchObject({ code: '23514', constraint: 'accounting_month_closings_over' });
+  await expect(close('2090-01')).rejects.toMatchObject({
+    code: 'ACCOUNTING_MONTH_NOT_OVER',
+    detail: '2090-01 is over everywhere at 2090-02-01T12:00:00.000000Z; it can be closed then.',
+  });
+  await close(last);
+});
+
 test('whoever closes at the same time: one does, the others are told', async () => {
   const settled = await Promise.allSettled(Array.from({ length: 6 }, () => close('2024-01')));
   expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);

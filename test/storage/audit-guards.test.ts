@@ -67,6 +67,26 @@ test.each([
     'ALTER TABLE journal_entries DISABLE TRIGGER require_open_month',
     'journal_entries: The trigger "require_open_month" is disabled.',
   ],
+  ['ALTER TABLE postings DISABLE TRIGGER require_own_entry', 'postings: The trigger "require_own_entry" is disabled.'],
+  [
+    'DROP TRIGGER require_own_invoice ON invoice_line_items',
+    'invoice_line_items: The trigger "require_own_invoice" is not there.',
+  ],
+  [
+    'ALTER TABLE invoice_tax_lines DISABLE TRIGGER require_own_invoice',
+    'invoice_tax_lines: The trigger "require_own_invoice" is disabled.',
+  ],
+  ['ALTER TABLE invoices DISABLE TRIGGER require_lines', 'invoices: The trigger "require_lines" is disabled.'],
+  [
+    'ALTER TABLE credit_note_lines DISABLE TRIGGER require_own_note',
+    'credit_note_lines: The trigger "require_own_note" is disabled.',
+  ],
+  ['DROP TRIGGER require_note_lines ON credit_notes', 'credit_notes: The trigger "require_note_lines" is not there.'],
+  ['ALTER TABLE invoices DROP CONSTRAINT invoices_total', 'invoices: The constraint "invoices_total" is not there.'],
+  [
+    'ALTER TABLE invoices DROP CONSTRAINT invoices_total, ADD CONSTRAINT invoices_total CHECK (total <> 1)',
+    'invoices: The constraint "invoices_total" is another one than was made.',
+  ],
   ['DROP TRIGGER audit_chain ON audit_changes', 'audit_changes: The trigger "audit_chain" is not there.'],
   [
     'CREATE OR REPLACE TRIGGER refuse_change BEFORE DELETE ON payments FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(); ALTER TABLE payments ENABLE ALWAYS TRIGGER refuse_change',

@@ -127,13 +127,28 @@ export async function voidChain(gate: GateTransaction): Promise<void> {
   for (const { invoiceId } of gate.chain.documents) await gate.voidInvoice(invoiceId, 'finance', 'wrong customer');
 }
 
-/** A correction without lines, on top of the chain, with the rating it stands on. */
-export async function correct(gate: GateTransaction, of: BillingPeriod): Promise<Invoice> {
+/** A correction on top of the chain, with the rating it stands on; without lines, or with one of a unit of what nobody has billed. */
+export async function correct(gate: GateTransaction, of: BillingPeriod, meter?: string): Promise<Invoice> {
   const number = `INV-${await gate.drawNumber('invoice')}`;
+  const correction = invoiceOf(of, { gate, number, charges: [], chargeIds: [] });
+  const amount = (meter === undefined ? '0.00' : '1.00') as DecimalString;
+  const line = (of_: string): Invoice['lines'][number] => ({
+    ...{
+      lineItemId: uuidOf('line', correction.invoiceId, of_),
+      lineNumber: 1,
+      lineKey: of_,
+      description: of_,
+      meter: of_,
+    },
+    ...{ group: {}, serviceFrom: of.from, serviceTo: of.to, quantity: null, amount, currency: 'USD' },
+    ...{ originalAmount: '0.00' as DecimalString, correctedAmount: amount, reason: 'late_usage' },
+    ...{ correctsLineItemId: null, chargeIds: [], calculation: { formula: '1 × 1', charges: [] } },
+  });
   const invoice: Invoice = {
-    ...invoiceOf(of, { gate, number, charges: [], chargeIds: [] }),
+    ...correction,
     type: 'correction',
     correctsInvoiceId: gate.chain.documents[0]?.invoiceId ?? null,
+    ...{ subtotal: amount, total: amount, lines: meter === undefined ? [] : [line(meter)] },
   };
   await gate.insertInvoice(invoice, 'test');
   const { invoiceId, pinnedVersions } = invoice;

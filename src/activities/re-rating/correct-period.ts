@@ -12,7 +12,7 @@ import { customerOf, pinnedPriceFacts, rateWith } from '../../billing/price-fact
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { chargeCodeOf } from '../../domain/invoicing/line-item.js';
 import { CorrectionHeld } from '../../domain/settlement/beside-notes.js';
-import { noTaxProvider } from '../../domain/tax/tax.js';
+import { noTaxProvider, TaxUnavailable } from '../../domain/tax/tax.js';
 import { taxOfCorrection } from '../../billing/document-tax.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
 import type {
@@ -20,6 +20,7 @@ import type {
   Comparison,
   Customer,
   GateTransaction,
+  NewFinding,
   PeriodRating,
   ReRating,
 } from '../../storage/types.js';
@@ -31,7 +32,7 @@ import { creditNotesBeside } from './credit-notes-beside.js';
 export type Corrected =
   | { readonly outcome: 'corrected'; readonly number: string; readonly invoice: Invoice }
   | { readonly outcome: 'no_difference' }
-  /** It would give back again what a person has credited, or written off. */
+  /** It would give back again what a person has credited, or written off; or nobody can say its tax. */
   | { readonly outcome: 'held' }
   /** The chain ends elsewhere than when it was compared. */
   | { readonly outcome: 'moved' };
@@ -67,20 +68,28 @@ export async function correctPeriod(
 const hasMoved = ({ chain }: GateTransaction, { ratingSequence }: Comparison): boolean =>
   chain.rating?.sequence !== ratingSequence || chain.documents.length === 0;
 
-async function orHeld(
-  correcting: Promise<Corrected>,
-  held: (why: CorrectionHeld) => Promise<Corrected>,
-): Promise<Corrected> {
+async function orHeld(correcting: Promise<Corrected>, held: (why: WhyHeld) => Promise<Corrected>): Promise<Corrected> {
   try {
     return await correcting;
   } catch (error) {
     if (error instanceof CorrectionHeld) return held(error);
+    if (error instanceof TaxUnavailable) return held(untaxed(error));
     throw error;
   }
 }
 
+type WhyHeld = Pick<CorrectionHeld, 'detail' | 'subject'> & { readonly code: NewFinding['code'] };
+
+/** A line that its chain cannot speak for (RULES 56); tried again by whoever re-rates the period. */
+const untaxed = ({ code, detail }: TaxUnavailable): WhyHeld => ({
+  code,
+  detail: `${detail} The correction is not issued: once its tax can be said, re-rate the period.`,
+  // Another finding than that of the original, which may have been held before.
+  subject: { document: 'correction' },
+});
+
 /** In a transaction of its own: nothing that the correction had written may stay. */
-async function hold(gate: GateTransaction, comparison: Comparison, why: CorrectionHeld): Promise<Corrected> {
+async function hold(gate: GateTransaction, comparison: Comparison, why: WhyHeld): Promise<Corrected> {
   if (hasMoved(gate, comparison)) return { outcome: 'moved' };
   const { reRatingId, customerId, period, attempt } = comparison;
   const { code, detail } = why;

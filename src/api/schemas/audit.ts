@@ -71,7 +71,10 @@ export const auditProblem = z
   .meta({ id: 'AuditProblem' });
 
 export const verifyQuery = z.strictObject({
-  customer_id: identifier.optional().meta({ description: 'Only this customer’s chain, and the rows in it.' }),
+  customer_id: identifier.optional().meta({
+    description:
+      'Only this customer’s chain and rows, and its signed heads: neither usage facts, reference data nor triggers are looked at.',
+  }),
   problems_max: z.coerce
     .number()
     .int()

@@ -1,12 +1,10 @@
 /** Credit notes by hand as files. Their bytes are made of what is stored and never changes, and are not kept. */
 import { createHash } from 'node:crypto';
-import { documentsOfPeriod } from '../../billing/documents-of-period.js';
+import { printedCreditNote } from '../../billing/printed-credit-note.js';
 import { eInvoiceXml } from '../../documents/e-invoice/e-invoice.js';
 import type { InvoiceDocumentOptions } from '../../documents/invoice-content.js';
 import { renderInvoicePdf } from '../../documents/invoice-pdf.js';
-import { invariant } from '../../domain/failure.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import { printedNote } from '../../domain/settlement/printed-note.js';
 import type { Storage, StoredCreditNote } from '../../storage/types.js';
 import type { EInvoiceFormat, RenderedFile } from './invoice-documents.js';
 
@@ -46,10 +44,6 @@ async function shownNote(
   readonly document: Invoice;
   readonly options: InvoiceDocumentOptions & { readonly correctedInvoice: Invoice };
 }> {
-  const original = await storage.billing.findInvoice(note.invoiceId);
-  invariant(original !== null, `${note.number} credits an invoice`);
-  const documents = await documentsOfPeriod(storage, original);
-  const corrections = documents.filter(({ correctsInvoiceId }) => correctsInvoiceId === original.invoiceId);
-  const document = printedNote(note, [original, ...corrections], note.void !== null);
+  const { document, original } = await printedCreditNote(storage, note);
   return { document, options: { correctedInvoice: original, creditNote: note } };
 }

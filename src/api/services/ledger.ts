@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { balanceFinding } from '../../billing/balance-finding.js';
 import { recogniseRevenue } from '../../billing/recognise-revenue.js';
-import { monthIsOverAt, nextMonth } from '../../calendar/accounting-months.js';
+import { monthIsOverAt, monthNotOver, nextMonth } from '../../calendar/accounting-months.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { parseInstant } from '../../domain/time/instant.js';
@@ -61,11 +61,7 @@ export async function closeMonth(
   storage: Pick<Storage, 'journal'>,
   { month, reason, actor, now }: ClosingRequest,
 ): Promise<MonthClosing> {
-  const overAt = monthIsOverAt(month);
-  if (now < overAt) {
-    const detail = `${month.slice(0, 7)} is over everywhere at ${overAt}; it can be closed then.`;
-    throw new DomainFailure('ACCOUNTING_MONTH_NOT_OVER', detail);
-  }
+  if (now < monthIsOverAt(month)) throw monthNotOver(month);
   const { journal } = storage;
   const isSame = (closing: MonthClosing): boolean =>
     closing.month === month && closing.closedBy === actor && closing.reason === reason;

@@ -42,6 +42,12 @@ export function brokenRules(totals: EInvoiceTotals): readonly string[] {
     ...sums.flatMap(([rule, what, should, is]) =>
       should.equals(decimal(is)) ? [] : [`${rule}: ${what} must be ${should.toFixed()}, and is ${is}.`],
     ),
+    ...breakdowns
+      .filter(({ code, rate }) => code === 'S' && decimal(rate ?? ('0' as DecimalString)).isZero())
+      .map(
+        () =>
+          'BR-S-05: the rate of category S (standard and reduced) must be above 0; what is taxed at 0 % is zero rated, exempt or reverse charge.',
+      ),
     ...breakdowns.flatMap((own) => brokenRate(own, totals)),
     ...[...totals.lineAmounts, taxTotal, payable]
       .filter((amount) => decimal(amount).decimalPlaces() > 2)

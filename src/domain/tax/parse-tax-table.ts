@@ -53,7 +53,14 @@ function readRate(value: unknown, pointer: string): TaxRate {
 
 function readPercent(value: unknown, pointer: string): DecimalString {
   const rate = parseDecimal(value, pointer);
-  if (decimal(rate).isNegative() || decimal(rate).gt(100)) refuse('A rate is from 0 to 100 percent.', pointer);
+  // EN 16931 refuses the category that both become at 0 % (BR-S-05).
+  if (decimal(rate).isZero()) {
+    const detail =
+      'A standard or reduced rate is above 0. What is taxed at 0 % has a category of its own: in "categories" give its charge code "zero" (zero rated), "exempt" or "reverse_charge"; or give a customer that tax treatment.';
+    refuse(detail, pointer);
+  }
+  if (decimal(rate).isNegative() || decimal(rate).gt(100))
+    refuse('A rate is above 0, and 100 percent at most.', pointer);
   return rate;
 }
 

@@ -53,12 +53,12 @@ function quote(table: TaxTable, question: TaxQuestion): TaxQuote {
 function ruleOf({ rates }: TaxTable, question: TaxQuestion, category: TaxCategory): TaxRule {
   const { buyer, customerId, date, treatment } = question;
   if (buyer.country === null) {
-    const detail = `Which tax "${customerId}" bears depends on the country: PUT /customers/${customerId} with "buyer": {"country_code": "DE", …}, then close the period again.`;
+    const detail = `Which tax "${customerId}" bears depends on the country: PUT /customers/${customerId} with "buyer": {"country_code": "DE", …}.`;
     throw new TaxUnavailable('TAX_DATA_MISSING', detail);
   }
   const jurisdiction = buyer.country;
   if (category === 'reverse_charge' && buyer.taxId === null) {
-    const detail = `Reverse charge needs the tax id of "${customerId}": PUT /customers/${customerId} with "buyer": {"vat_id": …}, then close the period again.`;
+    const detail = `Reverse charge needs the tax id of "${customerId}": PUT /customers/${customerId} with "buyer": {"vat_id": …}.`;
     throw new TaxUnavailable('TAX_DATA_MISSING', detail);
   }
   if (taxedAway.includes(category)) {
@@ -73,6 +73,6 @@ function ruleOf({ rates }: TaxTable, question: TaxQuestion, category: TaxCategor
     .filter(({ from, until }) => from <= date && (until === null || date <= until))
     .reduce<TaxRate | null>((latest, rate) => (latest === null || rate.from > latest.from ? rate : latest), null);
   if (holding !== null) return { jurisdiction, category, rate: holding.rate, reasonCode: null, reason: null };
-  const detail = `The tax table has no ${category} rate of ${jurisdiction} on ${date}. Add it (RECKONER_TAX_TABLE), restart the worker, then close the period again.`;
+  const detail = `The tax table has no ${category} rate of ${jurisdiction} on ${date}. Add it (RECKONER_TAX_TABLE), restart the worker.`;
   throw new TaxUnavailable('TAX_RATE_MISSING', detail);
 }

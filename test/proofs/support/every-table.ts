@@ -9,6 +9,7 @@ import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import { priceBookToWire } from '../../../src/domain/rating/price-book-to-wire.js';
 import type { PriceBookVersion } from '../../../src/domain/rating/price-book.js';
 import { createActivities } from '../../../src/activities/index.js';
+import { reportTaxAgain } from '../../../src/activities/report-taxes.js';
 import { parseTaxTable } from '../../../src/domain/tax/parse-tax-table.js';
 import { tableTaxProvider } from '../../../src/domain/tax/table-provider.js';
 import type { DecimalString, Instant, LocalDate } from '../../../src/domain/values.js';
@@ -87,7 +88,7 @@ async function fillPeriodClose({ storage, activities, run, addCustomer }: Activi
   await storage.periodCloses.cancel(closeId, { cancelledBy: decidedBy, reason: 'a test' });
 }
 
-/** A taxed document that a provider heard of, and one given out as PDF. */
+/** A taxed document and its credit note that a provider heard of, and one given out as PDF. */
 async function fillDocumentTables(fixture: ActivityFixture): Promise<void> {
   const { storage, run, client } = fixture;
   const customerId = 'taxed';
@@ -109,6 +110,12 @@ async function fillDocumentTables(fixture: ActivityFixture): Promise<void> {
     byteLength: 1,
   } as const;
   await storage.documents.keepRendering({ invoiceId: invoice?.invoiceId ?? '', ...rendering });
+  if (invoice === undefined) throw new Error('no invoice');
+  const [{ lineItemId } = { lineItemId: '' }] = invoice.lines;
+  const line = { lineItemId, amount: '0.10' as DecimalString, reasonCode: 'goodwill', reason: null } as const;
+  const note = { creditNoteId: randomUUID(), lines: [line], reason: null, actor: decidedBy, now: issuedAt };
+  await issueCreditNote(storage, invoice, note);
+  await run(() => reportTaxAgain({ storage, tax }));
 }
 
 /** A grant that was drawn, one that has expired and rolled over, one that was taken back: of a customer of their own. */
