@@ -255,3 +255,27 @@ describe('while nobody can say what the tax is', () => {
     expect(hashOf(unknown)).not.toBe(untaxed);
   });
 });
+
+test('a draft and a held invoice are there, but can be neither voided nor verified', async () => {
+  await customer({ invoice_approval: 'required' });
+  await calls(10);
+  await close();
+  const [draft = {}] = await list('draft');
+  const url = `/invoices/${String(draft['invoice_id'])}`;
+  const refusals = async (what: RegExp): Promise<void> => {
+    const verifying = await api.refused('INVOICE_NOT_ISSUED', 409, 'GET', `${url}/verify`);
+    const voiding = await api.refused('INVOICE_NOT_ISSUED', 409, 'POST', `${url}/void`, { reason: 'x' });
+    for (const refusal of [verifying, voiding]) expect(refusal['detail']).toMatch(what);
+    const none = await api.refused('INVOICE_NOT_FOUND', 404, 'POST', `${url}/write-off`, { amount: null, reason: 'x' });
+    expect(none['detail']).toMatch(what);
+  };
+  await refusals(/ is a draft/);
+  await api.expect(200, ...decision(draft, 'reject'));
+  await refusals(/ is held/);
+  await customer({ invoice_approval: 'required', name: 'Another' });
+  await api.expect(200, ...decision(await show(draft), 'release'));
+  expect(await api.expect(200, 'GET', `${url}/verify`)).toMatchObject({ verified: true });
+  expect(await api.expect(200, 'POST', `${url}/void`, { reason: 'x' })).toMatchObject({ status: 'void' });
+  for (const id of [url.replace('/invoices/', '').replace(/^./, (digit) => (digit === '0' ? '1' : '0')), 'none'])
+    await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}/verify`);
+});
