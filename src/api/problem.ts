@@ -155,6 +155,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   NOTHING_OPEN: { status: 409, title: 'Nothing is open' },
   INVOICE_CHANGED: { status: 409, title: 'The invoice says something else than what was seen' },
   INVOICE_REJECTED: { status: 409, title: 'Just this content was rejected' },
+  INVOICE_HAS_PROBLEMS: { status: 409, title: 'The invoice cannot be issued as it is' },
   WRITE_OFF_NOT_FOUND: { status: 404, title: 'Write-off not found' },
   WRITE_OFF_REVERSED: { status: 409, title: 'The write-off is reversed' },
   PAYMENT_REFERENCE_KNOWN: { status: 409, title: 'A payment like this is on record' },

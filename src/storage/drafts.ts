@@ -1,7 +1,7 @@
 /** Invoices before they are issued. What they say is computed by whoever reads them. */
 import type pg from 'pg';
 import { DomainFailure } from '../domain/failure.js';
-import { rejectedReason, requireDecidable } from '../domain/invoicing/before-issue.js';
+import { rejectedReason, requireDecidable, sameDecision } from '../domain/invoicing/before-issue.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { instantSql, SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql } from './chain.js';
@@ -157,9 +157,9 @@ async function decide(
         'It is issued already: nothing can be decided about its draft.',
       );
     }
-    const last = found.decisions.filter((each) => each.contentHash === contentHash).at(-1);
-    if (last?.decision === decision) return { stored: false };
-    requireDecidable(last ?? null, decision);
+    // Said again after a rejection of other content it is a decision of its own.
+    if (sameDecision(found.decisions.at(-1), { decision, contentHash })) return { stored: false };
+    requireDecidable(found.decisions.findLast((each) => each.contentHash === contentHash) ?? null, decision);
     await client.query(
       `INSERT INTO invoice_decisions (invoice_id, sequence, decision, content_hash, actor, reason)
        VALUES ($1, $2, $3, $4, $5, $6)`,

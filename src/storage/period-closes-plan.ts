@@ -132,7 +132,9 @@ function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseSc
   const timeZone = row.versions.at(-1)?.timeZone ?? 'UTC';
   const named = name !== null ? periodNamed(calendar, name) : null;
   const period = endedOn === null ? named : periodContaining(calendar, startOfLocalDay(endedOn, timeZone));
-  if (period === null || period.to > now || period.name < row.billing_from) return null;
-  if (endedOn !== null && localDateAt(addMs(period.to, -1), timeZone) !== endedOn) return null;
+  if (period === null || period.to > now) return null;
+  const lastDay = localDateAt(addMs(period.to, -1), period.timeZone);
+  // Billing may begin within the period, as `endsAfterSql` has it.
+  if (lastDay < row.billing_from || (endedOn !== null && lastDay !== endedOn)) return null;
   return row.starts.includes(period.from) ? null : period.from;
 }

@@ -7,7 +7,7 @@ import type { Page, PageRequest } from './types-paging.js';
 /** Why a draft is what it is now. */
 export interface DraftTransition {
   readonly status: 'draft' | 'held';
-  /** Of what it says: lines and totals. */
+  /** Of what it says (`contentHash` of src/billing/draft-document.ts). */
   readonly contentHash: string;
   /** When it is issued by itself; null: not without a person. */
   readonly dueAt: Instant | null;

@@ -125,6 +125,20 @@ test('a period that has not ended is listed, never closed', async () => {
   expect(await handOver(closeId)).toMatchObject({ more: false, progress: { requested: 0 } });
 });
 
+test.each<[string, Partial<PeriodCloseScope>]>([
+  ['its name', {}],
+  ['its last day', { endedOn: '2024-01-31' as LocalDate }],
+])('a first period that billing begins within is closed by %s, also where nothing had made it', async (_by, scope) => {
+  await fixture.addCustomer('a', { billingFrom: '2024-01-15' as LocalDate });
+  await fixture.addCustomer('b', { billingFrom: '2024-01-31' as LocalDate, timeZone: 'Pacific/Auckland' });
+  // Begins with the next one.
+  await fixture.addCustomer('c', { billingFrom: '2024-02-01' as LocalDate, timeZone: 'America/New_York' });
+  await fixture.addCustomer('d', { billingFrom: '2024-01-01' as LocalDate });
+  const closeId = await ask(scope);
+  await plan(closeId);
+  expect(await inShort(closeId)).toEqual(['a', 'b', 'd'].map((id) => [id, 'planned', null]));
+});
+
 test('the scope narrows by customer, legal entity and the local day of the end', async () => {
   const seller = { name: 'Acme GmbH' };
   await fixture.storage.numbering.putEntity({ code: 'acme-de', numberPrefix: 'ACME-DE', seller }, 'ann');

@@ -165,14 +165,4 @@ describe('voiding', () => {
     });
     expect((await api.send('GET', `/invoices/${String(closed['invoice_id'])}/pdf`)).statusCode).toBe(200);
   });
-
-  test('a draft can be neither voided nor verified', async () => {
-    const originalId = await corrections.invoiced('draft');
-    const found = await api.storage.billing.findInvoice(originalId);
-    const findInvoice = () => Promise.resolve(found === null ? null : { ...found, status: 'draft' as const });
-    const billing = jest.replaceProperty(api.storage, 'billing', { ...api.storage.billing, findInvoice });
-    await api.refused('INVOICE_NOT_ISSUED', 409, 'GET', `/invoices/${originalId}/verify`);
-    await api.refused('INVOICE_NOT_ISSUED', 409, 'POST', `/invoices/${originalId}/void`, { reason: 'x' });
-    billing.restore();
-  });
 });

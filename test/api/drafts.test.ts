@@ -101,12 +101,14 @@ describe('approval', () => {
     });
     await close();
     expect(await list('held')).toMatchObject([{ draft: { reason: 'rejected by a person' } }]);
-    // Another content is another invoice.
+    // Another content is another invoice, which waits for a person all the same.
     await calls(1, '2024-01', 'more ');
     await close();
-    expect(await list('draft')).toMatchObject([{ total: '10.10' }]);
-    expect(await statusesOf(draft['invoice_id'])).toEqual(['draft', 'held', 'draft']);
+    const [changed = {}] = await list('held');
+    expect(changed).toMatchObject({ total: '10.10', draft: { reason: expect.stringContaining('rejected before') } });
+    expect(await statusesOf(draft['invoice_id'])).toEqual(['draft', 'held', 'held']);
     expect(await api.all('/invoices')).toEqual([]);
+    expect(await api.expect(...decide(changed, 'release'))).toMatchObject({ status: 'issued', total: '10.10' });
   });
 });
 

@@ -295,8 +295,44 @@ describe('the life of an invoice', () => {
     ['a bound, released as something else', { tripped: [bound], decisions: [decided('released', 'b')] }, 'held'],
     ['rejected', { decisions: [decided('released'), decided('rejected')] }, 'held'],
     ['rejected, then released', { tripped: [bound], decisions: [decided('rejected'), decided('released')] }, 'issue'],
+    ['rejected as something else', { decisions: [decided('rejected', 'b')] }, 'held'],
+    [
+      'rejected as something else, in its grace',
+      { graceUntil: at('02-11'), decisions: [decided('rejected', 'b')] },
+      'held',
+    ],
+    ['that, and approval', { approval: 'required', decisions: [decided('rejected', 'b')] }, 'held'],
+    [
+      'rejected as something else, released as this',
+      { decisions: [decided('rejected', 'b'), decided('released')] },
+      'issue',
+    ],
+    [
+      'rejected, then something else was released',
+      { decisions: [decided('rejected', 'b'), decided('released', 'c')] },
+      'held',
+    ],
+    [
+      'approved, then rejected as something else',
+      { decisions: [decided('approved'), decided('rejected', 'b')] },
+      'held',
+    ],
+    [
+      'that, and approved again',
+      { decisions: [decided('approved'), decided('rejected', 'b'), decided('approved')] },
+      'issue',
+    ],
   ])('%s', (_what, more, step) => {
     expect(stepBeforeIssue({ ...before, ...more }).step).toBe(step);
+  });
+
+  test('what was rejected, and what was rejected as something else, say so; a bound as well', () => {
+    const reasonOf = (more: Partial<BeforeIssue>): unknown => stepBeforeIssue({ ...before, ...more });
+    expect(reasonOf({ decisions: [decided('rejected')] })).toEqual({ step: 'held', reason: 'rejected by a person' });
+    expect(reasonOf({ decisions: [decided('rejected', 'b')], tripped: [bound] })).toEqual({
+      step: 'held',
+      reason: expect.stringMatching(/^It was rejected before, and says something else now.* It jumps\.$/),
+    });
   });
 });
 

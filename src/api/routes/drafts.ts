@@ -54,6 +54,7 @@ export async function draftRoutes(app: Api, { storage, drafts, clock }: RouteCon
               'INVOICE_NOT_FOUND',
               'INVOICE_TRANSITION_REFUSED',
               'INVOICE_REJECTED',
+              'INVOICE_HAS_PROBLEMS',
               'INVOICE_CHANGED',
               'TEMPORAL_UNAVAILABLE',
             ],

@@ -2,9 +2,7 @@
 import { z } from 'zod';
 import { verifyInvoice } from '../../billing/verify-invoice.js';
 import { voidInvoice } from '../../billing/void-invoice.js';
-import { DomainFailure } from '../../domain/failure.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
-import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { itemisations } from '../../domain/invoicing/presentation.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
@@ -14,7 +12,7 @@ import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '
 import { voidBody } from '../schemas/corrections.js';
 import { verification } from '../schemas/reconciliation.js';
 import { orDoneBefore } from '../services/done-before.js';
-import { lastVoid, requireInvoice } from '../services/invoices.js';
+import { lastVoid, requireInvoice, requireIssued } from '../services/invoices.js';
 import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
@@ -124,8 +122,7 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
       },
     },
     async (request) => {
-      const found = await requireInvoice(storage, request.params.id);
-      requireIssued(found);
+      const found = await requireIssued(storage, request.params.id);
       const { reason } = request.body;
       const { actor } = request;
       await orDoneBefore(
@@ -153,16 +150,8 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
       },
     },
     async (request) => {
-      const found = await requireInvoice(storage, request.params.id);
-      requireIssued(found);
+      const found = await requireIssued(storage, request.params.id);
       return toApiVerification(await verifyInvoice(storage, found));
     },
   );
-}
-
-/** @throws DomainFailure INVOICE_NOT_ISSUED */
-function requireIssued({ status, invoiceId }: Invoice): void {
-  if (status !== 'draft' && status !== 'held') return;
-  const detail = `The invoice ${invoiceId} is ${status === 'draft' ? 'a draft' : 'held'}; only what was issued can be verified or voided.`;
-  throw new DomainFailure('INVOICE_NOT_ISSUED', detail);
 }

@@ -190,13 +190,22 @@ const party = z.object({
 });
 
 const draft = z.object({
-  content_hash: z.string().meta({ description: 'Of lines and totals: what a decision is about.' }),
+  content_hash: z.string().meta({
+    description: 'Of seller, buyer, lines, taxes and totals: what a decision is about.',
+  }),
   reason: z.string().meta({ description: 'Why it is not issued.' }),
   ready_at: instantOut,
   due_at: instantOut.nullable().meta({ description: 'When it is issued by itself; null: not without a person.' }),
   problems: z
-    .array(z.object({ code: z.string(), meter: z.string(), group: groupOut, detail: z.string() }))
-    .meta({ description: 'What else would hold it.' }),
+    .array(
+      z.object({
+        code: z.string(),
+        meter: z.string().nullable().meta({ description: 'null: of the invoice as a whole.' }),
+        group: groupOut,
+        detail: z.string(),
+      }),
+    )
+    .meta({ description: 'What else would hold it; while there is any it is neither approved nor released.' }),
   decisions: z.array(
     z.object({
       decision: z.enum(['approved', 'released', 'rejected']),

@@ -49,7 +49,7 @@ export class DraftService {
   /**
    * Keeps the decision about what the person saw, and hands the period over: the gate issues it if it still says that. A
    * rejected one stays held.
-   * @throws DomainFailure INVOICE_NOT_FOUND, INVOICE_TRANSITION_REFUSED, INVOICE_CHANGED, TEMPORAL_UNAVAILABLE
+   * @throws DomainFailure INVOICE_NOT_FOUND, INVOICE_TRANSITION_REFUSED, INVOICE_HAS_PROBLEMS, INVOICE_CHANGED, INVOICE_REJECTED, TEMPORAL_UNAVAILABLE
    */
   async decide(
     id: string,
@@ -68,10 +68,12 @@ export class DraftService {
     const { storage, temporal } = this.deps;
     const draft = await this.require(id);
     requireOpenTo(decision, draft);
-    const { document, contentHash } = await this.compute(draft, asked.now);
+    const computed = await this.compute(draft, asked.now);
+    if (decision !== 'rejected') requireIssuable(computed);
+    const { document, contentHash } = computed;
     if (contentHash !== seen) {
       const total = `${formatAmount(document.total, document.currency)} ${document.currency}`;
-      const detail = `It says something else than you saw: its total is ${total} now, its content_hash ${contentHash}. Look at it again, then decide.`;
+      const detail = `It says something else than you saw: it asks ${document.buyer.name} for ${total} now, its content_hash is ${contentHash}. Look at it again, then decide.`;
       throw new DomainFailure('INVOICE_CHANGED', detail);
     }
     const { actor } = asked;
@@ -164,4 +166,16 @@ function requireOpenTo(decision: DraftDecision['decision'], draft: DraftOf): voi
       ? `It is held: ${draft.transitions.at(-1)?.reason ?? ''} It can be released or rejected.`
       : 'It is a draft: it can be approved or rejected.';
   throw new DomainFailure('INVOICE_TRANSITION_REFUSED', detail);
+}
+
+/**
+ * What the gate would hold is neither approved nor released: nobody has seen what it says once that is mended.
+ * @throws DomainFailure INVOICE_HAS_PROBLEMS
+ */
+function requireIssuable({ problems }: ComputedDraft): void {
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more: \`draft.problems\`)`;
+  const detail = `It cannot be issued as it is. ${first.code}: ${first.detail}${more} Mend that, look at it again, then decide; it can be rejected.`;
+  throw new DomainFailure('INVOICE_HAS_PROBLEMS', detail);
 }

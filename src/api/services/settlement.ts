@@ -14,9 +14,9 @@ import { uuidOf } from '../../storage/identifiers.js';
 import type { Payment, Refund, Storage, StoredCreditNote, WriteOff } from '../../storage/types.js';
 import type { CreditNoteBody, PaymentBody, RefundBody } from '../schemas/settlement.js';
 import { requireInvoice } from './invoices.js';
-import type { Asked } from './invoices.js';
+import type { Asked, InvoiceStorage } from './invoices.js';
 
-type SettlementStorage = Pick<Storage, 'settlement' | 'billing' | 'reference'>;
+type SettlementStorage = InvoiceStorage & Pick<Storage, 'reference'>;
 
 /** The same request under the same key is the same thing. */
 export const idOf = (kind: string, { actor, key }: Asked, ...parts: readonly string[]): string =>

@@ -12,7 +12,7 @@ type Decision = DraftDecision['decision'];
 
 /**
  * What may be decided about a content after what was decided about it last (RULES 52). What was rejected is never issued: only
- * other content is looked at again. What was approved or released can be rejected until it is issued; the gate and whoever
+ * other content is, once a person has looked at that. What was approved or released can be rejected until it is issued; the gate and whoever
  * decides take the same lock, so that one of the two comes first.
  */
 export const laterDecisions: Readonly<Record<Decision | 'none', readonly Decision[]>> = {
@@ -51,6 +51,16 @@ export interface DraftStanding {
 /** Why what was rejected is held. */
 export const rejectedReason = 'rejected by a person';
 
+/** Why what is not what was rejected is held all the same. */
+export const rejectedBeforeReason =
+  'It was rejected before, and says something else now: it is issued once a person has released it as it is.';
+
+/** Whether that is what was decided last: repeated, it is nothing new. */
+export const sameDecision = (
+  last: DraftDecision | undefined,
+  { decision, contentHash }: Pick<DraftDecision, 'decision' | 'contentHash'>,
+): boolean => last?.decision === decision && last.contentHash === contentHash;
+
 export interface BeforeIssue {
   readonly contentHash: string;
   readonly tripped: readonly TrippedBound[];
@@ -69,13 +79,18 @@ export type NextStep =
 /**
  * Whether an invoice is issued now, stays a draft, or is held (RULES 52, 53). The last decision about just this content holds;
  * one about other content says nothing, so that what changed since is looked at again. A person who approved or released it
- * has seen it: neither its grace nor a bound keeps it then.
+ * has seen it: neither its grace nor a bound keeps it then. Once anything of it was rejected, neither the end of a grace nor a
+ * close issues it: only a decision about what it says now, made after the rejection.
  */
 export function stepBeforeIssue({ contentHash, tripped, decisions, approval, graceUntil, now }: BeforeIssue): NextStep {
-  const last = decisions.filter((each) => each.contentHash === contentHash).at(-1)?.decision ?? null;
-  if (last === 'rejected') return { step: 'held', reason: rejectedReason };
+  const isAboutThis = (each: DraftDecision): boolean => each.contentHash === contentHash;
+  if (decisions.findLast(isAboutThis)?.decision === 'rejected') return { step: 'held', reason: rejectedReason };
+  const rejectedAt = decisions.findLastIndex(({ decision }) => decision === 'rejected');
+  const last = decisions.slice(rejectedAt + 1).findLast(isAboutThis)?.decision ?? null;
   if (last === 'released') return { step: 'issue' };
-  if (tripped.length > 0) return { step: 'held', reason: tripped.map(({ detail }) => detail).join(' ') };
+  const holding = tripped.map(({ detail }) => detail);
+  if (rejectedAt !== -1 && last === null) holding.unshift(rejectedBeforeReason);
+  if (holding.length > 0) return { step: 'held', reason: holding.join(' ') };
   if (last === 'approved') return { step: 'issue' };
   if (approval === 'required') return { step: 'draft', reason: 'waits for approval', dueAt: null };
   if (graceUntil !== null && now < graceUntil) return { step: 'draft', reason: 'grace period', dueAt: graceUntil };

@@ -8,7 +8,10 @@ import type { AnchoredNow } from '../../../src/api/temporal-anchor.js';
 import type { StartableReRating, TemporalGateway } from '../../../src/api/temporal-gateway.js';
 import type { CloseRequested } from '../../../src/contracts/billing-period.js';
 import type { PeriodCloseInput } from '../../../src/contracts/period-close.js';
+import type { DraftParties } from '../../../src/api/services/drafts.js';
 import { DomainFailure } from '../../../src/domain/failure.js';
+import { noTaxProvider } from '../../../src/domain/tax/tax.js';
+import type { TaxProvider } from '../../../src/domain/tax/tax.js';
 import { msToInstant } from '../../../src/domain/time/instant.js';
 import type { LocalDate } from '../../../src/domain/values.js';
 import type { Storage } from '../../../src/storage/types.js';
@@ -38,6 +41,10 @@ export class FakeTemporal implements TemporalGateway {
   private readonly dependencies: ActivityDependencies;
   private readonly activities: Activities;
 
+  /** Who says which tax a document bears, at the gate and on drafts; a test may set it. */
+  taxProvider: TaxProvider = noTaxProvider;
+  /** What the API shows drafts with: as the worker issues them. */
+  readonly parties: DraftParties;
   /** Of the worker's settings; a test may set bounds. */
   readonly settings: { -readonly [K in keyof ActivityDependencies['settings']]: ActivityDependencies['settings'][K] };
 
@@ -58,8 +65,10 @@ export class FakeTemporal implements TemporalGateway {
     };
     const workflow = { start: () => Promise.resolve(), signalWithStart: () => Promise.resolve() };
     this.settings = settings;
+    const tax: TaxProvider = { ...noTaxProvider, quote: (question) => this.taxProvider.quote(question) };
+    this.parties = { seller: settings.seller, paymentTermsDays: settings.paymentTermsDays, tax };
     const client = { workflow } as unknown as Client;
-    this.dependencies = { storage, client, settings, now: () => msToInstant(clock()) };
+    this.dependencies = { storage, client, settings, now: () => msToInstant(clock()), tax };
     this.activities = createActivities(this.dependencies);
     this.onClose = (customerId, period, request) => this.issue(customerId, period, request);
     this.onReRating = (reRatingId) => this.reRate(reRatingId);

@@ -34,7 +34,13 @@ export class TestApi {
       storage,
       temporal,
       clock,
-      config: { futureToleranceMs: 300_000, closeWaitMs: 2_000, ...config },
+      // The parties of the worker, as one configuration of both has them.
+      config: {
+        futureToleranceMs: 300_000,
+        closeWaitMs: 2_000,
+        parties: temporal.parties,
+        ...config,
+      },
       logger: pino({ level: 'silent' }),
     });
     const api: TestApi = new TestApi(app, storage, temporal, async () => {
