@@ -86,6 +86,8 @@ export interface SettlementTransaction {
   /** The documents of a chain that count, with their lines, in order; empty: it is void. */
   chain(originalId: string): Promise<readonly Invoice[]>;
   creditedOf(originalId: string): Promise<CreditedSoFar>;
+  /** By line item id: what of it the journal says that notes which count have taken. */
+  creditedItems(originalId: string): Promise<ReadonlyMap<string, DecimalString>>;
   /** What a source settles now. */
   allocatedBy(source: Allocation['source']): Promise<readonly Allocation[]>;
   /** Whether this very cause has allocated between the two before. */
