@@ -1,7 +1,8 @@
 /** Settling a customer's account: what is written in one transaction under the account's lock. */
 import type pg from 'pg';
 import type { Allocation } from '../domain/settlement/allocation.js';
-import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
 import type { DecimalString } from '../domain/values.js';
 import type { Database } from './database.js';
 import { drawNumber } from './draw-number.js';

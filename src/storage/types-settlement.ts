@@ -1,7 +1,8 @@
 /** Payments, credit notes by hand, refunds, write-offs, and what settles what. Part of types.ts. */
 import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
-import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
 import type { OpenItems } from '../domain/settlement/items.js';
 import type { StatusChange } from '../domain/settlement/status.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
