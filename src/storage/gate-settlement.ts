@@ -6,7 +6,7 @@ import { DomainFailure } from '../domain/failure.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
 import { requireTransition } from '../domain/invoicing/transitions.js';
-import { creditNoteSource, creditNoteVoidEntry } from '../domain/ledger/settlement-entries.js';
+import { creditNoteSource, creditNoteVoidEntry } from '../domain/ledger/credit-note-entry.js';
 import { carryCredit, released } from '../domain/settlement/allocation.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
 import { requireBesideNotes } from '../domain/settlement/beside-notes.js';

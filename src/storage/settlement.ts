@@ -1,7 +1,8 @@
 /** Settling a customer's account: what is written in one transaction under the account's lock. */
 import type pg from 'pg';
 import type { Allocation } from '../domain/settlement/allocation.js';
-import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
 import type { DecimalString } from '../domain/values.js';
 import type { Database } from './database.js';
 import { drawNumber } from './draw-number.js';
@@ -79,6 +80,7 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
     items: (documents) => readOpenItems(client, customerId, documents),
     chain: (originalId) => chainOf(client, customerId, originalId),
     creditedOf: (originalId) => creditedOf(client, originalId),
+    creditedItems: (originalId) => creditedItems(client, originalId),
     allocatedBy: (source) => allocatedBy(client, source),
     isAllocated: async (allocation, causeId) => {
       const { rowCount } = await client.query('SELECT FROM allocations WHERE allocation_id = $1', [
@@ -196,6 +198,21 @@ export async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: st
     subtotal: first?.subtotal ?? ('0' as DecimalString),
     tax: first?.tax ?? ('0' as DecimalString),
   };
+}
+
+async function creditedItems(
+  client: pg.PoolClient,
+  originalId: string,
+): ReturnType<SettlementTransaction['creditedItems']> {
+  const { rows } = await client.query<{ readonly line_item_id: string; readonly amount: DecimalString }>(
+    `SELECT p.line_item_id, sum(p.amount) AS amount FROM credit_notes c
+     JOIN journal_entries e ON e.source_document = 'credit-note/' || c.credit_note_id JOIN postings p USING (entry_id)
+     WHERE c.invoice_id = $1 AND p.line_item_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM credit_note_voids v WHERE v.credit_note_id = c.credit_note_id)
+     GROUP BY p.line_item_id`,
+    [originalId],
+  );
+  return new Map(rows.map((row) => [row.line_item_id, row.amount]));
 }
 
 /** What of other chains' credit settles these documents. */

@@ -1,7 +1,8 @@
 /** Payments, credit notes by hand, refunds, write-offs, and what settles what. Part of types.ts. */
 import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
-import type { CreditedSoFar, CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditNote } from '../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
 import type { OpenItems } from '../domain/settlement/items.js';
 import type { StatusChange } from '../domain/settlement/status.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
@@ -86,6 +87,8 @@ export interface SettlementTransaction {
   /** The documents of a chain that count, with their lines, in order; empty: it is void. */
   chain(originalId: string): Promise<readonly Invoice[]>;
   creditedOf(originalId: string): Promise<CreditedSoFar>;
+  /** By line item id: what of it the journal says that notes which count have taken. */
+  creditedItems(originalId: string): Promise<ReadonlyMap<string, DecimalString>>;
   /** What a source settles now. */
   allocatedBy(source: Allocation['source']): Promise<readonly Allocation[]>;
   /** Whether this very cause has allocated between the two before. */

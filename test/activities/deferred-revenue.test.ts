@@ -1,67 +1,26 @@
 /** Fees in advance: deferred when they are billed, revenue as their time passes, put right by voids and corrections. */
-import type { Client } from '@temporalio/client';
-import { createActivities } from '../../src/activities/index.js';
-import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
-import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import { addDecimals } from '../../src/domain/decimal.js';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
-import type { Instant, LocalDate } from '../../src/domain/values.js';
+import type { LocalDate } from '../../src/domain/values.js';
 import { openDatabase } from '../../src/storage/database.js';
-import type { StoredEntry } from '../../src/storage/types.js';
-import { createActivityFixture, january, settings, type ActivityFixture } from './fixture.js';
+import { at, FeeScene, inShort } from './fee-scene.js';
+import { january } from './fixture.js';
+import type { ActivityFixture } from './fixture.js';
 
-const at = (text: string): Instant => `${text}.000000Z` as Instant;
-const billingDay = '2024-02-01' as LocalDate;
-
-const bookOf = (version: string, amount: string): object => ({
-  ...{ code: 'fees', version, currency: 'USD', effective_from: '2023-01-01T00:00:00Z' },
-  prices: [
-    { name: 'Platform fee', model: 'fixed', amount, billed: 'in_advance' },
-    { meter: 'api_calls', model: 'flat', unit_price: '0.10' },
-  ],
-});
-
+let scene: FeeScene;
 let fixture: ActivityFixture;
 beforeEach(async () => {
-  fixture = await createActivityFixture();
-  await fixture.storage.reference.createPriceBook(parsePriceBook(bookOf('v1', '30.00')));
+  scene = await FeeScene.create();
+  fixture = scene.fixture;
 });
 afterEach(() => fixture.close());
 
-/** January with 10 calls; February's fee stands on it. */
-async function invoiced(customerId = 'acme'): Promise<Invoice> {
-  await fixture.addCustomer(customerId, { priceBook: 'fees' });
-  await fixture.addCalls(customerId, 10);
-  await fixture.request(customerId, crypto.randomUUID());
-  await fixture.run(fixture.activities.issueChunk, { billingDay, limit: 10 });
-  const { data } = await fixture.storage.billing.listInvoices({ customerId, period: january }, { limit: 1 });
-  if (data[0] === undefined) throw new Error('not invoiced');
-  return data[0];
-}
-
-/** The daily sweep on another day. */
-function sweepOn(day: Instant): Promise<unknown> {
-  const call = (): Promise<unknown> => Promise.resolve({});
-  const client = { workflow: { start: call, signalWithStart: call } } as unknown as Client;
-  const { storage, run } = fixture;
-  return run(createActivities({ storage, client, settings, now: () => day }).sweepPeriods);
-}
-
-async function entriesOf(customerId = 'acme'): Promise<readonly StoredEntry[]> {
-  return (await fixture.storage.journal.entries({ customerId }, { limit: 100 })).data;
-}
-const inShort = (entries: readonly StoredEntry[]): unknown =>
-  entries.map((entry) => [
-    entry.sourceDocument.split('/')[0],
-    entry.postingDate,
-    entry.postings.map(({ account, amount, product }) => `${account} ${Number(amount)} ${product ?? ''}`.trim()),
-  ]);
-async function balances(): Promise<Readonly<Record<string, number>>> {
-  const { data } = await fixture.storage.journal.balances({ customerId: 'acme' }, { limit: 20 });
-  return Object.fromEntries(data.map(({ account, balance }) => [account, Number(balance)]));
-}
+const invoiced = (customerId?: string): Promise<Invoice> => scene.invoiced(customerId);
+const sweepOn = (...of: Parameters<FeeScene['sweepOn']>): Promise<unknown> => scene.sweepOn(...of);
+const entriesOf = (customerId?: string): ReturnType<FeeScene['entriesOf']> => scene.entriesOf(customerId);
+const balances = (): ReturnType<FeeScene['balances']> => scene.balances();
 
 const issuedEntry = [
   'invoice',
@@ -120,14 +79,7 @@ test('a void takes back what was deferred and what was recognised, account by ac
 test('a correction of the fee is deferred like it, caught up with in the months that are over, and reconciles', async () => {
   await invoiced();
   await sweepOn(at('2024-03-01T03:20:00'));
-  const { storage, activities, run } = fixture;
-  await storage.reference.createPriceBook(parsePriceBook(bookOf('v2', '25.00')));
-  const [reRatingId, key] = [crypto.randomUUID(), { customerId: 'acme', period: january }];
-  const scope = { customerIds: ['acme'], meters: null, from: null, to: null };
-  const asked = { reRatingId, workflowId: `test/${reRatingId}`, reason: 'price_correction', scope } as const;
-  await storage.reRatings.create({ ...asked, priceBookId: null, dryRun: false, requestedBy: 'ann' }, [key]);
-  await run(activities.compareReRating, { reRatingId, attempt: 1, limit: 10 });
-  await run(activities.correctReRating, { reRatingId, attempt: 1, limit: 10 });
+  await scene.correctFee('v2', '25.00');
   await sweepOn(at('2024-03-20T03:20:00'));
   await sweepOn(at('2024-03-21T03:20:00'));
   expect(inShort(await entriesOf())).toEqual([
@@ -137,9 +89,7 @@ test('a correction of the fee is deferred like it, caught up with in the months 
     ['recognition', '2024-02-29', ['deferred_revenue -5 Platform fee', 'revenue 5 Platform fee']],
   ]);
   expect(await balances()).toEqual({ accounts_receivable: 26, deferred_revenue: 0, revenue: -26 });
-  const period = await storage.periods.periodNamed('acme', january);
-  if (period === null) throw new Error('no period');
-  expect((await reconcilePeriod(storage, period)).result).toBe('equal');
+  expect((await scene.reconcile()).result).toBe('equal');
 });
 
 test('in closed months all of it goes to the first open one, with the service period it is for', async () => {

@@ -61,6 +61,14 @@ test('the PDF has the note’s own tax, its reason and those of its lines', asyn
   expect(text).toContain('60.00\n50.00\n-10.00');
 });
 
+test('the tax in the PDF is its rate of the net, whatever credits have paid', async () => {
+  const draws = [{ grantId: 'g', amount: '50.00' }];
+  const invoice = eDocument({ lines: [{ key: 'calls', amount: '100.00' }], draws });
+  const text = await textOf(invoice, noteOn(invoice, [['calls', '25.00']]));
+  expect(text).toContain('Tax DE 19 % of -25.00\n-4.75');
+  expect(text).toContain('Total EUR\n-29.75');
+});
+
 test('lines of several rates bear each their own', async () => {
   const invoice = eDocument(twoRates);
   const note = noteOn(invoice, [['books', '40.00']]);
@@ -156,6 +164,18 @@ describe('as an e-invoice', () => {
         ['books', '10.00'],
       ],
       ['20.00', '2.60', '22.60'],
+    ],
+    [
+      'where credits have paid a half',
+      { lines: [{ key: 'calls', amount: '60.00' }], draws: [{ grantId: 'g', amount: '30.00' }] },
+      [['calls', '25.00']],
+      ['25.00', '4.75', '29.75'],
+    ],
+    [
+      'where credits have paid all but the tax',
+      { lines: [{ key: 'calls', amount: '60.00' }], draws: [{ grantId: 'g', amount: '60.00' }] },
+      [['calls', '9.58']],
+      ['9.58', '1.82', '11.40'],
     ],
     ['no tax', { lines: [{ key: 'calls', amount: '60.00' }], tax: null }, [['calls', '1']], ['1.00', '0.00', '1.00']],
   ] satisfies [string, Shape, Asked, string[]][])('%s: type 381 and valid', async (_name, shape, asked, amounts) => {

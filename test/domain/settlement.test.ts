@@ -13,7 +13,7 @@ import {
 } from '../../src/domain/settlement/allocation.js';
 import type { Allocation } from '../../src/domain/settlement/allocation.js';
 import { creditableLines, creditNoteAmounts } from '../../src/domain/settlement/credit-note.js';
-import type { CreditedSoFar } from '../../src/domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../../src/domain/settlement/credit-room.js';
 import { receivableIn, standingOf } from '../../src/domain/settlement/items.js';
 import type { OpenItems, ReceivableChain, ReceivableDocument } from '../../src/domain/settlement/items.js';
 import { statusByMoney } from '../../src/domain/settlement/status.js';

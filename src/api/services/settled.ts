@@ -3,7 +3,7 @@ import { compareText } from '../../domain/compare-text.js';
 import { addDecimals } from '../../domain/decimal.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
-import type { CreditedSoFar } from '../../domain/settlement/credit-note.js';
+import type { CreditedSoFar } from '../../domain/settlement/credit-room.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import type { Itemisation } from '../../domain/invoicing/presentation.js';
 import { sectionsToWire } from './invoice-sections.js';

@@ -5,7 +5,8 @@ import { decimal } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import { defaultLegalEntity, numberSeries, printedNumber } from '../../domain/invoicing/invoice-number.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import { creditNoteEntry, refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
+import { creditNoteEntry } from '../../domain/ledger/credit-note-entry.js';
+import { refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { coverRefund, refundableIn } from '../../domain/settlement/allocation.js';
 import { creditNoteAmounts, creditNoteHashInput } from '../../domain/settlement/credit-note.js';
@@ -54,6 +55,7 @@ export async function issueCreditNote(
     const [original] = documents;
     if (original === undefined)
       throw new DomainFailure('INVOICE_VOID', `${invoice.number} is void: there is nothing to credit.`);
+    const taken = await tx.creditedItems(invoiceId);
     const amounts = creditNoteAmounts(documents, { credited: await tx.creditedOf(invoiceId), lines });
     const content = {
       ...amounts,
@@ -81,7 +83,7 @@ export async function issueCreditNote(
     };
     const cause = { id: number, actor, reason: `credited by ${number}` };
     settle(tx, [], { items: after, currency: note.currency, cause, now, touched: [invoiceId] });
-    tx.post(creditNoteEntry(note, documents, utcDay(now)));
+    tx.post(creditNoteEntry(note, { documents, taken }, utcDay(now)));
   });
 }
 
@@ -156,6 +158,7 @@ export async function writeOff(
     }
     await tx.insertWriteOff({ writeOffId, invoiceId, amount: written, reason, writtenOffBy: actor });
     settle(tx, [{ ...between, amount: written }], { items, currency, cause, now });
-    tx.post(writeOffEntry({ writeOffId, number, customerId, currency, amount: written, at: now }, utcDay(now)));
+    const given = { writeOffId, invoiceId, number, customerId, currency, amount: written, at: now };
+    tx.post(writeOffEntry(given, utcDay(now)));
   });
 }

@@ -27,6 +27,7 @@ export async function reverseWriteOff(
     const items = await tx.items([invoiceId]);
     const cause = { id: `write-off-reversal/${writeOffId}`, actor, reason: `write-off reversed: ${reason}` };
     settle(tx, back, { items, currency, cause, now });
-    tx.post(writeOffReversalEntry({ writeOffId, number, customerId, currency, amount, at: now }, utcDay(now)));
+    const given = { writeOffId, invoiceId, number, customerId, currency, amount, at: now };
+    tx.post(writeOffReversalEntry(given, utcDay(now)));
   });
 }

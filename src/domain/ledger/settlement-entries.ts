@@ -1,11 +1,7 @@
-import { addDecimals, decimal, toDecimalString } from '../decimal.js';
-import { invariant } from '../failure.js';
-import type { Invoice } from '../invoicing/invoice.js';
-import type { CreditNote } from '../settlement/credit-note.js';
+import { decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString, Instant, LocalDate } from '../values.js';
 import { assertBalanced } from './invoice-entry.js';
 import type { JournalEntry, Posting } from './journal.js';
-import { isBilledInAdvance, productOf } from './product.js';
 
 /** Money that moved: whose, how much, and when it did. */
 interface Moved {
@@ -60,10 +56,14 @@ export function refundEntry(
   });
 }
 
-export function writeOffEntry(
-  writeOff: Moved & { readonly writeOffId: string; readonly number: string },
-  postingDate: LocalDate,
-): JournalEntry {
+/** What of a document is given up. */
+interface WrittenOff extends Moved {
+  readonly writeOffId: string;
+  readonly invoiceId: string;
+  readonly number: string;
+}
+
+export function writeOffEntry(writeOff: WrittenOff, postingDate: LocalDate): JournalEntry {
   return moneyEntry(writeOff, postingDate, {
     sourceDocument: `write-off/${writeOff.writeOffId}`,
     description: `Write-off of ${writeOff.number}`,
@@ -73,10 +73,7 @@ export function writeOffEntry(
 }
 
 /** The write-off's own entry turned round. */
-export function writeOffReversalEntry(
-  writeOff: Moved & { readonly writeOffId: string; readonly number: string },
-  postingDate: LocalDate,
-): JournalEntry {
+export function writeOffReversalEntry(writeOff: WrittenOff, postingDate: LocalDate): JournalEntry {
   return moneyEntry(writeOff, postingDate, {
     sourceDocument: `write-off-reversal/${writeOff.writeOffId}`,
     description: `Write-off of ${writeOff.number} reversed`,
@@ -85,58 +82,8 @@ export function writeOffReversalEntry(
   });
 }
 
-/**
- * The entry of a credit note: revenue (deferred revenue, where the line was billed in advance) and tax of the credited lines are
- * taken back, the receivable falls by the total. It is not the invoice's own entry (`invoiceId` null), so that verifying and
- * reconciling the invoice see what it posted itself.
- *
- * @param documents the credited chain, its original first: what its lines sell, and when
- */
-export function creditNoteEntry(
-  note: CreditNote,
-  documents: readonly Pick<Invoice, 'periodStart' | 'periodEnd' | 'lines'>[],
-  postingDate: LocalDate,
-): JournalEntry {
-  const { currency } = note;
-  const [original] = documents;
-  invariant(original !== undefined, 'what is credited has a document');
-  const lines = note.lines.map(({ lineItemId, amount }): Posting => {
-    const line = documents.flatMap((document) => document.lines).find((each) => each.lineItemId === lineItemId);
-    invariant(line !== undefined, `the credited line ${lineItemId} is of the chain`);
-    const account = isBilledInAdvance(line, original) ? 'deferred_revenue' : 'revenue';
-    return { account, lineItemId, currency, amount, product: productOf(line) };
-  });
-  return entryOf({
-    sourceDocument: creditNoteSource(note),
-    customerId: note.customerId,
-    postingDate,
-    serviceFrom: original.periodStart,
-    serviceTo: original.periodEnd,
-    description: `Credit note ${note.number}`,
-    postings: [
-      ...lines,
-      { account: 'tax_payable', lineItemId: null, currency, amount: note.tax },
-      { account: 'accounts_receivable', lineItemId: null, currency, amount: negated(note.total) },
-    ],
-  });
-}
-
-export const creditNoteSource = ({ creditNoteId }: Pick<CreditNote, 'creditNoteId'>): string =>
-  `credit-note/${creditNoteId}`;
-
-/** The note's own entry turned round: it fell with its invoice. @param posted as the journal has it */
-export function creditNoteVoidEntry(note: CreditNote, posted: JournalEntry, postingDate: LocalDate): JournalEntry {
-  return entryOf({
-    ...posted,
-    postingDate,
-    sourceDocument: `void/${creditNoteSource(note)}`,
-    description: `Void of credit note ${note.number}`,
-    postings: posted.postings.map((posting) => ({ ...posting, amount: negated(posting.amount) })),
-  });
-}
-
 function moneyEntry(
-  { customerId, currency, amount, at }: Moved,
+  { customerId, currency, amount, at, invoiceId }: Moved & { readonly invoiceId?: string },
   postingDate: LocalDate,
   entry: {
     readonly sourceDocument: string;
@@ -146,30 +93,21 @@ function moneyEntry(
   },
 ): JournalEntry {
   const { sourceDocument, description, debit, credit } = entry;
-  return entryOf({
+  const about = invoiceId === undefined ? {} : { invoiceId };
+  return settlementEntry({
     ...{ sourceDocument, description, customerId, postingDate, serviceFrom: at, serviceTo: at },
     postings: [
-      { account: debit, lineItemId: null, currency, amount },
-      { account: credit, lineItemId: null, currency, amount: negated(amount) },
+      { account: debit, lineItemId: null, currency, amount, ...about },
+      { account: credit, lineItemId: null, currency, amount: negated(amount), ...about },
     ],
   });
 }
 
-/** What customers' receivables must come to: the documents that count, less credit notes, payments and write-offs, plus refunds. */
-export function receivableOf(facts: {
-  readonly documents: readonly DecimalString[];
-  readonly creditNotes: readonly DecimalString[];
-  readonly payments: readonly DecimalString[];
-  readonly refunds: readonly DecimalString[];
-  readonly writeOffs: readonly DecimalString[];
-}): DecimalString {
-  const owed = decimal(addDecimals([...facts.documents, ...facts.refunds]));
-  return toDecimalString(
-    owed.minus(decimal(addDecimals([...facts.creditNotes, ...facts.payments, ...facts.writeOffs]))),
-  );
-}
-
-function entryOf(entry: Omit<JournalEntry, 'invoiceId'>): JournalEntry {
+/**
+ * An entry of what is settled, without postings of 0. It is nobody's own entry (`invoiceId` null): what it is about, its postings
+ * say, so that an ERP can match open items.
+ */
+export function settlementEntry(entry: Omit<JournalEntry, 'invoiceId'>): JournalEntry {
   const postings = entry.postings.filter(({ amount }) => !decimal(amount).isZero());
   assertBalanced({ ...entry, postings });
   return { ...entry, invoiceId: null, postings };

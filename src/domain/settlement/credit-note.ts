@@ -1,12 +1,13 @@
-import { addDecimals, D, decimal, toDecimalString, zero } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
+import type { D } from '../decimal.js';
 import { invoicedLines } from '../correction/invoiced.js';
 import { DomainFailure, invariant } from '../failure.js';
-import type { Invoice, Party } from '../invoicing/invoice.js';
+import type { Party } from '../invoicing/invoice.js';
 import { formatAmount } from '../money/rounding.js';
 import type { DecimalString, Instant } from '../values.js';
+import { CreditRoom } from './credit-room.js';
+import type { CreditedDocument, CreditedSoFar } from './credit-room.js';
 import { requireMoney } from './money.js';
-import { creditedTax } from './note-tax.js';
-import type { Payable } from './note-tax.js';
 
 /** Why a line is credited: a closed list, so that reports can add them up. The free text beside it says the rest. */
 export const creditReasons = [
@@ -65,13 +66,6 @@ export interface CreditNote {
   readonly lines: readonly CreditNoteLine[];
 }
 
-/** What was credited of a chain so far, by notes that count. */
-export interface CreditedSoFar {
-  readonly byLine: ReadonlyMap<string, DecimalString>;
-  readonly subtotal: DecimalString;
-  readonly tax: DecimalString;
-}
-
 export interface CreditableLine {
   readonly lineKey: string;
   readonly lineItemId: string;
@@ -79,23 +73,20 @@ export interface CreditableLine {
   /** Invoiced with its corrections. */
   readonly invoiced: DecimalString;
   readonly credited: DecimalString;
-  /** What can still be credited, without tax; never below zero. */
+  /** What a note on this line alone can credit now, without tax (RULES 61); never below zero. */
   readonly creditable: DecimalString;
 }
 
-type ChainDocument = Pick<
-  Invoice,
-  'lines' | 'subtotal' | 'credits' | 'tax' | 'taxes' | 'total' | 'currency' | 'number'
->;
-
 /**
- * What of each line of a chain can still be credited: what it came to with its corrections, less what was credited.
- * @param documents those that count, in order
+ * What of each line of a chain can still be credited.
+ * @param documents those that count, in order; of none nothing can be
  */
 export function creditableLines(
-  documents: readonly ChainDocument[],
+  documents: readonly CreditedDocument[],
   credited: CreditedSoFar,
 ): readonly CreditableLine[] {
+  if (documents.length === 0) return [];
+  const room = new CreditRoom(documents, credited);
   const items = new Map(documents.flatMap(({ lines }) => lines).map((line) => [line.lineItemId, line]));
   return invoicedLines(documents).map(({ lineKey, firstLineItemId, amount }) => {
     const before = credited.byLine.get(lineKey) ?? zero;
@@ -105,15 +96,9 @@ export function creditableLines(
       description: items.get(firstLineItemId)?.description ?? lineKey,
       invoiced: amount,
       credited: before,
-      creditable: toDecimalString(D.max(decimal(amount).minus(decimal(before)), 0)),
+      creditable: toDecimalString(room.mostOf(lineKey).net),
     };
   });
-}
-
-/** What a chain asks for without tax, its prepaid credits taken off, and its tax: notes exhaust just that. */
-function payable(documents: readonly ChainDocument[]): Payable {
-  const net = documents.reduce((sum, { total, tax }) => sum.plus(decimal(total)).minus(decimal(tax)), new D(0));
-  return { net, tax: decimal(addDecimals(documents.map(({ tax }) => tax))) };
 }
 
 export interface CreditNoteAmounts extends Pick<CreditNote, 'subtotal' | 'tax' | 'total' | 'lines'> {
@@ -121,13 +106,12 @@ export interface CreditNoteAmounts extends Pick<CreditNote, 'subtotal' | 'tax' |
 }
 
 /**
- * The amounts of a credit note (RULES 49). Each line at most what is left of it, all notes together at most what the chain asks
- * for. The tax of a note is that of its lines (`creditedTax`), worked out on all that was credited so far and then less what was
- * credited before, so that several notes come to the tax to the last digit.
+ * The amounts of a credit note (RULES 49, 61): of each line at most what `CreditRoom` has left, with the tax of the line.
+ * @param documents those that count, in order
  * @throws DomainFailure NOT_CREDITABLE, VALIDATION_FAILED, INVALID_DECIMAL
  */
 export function creditNoteAmounts(
-  documents: readonly ChainDocument[],
+  documents: readonly CreditedDocument[],
   { credited, lines: asked }: { readonly credited: CreditedSoFar; readonly lines: readonly CreditRequestLine[] },
 ): CreditNoteAmounts {
   const [original] = documents;
@@ -135,11 +119,7 @@ export function creditNoteAmounts(
   const { currency, number } = original;
   const keys = new Map(documents.flatMap(({ lines }) => lines).map((line) => [line.lineItemId, line.lineKey]));
   const creditable = new Map(creditableLines(documents, credited).map((line) => [line.lineKey, line]));
-  const room = payable(documents);
-  const taxOf = creditedTax(documents, room);
-  const byLine = new Map(credited.byLine);
-  let net = decimal(credited.subtotal);
-  let tax = decimal(credited.tax);
+  const room = new CreditRoom(documents, credited);
   const seen = new Set<string>();
   const lines = asked.map(({ lineItemId, amount, reasonCode, reason }, index): CreditNoteLine => {
     const pointer = `/lines/${index}`;
@@ -152,19 +132,16 @@ export function creditNoteAmounts(
       throw new DomainFailure('VALIDATION_FAILED', 'A credit note names each line once.', `${pointer}/line_item_id`);
     }
     seen.add(line.lineKey);
-    const part = partOf(line, amount, { currency, number, pointer, left: room.net.minus(net) });
-    net = net.plus(decimal(part));
-    byLine.set(line.lineKey, addDecimals([line.credited, part]));
-    const share = D.max(taxOf({ net, byLine }).minus(tax), 0);
-    tax = tax.plus(share);
+    const part = partOf(line, amount, { currency, number, pointer, room });
+    const tax = room.take(line.lineKey, part);
     return {
       lineNumber: index + 1,
       lineKey: line.lineKey,
       lineItemId,
       description: line.description,
       originalAmount: toDecimalString(decimal(line.invoiced).minus(decimal(line.credited))),
-      amount: part,
-      tax: toDecimalString(share),
+      amount: toDecimalString(part),
+      tax: toDecimalString(tax),
       reasonCode,
       reason,
     };
@@ -178,28 +155,25 @@ interface Limits {
   readonly currency: string;
   readonly number: string;
   readonly pointer: string;
-  /** Of the invoice as a whole. */
-  readonly left: D;
+  readonly room: CreditRoom;
 }
 
 function partOf(
-  { creditable, description }: CreditableLine,
+  { lineKey, description }: CreditableLine,
   amount: DecimalString | null,
-  { currency, number, pointer, left }: Limits,
-): DecimalString {
-  const most = D.max(D.min(decimal(creditable), left), 0);
+  { currency, number, pointer, room }: Limits,
+): D {
+  const { net: most, by } = room.mostOf(lineKey);
   if (amount !== null) requireMoney(amount, currency, `${pointer}/amount`);
   const part = amount === null ? most : decimal(amount);
-  if (part.greaterThan(0) && !part.greaterThan(most)) return toDecimalString(part);
-  const rest = `${formatAmount(most, currency)} ${currency}`;
-  const why = most.lessThan(decimal(creditable))
-    ? `${number} as a whole asks for no more than that: what prepaid or promotional credits have paid is given back as credits.`
-    : 'That is what was invoiced with its corrections, less what was credited.';
-  throw new DomainFailure(
-    'NOT_CREDITABLE',
-    `Of "${description}" at most ${rest} can be credited. ${why}`,
-    `${pointer}/amount`,
-  );
+  if (part.greaterThan(0) && !part.greaterThan(most)) return part;
+  const why = {
+    line: 'That is what was invoiced with its corrections, less what was credited.',
+    tax: 'Other lines that bear the same tax lower what they come to together.',
+    money: `With its tax that is all that ${number} and its corrections ask for, less what was credited. What prepaid or promotional credits have paid is not given back as money.`,
+  };
+  const detail = `Of "${description}" at most ${formatAmount(most, currency)} ${currency} can be credited. ${why[by]}`;
+  throw new DomainFailure('NOT_CREDITABLE', detail, `${pointer}/amount`);
 }
 
 /** What a note says, but for its number, who issued it and when: what its hash covers (DESIGN 1). Plain JSON. */

@@ -1,72 +1,104 @@
-import { addDecimals, D, decimal, divide, zero } from '../decimal.js';
+import { addDecimals, D, decimal, divide } from '../decimal.js';
 import type { Invoice } from '../invoicing/invoice.js';
-import { minorUnits } from '../money/currency.js';
+import type { RoundingMode } from '../rating/price-book.js';
 import { rulesOf, taxKeyOf } from '../tax/apply-tax.js';
-import type { DecimalString } from '../values.js';
+import type { TaxRule } from '../tax/tax.js';
 
-type TaxedDocument = Pick<Invoice, 'lines' | 'subtotal' | 'tax' | 'taxes' | 'currency'>;
+type TaxedDocument = Pick<Invoice, 'lines' | 'subtotal' | 'tax' | 'taxes'>;
 
-/** What a chain asks for: without tax, its prepaid credits taken off, and its tax. */
-export interface Payable {
-  readonly net: D;
-  readonly tax: D;
-}
-
-/** What is credited of a chain in all. */
-export interface CreditedNet {
-  readonly net: D;
-  readonly byLine: ReadonlyMap<string, DecimalString>;
+/** What a line bears: `numerator` ÷ `denominator` of its amount. */
+interface BorneTax {
+  readonly key: string;
+  readonly numerator: D;
+  readonly denominator: D;
 }
 
 /**
- * The tax of all that is credited of a chain (RULES 49): of each of its taxes in proportion to what bears it, rounded once each,
- * half-even; all of the net is all of the tax. A chain that does not say what its lines bear is taken as a whole.
+ * The tax of what is credited (RULES 61), worked out as the documents work theirs out (RULES 56): of each tax round(rate × all that
+ * was credited so far), once a document or once a line as their terms say, less the same without the last credit. So each note
+ * bears the rates of its lines, and all of the net is all of the tax, to the last digit.
  */
-export function creditedTax(documents: readonly TaxedDocument[], room: Payable): (credited: CreditedNet) => D {
-  if (room.tax.isZero() || room.net.isZero()) return () => new D(0);
-  const currency = documents[0]?.currency ?? '';
-  const rounding = { places: minorUnits(currency), mode: 'half_even' } as const;
-  const billed = decimal(addDecimals(documents.map(({ subtotal }) => subtotal)));
-  const taxes = taxesOf(documents);
-  const said = taxes.reduce((sum, { tax }) => sum.plus(tax), new D(0));
-  if (!said.equals(room.tax)) return ({ net }) => divide(room.tax.times(net), room.net, rounding);
-  return ({ net, byLine }) => {
-    if (net.equals(room.net)) return room.tax;
-    const parts = taxes.map(({ tax, taxable, lines }) => {
-      if (tax.isZero() || taxable.isZero()) return new D(0);
-      const credited = decimal(addDecimals([...lines].map((lineKey) => byLine.get(lineKey) ?? zero)));
-      return divide(tax.times(credited).times(billed), taxable.times(room.net), rounding);
-    });
-    return D.min(
-      parts.reduce((sum, part) => sum.plus(part), new D(0)),
-      room.tax,
-    );
-  };
-}
+export class NoteTax {
+  private readonly byLine = new Map<string, readonly BorneTax[]>();
+  /** What was credited, by what is rounded together. */
+  private readonly credited = new Map<string, D>();
+  private readonly rounding: { readonly places: number; readonly mode: RoundingMode };
+  private readonly isPerLine: boolean;
 
-interface ChainTax {
-  readonly tax: D;
-  readonly taxable: D;
-  /** The keys of the lines that bear it. */
-  readonly lines: ReadonlySet<string>;
-}
-
-function taxesOf(documents: readonly TaxedDocument[]): readonly ChainTax[] {
-  const byKey = new Map<string, { tax: D; taxable: D; lines: Set<string> }>();
-  const of = (key: string): { tax: D; taxable: D; lines: Set<string> } => {
-    const known = byKey.get(key) ?? { tax: new D(0), taxable: new D(0), lines: new Set<string>() };
-    byKey.set(key, known);
-    return known;
-  };
-  for (const document of documents) {
-    for (const line of document.taxes?.lines ?? []) {
-      const own = of(taxKeyOf(line));
-      own.tax = own.tax.plus(decimal(line.amount));
-      own.taxable = own.taxable.plus(decimal(line.taxableAmount));
-    }
-    for (const line of document.lines) {
-      for (const rule of rulesOf(document, line)) of(taxKeyOf(rule)).lines.add(line.lineKey);
+  /**
+   * @param documents those that count, in order
+   * @param places digits of the currency's minor unit
+   */
+  constructor(documents: readonly TaxedDocument[], places: number) {
+    const terms = documents.find(({ taxes }) => taxes !== undefined)?.taxes?.terms;
+    this.isPerLine = terms?.per === 'line';
+    this.rounding = { places, mode: terms?.rounding ?? 'half_even' };
+    const whole = wholeOf(documents);
+    for (const document of documents) {
+      for (const line of document.lines) {
+        if (this.byLine.has(line.lineKey)) continue;
+        this.byLine.set(line.lineKey, whole ?? rulesOf(document, line).map(borneBy));
+      }
     }
   }
-  return [...byKey.values()];
+
+  /** Lines with the same group bear the same taxes. */
+  groupOf(lineKey: string): string {
+    return JSON.stringify(this.taxesOf(lineKey).map(({ key }) => key));
+  }
+
+  /** All taxes of a line as a fraction of its amount. */
+  rateOf(lineKey: string): D {
+    return this.taxesOf(lineKey).reduce((sum, tax) => sum.plus(tax.numerator.dividedBy(tax.denominator)), new D(0));
+  }
+
+  /** The tax of so much more of a line; never below zero. */
+  shareOf(lineKey: string, net: D): D {
+    return this.taxesOf(lineKey).reduce((sum, tax) => {
+      const before = this.creditedWith(lineKey, tax);
+      return sum.plus(this.amountOf(tax, before.plus(net))).minus(this.amountOf(tax, before));
+    }, new D(0));
+  }
+
+  /** So much more of a line is credited. */
+  add(lineKey: string, net: D): void {
+    for (const tax of this.taxesOf(lineKey)) {
+      const credited = this.creditedWith(lineKey, tax).plus(net);
+      this.credited.set(this.basisOf(lineKey, tax), credited);
+    }
+  }
+
+  private taxesOf(lineKey: string): readonly BorneTax[] {
+    return this.byLine.get(lineKey) ?? [];
+  }
+
+  private creditedWith(lineKey: string, tax: BorneTax): D {
+    return this.credited.get(this.basisOf(lineKey, tax)) ?? new D(0);
+  }
+
+  private basisOf(lineKey: string, { key }: BorneTax): string {
+    return this.isPerLine ? JSON.stringify([lineKey, key]) : key;
+  }
+
+  private amountOf({ numerator, denominator }: BorneTax, taxable: D): D {
+    return divide(numerator.times(taxable), denominator, this.rounding);
+  }
+}
+
+const percent = new D(100);
+
+const borneBy = (rule: TaxRule): BorneTax => ({
+  key: taxKeyOf(rule),
+  numerator: decimal(rule.rate),
+  denominator: percent,
+});
+
+/** A chain that does not say what its lines bear is taxed as a whole. null: it says so, or is not taxed. */
+function wholeOf(documents: readonly TaxedDocument[]): readonly BorneTax[] | null {
+  const tax = decimal(addDecimals(documents.map((document) => document.tax)));
+  const said = documents.flatMap(({ taxes }) => taxes?.lines ?? []).map(({ amount }) => amount);
+  if (tax.equals(decimal(addDecimals(said)))) return null;
+  const billed = decimal(addDecimals(documents.map(({ subtotal }) => subtotal)));
+  if (!tax.greaterThan(0) || !billed.greaterThan(0)) return [];
+  return [{ key: 'whole', numerator: tax, denominator: billed }];
 }
