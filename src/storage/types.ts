@@ -102,9 +102,11 @@ export interface UsageLedger {
   ): Promise<Page<StoredEvent>>;
   /**
    * A position at or below which nothing uncommitted can still appear (DESIGN 3): takes the exclusive advisory lock in a
-   * short transaction of its own. Everything committed before the call is at or below it.
+   * short transaction of its own, shared with all who ask at the same time. Everything committed before the call is at or below it.
    */
   safeHorizon(): Promise<Position>;
+  /** The same, with the instant by the database's clock before which whatever was committed is at or below it. */
+  horizon(): Promise<{ readonly position: Position; readonly at: Instant }>;
 }
 
 // Relay ---------------------------------------------------------------------------------------------------------------
