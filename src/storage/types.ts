@@ -151,6 +151,12 @@ export interface RelayStore {
   lag(group: string): Promise<{ facts: number; oldestUndelivered: Instant | null }>;
 }
 
+/** Events that no meter takes, as the relay passes them (RULES 10). */
+export interface UnmeteredEvents {
+  /** Told of how many, a plan and event type at a time, from now on; a relay that crashed after a plan does not tell of it. */
+  onEvents(listener: (events: number) => void): void;
+}
+
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
 
 /** Versions of price books that something was priced by. */
@@ -359,6 +365,7 @@ export interface Storage {
   readonly priceFallbacks: PriceFallbackStore;
   readonly ledger: UsageLedger;
   readonly relay: RelayStore;
+  readonly unmetered: UnmeteredEvents;
   readonly periods: BillingPeriodStore;
   readonly usage: UsageStore;
   readonly billing: BillingStore;
