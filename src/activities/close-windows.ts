@@ -48,16 +48,17 @@ interface ChosenWindows {
 }
 
 async function chooseWindows(
-  { storage, settings }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   period: BillingPeriod,
   { scope, windows: listed, nowMs }: CloseWindowsInput,
 ): Promise<ChosenWindows> {
+  const { storage } = dependencies;
   if (scope === 'all') return { windows: null, remaining: null };
   const backfills = await storage.backfills.openIn(period.customerId, period);
   if (scope === 'listed') return { windows: unheld(listed.map(openWindowOf), backfills), remaining: null };
   const customer = await customerOf(storage, period.customerId);
   const at: WindowsAtTime = {
-    settings: settingsOf(customer, await storage.reference.meters(), settings),
+    settings: await settingsOf(dependencies, customer, period),
     highestEventTime: await storage.periods.highestEventTime(period),
     nowMs,
   };

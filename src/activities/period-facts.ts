@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import type { LedgerWindows, PeriodKey, PeriodSettings } from '../contracts/activities.js';
 import { openWindowsMax } from '../contracts/billing-period.js';
 import { DomainFailure } from '../domain/failure.js';
-import type { Meter } from '../domain/metering/meter.js';
+import { allowedLatenessMs } from '../billing/allowed-lateness.js';
 import { isPastOnArrival, watermark } from '../domain/metering/watermark.js';
 import { parseDuration } from '../domain/time/duration.js';
 import { instantToMs } from '../domain/time/instant.js';
 import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, Customer, OpenBackfill, OpenWindow, Storage } from '../storage/types.js';
-import type { ActivitySettings } from './dependencies.js';
+import type { ActivityDependencies } from './dependencies.js';
 
 /** Late usage of a customer that corrects by hand is noted all the same, after this. */
 const manualQuietMs = 3_600_000;
@@ -25,15 +25,20 @@ export async function periodOf(storage: Storage, { customerId, period }: PeriodK
   return found;
 }
 
-export function settingsOf(customer: Customer, meters: readonly Meter[], settings: ActivitySettings): PeriodSettings {
+export async function settingsOf(
+  { storage, settings }: Pick<ActivityDependencies, 'storage' | 'settings'>,
+  customer: Customer,
+  period: BillingPeriod,
+): Promise<PeriodSettings> {
   const { lateUsageQuietTime, invoiceDelay } = customer;
+  const versions = await storage.reference.meterVersions();
   return {
     outOfOrdernessMs: settings.outOfOrdernessMs,
     idleTimeoutMs: settings.idleTimeoutMs,
     ratingCadenceMs: settings.ratingCadence === 'every_close' ? 0 : settings.ratingCadence,
     invoiceDelayMs: parseDuration(invoiceDelay) + closeJitterOf(customer.customerId, settings.closeJitterMs),
     lateUsageQuietMs: lateUsageQuietTime === 'manual' ? manualQuietMs : parseDuration(lateUsageQuietTime),
-    allowedLatenessMs: Object.fromEntries(meters.map((meter) => [meter.code, parseDuration(meter.allowedLateness)])),
+    allowedLatenessMs: allowedLatenessMs(versions, period),
   };
 }
 

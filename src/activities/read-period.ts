@@ -7,17 +7,16 @@ import { ledgerWindowsOf, periodOf, settingsOf, unheld } from './period-facts.js
 
 /** The truth about a period: a run of `billingPeriod` begins with it, and comes back to it when signals leave a gap. */
 export function readPeriod(dependencies: ActivityDependencies) {
-  const { storage, settings } = dependencies;
+  const { storage } = dependencies;
   return async (input: ReadPeriodInput): Promise<PeriodReading> => {
     const period = await periodOf(storage, input);
     const customer = await customerOf(storage, input.customerId);
     await startOpeningPeriod(dependencies, period, customer);
-    const meters = await storage.reference.meters();
     const status = await storage.periods.status(input.customerId, input.period);
     const stage = stageOf(status?.stage ?? 'open');
     const invoiceId = status?.invoiceId ?? null;
     const invoice = invoiceId === null ? null : await storage.billing.findInvoice(invoiceId);
-    const periodSettings = settingsOf(customer, meters, settings);
+    const periodSettings = await settingsOf(dependencies, customer, period);
     const isMetering = stage === 'metering';
     const highestEventTime = isMetering ? await storage.periods.highestEventTime(period) : null;
     const backfills = isMetering ? await storage.backfills.openIn(input.customerId, period) : [];

@@ -5,6 +5,7 @@ import type { Config } from '../config.js';
 import { createStorage } from '../storage/index.js';
 import { taxProviderOf } from '../billing/tax-provider.js';
 import { buildApi } from './app.js';
+import { defaultWatermark } from './services/window-states.js';
 import { connectTemporal } from './temporal-gateway.js';
 
 export interface RunningApi {
@@ -16,7 +17,8 @@ export interface RunningApi {
 
 export type ApiServerConfig = Pick<Config, 'databaseUrl' | 'temporal' | 'http' | 'futureToleranceMs' | 'logLevel'> &
   Partial<Pick<Config, 'seller' | 'paymentTermsDays' | 'taxProvider'>> &
-  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts' | 'audit'>>;
+  Partial<Pick<Config, 'duplicateFlood' | 'priceFallbackMaxAgeMs' | 'pdfFonts' | 'audit'>> &
+  Partial<Pick<Config, 'outOfOrdernessMs' | 'idleTimeoutMs'>>;
 
 /** Listens without waiting for Temporal, and without waiting for the database: both may come later. */
 export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
@@ -40,6 +42,10 @@ export async function startApi(config: ApiServerConfig): Promise<RunningApi> {
       ...(config.duplicateFlood !== undefined && { duplicateFlood: config.duplicateFlood }),
       ...(config.priceFallbackMaxAgeMs !== undefined && { priceFallback: { maxAgeMs: config.priceFallbackMaxAgeMs } }),
       ...(config.audit !== undefined && { audit: config.audit }),
+      watermark: {
+        outOfOrdernessMs: config.outOfOrdernessMs ?? defaultWatermark.outOfOrdernessMs,
+        idleTimeoutMs: config.idleTimeoutMs ?? defaultWatermark.idleTimeoutMs,
+      },
       processMetrics: true,
     },
     logger,

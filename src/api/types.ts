@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PriceFallbackPolicy } from '../billing/price-fallback.js';
+import type { WatermarkSettings } from '../domain/metering/watermark.js';
 import type { AuditKeySettings } from '../storage/audit-keys.js';
 import type { Storage } from '../storage/types.js';
 import type { DuplicateFloodLimits } from './ingest/duplicate-flood.js';
@@ -27,6 +28,8 @@ export interface ApiConfig {
   /** Streams of events at the same time; default 16. */
   readonly eventStreams?: number;
   readonly duplicateFlood?: DuplicateFloodLimits;
+  /** Of the workers, so that windows have the states that they give them; default as in the configuration. */
+  readonly watermark?: WatermarkSettings;
   /** When estimates are rated on last known prices. */
   readonly priceFallback?: Partial<PriceFallbackPolicy>;
   /** Shown on drafts, as it will be printed. */

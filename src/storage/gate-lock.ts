@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { LocalDate, Position } from '../domain/values.js';
 import type { Database } from './database.js';
-import { safeHorizon } from './safe-horizon.js';
+import { type Horizon, readHorizon } from './safe-horizon.js';
 
 interface PeriodKey {
   readonly customerId: string;
@@ -12,7 +12,7 @@ interface PeriodKey {
 
 /** A horizon read for several callers at once, and the places for transactions that wait for one. */
 interface Turnstile {
-  readonly horizon: () => Promise<Position>;
+  readonly horizon: () => Promise<Horizon>;
   readonly enter: () => Promise<() => void>;
 }
 
@@ -32,7 +32,7 @@ export async function withPeriodsLocked<T>(
   const leave = await turnstile.enter();
   try {
     return await db.transaction(
-      async (client) => work(client, await turnstile.horizon()),
+      async (client) => work(client, (await turnstile.horizon()).position),
       `${planning} ${locking(keys)}`,
     );
   } finally {
@@ -83,23 +83,26 @@ function lockOf(...names: readonly string[]): bigint {
   return BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`));
 }
 
+/** A safe horizon read after the call, shared with gates and with whoever else asks at the same time. */
+export const horizonOf = (db: Database): Promise<Horizon> => turnstileOf(db).horizon();
+
 function turnstileOf(db: Database): Turnstile {
   const known = turnstiles.get(db);
   if (known !== undefined) return known;
   // The horizon needs a connection while its caller holds one: were all of them held by callers, nobody could go on.
   const places = Math.max(1, Math.floor(db.pool.options.max / 2));
-  const made = { horizon: sharedHorizon(() => safeHorizon(db)), enter: limitedTo(places) };
+  const made = { horizon: sharedHorizon(() => readHorizon(db)), enter: limitedTo(places) };
   turnstiles.set(db, made);
   return made;
 }
 
 /**
  * One read at a time; who asks while one is under way shares the next one, which begins after every one of them asked. The
- * exclusive lock behind it holds up ingest, so a hundred gates should not take it a hundred times.
+ * exclusive lock behind it holds up ingest, so a hundred gates, or dashboards, should not take it a hundred times.
  */
-export function sharedHorizon(read: () => Promise<Position>): () => Promise<Position> {
+export function sharedHorizon<T>(read: () => Promise<T>): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
-  let next: Promise<Position> | null = null;
+  let next: Promise<T> | null = null;
   return () => {
     if (next !== null) return next;
     const mine = last

@@ -26,6 +26,7 @@ import { createPriceLookup, withVersionsKept } from './price-lookup.js';
 import { createReconciliationStore } from './reconciliation.js';
 import { createReferenceStore } from './reference.js';
 import { createRelayStore } from './relay.js';
+import { createUnmeteredWatch } from './relay-unmetered.js';
 import { createRolloutStore } from './rollouts.js';
 import { createSettlementStore } from './settlement.js';
 import { createTagStore } from './tags.js';
@@ -40,11 +41,12 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
   const db = openDatabase(url, options);
   const reference = withVersionsKept(createReferenceStore(db));
   const periods = createBillingPeriodStore(db);
+  const unmetered = createUnmeteredWatch(db);
   const stores = {
     reference: guarded(reference),
     priceFallbacks: guarded(createPriceFallbackStore(db)),
     ledger: guarded(createUsageLedger(db, () => reference.meterVersions())),
-    relay: guarded(createRelayStore(db, periods)),
+    relay: guarded(createRelayStore(db, periods, unmetered)),
     periods: guarded(periods),
     usage: guarded(createUsageStore(db)),
     billing: guarded(createBillingStore(db)),
@@ -71,5 +73,5 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
   };
   const control = guarded({ ready: () => requireMigrations(db.pool), close: () => db.close() });
   const priceLookup = createPriceLookup(db, reference);
-  return { ...stores, priceLookup, ready: () => control.ready(), close: () => control.close() };
+  return { ...stores, unmetered, priceLookup, ready: () => control.ready(), close: () => control.close() };
 }

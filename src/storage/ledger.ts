@@ -8,6 +8,7 @@ import type { Database } from './database.js';
 import { insertDeadLetters } from './dead-letters.js';
 import { sqlState } from './errors.js';
 import { EventsInFlight } from './events-in-flight.js';
+import { horizonOf } from './gate-lock.js';
 import {
   copyEvents,
   deadlockDetected,
@@ -22,7 +23,6 @@ import {
 } from './ledger-append.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { RecentEvents } from './recent-events.js';
-import { safeHorizon } from './safe-horizon.js';
 import type { AppendOutcome, NewDeadLetter, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
@@ -32,7 +32,8 @@ export function createUsageLedger(db: Database, meters: () => Promise<readonly M
     duplicatesAmong: (events) => duplicatesAmong(db, events, meters),
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
-    safeHorizon: () => safeHorizon(db),
+    safeHorizon: async () => (await horizonOf(db)).position,
+    horizon: () => horizonOf(db),
   };
 }
 

@@ -8,6 +8,7 @@ import type {
 } from '@prisma/client';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { Aggregation, Meter, WindowSize } from '../domain/metering/meter.js';
+import { requireSameReading } from '../domain/metering/meter-versions.js';
 import { parsePrices } from '../domain/rating/parse-price-book.js';
 import type { PriceBookContent } from '../domain/rating/parse-price-book.js';
 import type { PriceBookVersion, RoundingMode } from '../domain/rating/price-book.js';
@@ -131,7 +132,7 @@ async function createMeter(
 
 /**
  * The version that begins at the same time and says the same; null where the next one may be created.
- * @throws DomainFailure METER_IMMUTABLE, VALIDATION_FAILED
+ * @throws DomainFailure METER_IMMUTABLE, VALIDATION_FAILED, INCOMPATIBLE_METER_VERSION
  */
 function existing(meter: MeterContent, versions: readonly Meter[]): Meter | null {
   // Of versions that begin together the one learned last holds: going back to an earlier one makes a new one.
@@ -152,6 +153,7 @@ function existing(meter: MeterContent, versions: readonly Meter[]): Meter | null
       '/aggregation',
     );
   }
+  requireSameReading(meter, versions);
   return null;
 }
 

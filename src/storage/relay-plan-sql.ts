@@ -17,8 +17,7 @@ const hourOf = (time: string): string => `date_bin('1 hour', ${time}, timestampt
 /**
  * $1 the cursor, $2 the horizon: facts in ($1, $2].
  *
- * One row: `facts` passed, `missing` (customers and times without a stored period: then nothing was written),
- * `unmetered` (event types with events that no meter takes, RULES 10).
+ * One row: `facts` passed, `missing` (customers and times without a stored period: then nothing was written).
  *
  * The period and window are looked up once an hour of a customer, not once an event (3 × as fast): `place` has a row for each
  * piece of the hour.
@@ -83,11 +82,11 @@ planned AS (
     UNION ALL SELECT customer_id, period, NULL, true FROM held) AS f
   GROUP BY customer_id, period),
 metered AS (
-  SELECT e.customer_id, e.period, e.window_start, e.window_end, e.event_type, r.code, count(*) AS events,
+  SELECT e.customer_id, e.period, e.window_start, e.window_end, r.code,
     count(x.quantity) AS n, sum(x.quantity) AS q, sum(e.content_hash) FILTER (WHERE x.quantity IS NOT NULL) AS h
-  FROM fact e LEFT JOIN meter_rule r ON ${ruleTakesSql} AND ${ruleHoldsSql}
+  FROM fact e JOIN meter_rule r ON ${ruleTakesSql} AND ${ruleHoldsSql}
   CROSS JOIN LATERAL (${ruleQuantitySql}) AS x
-  GROUP BY e.customer_id, e.period, e.window_start, e.window_end, e.event_type, r.code),
+  GROUP BY e.customer_id, e.period, e.window_start, e.window_end, r.code),
 summed AS (
   SELECT customer_id, period, jsonb_agg(jsonb_build_object('m', code, 'w', ${instantSql('window_start')},
       'e', ${instantSql('window_end')}, 'n', n, 'q', ${decimalSql('q')}, 'd', ${digestSql('h')}) ORDER BY code, window_start) AS sums
@@ -107,7 +106,4 @@ ranged AS (
 SELECT (SELECT count(*) FROM incoming)
     + (SELECT count(*) FROM event_adjustments WHERE position > $1 AND position <= $2)
     + (SELECT count(*) FROM backfill_decisions WHERE position > $1 AND position <= $2) AS facts,
-  (SELECT jsonb_agg(jsonb_build_object('customerId', customer_id, 'at', ${instantSql('event_time')})) FROM missing) AS missing,
-  (SELECT jsonb_agg(u) FROM (
-    SELECT event_type AS "eventType", sum(events)::int AS events, min(customer_id) AS "customerId"
-    FROM metered WHERE code IS NULL GROUP BY event_type) AS u) AS unmetered`;
+  (SELECT jsonb_agg(jsonb_build_object('customerId', customer_id, 'at', ${instantSql('event_time')})) FROM missing) AS missing`;

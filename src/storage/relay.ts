@@ -4,9 +4,9 @@ import { isWithin } from '../domain/time/instant.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
-import { insertFinding } from './gate-findings.js';
 import { planSql } from './relay-plan-sql.js';
 import { mergeRanges, type PlannedRange } from './relay-ranges.js';
+import { createUnmeteredWatch, type UnmeteredWatch } from './relay-unmetered.js';
 import { safeHorizon } from './safe-horizon.js';
 import type { BillingPeriodStore, RelayStore } from './types.js';
 
@@ -40,19 +40,17 @@ interface Place {
 interface PlanRow {
   readonly facts: string;
   readonly missing: readonly Place[] | null;
-  readonly unmetered: readonly Unmetered[] | null;
-}
-interface Unmetered {
-  readonly eventType: string;
-  readonly events: number;
-  readonly customerId: string;
 }
 
 /**
  * A group is a cursor over the whole ledger: there is one, `allPartitions`, until partitions are spread over databases.
  */
-export function createRelayStore(db: Database, periods: Pick<BillingPeriodStore, 'periodAt'>): RelayStore {
-  const planner = new RelayPlanner(db, periods);
+export function createRelayStore(
+  db: Database,
+  periods: Pick<BillingPeriodStore, 'periodAt'>,
+  unmetered: Pick<UnmeteredWatch, 'note'> = createUnmeteredWatch(db),
+): RelayStore {
+  const planner = new RelayPlanner(db, periods, unmetered);
   return guarded<RelayStore>({
     acquire: async (group) => {
       const { rows } = await db.pool.query<{ epoch: string; position: Position }>(
@@ -87,12 +85,10 @@ export function createRelayStore(db: Database, periods: Pick<BillingPeriodStore,
 }
 
 class RelayPlanner {
-  /** Event types with a finding already: the next plan need not write it again. */
-  private readonly unmeteredNoted = new Set<string>();
-
   constructor(
     private readonly db: Database,
     private readonly periods: Pick<BillingPeriodStore, 'periodAt'>,
+    private readonly unmetered: Pick<UnmeteredWatch, 'note'>,
   ) {}
 
   /** Plans up to the safe horizon in bounded transactions; a relay far behind needs several calls. */
@@ -120,7 +116,7 @@ class RelayPlanner {
 
   /** Ranges and cursor move together or not at all; with a period missing, not at all. */
   private async planOnce(group: string, turn: { epoch: number; horizon: Position }): Promise<Attempt> {
-    type Outcome = Attempt & { readonly unmetered?: readonly Unmetered[] | null };
+    type Outcome = Attempt & { readonly from?: Position };
     const attempt = await this.db.transaction<Outcome>(async (client) => {
       const { rows: cursors } = await client.query<CursorRow>(`${cursorSql} FOR UPDATE`, [group]);
       const from = BigInt(fencedCursor(cursors[0], group, turn.epoch));
@@ -136,9 +132,11 @@ class RelayPlanner {
         group,
         to,
       ]);
-      return { kind: 'planned', position: to, facts: Number(planned.facts), unmetered: planned.unmetered };
+      return { kind: 'planned', position: to, facts: Number(planned.facts), from: from.toString() as Position };
     }, planSettings);
-    if (attempt.kind === 'planned') await this.noteUnmetered(attempt.unmetered ?? []);
+    // After the commit: a crash in between loses a finding until the next such event, never a range.
+    if (attempt.kind === 'planned' && attempt.from !== undefined)
+      await this.unmetered.note(attempt.from, attempt.position);
     return attempt;
   }
 
@@ -149,21 +147,6 @@ class RelayPlanner {
       if (known.some((period) => isWithin(at, period))) continue;
       known.push(await this.periods.periodAt(customerId, at));
       created.set(customerId, known);
-    }
-  }
-
-  /** After the commit: a crash in between loses a finding until the next such event, never a range. */
-  private async noteUnmetered(list: readonly Unmetered[]): Promise<void> {
-    for (const { eventType, customerId } of list) {
-      if (this.unmeteredNoted.has(eventType)) continue;
-      await insertFinding(this.db.pool, {
-        code: 'UNMETERED_EVENTS',
-        customerId: null,
-        period: null,
-        subject: { event_type: eventType },
-        detail: `Events of type "${eventType}" are stored and no meter takes them (seen first at customer "${customerId}").`,
-      });
-      this.unmeteredNoted.add(eventType);
     }
   }
 }

@@ -8,7 +8,7 @@
  * survives dump and restore.
  */
 import { invariant } from '../domain/failure.js';
-import type { Position } from '../domain/values.js';
+import type { Instant, Position } from '../domain/values.js';
 import type { Database } from './database.js';
 
 /** Key of the advisory lock: "LEDG" in ASCII. */
@@ -24,21 +24,30 @@ export const openLedgerTransaction = `
 
 /**
  * One string, hence one round trip and one implicit transaction; two statements, because one could read the sequence
- * before it has the lock.
+ * before it has the lock. The clock is read while nobody can commit: `now()` is from before the wait for the lock.
  */
-const readHorizon = `
+const horizonSql = `
   SELECT pg_advisory_xact_lock(${ledgerLock});
-  SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS horizon FROM ledger_position`;
+  SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS position, clock_timestamp() AS at FROM ledger_position`;
+
+export interface Horizon {
+  readonly position: Position;
+  /** By the database's clock: whatever was committed before is at or below the position. */
+  readonly at: Instant;
+}
 
 /**
  * A position at or below which nothing uncommitted can still appear, and at or above everything committed before the call.
  * Takes a connection of its own and waits for the appends that are under way.
  */
 export async function safeHorizon(db: Pick<Database, 'pool'>): Promise<Position> {
-  const results = (await db.pool.query(readHorizon)) as unknown as readonly {
-    rows: readonly { horizon?: Position }[];
-  }[];
-  const horizon = results.at(-1)?.rows[0]?.horizon;
-  invariant(horizon !== undefined, 'the sequence ledger_position has a row');
-  return horizon;
+  return (await readHorizon(db)).position;
+}
+
+/** `safeHorizon`, with the instant at which it was read. */
+export async function readHorizon(db: Pick<Database, 'pool'>): Promise<Horizon> {
+  const results = (await db.pool.query(horizonSql)) as unknown as readonly { rows: readonly Partial<Horizon>[] }[];
+  const { position, at } = results.at(-1)?.rows[0] ?? {};
+  invariant(position !== undefined && at !== undefined, 'the sequence ledger_position has a row');
+  return { position, at };
 }

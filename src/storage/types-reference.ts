@@ -154,7 +154,8 @@ export interface ReferenceStore {
 
   /**
    * With `effectiveFrom` the next version of the code; without it the first. Not created: the version that begins then says
-   * the same. Throws METER_IMMUTABLE for another definition without `effectiveFrom`, VALIDATION_FAILED for another aggregation.
+   * the same. Throws METER_IMMUTABLE for another definition without `effectiveFrom`, VALIDATION_FAILED for another aggregation,
+   * INCOMPATIBLE_METER_VERSION for a version that could not read what the meter has counted (RULES 62).
    */
   createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
   /** Of each code the version learned last. */

@@ -50,14 +50,19 @@ export interface LiveUsageQuery {
 }
 
 export interface LiveUsage {
-  /** The database's clock. */
-  readonly asOf: Instant;
   /** The smallest windows, of a `weighted_sum` what changes its level in them. */
   readonly windows: readonly WindowUsage[];
+  /** All smallest windows with usage now, or with a revision that says so, and whether a final revision says what there is. */
+  readonly revised: readonly RevisedWindow[];
   /** By input order. */
   readonly spans: readonly (readonly WindowUsage[])[];
   /** What would hold the invoice (RULES 10), by meter. */
   readonly unreadable: UnreadableValues;
+}
+
+export interface RevisedWindow extends OpenWindow {
+  /** Of all its groups. */
+  readonly isSettled: boolean;
 }
 
 /** Events that a meter takes and whose value it cannot read (RULES 10), by meter, with the id of one of them. */

@@ -102,9 +102,11 @@ export interface UsageLedger {
   ): Promise<Page<StoredEvent>>;
   /**
    * A position at or below which nothing uncommitted can still appear (DESIGN 3): takes the exclusive advisory lock in a
-   * short transaction of its own. Everything committed before the call is at or below it.
+   * short transaction of its own, shared with all who ask at the same time. Everything committed before the call is at or below it.
    */
   safeHorizon(): Promise<Position>;
+  /** The same, with the instant by the database's clock before which whatever was committed is at or below it. */
+  horizon(): Promise<{ readonly position: Position; readonly at: Instant }>;
 }
 
 // Relay ---------------------------------------------------------------------------------------------------------------
@@ -147,6 +149,12 @@ export interface RelayStore {
   due(group: string, intervalMs: number, limit: number): Promise<readonly UsageRange[]>;
   markDelivered(ranges: readonly Pick<UsageRange, 'customerId' | 'period' | 'to'>[]): Promise<void>;
   lag(group: string): Promise<{ facts: number; oldestUndelivered: Instant | null }>;
+}
+
+/** Events that no meter takes, as the relay passes them (RULES 10). */
+export interface UnmeteredEvents {
+  /** Told of how many, a plan and event type at a time, from now on; a relay that crashed after a plan does not tell of it. */
+  onEvents(listener: (events: number) => void): void;
 }
 
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
@@ -357,6 +365,7 @@ export interface Storage {
   readonly priceFallbacks: PriceFallbackStore;
   readonly ledger: UsageLedger;
   readonly relay: RelayStore;
+  readonly unmetered: UnmeteredEvents;
   readonly periods: BillingPeriodStore;
   readonly usage: UsageStore;
   readonly billing: BillingStore;

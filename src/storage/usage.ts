@@ -1,6 +1,5 @@
 /** Usage by window: closing, live, and as a charge was rated on it. */
 import type pg from 'pg';
-import { invariant } from '../domain/failure.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
 import type { WindowUsage } from '../domain/metering/meter.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
@@ -14,7 +13,7 @@ import type { BoundsQuery } from './aggregation-sql-levels.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
 import { withPeriodsLocked } from './gate-lock.js';
-import type { BillingPeriod, LiveUsage, UnreadableValues, UsageSpan, UsageStore } from './types.js';
+import type { BillingPeriod, LiveUsage, RevisedWindow, UnreadableValues, UsageSpan, UsageStore } from './types.js';
 import { accumulationDifferences } from './usage-accumulation.js';
 
 export function createUsageStore(db: Database): UsageStore {
@@ -73,6 +72,8 @@ interface LiveRow extends UsageRow {
   readonly is_usage: boolean;
   readonly unreadable: string;
   readonly unreadable_example: string | null;
+  /** Whether a final revision says what there is; null: nothing to be revised, or a span. */
+  readonly settled: boolean | null;
 }
 
 function usageFromDb(row: UsageRow): WindowUsage {
@@ -98,7 +99,7 @@ function unreadableByMeter(rows: readonly LiveRow[]): UnreadableValues {
   return [...byMeter.values()];
 }
 
-/** The two statements see the same events, and the same clock. */
+/** The statements see the same events. */
 const oneSnapshot = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY';
 
 interface LiveQuery extends MeteringContext {
@@ -119,18 +120,12 @@ async function readLiveUsage(
   const ofPeriod = { ...scope, ranges: [period] };
   const taking = await metersWithEvents(client, meters, ofPeriod);
   const hours = usageSql(params, { meters: taking, period, scope: ofPeriod });
-  const rows = await readRows(client, params, {
-    ctes: hours.ctes,
-    select: `SELECT 0 AS span, u.*, NULL::numeric AS closing_level FROM (${hours.select}) AS u`,
-  });
+  const rows = await readRows(client, params, withRevisions(params, hours, { period, meters }));
   const used = new Set(rows.map(({ meter }) => meter));
-  const { rows: clock } = await client.query<{ readonly as_of: Instant }>('SELECT now() AS as_of');
-  const [now] = clock;
-  invariant(now !== undefined, 'the clock has one row');
   const isAskedFor = ({ pools }: UsageSpan): boolean => pools.some((pool) => mayHaveUsage(pool, used));
   return {
-    asOf: now.as_of,
     windows: rows.filter((row) => row.is_usage).map(usageFromDb),
+    revised: revisedWindows(rows),
     spans: await readSpans(
       client,
       spans.map((span) => (isAskedFor(span) ? span : null)),
@@ -138,6 +133,42 @@ async function readLiveUsage(
     ),
     unreadable: unreadableByMeter(rows),
   };
+}
+
+/** The windows of `hours` beside what their latest revisions say, and the windows that have lost what theirs say. */
+function withRevisions(
+  params: SqlParameters,
+  { ctes, select }: UsageSql,
+  { period, meters }: { readonly period: BillingPeriod; readonly meters: MeteringContext['meters'] },
+): UsageSql {
+  const ids = meters.map(({ meterId }) => meterId);
+  const latest = `SELECT DISTINCT ON (meter_id, window_start, group_key) meter_id, window_start, window_end, group_key, quantity,
+      event_count, digest, is_final
+    FROM aggregated_usage WHERE customer_id = ${params.add(period.customerId, 'text')} AND period = ${params.add(period.period, 'date')}
+      AND meter_id = ANY (${params.add(ids, 'uuid[]')})
+    ORDER BY meter_id, window_start, group_key, revision DESC`;
+  const figures = (row: string): string => `(${row}.quantity, ${row}.event_count, ${row}.digest)`;
+  return {
+    ctes: [...ctes, `hours AS (${select})`, `latest AS (${latest})`],
+    select: `SELECT 0 AS span, m.code, window_start, coalesce(f.window_end, l.window_end) AS window_end, group_key, f.quantity,
+        coalesce(f.event_count, 0) AS event_count, f.digest, coalesce(f.unreadable, 0) AS unreadable, f.unreadable_example,
+        NULL::numeric AS closing_level, CASE WHEN f.event_count > 0 OR l.event_count > 0
+          THEN ${figures('f')} IS NOT DISTINCT FROM ${figures('l')} AND l.is_final END AS settled
+      FROM hours f FULL JOIN (SELECT * FROM latest WHERE event_count > 0) AS l USING (meter_id, window_start, group_key)
+      JOIN meters m USING (meter_id)`,
+  };
+}
+
+/** By meter and window, all groups together. */
+function revisedWindows(rows: readonly LiveRow[]): readonly RevisedWindow[] {
+  const windows = new Map<string, RevisedWindow>();
+  for (const { meter, window_start: windowStart, window_end: windowEnd, settled } of rows) {
+    if (settled === null) continue;
+    const key = `${windowStart} ${meter}`;
+    const isSettled = settled && (windows.get(key)?.isSettled ?? true);
+    windows.set(key, { meter, windowStart, windowEnd, isSettled });
+  }
+  return [...windows.values()];
 }
 
 /** By input order; of null there is nothing. */
@@ -153,7 +184,7 @@ async function readSpans(
   const selects = parts.map(
     ({ index, select }) => `SELECT ${index} AS span, code_first.* FROM (
       SELECT meter_id, code, window_start, window_end, group_key, quantity, event_count, digest, unreadable,
-        unreadable_example, closing_level FROM (${select}) AS b) AS code_first`,
+        unreadable_example, closing_level, NULL::boolean AS settled FROM (${select}) AS b) AS code_first`,
   );
   if (selects.length === 0) return spans.map(() => []);
   const ctes = parts.flatMap((part) => part.ctes);
@@ -169,8 +200,8 @@ async function readRows(
 ): Promise<readonly LiveRow[]> {
   const text = `${withSql(ctes)}
     SELECT u.span, u.code AS meter, u.window_start, u.window_end, u.group_key, ${decimalSql('u.quantity')} AS quantity,
-      u.event_count, u.digest, ${isUsageSql} AS is_usage, u.unreadable, u.unreadable_example
-    FROM (${select}) AS u WHERE ${isUsageSql} OR u.unreadable > 0
+      u.event_count, u.digest, ${isUsageSql} AS is_usage, u.unreadable, u.unreadable_example, u.settled
+    FROM (${select}) AS u WHERE ${isUsageSql} OR u.unreadable > 0 OR u.settled IS NOT NULL
     ORDER BY u.code, u.window_start, u.group_key`;
   const { rows } = await client.query<LiveRow>(text, [...params.values]);
   return rows;

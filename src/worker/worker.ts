@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { relayTaskQueue, taskQueue } from '../contracts/names.js';
 import { msToInstant } from '../domain/time/instant.js';
 import { createStorage } from '../storage/index.js';
-import type { PriceLookup } from '../storage/types.js';
+import type { PriceLookup, UnmeteredEvents } from '../storage/types.js';
 import { installRuntime } from './runtime.js';
 import { registerSearchAttributes } from './search-attributes.js';
 import { startRelay, startSchedules } from './standing-work.js';
@@ -70,6 +70,7 @@ export async function startWorker(
     const storage = createStorage(config.databaseUrl);
     open.push(() => storage.close());
     countPriceLookups(storage.priceLookup);
+    countUnmeteredEvents(storage.unmetered);
     const connection = await Connection.connect({ address });
     open.push(() => connection.close());
     const native = await NativeConnection.connect({ address });
@@ -121,6 +122,18 @@ function countPriceLookups(priceLookup: PriceLookup): void {
   );
   priceLookup.onLookup((result) => {
     lookups.add(1, { result });
+  });
+}
+
+/** Those that this worker's relay has passed; the findings name their types. */
+function countUnmeteredEvents(unmetered: UnmeteredEvents): void {
+  const passed = Runtime.instance().metricMeter.createCounter(
+    'reckoner_unmetered_events',
+    'events',
+    'Events, and amendments of events, that no meter takes.',
+  );
+  unmetered.onEvents((events) => {
+    passed.add(events);
   });
 }
 

@@ -183,3 +183,25 @@ test('a refusal ends the retries and carries its code', async () => {
   await expect(unknown).rejects.toThrow(ApplicationFailure);
   await expect(unknown).rejects.toMatchObject({ type: 'UNKNOWN_PERIOD', nonRetryable: true });
 });
+
+test('the lateness that a period allows is that of the versions that count in it, and a later one closes nothing early', async () => {
+  const { reference } = fixture.storage;
+  const [calls] = await reference.meters();
+  if (calls === undefined) throw new Error('the fixture has a meter');
+  const { meterId: _id, version: _version, ...content } = calls;
+  const version = (allowedLateness: string, effectiveFrom: string) =>
+    reference.createMeter({ ...content, allowedLateness, effectiveFrom: effectiveFrom as LocalDate });
+  await version('PT0S', '2025-01-01');
+  await fixture.addCalls('acme', 60);
+  expect((await read()).settings.allowedLatenessMs).toEqual({ api_calls: 3_600_000 });
+  const justAfter = instantToMs('2024-01-10T01:30:00.000000Z' as Instant);
+  expect(await close({ scope: 'due', nowMs: justAfter })).toMatchObject({ closed: 0 });
+
+  // Of two in one period the longer one; each of them where it alone holds.
+  await version('PT2H', '2024-01-20');
+  await version('PT10M', '2024-02-01');
+  expect((await read()).settings.allowedLatenessMs).toEqual({ api_calls: 7_200_000 });
+  const february = { ...key, period: '2024-02-01' as LocalDate, nowMs };
+  await fixture.storage.periods.periodNamed('acme', february.period);
+  expect((await read(february)).settings.allowedLatenessMs).toEqual({ api_calls: 600_000 });
+});

@@ -201,10 +201,10 @@ test('an estimate goes on, too, with whole price books locked, and says with pri
   const period = await periodOf(fixture.storage);
   expect(await usageOf(fixture.storage, period)).toMatchObject({ total: '1.00', pricesAsOf: null });
   await whileLocked('price_books, price_book_assignments, price_overrides', async () => {
-    const usage = await usageOf(fixture.storage, period, { maxAgeMs: 60_000, maxWaitMs: 300 });
+    const usage = await usageOf(fixture.storage, period, { fallback: { maxAgeMs: 60_000, maxWaitMs: 300 } });
     expect(usage).toMatchObject({ total: '1.00', finality: 'estimated' });
     expect(usage.pricesAsOf).toMatch(/Z$/);
-    await expect(usageOf(fixture.storage, period, { maxAgeMs: 0, maxWaitMs: 300 })).rejects.toThrow(StorageUnavailable);
+    await expect(usageOf(fixture.storage, period, { fallback: { maxAgeMs: 0, maxWaitMs: 300 } })).rejects.toThrow(StorageUnavailable);
   });
 });
 

@@ -22,6 +22,7 @@ describe('before the period is closed', () => {
       customer_id: 'cust_1',
       period: { period: '2024-01-01', from: '2024-01-01T00:00:00.000000Z', to: '2024-02-01T00:00:00.000000Z' },
       as_of: expect.stringMatching(/Z$/),
+      watermark: expect.stringMatching(/Z$/),
       finality: 'estimated',
       currency: 'USD',
       meters: [
@@ -37,6 +38,7 @@ describe('before the period is closed', () => {
               quantity: '1234',
               event_count: 1234,
               digest: expect.stringMatching(/^[0-9a-f]{16}$/),
+              state: 'closing',
             },
           ],
         },

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { aggregate, type MeteredEvent } from '../../src/domain/metering/fold.js';
 import { levelsBetween } from '../../src/domain/metering/levels.js';
 import { addsUp, type Meter, readPropertyOf } from '../../src/domain/metering/meter.js';
-import { holdsAtAll, metersInForce } from '../../src/domain/metering/meter-versions.js';
+import { holdsAtAll, metersInForce, requireSameReading } from '../../src/domain/metering/meter-versions.js';
 import { usageBetween, usageOfPeriod } from '../../src/domain/metering/period-usage.js';
 import { quantityOf, readingOf, valueProperties } from '../../src/domain/metering/reading.js';
 import { type Reading, reduce } from '../../src/domain/metering/reduce.js';
@@ -257,5 +257,36 @@ describe('versions', () => {
       [1, nothing, false],
       [2, null, true],
     ]);
+  });
+});
+
+describe('RULES 62: what a version may read', () => {
+  const level = meter({ aggregation: 'weighted_sum', filters: { tier: ['a', 'b'], plan: ['x'] } });
+  const reads = (fields: Partial<Meter>, known: readonly Meter[] = [level]) => {
+    requireSameReading({ ...level, ...fields }, known);
+  };
+
+  test('the order of filters means nothing, and a first version reads what it likes', () => {
+    reads({ filters: { plan: ['x'], tier: ['b', 'a'] } });
+    reads({ eventType: 'other' }, []);
+  });
+
+  test.each([
+    ['event_type', { eventType: 'other' }],
+    ['value_property', { valueProperty: 'other' }],
+    ['filters', { filters: {} }],
+    ['filters', { filters: { tier: ['a'], plan: ['x'] } }],
+    ['filters', { filters: { tier: ['a', 'b'], plan: ['x'], region: ['eu'] } }],
+  ])('of a level another %s is refused', (property, fields: Partial<Meter>) => {
+    expect(() => reads(fields)).toThrow(
+      expect.objectContaining({ code: 'INCOMPATIBLE_METER_VERSION', pointer: `/${property}` }) as Error,
+    );
+  });
+
+  test('versions from before the rule can be gone back to, and gone on with', () => {
+    const renamed = { ...level, version: 2, valueProperty: 'w' };
+    reads({}, [level, renamed]);
+    reads({ valueProperty: 'w' }, [level, renamed]);
+    expect(() => reads({ valueProperty: 'x' }, [level, renamed])).toThrow('Make a new meter');
   });
 });

@@ -292,6 +292,40 @@ describe('the safe horizon', () => {
     expect(BigInt(later?.position ?? 0)).toBeGreaterThan(BigInt(horizon ?? 0));
   });
 
+  test('however many ask at once, appends wait for two readings at most; each says an instant that its caller knows to be later', async () => {
+    let commit = (): void => undefined;
+    const mayCommit = new Promise<void>((resolve) => (commit = resolve));
+    let begun = (): void => undefined;
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve));
+    const slow = fixture.db.transaction(async () => {
+      begun();
+      await mayCommit;
+    }, openLedgerTransaction);
+    await hasBegun;
+    const clock = async (): Promise<Instant> => {
+      const { rows } = await fixture.db.pool.query<{ at: Instant }>('SELECT clock_timestamp() AS at');
+      return rows[0]?.at ?? ('' as Instant);
+    };
+    const before = await clock();
+    const first = ledger.horizon();
+    const waiting = async (): Promise<number> => {
+      const { rows } = await fixture.db.pool.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ExclusiveLock'
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      return rows[0]?.n ?? 0;
+    };
+    while ((await waiting()) === 0) await fixture.db.pool.query('SELECT pg_sleep(0.01)');
+    const others = Array.from({ length: 20 }, () => ledger.horizon());
+    await fixture.db.pool.query('SELECT pg_sleep(0.1)');
+    expect(await waiting()).toBe(1);
+    commit();
+    await slow;
+    const horizons = await Promise.all([first, ...others]);
+    expect(new Set(horizons.map(({ at }) => at)).size).toBe(2);
+    for (const { at } of horizons) expect(at > before).toBe(true);
+  });
+
   test('nothing appears at or below a horizon afterwards, however slow and concurrent the appends', async () => {
     const next = random(7);
     let writing = 6;

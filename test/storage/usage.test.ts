@@ -188,8 +188,7 @@ describe('closing windows', () => {
 test('live usage sees everything committed, before any window is closed', async () => {
   expect((await usage.liveUsage(period)).windows).toEqual([]);
   await fixture.append([event('a', '2024-01-10T10:00:00Z'), event('b', '2024-01-10T10:00:01Z', { bytes: 'x' })]);
-  const { asOf, windows } = await usage.liveUsage(period);
-  expect(asOf).toMatch(/^\d{4}-.*Z$/);
+  const { windows } = await usage.liveUsage(period);
   expect(windows.map((w) => [w.meter, w.quantity, w.eventCount])).toEqual([
     ['bytes', '10', 1],
     ['calls', '2', 2],

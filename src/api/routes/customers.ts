@@ -102,6 +102,10 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
 }
 
 export async function usageRoutes(app: Api, { periods, storage, config }: RouteContext): Promise<void> {
+  const usageSettings = {
+    fallback: { ...defaultPriceFallback, ...config.priceFallback },
+    ...(config.watermark !== undefined && { watermark: config.watermark }),
+  };
   app.get(
     '/customers/:customer_id/usage',
     {
@@ -121,19 +125,20 @@ export async function usageRoutes(app: Api, { periods, storage, config }: RouteC
       const { customer_id: customerId } = request.params;
       const named = request.query.period;
       const { period } = await (named === undefined ? periods.current(customerId) : periods.require(customerId, named));
-      return toApiUsage(period, await usageOf(storage, period, { ...defaultPriceFallback, ...config.priceFallback }));
+      return toApiUsage(period, await usageOf(storage, period, usageSettings));
     },
   );
 }
 
 function toApiUsage(
   period: BillingPeriod,
-  { asOf, finality, currency, pricesAsOf, meters, lines, problems, total }: PeriodUsage,
+  { asOf, watermark, finality, currency, pricesAsOf, meters, lines, problems, total }: PeriodUsage,
 ): object {
   return {
     customer_id: period.customerId,
     period: { period: period.period, from: period.from, to: period.to },
     as_of: asOf,
+    watermark,
     finality,
     currency,
     meters: meters.map((usageOfMeter) => ({
@@ -141,7 +146,7 @@ function toApiUsage(
       group: usageOfMeter.total.group,
       quantity: usageOfMeter.total.quantity,
       event_count: usageOfMeter.total.eventCount,
-      windows: usageOfMeter.windows.map(toApiWindow),
+      windows: usageOfMeter.windows.map((window) => ({ ...toApiWindow(window), state: window.state })),
     })),
     cost: {
       total,

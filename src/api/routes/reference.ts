@@ -51,6 +51,7 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
             'INVALID_DATE',
             'EFFECTIVE_FROM_NOT_ALIGNED',
             'METER_IMMUTABLE',
+            'INCOMPATIBLE_METER_VERSION',
           ],
           body: true,
           idempotent: true,

@@ -111,7 +111,10 @@ export const usage = z
   .object({
     customer_id: z.string(),
     period: intervalOut.extend({ period: dateOut }),
-    as_of: instantOut,
+    as_of: instantOut.meta({ description: 'Whatever was answered 202 before is in it.' }),
+    watermark: instantOut.meta({
+      description: 'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
+    }),
     finality: z.enum(['estimated', 'final']),
     currency: z.string(),
     meters: z.array(
@@ -120,7 +123,14 @@ export const usage = z
         group: groupOut,
         quantity: decimalOut,
         event_count: z.int(),
-        windows: z.array(usageWindow),
+        windows: z.array(
+          usageWindow.extend({
+            state: z.enum(['open', 'closing', 'closed']).meta({
+              description:
+                '`open`: the watermark has not reached its end. `closed`: a final revision says what is in it. `closing`: between the two, or usage has come since.',
+            }),
+          }),
+        ),
       }),
     ),
     cost: z

@@ -10,22 +10,26 @@ import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fo
 import { groupKeyText } from '../../domain/metering/group-key.js';
 import { addsUp, type Meter, type MeterPool, type WindowUsage } from '../../domain/metering/meter.js';
 import type { MeterInForce } from '../../domain/metering/meter-versions.js';
+import type { WatermarkSettings } from '../../domain/metering/watermark.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { pricedPools } from '../../domain/rating/pools.js';
 import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
+import { defaultWatermark, type StatedWindow, type WindowStates, windowStates } from './window-states.js';
 
 type UsageStorage = Pick<Storage, 'ledger' | 'reference' | 'usage' | 'periods' | 'proof' | 'rollouts' | 'priceLookup'>;
 
 export interface UsageOfMeter {
   readonly total: WindowUsage;
-  /** Of the meter's own window size; none that has not begun. */
-  readonly windows: readonly WindowUsage[];
+  /** Of the meter's own window size; none that has not begun, but for those that have events already. */
+  readonly windows: readonly StatedWindow[];
 }
 
 export interface PeriodUsage {
+  /** What was committed before is in it. */
   readonly asOf: Instant;
+  readonly watermark: Instant;
   /** `final`: invoiced, and nothing has come since that a correction would have to bill. */
   readonly finality: 'estimated' | 'final';
   readonly currency: string;
@@ -44,6 +48,12 @@ export interface UsageProblem extends Pick<RatingProblem, 'meter' | 'group' | 'd
   readonly code: RatingProblem['code'] | 'UNREADABLE_VALUE';
 }
 
+export interface UsageSettings {
+  readonly fallback?: PriceFallbackPolicy;
+  /** Those of the workers, or the states of windows are not theirs. */
+  readonly watermark?: WatermarkSettings;
+}
+
 /**
  * Live usage from the ledger, rated by the one rating function; an invoiced period with the versions of its chain. While
  * prices cannot be read, with those last known, which it then says (RULES 43).
@@ -51,7 +61,7 @@ export interface UsageProblem extends Pick<RatingProblem, 'meter' | 'group' | 'd
 export async function usageOf(
   storage: UsageStorage,
   period: BillingPeriod,
-  fallback: PriceFallbackPolicy = defaultPriceFallback,
+  { fallback = defaultPriceFallback, watermark = defaultWatermark }: UsageSettings = {},
 ): Promise<PeriodUsage> {
   const { documents, rating } = await storage.proof.chain(period);
   const invoiced =
@@ -64,7 +74,7 @@ export async function usageOf(
       : { facts: await pinnedPriceFacts(storage, period, invoiced), pricesAsOf: null };
   const spans = spansOf(facts, period);
   // Everything is read as it was at one position, however often the ledger is asked.
-  const cutoff = await storage.ledger.safeHorizon();
+  const { position: cutoff, at: asOf } = await storage.ledger.horizon();
   const { meters } = facts;
   const live = await storage.usage.liveUsage(period, { meters, spans: spans.map(({ span }) => span), cutoff });
   const isFinal = invoiced !== null && (await storage.periods.veryLateFacts(period)).count === 0;
@@ -73,12 +83,14 @@ export async function usageOf(
     usage: (segments) => Promise.resolve(rateable(facts, { live, spans, segments })),
     events: (meterIds, visit) => storage.proof.eachEvent(period, { meterIds, cutoff }, visit),
   });
+  const states = await windowStates(storage, period, { live, asOf, settings: watermark });
   return {
-    asOf: live.asOf,
+    asOf,
+    watermark: states.watermark,
     finality: isFinal ? 'final' : 'estimated',
     currency,
     pricesAsOf,
-    meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period })),
+    meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period, asOf, states })),
     lines: cost.lines,
     problems: [...live.unreadable.map(unreadableProblem), ...cost.problems],
     total: formatAmount(addDecimals(cost.lines.map(({ amount }) => amount)), currency),
@@ -143,16 +155,23 @@ function lastVersions(meters: readonly MeterInForce[]): readonly Meter[] {
   return [...new Map(meters.map((meter) => [meter.code, meter])).values()];
 }
 
-function usageOfMeter(meter: Meter, read: Read & { readonly period: BillingPeriod }): readonly UsageOfMeter[] {
-  const { period, live } = read;
+interface Shown extends Read {
+  readonly period: BillingPeriod;
+  readonly asOf: Instant;
+  readonly states: WindowStates;
+}
+
+function usageOfMeter(meter: Meter, read: Shown): readonly UsageOfMeter[] {
+  const { period, live, asOf, states } = read;
   const hours = live.windows.filter((usage) => usage.meter === meter.code);
   const totals = spanOf(read, 'total', meter.code) ?? sumWindows(hours, [period.from, period.to]);
   const begun = (spanOf(read, 'windows', meter.code) ?? windowsOf(meter, hours, period)).filter(
-    ({ windowStart }) => windowStart <= live.asOf,
+    // A level is carried through windows to come; an event may be a little ahead of the clock.
+    ({ windowStart, eventCount }) => eventCount > 0 || windowStart <= asOf,
   );
   return totals.map((total) => {
     const group = groupKeyText(total.group);
-    return { total, windows: begun.filter((usage) => groupKeyText(usage.group) === group) };
+    return { total, windows: begun.filter((usage) => groupKeyText(usage.group) === group).map(states.stated) };
   });
 }
 

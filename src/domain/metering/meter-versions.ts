@@ -1,5 +1,6 @@
 /** Which version of a meter holds when: by event time, as prices do (RULES 19, 31). */
 import { compareText } from '../compare-text.js';
+import { DomainFailure } from '../failure.js';
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { isLocalDate } from '../time/effective-from.js';
 import { addsUp, type Meter } from './meter.js';
@@ -70,4 +71,40 @@ function startOf({ effectiveFrom }: Meter, startOfDay: (date: LocalDate) => Inst
 /** Whether the version takes any event of the period. */
 export function holdsAtAll({ inForce }: MeterInForce): boolean {
   return inForce === null || inForce.from < inForce.to;
+}
+
+type Reading = Pick<Meter, 'code' | 'aggregation' | 'eventType' | 'valueProperty' | 'filters'>;
+
+/**
+ * A meter that does not add up is one version's for all events of a period, a level for all that ever changed it (RULES 3, 31):
+ * a version that reads another event type or property would find nothing, or nothing that it can read, in what came before it.
+ * Filters of what does not add up may change, and then hold for all of the period; of a level they would drop what it is made of.
+ * @param known the versions that exist; versions from before this rule may differ, and then any of them may be gone back to
+ * @throws DomainFailure INCOMPATIBLE_METER_VERSION (RULES 62)
+ */
+export function requireSameReading(meter: Reading, known: readonly Reading[]): void {
+  if (addsUp(meter)) return;
+  const different = known.map((version) => differenceOf(meter, version));
+  const [first] = different;
+  if (first === undefined || first === null || different.includes(null)) return;
+  const detail =
+    meter.aggregation === 'weighted_sum'
+      ? `The level of the meter "${meter.code}" is made of all that ever changed it, and a version with another "${first}" could not read that.`
+      : `The meter "${meter.code}" takes its ${meter.aggregation} over all events of a period, and a version with another "${first}" could not read those before it.`;
+  throw new DomainFailure('INCOMPATIBLE_METER_VERSION', `${detail} Make a new meter, with a new code.`, `/${first}`);
+}
+
+/** The first thing that the two do not read alike, as the contract names it. */
+function differenceOf(a: Reading, b: Reading): 'event_type' | 'value_property' | 'filters' | null {
+  if (a.eventType !== b.eventType) return 'event_type';
+  if (a.valueProperty !== b.valueProperty) return 'value_property';
+  return a.aggregation === 'weighted_sum' && filterText(a) !== filterText(b) ? 'filters' : null;
+}
+
+/** The order of filters and of their allowed texts means nothing. */
+function filterText({ filters }: Reading): string {
+  const sorted = Object.entries(filters).map(
+    ([property, allowed]) => [property, [...new Set(allowed)].sort()] as const,
+  );
+  return JSON.stringify(sorted.sort(([a], [b]) => compareText(a, b)));
 }
