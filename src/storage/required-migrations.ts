@@ -25,4 +25,5 @@ export const requiredMigrations: readonly string[] = [
   '20261122180000_mapping_before_any_close',
   '20261122180100_audit_actors',
   '20261122190000_settlement_bounds',
+  '20261122201500_relay_set_aside',
 ];
