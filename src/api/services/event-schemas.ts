@@ -81,10 +81,10 @@ export class EventSchemaService {
     const earlier = await eventSchemas.versions(eventType);
     const latest = earlier.at(-1);
     const compatibility = asked ?? latest?.compatibility ?? defaultCompatibility;
-    if (latest !== undefined && latest.compatibility === compatibility && sameValue(latest.schema, schema)) {
-      return { stored: latest };
-    }
-    if (compatibility !== 'none') {
+    const isSameContent = latest !== undefined && sameValue(latest.schema, schema);
+    if (isSameContent && latest.compatibility === compatibility) return { stored: latest };
+    // With the same content only the mode changes: for what comes next, since nothing is refused or taken that was not before.
+    if (compatibility !== 'none' && !isSameContent) {
       const meters = (await reference.meterVersions()).filter((meter) => meter.eventType === eventType);
       requireNone([
         ...incompatibilities(schema, earlier.toReversed(), compatibility),
