@@ -1,7 +1,14 @@
 import { workflowTypes } from '../contracts/names.js';
 import { billingPeriodStart } from '../contracts/start-options.js';
+import { customerOf } from '../billing/price-facts.js';
+import { everyPage } from '../storage/every-page.js';
+import type { Position } from '../domain/values.js';
 import type { BillingPeriod } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { lateReRatingIdOf } from './re-rating/late-facts.js';
+
+/** Findings of a period that are looked through for one. */
+const findingsAtOnce = 200;
 
 /**
  * What settles a period may have changed the level that the next ones begin with (RULES 3). Starts the workflow of the first
@@ -15,4 +22,40 @@ export async function startFirstLateAfter(
   if (later === null) return false;
   await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(later.customerId, later.period));
   return true;
+}
+
+/**
+ * The safety net behind it, for what a lost process or a terminated workflow has left: starts the workflow of every invoiced
+ * period with very late facts that nobody has been told of and nobody has decided about, in order of customer and time.
+ * @returns how many
+ */
+export async function startLatePeriods(dependencies: ActivityDependencies, pageSize: number): Promise<number> {
+  const { storage, client } = dependencies;
+  let started = 0;
+  let inOrder: string | null = null;
+  for await (const page of everyPage((request) => storage.periods.perhapsLatePeriods(request), pageSize)) {
+    for (const period of page) {
+      if (period.customerId === inOrder) continue;
+      const { to } = await storage.periods.veryLateFacts(period);
+      if (to === null || (await isKnown(dependencies, period, to))) continue;
+      await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(period.customerId, period.period));
+      started += 1;
+      // Where a level is carried on, the next one's turn comes when this one is settled.
+      if ((await storage.periods.firstLateAfter(period)) !== null) inOrder = period.customerId;
+    }
+  }
+  return started;
+}
+
+/** A correction of these very facts was begun (which goes on by itself, or has ended), or they were noted for a person. */
+async function isKnown({ storage }: ActivityDependencies, period: BillingPeriod, to: Position): Promise<boolean> {
+  const { customerId } = period;
+  if ((await customerOf(storage, customerId)).lateUsageQuietTime !== 'manual') {
+    return (await storage.reRatings.find(lateReRatingIdOf(period, to))) !== null;
+  }
+  const { data } = await storage.findings.list(
+    { customerId, period: period.period, code: 'LATE_USAGE' },
+    { limit: findingsAtOnce },
+  );
+  return data.some(({ subject }) => subject.to_position === to);
 }

@@ -1,4 +1,5 @@
 import { cutsOf, localDateAt, startOfLocalDay, tzdataVersion } from '../calendar/time-zones.js';
+import { DomainFailure } from '../domain/failure.js';
 import type { Instant } from '../domain/values.js';
 import type { NewFinding, StoredBounds } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -10,8 +11,18 @@ import type { ActivityDependencies } from './dependencies.js';
 export async function noteMovedBoundaries({ storage }: Pick<ActivityDependencies, 'storage'>): Promise<void> {
   const running = tzdataVersion();
   for (const bounds of await storage.periods.boundsByOtherTimeZoneData(running)) {
-    const moved = movedBounds(bounds);
+    const moved = movedOrUnknown(bounds);
     if (moved.length > 0) await storage.findings.store(findingOf(bounds, { moved, running }));
+  }
+}
+
+/** A zone that the running rules do not know has no bounds by them: that is a finding too, and no failure of the sweep. */
+function movedOrUnknown(bounds: StoredBounds): readonly string[] {
+  try {
+    return movedBounds(bounds);
+  } catch (error) {
+    if (error instanceof DomainFailure && error.code === 'UNKNOWN_TIME_ZONE') return ['start', 'end'];
+    throw error;
   }
 }
 

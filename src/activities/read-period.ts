@@ -2,6 +2,7 @@ import type { PeriodReading, ReadPeriodInput } from '../contracts/activities.js'
 import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriodStage } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { startFirstLateAfter } from './later-periods.js';
 import { startOpeningPeriod } from './opening-period.js';
 import { ledgerWindowsOf, periodOf, settingsOf, unheld } from './period-facts.js';
 
@@ -16,6 +17,8 @@ export function readPeriod(dependencies: ActivityDependencies) {
     const stage = stageOf(status?.stage ?? 'open');
     const invoiceId = status?.invoiceId ?? null;
     const invoice = invoiceId === null ? null : await storage.billing.findInvoice(invoiceId);
+    // Nobody corrects a void period: what changes its level is told to the later ones here.
+    if (stage === 'void') await startFirstLateAfter(dependencies, period);
     const periodSettings = await settingsOf(dependencies, customer, period);
     const isMetering = stage === 'metering';
     const highestEventTime = isMetering ? await storage.periods.highestEventTime(period) : null;

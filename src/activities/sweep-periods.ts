@@ -15,6 +15,7 @@ import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
+import { startLatePeriods } from './later-periods.js';
 import { rateAgain } from './rate-provisionally.js';
 import { reportTaxAgain } from './report-taxes.js';
 
@@ -27,7 +28,8 @@ interface Progress {
 }
 
 /**
- * Starts the workflow of every unfinished period and re-rating; one that runs already is left alone. Then ends the credits that
+ * Starts the workflow of every unfinished period and re-rating, and of invoiced periods with very late facts that nobody looks at;
+ * one that runs already is left alone. Then ends the credits that
  * nothing can draw any more: by now every period that could is stored. Then recognises deferred revenue, and takes what snapshots of
  * closed months are missing. Resumes at the page it was on.
  */
@@ -37,6 +39,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
     const context = Context.current();
     let progress = (context.info.heartbeatDetails as Progress | undefined) ?? { cursor: null, started: 0 };
     let reRatings = 0;
+    let late = 0;
     await heartbeating(
       () => progress,
       async () => {
@@ -53,6 +56,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
           context.heartbeat(progress);
         } while (progress.cursor !== null);
         reRatings = await startReRatings(dependencies);
+        late = await startLatePeriods(dependencies, pageSize);
         await noteMovedBoundaries(dependencies);
         await endCredits(dependencies);
         await recogniseRevenue(storage, now());
@@ -63,7 +67,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await reportTaxAgain(dependencies);
       },
     );
-    return { started: progress.started + reRatings };
+    return { started: progress.started + reRatings + late };
   };
 }
 

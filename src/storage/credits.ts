@@ -150,7 +150,8 @@ function endableSql(now: string): string {
       AND NOT EXISTS (
         SELECT FROM telemetry_events e
         WHERE e.customer_id = g.customer_id AND e.event_time < g.expires_at
-          AND e.position > (SELECT coalesce(min(c.position), 0) FROM relay_cursors c)
+          AND e.position > least((SELECT coalesce(min(c.position), 0) FROM relay_cursors c),
+            (SELECT min(s.from_position) FROM relay_set_aside s WHERE s.customer_id = g.customer_id))
           AND NOT EXISTS (SELECT FROM billing_periods p WHERE p.customer_id = e.customer_id
             AND p.period_start <= e.event_time AND e.event_time < p.period_end)))`;
 }

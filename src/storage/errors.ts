@@ -102,6 +102,19 @@ export function sqlState(error: unknown): string | undefined {
   return sqlState(property(error, 'cause'));
 }
 
+/** Classes of SQLSTATE that speak of the values of one row: data, integrity. */
+const stateOfValues = /^2[23]/;
+
+/**
+ * What is wrong with the one customer that something was tried for, so that the others can go on.
+ * @throws the error itself where it is not his: the database is away, or does not understand what we say
+ */
+export function reasonOfOne(error: unknown): string {
+  const state = sqlState(error);
+  if (isUnavailable(error) || (state !== undefined && !stateOfValues.test(state))) throw error;
+  return error instanceof DomainFailure ? error.detail : messageOf(error);
+}
+
 /** The constraint that a Postgres error names; undefined for anything else. */
 export function constraintOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined;

@@ -4,6 +4,8 @@ import { startOfLocalDay } from '../calendar/time-zones.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
+import { reasonOfOne } from './errors.js';
+import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
@@ -56,7 +58,7 @@ export async function unfinishedPeriods(db: Database, now: Instant, page: PageRe
     const { rows: customers } = await db.pool.query<SweptCustomer>(customersSql, [customer, customersAtOnce]);
     const last = customers.at(-1);
     if (last === undefined) break;
-    for (const each of customers) await createMissing(db, each, now);
+    for (const each of customers) await createMissingOrNote(db, each, now);
     const values = [customer, last.customer_id, start, now, page.limit + 1 - found.length];
     found.push(...(await db.pool.query<PeriodRow>(unfinishedSql, values)).rows);
     if (found.length > page.limit || customers.length < customersAtOnce) break;
@@ -65,6 +67,23 @@ export async function unfinishedPeriods(db: Database, now: Instant, page: PageRe
   }
   const { data, nextCursor } = pageOf(found, { ...page, list }, (row) => [row.customer_id, row.period_start]);
   return { data: data.map(periodOf), nextCursor };
+}
+
+/** One customer whose calendar cannot be read holds up nobody: a finding says so. */
+async function createMissingOrNote(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+  try {
+    await createMissing(db, swept, now);
+  } catch (error) {
+    const { customer_id: customerId } = swept;
+    const reason = reasonOfOne(error);
+    await insertFinding(db.pool, {
+      code: 'PERIODS_NOT_CREATED',
+      customerId,
+      period: null,
+      subject: { customer_id: customerId },
+      detail: `Billing periods of customer "${customerId}" that have begun cannot be created: ${reason} They are not invoiced until that is mended.`,
+    });
+  }
 }
 
 async function createMissing(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {

@@ -3,6 +3,7 @@ import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
 import { firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
+import { perhapsLatePeriods } from './periods-late.js';
 import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
 import { unfinishedPeriods } from './periods-unfinished.js';
 import type { BillingPeriodStore } from './types.js';
@@ -16,6 +17,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     highestEventTime: (period) => highestEventTime(db, period),
     veryLateFacts: (period) => veryLateFacts(db, period),
     firstLateAfter: (period) => firstLateAfter(db, period),
+    perhapsLatePeriods: (page) => perhapsLatePeriods(db, page),
     boundsByOtherTimeZoneData: (running) => boundsByOtherTimeZoneData(db, running),
     unfinishedPeriods: (now, page) => unfinishedPeriods(db, now, page),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),

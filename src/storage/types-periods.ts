@@ -54,6 +54,12 @@ export interface BillingPeriodStore {
    * the periods before it are its own too (RULES 3). null also where no meter carries one.
    */
   firstLateAfter(period: BillingPeriod): Promise<BillingPeriod | null>;
+  /**
+   * Invoiced periods that may have very late facts, in order of customer and start: the relay has planned facts of them, or (where a
+   * level is carried into them) of a period before them, beyond the cutoff of their last rating. Every period with very late facts
+   * that the relay has come to is among them; `veryLateFacts` says which ones have.
+   */
+  perhapsLatePeriods(page: PageRequest): Promise<Page<BillingPeriod>>;
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { reconcilePeriod } from '../../src/billing/reconcile-period.js';
+import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import type { BillingPeriod } from '../../src/storage/types.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture } from './fixture.js';
+import { createActivityFixture, issuedAt } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
 const months = ['2024-01-01' as LocalDate, '2024-02-01' as LocalDate, '2024-03-01' as LocalDate] as const;
@@ -106,6 +107,97 @@ test('a period that is invoiced after the next one sets that one going', async (
   fixture.temporal.length = 0;
   await invoice('late', months[0]);
   expect(fixture.temporal.map(({ workflowId }) => workflowId)).toEqual(['billing-period/late/2024-02-01']);
+});
+
+describe('what nobody told of', () => {
+  /** Months that were invoiced in the wrong order: February did not know of January's change. */
+  async function februaryFirst(
+    customerId: string,
+    more: Parameters<ActivityFixture['addCustomer']>[1] = {},
+  ): Promise<void> {
+    await fixture.addCustomer(customerId, { priceBook: 'seats', ...more });
+    await changeSeats(customerId, '2024-02-01T00:00:00Z', 3);
+    await invoice(customerId, months[1]);
+    await changeSeats(customerId, '2024-01-10T00:00:00Z', 1);
+    await plan();
+  }
+  async function plan(): Promise<void> {
+    const { relay } = fixture.storage;
+    await relay.plan('all', (await relay.acquire('all')).epoch);
+  }
+  /** Workflows of the customer's periods that the sweep starts beyond those of unfinished ones. */
+  async function swept(customerId: string): Promise<readonly string[]> {
+    const { data } = await fixture.storage.periods.unfinishedPeriods(issuedAt, { limit: 1_000 });
+    const unfinished = new Set(data.map((each) => `billing-period/${each.customerId}/${each.period}`));
+    fixture.temporal.length = 0;
+    await fixture.run(fixture.activities.sweepPeriods);
+    return fixture.temporal
+      .map(({ workflowId }) => workflowId)
+      .filter((id) => id.startsWith(`billing-period/${customerId}/`) && !unfinished.has(id));
+  }
+
+  test('the worker is lost after the commit: the daily sweep starts what the gate would have', async () => {
+    await februaryFirst('killed');
+    const lost = jest.spyOn(fixture.client.workflow, 'start').mockRejectedValue(new Error('killed'));
+    await invoice('killed', months[0]).catch(() => undefined);
+    lost.mockRestore();
+    expect(await totals('killed')).toHaveLength(2);
+    expect(await swept('killed')).toEqual(['billing-period/killed/2024-02-01']);
+    await correct('killed', months[1]);
+    expect(await swept('killed')).toEqual([]);
+  });
+
+  test('late usage whose workflow was terminated is looked at again, later periods after it, and decided facts are not', async () => {
+    await fixture.addCustomer('terminated', { priceBook: 'seats' });
+    await changeSeats('terminated', '2024-01-01T00:00:00Z', 10);
+    for (const month of months.slice(0, 2)) await invoice('terminated', month);
+    await plan();
+    expect(await swept('terminated')).toEqual([]);
+    await changeSeats('terminated', '2024-01-16T12:00:00Z', -2);
+    await plan();
+    expect(await swept('terminated')).toEqual(['billing-period/terminated/2024-01-01']);
+    const key = { customerId: 'terminated', period: months[0] };
+    const { reRatingId } = await fixture.run(fixture.activities.startCorrection, key);
+    expect(reRatingId).not.toBeNull();
+    // It is under way, and goes on by itself; February is not waited for.
+    expect(await swept('terminated')).toEqual(['billing-period/terminated/2024-02-01']);
+  });
+
+  test('a change in a void period is told to the next one', async () => {
+    await fixture.addCustomer('void', { priceBook: 'seats' });
+    await changeSeats('void', '2024-01-01T00:00:00Z', 2);
+    for (const month of months.slice(0, 2)) await invoice('void', month);
+    const { data } = await fixture.storage.billing.listInvoices({ customerId: 'void' }, { limit: 10 });
+    const january = data.find(({ period }) => period === months[0]);
+    if (january === undefined) throw new Error('January is invoiced');
+    await voidInvoice(fixture.storage, january, { actor: 'ann', reason: 'a test', now: issuedAt });
+    const key = { customerId: 'void', period: months[0], nowMs: Date.parse(issuedAt) };
+    fixture.temporal.length = 0;
+    expect(await fixture.run(fixture.activities.readPeriod, key)).toMatchObject({ stage: 'void' });
+    expect(fixture.temporal).toEqual([]);
+    await changeSeats('void', '2024-01-16T12:00:00Z', -2);
+    expect(await fixture.run(fixture.activities.readPeriod, key)).toMatchObject({ stage: 'void' });
+    expect(fixture.temporal.map(({ workflowId }) => workflowId)).toEqual(['billing-period/void/2024-02-01']);
+  });
+
+  test('of a customer that corrects by hand every period that a change concerns has its finding, noted once', async () => {
+    await fixture.addCustomer('manual', { priceBook: 'seats', lateUsageQuietTime: 'manual' });
+    await changeSeats('manual', '2024-01-01T00:00:00Z', 10);
+    for (const month of months) await invoice('manual', month);
+    await changeSeats('manual', '2024-01-16T12:00:00Z', -2);
+    await plan();
+    for (const [at, month] of months.entries()) {
+      fixture.temporal.length = 0;
+      await fixture.run(fixture.activities.startCorrection, { customerId: 'manual', period: month });
+      const next = months[at + 1];
+      expect(fixture.temporal.map(({ workflowId }) => workflowId)).toEqual(
+        next === undefined ? [] : [`billing-period/manual/${next}`],
+      );
+    }
+    const { data } = await fixture.storage.findings.list({ customerId: 'manual', code: 'LATE_USAGE' }, { limit: 10 });
+    expect(data.map(({ period }) => period).sort()).toEqual(months);
+    expect(await swept('manual')).toEqual([]);
+  });
 });
 
 test('a tampered row of a period, and a tampered window behind it, are found by reconciliation', async () => {

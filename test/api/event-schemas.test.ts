@@ -56,6 +56,18 @@ describe('adding versions', () => {
     await api.refused('VALIDATION_FAILED', 422, 'GET', '/event-schemas/versions/01');
   });
 
+  test('the same content with another mode is a new version, and the mode holds from then on', async () => {
+    await add(201, 'emergency', bytes('integer'));
+    await add(201, 'emergency', bytes('string'), { compatibility: 'none' });
+    const back = { compatibility: 'backward' };
+    expect(await add(200, 'emergency', bytes('string'), { ...back, dry_run: true })).toMatchObject({ version: 3, ...back });
+    expect(await add(201, 'emergency', bytes('string'), back)).toMatchObject({ version: 3, ...back });
+    expect(await add(200, 'emergency', bytes('string'), back)).toMatchObject({ version: 3 });
+    expect(await add(200, 'emergency', bytes('string'))).toMatchObject({ version: 3, ...back });
+    await refuse('INCOMPATIBLE_SCHEMA', 409, { event_type: 'emergency', schema: bytes('boolean') });
+    expect(await add(201, 'emergency', bytes('string'), { compatibility: 'none' })).toMatchObject({ version: 4 });
+  });
+
   test('refuses what breaks an earlier version, any of them, and says where and why; a dry run says the same', async () => {
     await add(201, 'narrowing', bytes('number'));
     const narrower = { event_type: 'narrowing', schema: bytes('integer', { minimum: 1 }) };

@@ -8,6 +8,7 @@ const controlRows = [
   'idempotency_keys',
   'number_sequences',
   'relay_cursors',
+  'relay_set_aside',
   'usage_ranges',
   '_prisma_migrations',
 ];

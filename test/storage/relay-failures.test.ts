@@ -1,6 +1,7 @@
 /** The relay among failures: every fact is told exactly once, or told again, never passed by. */
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import { openDatabase } from '../../src/storage/database.js';
+import { StorageUnavailable } from '../../src/storage/errors.js';
 import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
 import { openLedgerTransaction } from '../../src/storage/safe-horizon.js';
 import type { RelayStore, UsageRange } from '../../src/storage/types.js';
@@ -66,7 +67,7 @@ describe('failures', () => {
   test('a plan whose transaction fails leaves cursor and ranges as they were', async () => {
     const { epoch, position } = await relay.acquire(group);
     await fixture.append([event(await fixture.addCustomer(), 'a', '2024-01-10T10:00:00Z')]);
-    const failing = createRelayStore(fixture.db, { periodAt: () => Promise.reject(new Error('crash')) });
+    const failing = createRelayStore(fixture.db, { periodAt: () => Promise.reject(new StorageUnavailable('crash')) });
     await expect(failing.plan(group, epoch)).rejects.toThrow('crash');
     expect((await relay.acquire(group)).position).toBe(position);
     expect(await storedRanges()).toBe(0);

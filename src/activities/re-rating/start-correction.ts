@@ -1,12 +1,13 @@
 import type { Activities } from '../../contracts/activities.js';
 import { lateReRatingWorkflowId } from '../../contracts/names.js';
 import { customerOf } from '../../billing/price-facts.js';
-import { uuidOf } from '../../storage/identifiers.js';
 import type { BillingPeriod, NewReRating, Storage } from '../../storage/types.js';
 import { automaticActor } from '../../storage/types.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { noteLateUsage } from '../note-late-usage.js';
 import { periodOf } from '../period-facts.js';
+import { startFirstLateAfter } from '../later-periods.js';
+import { lateReRatingIdOf } from './late-facts.js';
 import { reRatingOf, startOnce } from './start-once.js';
 
 /**
@@ -21,6 +22,8 @@ export function startCorrection(dependencies: ActivityDependencies): Activities[
     const customer = await customerOf(storage, key.customerId);
     if (customer.lateUsageQuietTime === 'manual') {
       await noteLateUsage(dependencies)(key);
+      // No correction of it will come to the later ones by itself.
+      await startFirstLateAfter(dependencies, period);
       return { reRatingId: null, noted: true };
     }
     const reRating = (await storage.reRatings.unfinishedAutomatic(key))[0] ?? (await ofLateFacts(storage, period));
@@ -35,7 +38,7 @@ async function ofLateFacts(storage: Storage, period: BillingPeriod): Promise<New
   if (count === 0 || to === null) return null;
   const { customerId, period: name } = period;
   return reRatingOf(period, {
-    reRatingId: uuidOf('re-rating', 'late', customerId, name, to),
+    reRatingId: lateReRatingIdOf(period, to),
     workflowId: lateReRatingWorkflowId(customerId, name, to),
     reason: events > 0 ? 'late_usage' : 'usage_correction',
     requestedBy: automaticActor,

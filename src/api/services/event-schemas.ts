@@ -39,7 +39,7 @@ export class EventSchemaService {
   constructor(private readonly deps: EventSchemaDependencies) {}
 
   /**
-   * Adds the next version, unless the latest says the same.
+   * Adds the next version, unless the latest says the same: schema and compatibility, which the version after it inherits.
    * @throws DomainFailure INVALID_SCHEMA, INCOMPATIBLE_SCHEMA
    */
   async add(request: NewEventSchema): Promise<{ readonly stored: EventSchemaVersion; readonly created: boolean }> {
@@ -80,9 +80,11 @@ export class EventSchemaService {
     const { eventSchemas, reference } = this.deps.storage;
     const earlier = await eventSchemas.versions(eventType);
     const latest = earlier.at(-1);
-    if (latest !== undefined && sameValue(latest.schema, schema)) return { stored: latest };
     const compatibility = asked ?? latest?.compatibility ?? defaultCompatibility;
-    if (compatibility !== 'none') {
+    const isSameContent = latest !== undefined && sameValue(latest.schema, schema);
+    if (isSameContent && latest.compatibility === compatibility) return { stored: latest };
+    // With the same content only the mode changes: for what comes next, since nothing is refused or taken that was not before.
+    if (compatibility !== 'none' && !isSameContent) {
       const meters = (await reference.meterVersions()).filter((meter) => meter.eventType === eventType);
       requireNone([
         ...incompatibilities(schema, earlier.toReversed(), compatibility),

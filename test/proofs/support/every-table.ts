@@ -1,5 +1,6 @@
 /** Rows in the tables that no books of the proofs write to: decisions, findings, registries, runs. */
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { issueCreditNote, refundCredit, writeOff } from '../../../src/billing/settlement/credit-notes.js';
 import { recordPayment, reversePayment } from '../../../src/billing/settlement/payments.js';
 import { reverseWriteOff } from '../../../src/billing/settlement/write-offs.js';
@@ -27,6 +28,13 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   await storage.ledger.append([], [letter, { ...letter, payload: 'no JSON' }]);
   const [first] = await storage.deadLetters.toReplay({}, 1);
   await storage.deadLetters.decide(first?.deadLetterId ?? '', { decision: 'discarded', decidedBy, reason: 'a test' });
+
+  const sql = new pg.Client({ connectionString: fixture.url });
+  await sql.connect();
+  await sql.query(
+    `INSERT INTO relay_set_aside (partition_group, customer_id, from_position, reason) VALUES ('test', 'lost', 1, 'unknown')`,
+  );
+  await sql.end();
 
   const finding = { code: 'UNMETERED_EVENTS', customerId: null, period: null, detail: 'of a test' } as const;
   const findings = [1, 2].map((test) => storage.findings.store({ ...finding, subject: { test } }));
