@@ -1,5 +1,5 @@
 -- A document and a journal entry are complete when they are written: nothing is added to them later, whoever writes, and their
--- amounts add up (RULES 46, 47, 53; ADR-021). The triggers look at whole statements, because issuing waits for them; so all lines
+-- amounts add up (RULES 46, 47, 53; ADR-015). The triggers look at whole statements, because issuing waits for them; so all lines
 -- of a document come in one statement, as do those of a tax or of a credit note.
 
 -- Whether the row was written by this transaction, in a savepoint or not. Nothing is stored for it, so it survives dump and restore.
