@@ -23,9 +23,18 @@ interface DraftRow {
   readonly transitions: DraftOf['transitions'];
   readonly decisions: DraftOf['decisions'];
   readonly issued: boolean;
+  readonly skipped_at: Instant | null;
 }
 
+/** When invoicing skipped the period of the draft `d`, where it did nothing else since: it is empty, and its customer skips those (RULES 25). */
+const skippedAtSql = `(SELECT o.decided_at FROM (SELECT o.outcome, o.decided_at FROM invoicing_requests r JOIN invoicing_outcomes o USING (request_id)
+    WHERE r.customer_id = d.customer_id AND r.period = d.period ORDER BY r.request_order DESC LIMIT 1) AS o WHERE o.outcome = 'skipped')`;
+
+/** Whether the draft `d` may become an invoice: it is none yet, and its period was not skipped since. */
+export const isWaitingSql = `NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id) AND ${skippedAtSql} IS NULL`;
+
 const draftSql = `SELECT d.*, EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id) AS issued,
+    ${instantSql(skippedAtSql)} AS skipped_at,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('status', t.status, 'contentHash', t.content_hash,
       'dueAt', ${instantSql('t.due_at')}, 'actor', t.actor, 'reason', t.reason, 'at', ${instantSql('t.at')}) ORDER BY t.sequence), '[]')
       FROM invoice_draft_transitions t WHERE t.invoice_id = d.invoice_id) AS transitions,
@@ -43,6 +52,7 @@ const draftFromDb = (row: DraftRow): DraftOf => ({
   transitions: row.transitions,
   decisions: row.decisions,
   isIssued: row.issued,
+  skippedAt: row.skipped_at,
 });
 
 export function createDraftStore(db: Database): DraftStore {
@@ -51,7 +61,7 @@ export function createDraftStore(db: Database): DraftStore {
     list: async ({ customerId, period, status }, page) => {
       const params = new SqlParameters();
       const conditions = [
-        'NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id)',
+        isWaitingSql,
         `(SELECT t.status FROM invoice_draft_transitions t WHERE t.invoice_id = d.invoice_id
           ORDER BY t.sequence DESC LIMIT 1) = ${params.add(status, 'text')}`,
       ];
@@ -79,7 +89,7 @@ async function countDrafts(
   { customerId, period }: Parameters<DraftStore['counts']>[0],
 ): ReturnType<DraftStore['counts']> {
   const params = new SqlParameters();
-  const conditions = ['NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id)'];
+  const conditions = [isWaitingSql];
   if (customerId !== undefined) conditions.push(`d.customer_id = ${params.add(customerId, 'text')}`);
   if (period !== undefined) conditions.push(`d.period = ${params.add(period, 'date')}`);
   const { rows } = await db.query<{ readonly draft: number; readonly held: number }>(
@@ -193,7 +203,7 @@ export async function requestDue(
     `SELECT d.invoice_id, d.customer_id, d.period, t.due_at FROM invoice_drafts d
      CROSS JOIN LATERAL (SELECT status, due_at FROM invoice_draft_transitions WHERE invoice_id = d.invoice_id
        ORDER BY sequence DESC LIMIT 1) AS t
-     WHERE t.status = 'draft' AND t.due_at <= $1 AND NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id)
+     WHERE t.status = 'draft' AND t.due_at <= $1 AND ${isWaitingSql}
        AND NOT EXISTS (SELECT FROM invoicing_requests r LEFT JOIN invoicing_outcomes o USING (request_id)
          WHERE r.customer_id = d.customer_id AND r.period = d.period AND o.outcome IS NULL)
      ORDER BY t.due_at, d.invoice_id LIMIT $2`,

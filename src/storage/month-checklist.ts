@@ -1,6 +1,7 @@
 /** What a person looks at before an accounting month is closed: what of it is not in the books yet. */
 import type { LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
+import { isWaitingSql } from './drafts.js';
 import { judgedSql, lastDaySql } from './period-closes-plan.js';
 import { endsAfterSql } from './re-ratings-scope.js';
 import type { MonthChecklist, OpenItem } from './types-journal.js';
@@ -14,7 +15,7 @@ const openSql = `
   drafts AS (SELECT d.customer_id, d.period, d.invoice_id, (SELECT t.status FROM invoice_draft_transitions t
       WHERE t.invoice_id = d.invoice_id ORDER BY t.sequence DESC LIMIT 1) AS status
     FROM overlapping p JOIN invoice_drafts d USING (customer_id, period)
-    WHERE NOT EXISTS (SELECT FROM invoices i WHERE i.invoice_id = d.invoice_id)),
+    WHERE ${isWaitingSql}),
   open AS (
     SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail FROM drafts d
     UNION ALL

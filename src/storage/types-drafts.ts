@@ -35,6 +35,8 @@ export interface DraftOf extends DraftStanding {
   readonly decisions: readonly StoredDraftDecision[];
   /** It is an invoice by now. */
   readonly isIssued: boolean;
+  /** Invoicing skipped its period then, and has decided nothing else since: it waits for nothing. null: it did not. */
+  readonly skippedAt: Instant | null;
 }
 
 /** Two stored lines that bill one service. */
@@ -46,12 +48,12 @@ export interface DoubleBilling {
 
 export interface DraftStore {
   find(invoiceId: string): Promise<DraftOf | null>;
-  /** Those that are not issued, the newest first. */
+  /** Those that wait to be issued, the newest first. */
   list(
     filter: { customerId?: string; period?: LocalDate; status: 'draft' | 'held' },
     page: PageRequest,
   ): Promise<Page<DraftOf>>;
-  /** Of those that are not issued. */
+  /** Of those that wait to be issued. */
   counts(filter: {
     customerId?: string;
     period?: LocalDate;

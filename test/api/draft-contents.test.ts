@@ -4,7 +4,7 @@ import { canonicalJson } from '../../src/storage/canonical-json.js';
 import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import { tableTaxProvider } from '../../src/domain/tax/table-provider.js';
 import { TaxUnavailable } from '../../src/domain/tax/tax.js';
-import { exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleCustomer, exampleMeter, examplePriceBook, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -278,4 +278,61 @@ test('a draft and a held invoice are there, but can be neither voided nor verifi
   expect(await api.expect(200, 'POST', `${url}/void`, { reason: 'x' })).toMatchObject({ status: 'void' });
   for (const id of [url.replace('/invoices/', '').replace(/^./, (digit) => (digit === '0' ? '1' : '0')), 'none'])
     await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `/invoices/${id}/verify`);
+});
+
+describe('a draft of a period that is skipped since waits for nothing', () => {
+  const voidCall = (): Promise<Json> =>
+    api.expect(202, 'POST', '/event-adjustments', {
+      ...{ type: 'void', customer_id: 'cust_1', event_id: 'e1', reason: 'a test call' },
+    });
+  const checklist = (): Promise<Json> => api.expect(200, 'GET', '/ledger/months/2024-01/checklist');
+  const waiting = async (): Promise<unknown> => (await api.expect(200, 'GET', '/invoices'))['waiting'];
+
+  test('one that a bound has held: neither listed nor decided about, until there is usage again', async () => {
+    api.temporal.settings.bounds = { linesMax: 1, holdNegative: true, jumpFactor: 0, holdZero: false, trailing: 0 };
+    await api.expect(201, 'POST', '/meters', { ...exampleMeter, code: 'others' });
+    const prices = ['api_calls', 'others'].map((meter) => ({ meter, model: 'flat', unit_price: '0.10' }));
+    await api.expect(201, 'POST', '/price-books', { ...examplePriceBook, version: 'v2', prices });
+    await customer({ skip_empty_invoices: true });
+    await calls(1);
+    await close();
+    const [held = {}] = await list('held');
+    expect(await waiting()).toEqual({ draft: 0, held: 1 });
+    expect(await checklist()).toMatchObject({ drafts: 1 });
+    await voidCall();
+    expect(await close()).toMatchObject({ invoice_id: null });
+    expect(await list('held')).toEqual([]);
+    expect(await waiting()).toEqual({ draft: 0, held: 0 });
+    expect(await checklist()).toMatchObject({ drafts: 0, unbilled: 0, data: [] });
+    const now = await show(held);
+    expect(now).toMatchObject({ draft: { reason: expect.stringMatching(/^skipped/), due_at: null } });
+    expect((now['life'] as readonly Json[]).map(({ event }) => event)).toEqual(['held', 'skipped']);
+    for (const path of ['release', 'reject']) {
+      const refusal = await api.refused('INVOICE_TRANSITION_REFUSED', 409, ...decision(now, path));
+      expect(refusal['detail']).toMatch(/skipped.*close the period again/);
+    }
+    await calls(2, 'more ');
+    await close();
+    const [again = {}] = await list('held');
+    expect(again).toMatchObject({
+      invoice_id: held['invoice_id'],
+      total: '0.40',
+      draft: { reason: expect.stringMatching(/lines/) },
+    });
+    expect(await checklist()).toMatchObject({ drafts: 1 });
+    expect(await api.expect(200, ...decision(again, 'release'))).toMatchObject({ status: 'issued', total: '0.40' });
+  });
+
+  test('one in its grace is asked for no more', async () => {
+    await customer({ skip_empty_invoices: true, grace_period: 'P2D' });
+    await calls(1);
+    await close();
+    expect(await list('draft')).toHaveLength(1);
+    await voidCall();
+    await close();
+    expect(await list('draft')).toEqual([]);
+    const due = (day: string): Promise<readonly unknown[]> =>
+      api.storage.drafts.requestDue(`${day}T00:00:00.000000Z` as never, 10);
+    expect([await due('2024-03-13'), await due('2024-03-14')]).toEqual([[], []]);
+  });
 });

@@ -46,6 +46,13 @@ const bodyFor = (invoice: Json, reason: string): Json => ({
   content_hash: (invoice['draft'] as Json)['content_hash'],
   reason,
 });
+/** As two days later. */
+async function forgetKeys(): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query('DELETE FROM idempotency_keys');
+  await client.end();
+}
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 
 describe('what was rejected is never issued', () => {
@@ -169,4 +176,57 @@ test('an issued invoice tells its whole life: drafts, decisions, and what settle
     { event: expect.stringMatching(/partly_paid|overdue/), actor: 'bob', reason: 'written off: insolvent' },
   ]);
   expect(life.every(({ at }) => typeof at === 'string')).toBe(true);
+});
+
+describe('a key that is used again after its answer was forgotten', () => {
+  const under = (key: string): Record<string, string> => ({ 'x-reckoner-actor': 'bob', 'idempotency-key': key });
+  const issued = async (): Promise<string> => {
+    await calls(100);
+    await close();
+    const [invoice = {}] = await api.all('/invoices');
+    return String(invoice['invoice_id']);
+  };
+
+  test('another write-off of the invoice is made; the same one is not, also once it was taken back', async () => {
+    const id = await issued();
+    const writeOff = async (body: Json): Promise<Json> => {
+      await forgetKeys();
+      return api.expect(200, 'POST', `/invoices/${id}/write-off`, body, under('bad-debt'));
+    };
+    const writtenOff = async (): Promise<readonly unknown[]> =>
+      (await api.all(`/write-offs?invoice_id=${id}`)).map(({ amount, reason, reversed }) => [
+        ...[amount, reason, reversed !== null],
+      ]);
+    const first = { amount: '1.00', reason: 'insolvent' };
+    await writeOff(first);
+    await writeOff(first);
+    expect(await writtenOff()).toEqual([['1.00', 'insolvent', false]]);
+    await writeOff({ ...first, amount: '2.00' });
+    await writeOff({ ...first, reason: 'small' });
+    expect((await show(id))['settlement']).toMatchObject({ settled_by: { written_off: '4.00' } });
+    for (const each of await api.all(`/write-offs?invoice_id=${id}`))
+      await api.expect(200, 'POST', `/write-offs/${String(each['write_off_id'])}/reverse`, { reason: 'it pays' });
+    // Answered as the first request was, which was carried out; a new one has other content, or another key.
+    await writeOff(first);
+    expect((await show(id))['settlement']).toMatchObject({ open: '10.00' });
+    await writeOff({ amount: null, reason: 'insolvent after all' });
+    expect((await show(id))['settlement']).toMatchObject({ open: '0.00' });
+  });
+
+  test('another allocation of the payment is made; the same one is not', async () => {
+    const id = await issued();
+    const payment = await api.expect(201, 'POST', '/payments', {
+      ...{ customer_id: 'cust_1', currency: 'USD', amount: '9.00', received_at: '2024-02-05T09:00:00Z' },
+      ...{ method: 'bank_transfer', reference: 'SEPA 77' },
+    });
+    const allocate = async (amount: string): Promise<Json> => {
+      await forgetKeys();
+      const allocations = [{ invoice_id: id, amount }];
+      const url = `/payments/${String(payment['payment_id'])}/allocations`;
+      return api.expect(200, 'POST', url, { allocations }, under('allocate'));
+    };
+    expect(await allocate('1.00')).toMatchObject({ allocated: '1.00' });
+    expect(await allocate('1.00')).toMatchObject({ allocated: '1.00' });
+    expect(await allocate('2.00')).toMatchObject({ allocated: '3.00', unallocated: '6.00' });
+  });
 });

@@ -306,7 +306,12 @@ export const invoiceDetail = invoice
     life: z
       .array(
         z.object({
-          event: z.string().meta({ description: 'A status, or `approved`, `released`, `rejected`: a decision.' }),
+          event: z
+            .string()
+            .meta({
+              description:
+                'A status; or `approved`, `released`, `rejected`: a decision; or `skipped`: its period is empty.',
+            }),
           actor: z.string(),
           reason: z.string().nullable(),
           at: instantOut,

@@ -32,6 +32,9 @@ interface DraftServiceDependencies {
 
 const lookEveryMs = 100;
 
+/** Why nothing becomes of a draft. */
+export const skippedReason = 'skipped: its period is empty, and the customer skips empty invoices';
+
 export class DraftService {
   constructor(private readonly deps: DraftServiceDependencies) {}
 
@@ -94,7 +97,8 @@ export class DraftService {
     const deadline = performance.now() + this.deps.waitMs;
     for (;;) {
       const now = await this.deps.storage.drafts.find(invoiceId);
-      const isDone = now === null || now.isIssued || now.transitions.length > transitions.length;
+      const isKept = now !== null && !now.isIssued && now.skippedAt === null;
+      const isDone = !isKept || now.transitions.length > transitions.length;
       if (isDone || performance.now() >= deadline) return;
       await wait(lookEveryMs);
     }
@@ -140,9 +144,9 @@ export class DraftService {
       document_hash: null,
       draft: {
         content_hash: contentHash,
-        reason: last?.reason ?? '',
+        reason: draft.skippedAt === null ? (last?.reason ?? '') : skippedReason,
         ready_at: draft.readyAt,
-        due_at: last?.dueAt ?? null,
+        due_at: draft.skippedAt === null ? (last?.dueAt ?? null) : null,
         problems: problems.map(({ code, meter, group, detail }) => ({ code, meter, group, detail })),
         decisions: draft.decisions.map(({ decision, contentHash: about, actor, reason, at }) => ({
           decision,
@@ -158,6 +162,10 @@ export class DraftService {
 
 /** @throws DomainFailure INVOICE_TRANSITION_REFUSED */
 function requireOpenTo(decision: DraftDecision['decision'], draft: DraftOf): void {
+  if (draft.skippedAt !== null) {
+    const detail = `It was ${skippedReason}. There is nothing to decide; once there is usage, close the period again.`;
+    throw new DomainFailure('INVOICE_TRANSITION_REFUSED', detail);
+  }
   const status = draft.transitions.at(-1)?.status ?? 'draft';
   const needed = { approved: 'draft', released: 'held', rejected: null } as const;
   if (needed[decision] === null || needed[decision] === status) return;

@@ -10,6 +10,7 @@ import { sectionsToWire } from './invoice-sections.js';
 import type { DecimalString, Instant } from '../../domain/values.js';
 import { documentsOfPeriod } from '../../billing/documents-of-period.js';
 import type { DraftOf, InvoiceSettlement, Rendering, Storage } from '../../storage/types.js';
+import { skippedReason } from './drafts.js';
 import type { DraftService } from './drafts.js';
 import { requireInvoice } from './invoices.js';
 import { toApiSettlement } from '../wire/settlement-to-api.js';
@@ -53,8 +54,11 @@ const beforeIssue = ({ status, actor, reason, at }: DraftOf['transitions'][numbe
 });
 
 /** Transitions and decisions of a draft, in the order in which they came; a decision before what followed from it. */
-const lifeOfDraft = ({ transitions, decisions }: DraftOf): readonly object[] =>
+const lifeOfDraft = ({ transitions, decisions, skippedAt }: DraftOf): readonly object[] =>
   [
+    ...(skippedAt === null
+      ? []
+      : [event({ status: 'skipped', actor: 'invoicing', reason: skippedReason, at: skippedAt })]),
     ...decisions.map(({ decision, contentHash, actor, reason, at }) => ({
       ...event({ status: decision, actor, reason, at }),
       content_hash: contentHash,

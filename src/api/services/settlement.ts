@@ -18,7 +18,10 @@ import type { Asked, InvoiceStorage } from './invoices.js';
 
 type SettlementStorage = InvoiceStorage & Pick<Storage, 'reference'>;
 
-/** The same request under the same key is the same thing. */
+/**
+ * The same request under the same key is the same thing, also once the stored answer of the key is forgotten; `parts` name what
+ * it is about, with the body where that can say another thing about it.
+ */
 export const idOf = (kind: string, { actor, key }: Asked, ...parts: readonly string[]): string =>
   key === null ? randomUUID() : uuidOf(kind, actor, key, ...parts);
 
@@ -50,7 +53,7 @@ export async function allocateRest(
 ): Promise<Payment> {
   const payment = await requirePayment(storage, paymentId);
   const parts = await partsOf(storage, allocations, payment.customerId);
-  const requestId = idOf('payment-allocation', asked, paymentId);
+  const requestId = idOf('payment-allocation', asked, paymentId, JSON.stringify(allocations));
   await allocatePayment(storage, payment, { ...asked, parts, requestId });
   return requirePayment(storage, paymentId);
 }
@@ -97,13 +100,16 @@ export async function refund(storage: SettlementStorage, body: RefundBody, asked
   return found;
 }
 
-/** @throws DomainFailure as `writeOff` */
+/**
+ * The same request again is that write-off, also once it was taken back; with another amount or reason it is another one.
+ * @throws DomainFailure as `writeOff`
+ */
 export async function giveUp(
   storage: SettlementStorage,
   invoice: Invoice,
   { amount, reason, ...asked }: Asked & { readonly amount: string | null; readonly reason: string },
 ): Promise<void> {
-  const writeOffId = idOf('write-off', asked, invoice.invoiceId);
+  const writeOffId = idOf('write-off', asked, invoice.invoiceId, JSON.stringify({ amount, reason }));
   await writeOff(storage, invoice, { ...asked, writeOffId, amount: amount as DecimalString | null, reason });
 }
 
