@@ -103,6 +103,20 @@ test('a paid or partly paid invoice is credited, never voided', async () => {
   });
 });
 
+test('what credits have paid is not offered as creditable; of a void invoice nothing is', async () => {
+  await api.expect(201, 'POST', '/credit-grants', {
+    ...{ customer_id: 'cust_1', currency: 'USD', amount: '4.00', name: 'a package' },
+    effective_from: '2024-01-01T00:00:00Z',
+  });
+  const invoice = await invoiced();
+  const id = invoice['invoice_id'];
+  expect(await settlementOf(id)).toMatchObject({ creditable: [{ invoiced: '10.00', creditable: '6.00' }] });
+  await credit(invoice, '2.50');
+  expect(await settlementOf(id)).toMatchObject({ creditable: [{ credited: '2.50', creditable: '3.50' }] });
+  await api.expect(200, 'POST', `/invoices/${String(id)}/void`, { reason: 'a mistake' });
+  expect(await settlementOf(id)).toMatchObject({ creditable: [] });
+});
+
 test('several credit notes exhaust a line to the last cent, and no more', async () => {
   const invoice = await invoiced();
   const id = invoice['invoice_id'];

@@ -71,7 +71,7 @@ export const creditNoteBody = z.strictObject({
         amount: decimal
           .nullable()
           .default(null)
-          .meta({ description: 'Without tax. null: all that is left of the line.' }),
+          .meta({ description: 'Without tax. null: all that can be credited of the line.' }),
         reason_code: z.enum(creditReasons),
         reason: reasonText.nullable().default(null),
       }),
@@ -189,7 +189,9 @@ export const settlement = z
         description: z.string(),
         invoiced: decimalOut.meta({ description: 'With its corrections.' }),
         credited: decimalOut,
-        creditable: decimalOut,
+        creditable: decimalOut.meta({
+          description: 'Without tax: what a note on this line alone can credit now (RULES 61).',
+        }),
       }),
     ),
     allocations: z.array(

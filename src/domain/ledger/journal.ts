@@ -11,6 +11,7 @@ export const ledgerAccounts = [
   'tax_payable',
   'cash',
   'write_off',
+  // Stays empty: whatever is posted was rounded before, and totals are sums of that (RULES 44).
   'rounding',
 ] as const;
 export type LedgerAccount = (typeof ledgerAccounts)[number];
