@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
-import { parseExactJson } from '../ingest/exact-json.js';
+import { depthOf, parseExactJson } from '../ingest/exact-json.js';
 import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
 import { answers, documented, identifier, idempotencyHeaders } from '../schemas/common.js';
 import {
@@ -119,15 +119,6 @@ function parseBody(body: Buffer): unknown {
 
 /** Far beyond what any body here may nest, and far below what whoever walks through it has room for. */
 const depthMax = 200;
-
-function depthOf(json: string): number {
-  let [depth, deepest] = [0, 0];
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
-    if (token === '[' || token === '{') deepest = Math.max(deepest, (depth += 1));
-    else if (token === ']' || token === '}') depth -= 1;
-  }
-  return deepest;
-}
 
 /** @throws SchemaRefused, DomainFailure UNKNOWN_PROPERTY */
 function shapeOf(body: unknown): AdjustmentShape {
