@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { depthOf, NumberText, parseExactJson, stringifyExactJson } from '../../src/api/ingest/exact-json.js';
+import {
+  depthOf,
+  NumberText,
+  parseExactJson,
+  stringifyDeepJson,
+  stringifyExactJson,
+} from '../../src/api/ingest/exact-json.js';
 
 test.each([
   ['a long integer', '{"n":12345678901234567890}', { n: new NumberText('12345678901234567890') }],
@@ -78,6 +84,13 @@ test('nesting costs no stack', () => {
   let depth = 0;
   for (; Array.isArray(value); value = (value as readonly (typeof value)[])[0] ?? null) depth += 1;
   expect([depth, value]).toEqual([levels, new NumberText('1e1')]);
+});
+
+test('what is nested too deeply to be written with the stack is written without it', () => {
+  const text = `[{"a":1e1,"b":${'[{"c":'.repeat(100_000)}"d"${'}]'.repeat(100_000)}},1,{}]`;
+  const value = parseExactJson(text);
+  expect(() => stringifyExactJson(value)).toThrow(RangeError);
+  expect(stringifyDeepJson(value)).toBe(text);
 });
 
 test('a number in a property named __proto__ stays there', () => {
@@ -165,6 +178,7 @@ test('JSON values without numbers that need it come through unchanged, and are w
     fc.property(fc.jsonValue({ depthSize: 'small' }), (value) => {
       const text = JSON.stringify(value);
       expect(JSON.parse(stringifyExactJson(parseExactJson(text)))).toEqual(JSON.parse(text));
+      expect(stringifyDeepJson(parseExactJson(text))).toBe(stringifyExactJson(parseExactJson(text)));
     }),
   );
 });

@@ -129,3 +129,25 @@ export function stringifyExactJson(value: ExactJson): string {
   }
   return JSON.stringify(value);
 }
+
+/** As `stringifyExactJson`, of a value nested too deeply for it: without recursion, and slower. */
+export function stringifyDeepJson(value: ExactJson): string {
+  let written = '';
+  const left: ({ readonly text: string } | { readonly value: ExactJson })[] = [{ value }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if ('text' in next) written += next.text;
+    else if (typeof next.value !== 'object' || next.value === null || next.value instanceof NumberText)
+      written += stringifyExactJson(next.value);
+    else {
+      const isList = Array.isArray(next.value);
+      written += isList ? '[' : '{';
+      left.push({ text: isList ? ']' : '}' });
+      const members = Object.entries(next.value as Readonly<Record<string, ExactJson>>);
+      for (const [at, [key, member]] of [...members.entries()].reverse()) {
+        left.push({ value: member });
+        left.push({ text: `${at === 0 ? '' : ','}${isList ? '' : `${JSON.stringify(key)}:`}` });
+      }
+    }
+  }
+  return written;
+}

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { depthOf, parseExactJson } from '../ingest/exact-json.js';
+import { jsonTextOf } from '../json-text.js';
 import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
 import { answers, documented, identifier, idempotencyHeaders } from '../schemas/common.js';
 import {
@@ -105,7 +106,7 @@ export function parseExactBody(app: Api, limit = bodyLimit): void {
 function parseBody(body: Buffer): unknown {
   if (body.length === 0) throw new DomainFailure('INVALID_JSON', 'The body is empty; it must be a JSON object.');
   if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', 'The body is not valid UTF-8.');
-  const text = body.toString('utf8');
+  const text = jsonTextOf(body);
   if (depthOf(text) > depthMax) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
   try {
     return parseExactJson(text);
