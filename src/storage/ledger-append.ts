@@ -272,7 +272,7 @@ export function outcomesOf(
     const winnerIndex = batch.repeats.get(index) ?? index;
     const winner = batch.events[winnerIndex];
     // Of what is in the ledger already nothing in the batch is the first, so all of it is compared with that.
-    const stored = earlier.get(index) ?? earlier.get(winnerIndex);
+    const stored = earlier.get(index) ?? (winnerIndex === index ? undefined : earlier.get(winnerIndex));
     if (stored !== undefined) {
       const asked = batch.events[stored.index] ?? event;
       if (stored.same ? !sameEvents(event, asked) : !same(contentOf(event), contentOfRow(stored))) return 'conflict';

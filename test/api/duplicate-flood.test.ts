@@ -118,6 +118,7 @@ describe('the rate of duplicates', () => {
     send('duplicate', 100, 'e');
     const source = 'x'.repeat(256);
     expect(refusal(of('c', source), of('c', source), of('d'))).toBeNull();
+    expect(stored).toMatchObject([{ code: 'DUPLICATE_FLOOD', customerId: 'c' }]);
     expect(refusal(of('c', source), of('e'))).not.toBeNull();
     expect(refusal(of('c', source), { customer_id: 5 }, 'text' as never)).toBeNull();
   });
@@ -266,6 +267,18 @@ describe('a flood from 50 connections', () => {
       expect(findings).toMatchObject([
         { customer_id: 'cust_1', subject: { customer_id: 'cust_1', source: '', day: '2024-03-10' } },
       ]);
+    });
+  });
+
+  test('counts what a registry would refuse by now, and was taken before', async () => {
+    await withApi({ windowMs: 60_000, duplicates: 5, percent: 50 }, async (api) => {
+      const event = callEvent('early', { event_type: 'late', metadata: {} });
+      await api.expect(202, 'POST', '/events', event);
+      const meter = { code: 'late', event_type: 'late', aggregation: 'sum', value_property: 'v' };
+      await api.expect(201, 'POST', '/meters', meter);
+      for (let time = 0; time < 5; time += 1)
+        expect(await api.expect(202, 'POST', '/events', event)).toMatchObject({ duplicates: 1, rejected: 0 });
+      await api.refused('DUPLICATE_FLOOD', 429, 'POST', '/events', event);
     });
   });
 

@@ -99,12 +99,18 @@ export class DuplicateFlood {
     if (this.flooding.size === 0) return;
     const slot = this.slotNow();
     let first: Producer | null = null;
+    let others = false;
     for (const item of items) {
       const producer = this.producerOf(item, format);
-      if (producer === undefined || !this.flooding.has(producer) || !this.isFlooding(producer, slot)) return;
-      first ??= producer;
+      if (producer !== undefined && this.flooding.has(producer) && this.isFlooding(producer, slot)) first ??= producer;
+      else others = true;
     }
-    if (first !== null) throw this.refusal(first, slot);
+    if (first === null) return;
+    const sent = this.sentBy(first, slot);
+    this.storeFinding(first, sent);
+    if (others) return;
+    const detail = `${sent}. Stop repeating what was answered 202; send the others again later.`;
+    throw new RefusedForNow({ code: 'DUPLICATE_FLOOD', detail }, this.secondsUntilCalm(first, slot));
   }
 
   /** At random distances, so that whoever sends in turn with others is counted as often as they are. */
@@ -170,13 +176,9 @@ export class DuplicateFlood {
     return duplicates >= limits.duplicates && duplicates * 100 >= (duplicates + others) * limits.percent;
   }
 
-  private refusal(producer: Producer, slot: number): RefusedForNow {
-    const { windowMs, duplicates: limit } = this.deps.limits;
-    const { duplicates } = sumOf(producer.slots, { after: slot - slotCount, to: slot });
-    const sent = `The customer "${producer.customerId}", source "${producer.source}", sent ${duplicates} duplicates within ${windowMs / 1_000} s`;
-    this.storeFinding(producer, `${sent}; from ${limit} on it is throttled. Its sender repeats what was answered 202.`);
-    const detail = `${sent}. Stop repeating what was answered 202; send the others again later.`;
-    return new RefusedForNow({ code: 'DUPLICATE_FLOOD', detail }, this.secondsUntilCalm(producer, slot));
+  private sentBy({ customerId, source, slots }: Producer, slot: number): string {
+    const { duplicates } = sumOf(slots, { after: slot - slotCount, to: slot });
+    return `The customer "${customerId}", source "${source}", sent ${duplicates} duplicates within ${this.deps.limits.windowMs / 1_000} s`;
   }
 
   /** Until so many of the producer's slots have left the window that it floods no longer. */
@@ -189,11 +191,12 @@ export class DuplicateFlood {
   }
 
   /** Once a day and producer. Stored beside the request: one that fails is tried again with the next refusal. */
-  private storeFinding(producer: Producer, detail: string): void {
+  private storeFinding(producer: Producer, sent: string): void {
     const { customerId, source } = producer;
     const day = new Date(this.deps.clock()).toISOString().slice(0, 10);
     if (producer.findingDay === day) return;
     producer.findingDay = day;
+    const detail = `${sent}; from ${this.deps.limits.duplicates} on it is throttled. Its sender repeats what was answered 202.`;
     const subject = { customer_id: customerId, source, day };
     this.deps.findings.store({ code: 'DUPLICATE_FLOOD', customerId, period: null, subject, detail }).catch(() => {
       producer.findingDay = null;
