@@ -121,9 +121,8 @@ function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: st
   }
 }
 
-/** @throws what is neither a syntax error nor the end of the stack */
+/** @throws what is no syntax error */
 function sentenceOf(error: unknown, what: 'body' | 'line'): string {
-  if (error instanceof RangeError) return `The ${what} is nested too deeply.`;
   // V8's message quotes the text around the fault, bounded, and says where it is.
   if (error instanceof SyntaxError) return `The ${what} is not JSON: ${error.message}.`;
   throw error;

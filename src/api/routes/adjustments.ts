@@ -113,7 +113,6 @@ function parseBody(body: Buffer): unknown {
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new DomainFailure('INVALID_JSON', `The body is not JSON: ${error.message}.`);
-    if (error instanceof RangeError) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
     throw error;
   }
 }
