@@ -38,24 +38,46 @@ export interface OpenBackfills {
 interface BackfilledBatch {
   readonly events: readonly UsageEvent[];
   readonly backfillIds: readonly string[];
+  /** What became of events that are committed, whether or not the others fail. */
+  readonly committed: ReadonlyMap<UsageEvent, AppendOutcome>;
+}
+
+/** How events become rows. */
+export interface BackfilledAppend {
+  /** Adds to `committed` what it commits of them. */
+  readonly append: (open: readonly UsageEvent[], backfills: OpenBackfills) => Promise<readonly AppendOutcome[]>;
+  /** Outcomes of those that are in the ledger. */
+  readonly lookUp: (
+    events: readonly UsageEvent[],
+    backfills: OpenBackfills,
+  ) => Promise<ReadonlyMap<UsageEvent, AppendOutcome>>;
 }
 
 /**
- * Appends the events but those whose backfill is not open: their outcome is `backfill_closed`. A decision that comes between
- * is noticed by the transaction, and looked at again; each backfill is decided at most twice, so that ends.
+ * Appends the events but those whose backfill is not open: their outcome is `backfill_closed`, unless they are in the ledger, where
+ * they are what they would be if it were open. A decision that comes between is noticed by the transaction, and looked at again; each
+ * backfill is decided at most twice, so that ends.
  */
 export async function appendToBackfills(
   db: Database,
-  { events, backfillIds }: BackfilledBatch,
-  append: (open: readonly UsageEvent[], backfills: OpenBackfills) => Promise<readonly AppendOutcome[]>,
+  { events, backfillIds, committed }: BackfilledBatch,
+  { append, lookUp }: BackfilledAppend,
 ): Promise<readonly AppendOutcome[]> {
   for (;;) {
     const backfills = await openAmong(db, backfillIds);
     const isOpen = ({ backfillId }: UsageEvent): boolean =>
       backfillId === undefined || backfills.ids.includes(backfillId);
+    const standings = events.map((event) => (committed.has(event) ? 'committed' : isOpen(event) ? 'open' : 'closed'));
+    const only = (standing: 'open' | 'closed'): readonly UsageEvent[] =>
+      events.filter((_, index) => standings[index] === standing);
     try {
-      const appended = (await append(events.filter(isOpen), backfills)).values();
-      return events.map((event) => (isOpen(event) ? outcomeOf(appended.next()) : 'backfill_closed'));
+      const appended = (await append(only('open'), backfills)).values();
+      const known = standings.includes('closed') ? await lookUp(only('closed'), backfills) : committed;
+      return events.map((event, index) =>
+        standings[index] === 'open'
+          ? outcomeOf(appended.next())
+          : (committed.get(event) ?? known.get(event) ?? 'backfill_closed'),
+      );
     } catch (error) {
       if (!isDecidedMeanwhile(error)) throw error;
     }

@@ -5,7 +5,7 @@ import type { Instant } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { uuidOf } from './identifiers.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, encodeCursor } from './paging.js';
 import { automaticActor } from './types-correction.js';
 import type {
   DeadLetter,
@@ -184,22 +184,35 @@ const statusSql: Readonly<Record<DeadLetterStatus, string>> = {
 
 const list = 'dead-letters';
 
+/**
+ * So much is read of them at once, however many are asked for, and one at least: what is rejected may be as large as a body of events.
+ */
+const bytesAtOnce = 8 * 1024 * 1024;
+
 async function listDeadLetters(
   { pool }: Database,
   filter: DeadLetterFilter,
   page: PageRequest,
 ): Promise<Page<DeadLetterState>> {
   const [before] = decodeCursor(page, list, [cursorPart.position]) ?? [];
-  const { rows } = await pool.query<DeadLetterRow>(
-    `SELECT ${stateColumns} FROM dead_letters l WHERE ${filterSql} AND ($4::bigint IS NULL OR l.received_order < $4)
-       AND ${filter.status === undefined ? 'true' : statusSql[filter.status]}
-      ORDER BY l.received_order DESC LIMIT $5`,
-    [...filterValues(filter), before ?? null, page.limit + 1],
+  const { rows } = await pool.query<DeadLetterRow & { readonly found: number }>(
+    `WITH found AS (
+       SELECT l.dead_letter_id, l.received_order, octet_length(l.payload) + coalesce((SELECT sum(octet_length(d.payload))
+          FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id), 0) AS bytes
+         FROM dead_letters l WHERE ${filterSql} AND ($4::bigint IS NULL OR l.received_order < $4)
+          AND ${filter.status === undefined ? 'true' : statusSql[filter.status]}
+        ORDER BY l.received_order DESC LIMIT $5)
+     SELECT ${stateColumns}, (SELECT count(*)::int FROM found) AS found
+       FROM (SELECT *, sum(bytes) OVER (ORDER BY received_order DESC) - bytes AS before FROM found) f
+       JOIN dead_letters l ON l.dead_letter_id = f.dead_letter_id
+      WHERE f.before < $6 ORDER BY l.received_order DESC`,
+    [...filterValues(filter), before ?? null, page.limit + 1, bytesAtOnce],
   );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.order]),
-    stateOf,
-  );
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  const more = last !== undefined && last.found > shown.length;
+  const data = shown.map(({ found: _, ...row }) => stateOf(row));
+  return { data, nextCursor: more ? encodeCursor(list, [last.order]) : null };
 }
 
 async function find({ pool }: Database, deadLetterId: string): Promise<DeadLetterState | null> {
@@ -219,10 +232,15 @@ async function toReplay(
   limit: number,
 ): Promise<readonly DeadLetter[]> {
   const { rows } = await pool.query<DeadLetter>(
-    `SELECT ${columns} FROM dead_letters l WHERE ${filterSql} AND NOT ${isSettledSql}
-      ORDER BY (SELECT max(d.decided_at) FROM dead_letter_decisions d
-        WHERE d.dead_letter_id = l.dead_letter_id AND d.decision = 'replayed') NULLS FIRST, l.received_order LIMIT $4`,
-    [...filterValues(filter), limit],
+    `SELECT ${columns}
+       FROM (SELECT *, sum(bytes) OVER (ORDER BY place) - bytes AS before FROM (
+         SELECT l.dead_letter_id, octet_length(l.payload) AS bytes, row_number() OVER (
+             ORDER BY (SELECT max(d.decided_at) FROM dead_letter_decisions d
+               WHERE d.dead_letter_id = l.dead_letter_id AND d.decision = 'replayed') NULLS FIRST, l.received_order) AS place
+           FROM dead_letters l WHERE ${filterSql} AND NOT ${isSettledSql} ORDER BY place LIMIT $4) found) f
+       JOIN dead_letters l ON l.dead_letter_id = f.dead_letter_id
+      WHERE f.before < $5 ORDER BY f.place`,
+    [...filterValues(filter), limit, bytesAtOnce],
   );
   return rows;
 }

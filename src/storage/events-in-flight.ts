@@ -13,7 +13,8 @@ export class EventsInFlight {
   private readonly batches = new Set<Batch>();
 
   /**
-   * @param store called at once with what nobody else is storing, and with the others when it is done
+   * @param store called at once with what nobody else is storing, and with the others when it is done; a later call may fail when
+   *   earlier ones have not
    * @returns what it answered for each event, by index
    */
   async each<T>(

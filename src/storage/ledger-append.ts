@@ -266,15 +266,20 @@ export function outcomesOf(
   { valuePropertiesOf, replacing }: OutcomeContext,
 ): readonly AppendOutcome[] {
   const same = (a: EventContent, b: EventContent): boolean => sameContent(a, b, valuePropertiesOf(a.eventType));
+  const sameEvents = (a: UsageEvent, b: UsageEvent): boolean =>
+    a.contentHash === b.contentHash || same(contentOf(a), contentOf(b));
   return batch.events.map((event, index) => {
-    const stored = earlier.get(index);
+    const winnerIndex = batch.repeats.get(index) ?? index;
+    const winner = batch.events[winnerIndex];
+    // Of what is in the ledger already nothing in the batch is the first, so all of it is compared with that.
+    const stored = earlier.get(index) ?? (winnerIndex === index ? undefined : earlier.get(winnerIndex));
     if (stored !== undefined) {
-      if (!stored.same && !same(contentOf(event), contentOfRow(stored))) return 'conflict';
+      const asked = batch.events[stored.index] ?? event;
+      if (stored.same ? !sameEvents(event, asked) : !same(contentOf(event), contentOfRow(stored))) return 'conflict';
       return repeatOf({ backfillId: stored.backfill_id, counts: stored.counts }, event, replacing);
     }
-    const winner = batch.events[batch.repeats.get(index) ?? -1];
-    if (winner === undefined) return 'accepted';
-    if (winner.contentHash !== event.contentHash && !same(contentOf(event), contentOf(winner))) return 'conflict';
+    if (winner === undefined || winnerIndex === index) return 'accepted';
+    if (!sameEvents(event, winner)) return 'conflict';
     const { backfillId = null } = winner;
     // Its backfill is open: it takes events.
     return repeatOf({ backfillId, counts: backfillId === null }, event, replacing);

@@ -76,19 +76,50 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
     recent.add(sorted.events);
     return outcomes(sorted, earlier, { meters, replacing });
   };
-  return (events, deadLetters) => {
+  const lookUp = async (
+    events: readonly UsageEvent[],
+    { replacing }: OpenBackfills,
+  ): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> => {
+    const sorted = sortBatch(events);
+    const earlier = await lookUpEarlier(db.pool, sorted, () => true);
+    const became = await outcomes(sorted, earlier, { meters, replacing });
+    return new Map(
+      events.flatMap((event, index) => (earlier.has(index) ? [[event, became[index] ?? 'duplicate']] : [])),
+    );
+  };
+  return (events, deadLetters, committed = new Map<UsageEvent, AppendOutcome>()) => {
+    let letters = deadLetters;
     const append = (
       open: readonly UsageEvent[],
       { ids, replacing }: OpenBackfills,
     ): Promise<readonly AppendOutcome[]> =>
-      inFlight.each(open, (part, call) =>
-        appendPart({ sorted: sortBatch(part, ids), deadLetters: call === 0 ? deadLetters : [] }, replacing),
-      );
-    const backfillIds = backfillIdsOf(events);
-    return backfillIds.length === 0
-      ? append(events, { ids: [], replacing: noBackfills })
-      : appendToBackfills(db, { events, backfillIds }, append);
+      inFlight.each(open, async (part, call) => {
+        const became = await appendPart(
+          { sorted: sortBatch(part, ids), deadLetters: call === 0 ? letters : [] },
+          replacing,
+        );
+        letters = [];
+        // What is stored as a whole is told as a whole.
+        if (part.length < open.length)
+          part.forEach((event, index) => committed.set(event, became[index] ?? 'accepted'));
+        return became;
+      });
+    const left = committed.size === 0 ? events : events.filter((event) => !committed.has(event));
+    const backfillIds = backfillIdsOf(left);
+    if (backfillIds.length > 0) return appendToBackfills(db, { events, backfillIds, committed }, { append, lookUp });
+    const appended = append(left, { ids: [], replacing: noBackfills });
+    return left === events ? appended : appended.then((became) => allOutcomes(events, committed, became));
   };
+}
+
+/** Those of the events that were committed before, and those that became something now, in the order of the events. */
+function allOutcomes(
+  events: readonly UsageEvent[],
+  committed: ReadonlyMap<UsageEvent, AppendOutcome>,
+  became: readonly AppendOutcome[],
+): readonly AppendOutcome[] {
+  let next = 0;
+  return events.map((event) => committed.get(event) ?? became[next++] ?? 'accepted');
 }
 
 const noBackfills: ReadonlySet<string> = new Set();

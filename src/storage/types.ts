@@ -91,8 +91,14 @@ export interface UsageLedger {
    * Appends events in one transaction (one commit) and says for each, by index, what became of it. Within the batch the
    * lower index wins. `conflict`: the identity exists with other content (after comparing by value, RULES 6). Durable
    * when it resolves. Rejected events may be kept in the same commit through `deadLetters`.
+   * @param committed gets what became of those that were committed when others fail: events that something else is storing wait for
+   *   that, and are committed apart. Whoever tries again gives it back, so that these keep their outcome.
    */
-  append(events: readonly UsageEvent[], deadLetters: readonly NewDeadLetter[]): Promise<readonly AppendOutcome[]>;
+  append(
+    events: readonly UsageEvent[],
+    deadLetters: readonly NewDeadLetter[],
+    committed?: Map<UsageEvent, AppendOutcome>,
+  ): Promise<readonly AppendOutcome[]>;
   /** Those that are in the ledger with the same content (RULES 6, 7): a repetition would change nothing. */
   duplicatesAmong(events: readonly UsageEvent[]): Promise<ReadonlySet<UsageEvent>>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;

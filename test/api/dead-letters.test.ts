@@ -105,6 +105,29 @@ describe('one', () => {
     });
   });
 
+  test("without an event's shape is kept to the length that shows what it was, and tells others like it apart", async () => {
+    const large = (last: string): Json => callEvent('large', { metadata: { a: `${'x'.repeat(200_000)}${last}` } });
+    for (const last of ['1', '2']) await api.refused('VALIDATION_FAILED', 422, 'POST', '/events', large(last));
+    const letters = await api.deadLetters();
+    expect(letters).toHaveLength(2);
+    for (const letter of letters) {
+      const payload = String(letter['payload']);
+      expect(payload).toContain(`(cut: these are 65536 of ${JSON.stringify(large('1')).length} characters`);
+      expect(payload.length).toBeLessThan(66_000);
+      expect(await replay(idOf(letter))).toMatchObject({ outcome: 'rejected', status: 'open' });
+    }
+  });
+
+  test('that only its time makes impossible is kept whole, however long it is, and can be replayed', async () => {
+    const tracestate = 't'.repeat(200_000);
+    const [specversion, time] = ['1.0', '2024-01-15T10:00:00Z'];
+    const cloud = { specversion, id: 'long', source: 's', type: 'api_call', subject: 'stranger', time, tracestate };
+    await api.expect(202, 'POST', '/events', cloud, { 'content-type': 'application/cloudevents+json' });
+    const [letter] = await api.deadLetters();
+    await api.expect(201, 'PUT', '/customers/stranger', exampleCustomer);
+    expect(await replay(idOf(letter))).toMatchObject({ outcome: 'accepted' });
+  });
+
   test('is discarded with a reason; the same content opens it again', async () => {
     const [id = ''] = await reject(stranger('f'));
     const url = `/dead-letters/${id}/discard`;

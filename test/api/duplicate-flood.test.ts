@@ -73,6 +73,37 @@ describe('the rate of duplicates', () => {
     expect([flood.active, refusal(of('c'))]).toEqual([0, null]);
   });
 
+  test('leaves alone who sent more new events before the first duplicate', () => {
+    send('accepted', 1_000);
+    send('duplicate', 100);
+    expect([flood.active, refusal(of('c'))]).toEqual([0, null]);
+    send('duplicate', 900);
+    expect(flood.active).toBe(1);
+  });
+
+  test('counts new events of those who send in turn by sample, whatever the distance', () => {
+    const many = { ...limits, duplicates: 10_000 };
+    flood = new DuplicateFlood({ limits: many, clock: () => now, findings: { store: () => Promise.resolve('id') } });
+    const round = Array.from({ length: 10 }, (_, index) => eventOf(`c${index}`, ''));
+    const events = Array.from({ length: 30_000 }, () => round).flat();
+    for (let from = 0; from < events.length; from += 7)
+      flood.record(
+        events.slice(from, from + 7),
+        events.slice(from, from + 7).map(() => 'accepted'),
+        0,
+      );
+    // 30,000 new ones of each: 10,000 duplicates are a quarter, 60,000 are two thirds.
+    for (const { customerId } of round) send('duplicate', 10_000, customerId);
+    expect(flood.active).toBe(0);
+    for (const { customerId } of round) send('duplicate', 50_000, customerId);
+    expect(flood.active).toBe(10);
+  });
+
+  test('does not count what a backfill refuses', () => {
+    for (const outcome of ['backfill_closed', 'in_backfill', 'to_be_replaced'] as const) send(outcome, 1_000);
+    expect(flood.active).toBe(0);
+  });
+
   test('leaves alone who sends more new events than duplicates', () => {
     send('duplicate', 1);
     send('accepted', 1_000);
@@ -82,11 +113,13 @@ describe('the rate of duplicates', () => {
     expect(flood.active).toBe(1);
   });
 
-  test('refuses a request when half of its events are of the producer', () => {
+  test('refuses a request when all of its events are of producers that flood', () => {
     send('duplicate', 100, 'c', 'x'.repeat(256));
+    send('duplicate', 100, 'e');
     const source = 'x'.repeat(256);
-    expect(refusal(of('c', source), of('d'), of('d'))).toBeNull();
-    expect(refusal(of('c', source), of('d'))).not.toBeNull();
+    expect(refusal(of('c', source), of('c', source), of('d'))).toBeNull();
+    expect(stored).toMatchObject([{ code: 'DUPLICATE_FLOOD', customerId: 'c' }]);
+    expect(refusal(of('c', source), of('e'))).not.toBeNull();
     expect(refusal(of('c', source), { customer_id: 5 }, 'text' as never)).toBeNull();
   });
 
@@ -234,6 +267,18 @@ describe('a flood from 50 connections', () => {
       expect(findings).toMatchObject([
         { customer_id: 'cust_1', subject: { customer_id: 'cust_1', source: '', day: '2024-03-10' } },
       ]);
+    });
+  });
+
+  test('counts what a registry would refuse by now, and was taken before', async () => {
+    await withApi({ windowMs: 60_000, duplicates: 5, percent: 50 }, async (api) => {
+      const event = callEvent('early', { event_type: 'late', metadata: {} });
+      await api.expect(202, 'POST', '/events', event);
+      const meter = { code: 'late', event_type: 'late', aggregation: 'sum', value_property: 'v' };
+      await api.expect(201, 'POST', '/meters', meter);
+      for (let time = 0; time < 5; time += 1)
+        expect(await api.expect(202, 'POST', '/events', event)).toMatchObject({ duplicates: 1, rejected: 0 });
+      await api.refused('DUPLICATE_FLOOD', 429, 'POST', '/events', event);
     });
   });
 

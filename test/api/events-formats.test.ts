@@ -131,6 +131,46 @@ describe('CloudEvents', () => {
     await api.refused('VALIDATION_FAILED', 422, 'POST', '/events', '[1]', headers);
   });
 
+  describe('binary, and refused: of its headers only the attributes are kept', () => {
+    const attributes = {
+      specversion: '1.0',
+      id: 'kept',
+      source: 's',
+      type: 'api_call',
+      subject: 'cust_1',
+      time: '2024-01-15T10:00:00Z',
+    };
+    const headers = {
+      ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, value])),
+      authorization: 'Bearer very-secret',
+      cookie: 'session=very-secret',
+    };
+    const letterOf = async (id: string): Promise<Json> => {
+      const letter = (await api.deadLetters()).find(({ event_id: found }) => found === id);
+      expect(JSON.stringify(letter)).not.toContain('very-secret');
+      return letter ?? {};
+    };
+
+    test('nested too deeply', async () => {
+      const data = `{"a":${'['.repeat(6_000)}1e1${']'.repeat(6_000)}}`;
+      await api.refused('VALIDATION_FAILED', 422, 'POST', '/events', data, { ...headers, 'ce-id': 'deep' });
+      const letter = await letterOf('deep');
+      expect(letter['payload']).toBe(`${JSON.stringify({ ...attributes, id: 'deep' }).slice(0, -1)},"data":${data}}`);
+    });
+
+    test('with data that are no JSON: it can be mended and replayed', async () => {
+      await api.refused('INVALID_JSON', 400, 'POST', '/events', '{"cut', headers);
+      const letter = await letterOf('kept');
+      expect(letter).toMatchObject({ code: 'INVALID_JSON', customer_id: 'cust_1', event_id: 'kept' });
+      const kept = JSON.parse(String(letter['payload'])) as Json;
+      expect(kept).toEqual({ ...attributes, data: '{"cut' });
+      const url = `/dead-letters/${String(letter['dead_letter_id'])}/replay`;
+      expect(await api.expect(200, 'POST', url, {})).toMatchObject({ outcome: 'rejected' });
+      const event = { ...kept, data: { cut: 1 } };
+      expect(await api.expect(200, 'POST', url, { event })).toMatchObject({ outcome: 'accepted' });
+    });
+  });
+
   test.each<[string, Json, string, string]>([
     ['without specversion', { specversion: undefined }, '/specversion', 'VALIDATION_FAILED'],
     ['of another version', { specversion: '2.0' }, '/specversion', 'VALIDATION_FAILED'],
@@ -163,6 +203,18 @@ describe('CloudEvents', () => {
     await api.refused('VALIDATION_FAILED', 422, 'POST', '/events', [cloudEvent('ce-x')], structured);
     await api.refused('INVALID_JSON', 400, 'POST', '/events', '{"id":', structured);
   });
+});
+
+test('a byte order mark at the beginning of a body is passed over', async () => {
+  const mark = '\uFEFF';
+  const sent = (id: string): string => mark + JSON.stringify(callEvent(id));
+  expect(await api.expect(202, 'POST', '/events', sent('mark 1'))).toMatchObject({ accepted: 1 });
+  const lines = `${sent('mark 2')}\n${JSON.stringify(callEvent('mark 3'))}`;
+  const answer = await api.expect(202, 'POST', '/events', lines, { 'content-type': 'application/x-ndjson' });
+  expect(answer).toMatchObject({ accepted: 2 });
+  await api.refused('INVALID_JSON', 400, 'POST', '/events', mark + sent('mark 4'));
+  const meter = { code: 'marked', event_type: 'marked', aggregation: 'count' };
+  await api.expect(201, 'POST', '/meters', mark + JSON.stringify(meter));
 });
 
 /** Of every notation: how an event with this id and metadata is sent. */

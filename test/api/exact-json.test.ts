@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { NumberText, parseExactJson, stringifyExactJson } from '../../src/api/ingest/exact-json.js';
+import {
+  depthOf,
+  NumberText,
+  parseExactJson,
+  stringifyDeepJson,
+  stringifyExactJson,
+} from '../../src/api/ingest/exact-json.js';
 
 test.each([
   ['a long integer', '{"n":12345678901234567890}', { n: new NumberText('12345678901234567890') }],
@@ -24,8 +30,82 @@ test.each([
     String.raw`{"a\"b\\":"\\\"1e5","n":1e5}`,
     { 'a"b\\': '\\"1e5', n: new NumberText('1e5') },
   ],
+  [
+    'words beside numbers',
+    '[true,1e5,false,-1E-5,null,0.0000001,true]',
+    [true, new NumberText('1e5'), false, new NumberText('-1E-5'), null, new NumberText('0.0000001'), true],
+  ],
 ])('%s', (_name, text, expected) => {
   expect(parseExactJson(text)).toEqual(expected);
+});
+
+describe('the time grows with the length of the text, not with its square', () => {
+  const refused = (work: () => unknown): void => {
+    expect(work).toThrow(SyntaxError);
+  };
+  test.each<[string, (size: number) => string, (text: string) => void]>([
+    [
+      'of a string that does not end',
+      (size) => `[1e1,"${'\\"'.repeat(size)}`,
+      (text) => refused(() => parseExactJson(text)),
+    ],
+    ['of many strings', (size) => `[1e1${',"a\\\\"'.repeat(size)}]`, (text) => void parseExactJson(text)],
+    ['of backslashes', (size) => `[1e1,"${'\\\\'.repeat(size)}"]`, (text) => void parseExactJson(text)],
+    ['of escaped quotes', (size) => `[1e1,"${'\\"'.repeat(size)}"]`, (text) => void parseExactJson(text)],
+    ['of numbers', (size) => `[${'1e1,'.repeat(size)}1]`, (text) => void parseExactJson(text)],
+    ['of a long number', (size) => `[1${'0'.repeat(size)}]`, (text) => void parseExactJson(text)],
+    ['of white space', (size) => `[1e1,${' '.repeat(size)}1]`, (text) => void parseExactJson(text)],
+    ['of the depth, too', (size) => `["${'\\"'.repeat(size)}`, (text) => void depthOf(text)],
+  ])('%s', (_name, textOf, work) => {
+    // Of the processor, since others use it as well.
+    const best = (size: number, times: number): number => {
+      const text = textOf(size);
+      const once = (): number => {
+        const begin = process.cpuUsage();
+        for (let time = 0; time < times; time += 1) work(text);
+        return process.cpuUsage(begin).user;
+      };
+      return Math.min(...Array.from({ length: 5 }, once));
+    };
+    // As much text at once as in 64 pieces: that is as long, against 64 times as long.
+    const inPieces = Math.max(best(2_000, 64), 2_000);
+    expect(best(128_000, 1) / inPieces).toBeLessThan(16);
+  });
+});
+
+test('a long string full of escapes is no deep nesting', () => {
+  const string = '\\"'.repeat(2_500_000);
+  expect(parseExactJson(`[1e1,"${string}"]`)).toEqual([new NumberText('1e1'), '"'.repeat(2_500_000)]);
+});
+
+test('nesting costs no stack', () => {
+  const levels = 1_000_000;
+  let value = parseExactJson(`${'['.repeat(levels)}1e1${']'.repeat(levels)}`);
+  let depth = 0;
+  for (; Array.isArray(value); value = (value as readonly (typeof value)[])[0] ?? null) depth += 1;
+  expect([depth, value]).toEqual([levels, new NumberText('1e1')]);
+});
+
+test('what is nested too deeply to be written with the stack is written without it', () => {
+  const text = `[{"a":1e1,"b":${'[{"c":'.repeat(100_000)}"d"${'}]'.repeat(100_000)}},1,{}]`;
+  const value = parseExactJson(text);
+  expect(() => stringifyExactJson(value)).toThrow(RangeError);
+  expect(stringifyDeepJson(value)).toBe(text);
+});
+
+test('a number in a property named __proto__ stays there', () => {
+  const value = parseExactJson('{"__proto__":1e5}');
+  expect(Object.entries(value as object)).toEqual([['__proto__', new NumberText('1e5')]]);
+  expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+});
+
+test.each([
+  ['[[{"a":[]}],[]]', 4],
+  ['"[[["', 0],
+  [String.raw`["\\"[[`, 3],
+  [String.raw`["\"[[`, 1],
+])('depth of %s', (text, depth) => {
+  expect(depthOf(text)).toBe(depth);
 });
 
 test.each([
@@ -98,6 +178,7 @@ test('JSON values without numbers that need it come through unchanged, and are w
     fc.property(fc.jsonValue({ depthSize: 'small' }), (value) => {
       const text = JSON.stringify(value);
       expect(JSON.parse(stringifyExactJson(parseExactJson(text)))).toEqual(JSON.parse(text));
+      expect(stringifyDeepJson(parseExactJson(text))).toBe(stringifyExactJson(parseExactJson(text)));
     }),
   );
 });

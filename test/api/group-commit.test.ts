@@ -2,7 +2,7 @@ import { defaultGroupCommitLimits, GroupCommit, type CommitJob } from '../../src
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import type { Instant } from '../../src/domain/values.js';
 import { StorageUnavailable } from '../../src/storage/errors.js';
-import type { AppendOutcome } from '../../src/storage/types.js';
+import type { AppendOutcome, UsageLedger } from '../../src/storage/types.js';
 
 function eventOf(eventId: string): UsageEvent {
   return {
@@ -161,6 +161,26 @@ test('a request that breaks its transaction does not fail its neighbours', async
   expect(poison).toEqual({ status: 'rejected', reason: broken });
   expect(b).toEqual({ status: 'fulfilled', value: ['accepted'] });
   expect(ledger.batches.map(({ ids }) => ids)).toEqual([['a', 'poison', 'b'], ['a'], ['poison'], ['b']]);
+});
+
+test('what was committed of a transaction that broke keeps its outcome when its requests are tried one by one', async () => {
+  const calls: (readonly [ids: string, known: string])[] = [];
+  const append: UsageLedger['append'] = (events, _letters, committed = new Map()) => {
+    const names = (some: Iterable<UsageEvent>): string => [...some].map(({ eventId }) => eventId).join('');
+    calls.push([names(events), names(committed.keys())]);
+    const [first] = events;
+    if (events.length === 1) return Promise.resolve(events.map((event) => committed.get(event) ?? 'duplicate'));
+    if (first !== undefined) committed.set(first, 'accepted');
+    return Promise.reject(new Error('the rest'));
+  };
+  const commits = new GroupCommit({ append });
+  const answers = await Promise.all([commits.submit(jobOf('a')), commits.submit(jobOf('b'))]);
+  expect(calls).toEqual([
+    ['ab', ''],
+    ['a', 'a'],
+    ['b', 'a'],
+  ]);
+  expect(answers).toEqual([['accepted'], ['duplicate']]);
 });
 
 test('with the database away every request of the transaction is told so, once', async () => {

@@ -21,6 +21,12 @@ async function linesOf(bytes: Buffer, cuts: readonly number[] = []): Promise<rea
   return lines;
 }
 
+test('a byte order mark at the beginning is passed over, and only there', async () => {
+  const mark = '\uFEFF';
+  expect(await linesOf(Buffer.from(`${mark}{}\n${mark}{}\n`), [1, 2])).toEqual(['{}', `${mark}{}`]);
+  expect(await linesOf(Buffer.from(mark))).toEqual(['']);
+});
+
 test('lines are the same wherever the bytes are cut', async () => {
   const line = fc.string({ unit: fc.constantFrom('a', 'ä', '€', '😀', '\r', ' ', '"'), maxLength: 20 });
   await fc.assert(

@@ -234,3 +234,46 @@ test('what an open backfill brings shows nowhere; closed it counts, reverted it 
     (await proof.rawUsage(period, [meter.meterId], cutoff)).reduce((sum, { eventCount }) => sum + eventCount, 0);
   expect(await Promise.all([opened, closed, reverted].map(count))).toEqual([1, 3, 1]);
 });
+
+describe('when it is closed while its events are on their way', () => {
+  test('those that are stored keep their outcome, and only the others are told that it is closed', async () => {
+    const own = await open();
+    let letGo = (): void => undefined;
+    const slow = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    let copies = 0;
+    const copyIn: typeof fixture.db.copyIn = async (...more) => {
+      copies += 1;
+      if (copies === 1) await slow;
+      return fixture.db.copyIn(...more);
+    };
+    const slowLedger = createUsageLedger({ ...fixture.db, copyIn }, () => Promise.resolve([]));
+    const names = ['e1', 'e2', 'e3', 'e4', 'e5'];
+    const first = slowLedger.append([event('e5', own)], []);
+    while (copies === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const second = slowLedger.append(
+      names.map((name) => event(name, own)),
+      [],
+    );
+    while ((await backfills.eventCount(own)) < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    await decide(own, 'closed');
+    letGo();
+    expect(await first).toEqual(['backfill_closed']);
+    expect(await second).toEqual(['accepted', 'accepted', 'accepted', 'accepted', 'backfill_closed']);
+    expect(await backfills.eventCount(own)).toBe(4);
+  });
+
+  test('what is in the ledger is the duplicate or the conflict that it would be', async () => {
+    const own = await open();
+    expect(await append(event('a', own))).toEqual(['accepted']);
+    await decide(own, 'closed');
+    const other = event('a', own, { metadataJson: '{"x":1}' });
+    const fresh = createUsageLedger(fixture.db, () => Promise.resolve([]));
+    expect(await fresh.append([event('a', own), event('b', own), other], [])).toEqual([
+      'duplicate',
+      'backfill_closed',
+      'conflict',
+    ]);
+  });
+});

@@ -149,3 +149,37 @@ test('the backlog counts open ones, since the oldest was received or opened agai
   const reopened = (await store.find(a))?.decisions.at(-1)?.decidedAt;
   expect(await store.backlog()).toEqual({ open: 1, oldest: reopened });
 });
+
+describe('of large ones so many are read at once as fit into 8 MiB, and one at least', () => {
+  const large = (name: string, bytes: number): Kept => ({ payload: name.padEnd(bytes, '.') });
+  const MiB = 1024 * 1024;
+
+  test('the list goes on with the next page', async () => {
+    await keep(large('a', 3 * MiB), large('b', 9 * MiB), large('c', 5 * MiB), large('d', 5 * MiB), { payload: 'e' });
+    const pages: string[] = [];
+    for (let cursor: string | undefined, more = true; more;) {
+      const page = await store.list({}, { limit: 4, ...(cursor !== undefined && { cursor }) });
+      pages.push(page.data.map(({ payload }) => payload.charAt(0)).join(''));
+      cursor = page.nextCursor ?? undefined;
+      more = cursor !== undefined;
+    }
+    expect(pages).toEqual(['edc', 'b', 'a']);
+  });
+
+  test('corrections that were tried count as well', async () => {
+    const [a = '', b = ''] = await keep({ payload: 'a' }, { payload: 'b' });
+    await store.decide(a, { ...replayed('rejected'), payload: 'x'.repeat(9 * MiB) } as DeadLetterDecision);
+    await store.decide(b, { ...replayed('rejected'), payload: 'x'.repeat(9 * MiB) } as DeadLetterDecision);
+    const page = await store.list({}, { limit: 10 });
+    expect([page.data.map(({ payload }) => payload), page.nextCursor]).toEqual([['b'], expect.any(String)]);
+  });
+
+  test('a replay takes the first of them', async () => {
+    await keep(large('a', 5 * MiB), large('b', 5 * MiB), large('c', 9 * MiB));
+    const taken = async (limit: number): Promise<string> =>
+      (await store.toReplay({}, limit)).map(({ payload }) => payload.charAt(0)).join('');
+    expect([await taken(1), await taken(1_000)]).toEqual(['a', 'ab']);
+    for (const { deadLetterId } of await store.toReplay({}, 2)) await store.decide(deadLetterId, replayed('rejected'));
+    expect(await taken(1_000)).toBe('c');
+  });
+});

@@ -83,6 +83,20 @@ describe('what becomes of an event', () => {
     ]);
   });
 
+  test.each([
+    ['two conflicts of the same value', '{"bytes":"11"}', '{"bytes":"11.0"}', 'conflict'],
+    ['a conflict, and a duplicate by value', '{"bytes":"11"}', '{"bytes":"10.0"}', 'duplicate'],
+  ] as const)('what only a conflict is known of is compared with what is stored: %s', async (_what, a, b, outcome) => {
+    await append(event('a', '{"bytes":"10"}'));
+    // From the second time on only what is remembered, the conflict, is looked up; what comes behind it is not.
+    for (let time = 0; time < 2; time += 1) expect(await append(event('a', a))).toEqual(['conflict']);
+    expect(await append(event('a', a), event('a', b))).toEqual(['conflict', outcome]);
+    expect(await append(event('a', '{"bytes":"10.00"}'), event('a', '{"bytes":"12"}'))).toEqual([
+      'duplicate',
+      'conflict',
+    ]);
+  });
+
   test('one and the same object twice in a batch is a duplicate', async () => {
     const same = event('a');
     expect(await append(same, same)).toEqual(['accepted', 'duplicate']);

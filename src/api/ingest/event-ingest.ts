@@ -9,14 +9,15 @@ import { RequestRefused } from '../problem.js';
 import { type Awaitable, whenKnown } from './awaitable.js';
 import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
-import { customersNamed } from './event-format.js';
+import { cloudEventFormat, customersNamed, identifierOf } from './event-format.js';
+import { stringifyExactJson } from './exact-json.js';
 import type { CommitJob, GroupCommit } from './group-commit.js';
 import type { KnownCustomers } from './known-customers.js';
 import type { KnownMeters } from './known-meters.js';
 import type { KnownSchemas } from './known-schemas.js';
 import type { KnownTags } from './known-tags.js';
 import { ingestLimits } from './limits.js';
-import { boundedText, itemText, type EventsBody } from './parse-body.js';
+import { boundedText, itemText, UnreadableData, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
 import { mayHoldUnstorableText } from './read-metadata.js';
 import { readRequest, withDuplicates, type EventResult, type ReadRequest } from './read-request.js';
@@ -137,14 +138,26 @@ export class EventIngest {
     const answer = answerOf(request, outcomes);
     this.deps.observer.ingested(answer);
     this.deps.flood.record(events, outcomes, events.length - answer.accepted);
+    const { taken } = request;
+    if (taken.length > 0)
+      this.deps.flood.record(
+        taken,
+        Array.from(taken, () => 'duplicate' as const),
+        taken.length,
+      );
     if (request.malformedSingle !== null) throw new RequestRefused(request.malformedSingle.issues);
     return answer;
   }
 
-  private async keepUnreadable(body: Buffer, { code, detail }: DomainFailure): Promise<void> {
+  private async keepUnreadable(body: Buffer, failure: DomainFailure): Promise<void> {
+    const { code, detail } = failure;
     // A character takes at most four bytes, so this many are enough.
-    const payload = boundedText(body.subarray(0, ingestLimits.deadLetterCharacters * 4).toString('utf8'));
-    const letter = { code, detail, customerId: null, eventId: null, payload };
+    const text = boundedText(body.subarray(0, ingestLimits.deadLetterCharacters * 4).toString('utf8'));
+    const attributes = failure instanceof UnreadableData ? failure.attributes : null;
+    const payload = attributes === null ? text : stringifyExactJson({ ...attributes, data: text });
+    const { customerIdKey, eventIdKey } = cloudEventFormat;
+    const customerId = identifierOf(attributes, customerIdKey);
+    const letter = { code, detail, customerId, eventId: identifierOf(attributes, eventIdKey), payload };
     await this.deps.groupCommit.submit({ events: [], deadLetters: [letter], bytes: payload.length });
     const result = { index: 0, event_id: null, status: 'rejected', code, detail } as const;
     this.deps.observer.ingested({ accepted: 0, duplicates: 0, rejected: 1, results: [result] });
@@ -181,7 +194,7 @@ export class EventIngest {
       const event = request.events[at];
       const refusal = refusalsOfCommit[outcome];
       if (refusal === undefined || event === undefined) return;
-      const payload = itemText(parsed.items[request.indices[at] ?? 0] ?? null, parsed.text);
+      const payload = itemText(parsed.items[request.indices[at] ?? 0] ?? null);
       deadLetters.push({ ...refusal, customerId: event.customerId, eventId: event.eventId, payload, backfillId });
     });
     // The events are committed, so refusing the request now would only have all of it sent again.

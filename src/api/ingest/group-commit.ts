@@ -177,23 +177,23 @@ export class GroupCommit {
   }
 
   /** Never rejects: each job has its own answer. */
-  private async commit(jobs: readonly WaitingJob[]): Promise<void> {
+  private async commit(jobs: readonly WaitingJob[], committed = new Map<UsageEvent, AppendOutcome>()): Promise<void> {
     try {
-      await this.append(jobs);
+      await this.append(jobs, committed);
     } catch (error) {
       if (jobs.length === 1 || error instanceof StorageUnavailable) this.settle(jobs, error);
       // One request's content must not fail its neighbours: each gets a transaction, and an answer, of its own.
-      else for (const job of jobs) await this.commit([job]);
+      else for (const job of jobs) await this.commit([job], committed);
     }
   }
 
-  private async append(jobs: readonly WaitingJob[]): Promise<void> {
+  private async append(jobs: readonly WaitingJob[], committed: Map<UsageEvent, AppendOutcome>): Promise<void> {
     const [only] = jobs;
     const single = jobs.length === 1 && only !== undefined;
     const events = single ? only.events : joined(jobs.map((job) => job.events));
     const deadLetters = single ? only.deadLetters : joined(jobs.map((job) => job.deadLetters));
     const start = performance.now();
-    const outcomes = await this.ledger.append(events, deadLetters);
+    const outcomes = await this.ledger.append(events, deadLetters, committed);
     this.observer?.committed(events.length, jobs.length, (performance.now() - start) / 1_000);
     let offset = 0;
     for (const job of jobs) {

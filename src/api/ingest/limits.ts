@@ -12,6 +12,9 @@ export const ingestLimits = {
   streamResults: 5_000,
   /** A body, once begun, may pause this long (ms). */
   bodyPauseMs: 30_000,
+  /** While a stream is waited for so long (ms), at least so many bytes of it come, as they are sent. */
+  streamPaceMs: 60_000,
+  streamPaceBytes: 256 * 1024,
   idLength: 128,
   sourceLength: 256,
   provenanceLength: 256,

@@ -1,6 +1,7 @@
 /** Cuts a stream of bytes into batches of lines, in bounded memory. */
 import { isUtf8 } from 'node:buffer';
 import { DomainFailure } from '../../domain/failure.js';
+import { withoutByteOrderMark } from '../json-text.js';
 import { UnreadableLine } from './event-format.js';
 import { ingestLimits } from './limits.js';
 
@@ -66,7 +67,7 @@ class LineCollector {
   }
 
   *batches(): Generator<LineBatch> {
-    const lines = decodedLines(Buffer.concat(this.whole, this.wholeBytes));
+    const lines = this.decoded(Buffer.concat(this.whole, this.wholeBytes));
     this.whole = [];
     this.wholeBytes = 0;
     for (let from = 0; from < lines.length; from += batchLines) {
@@ -79,6 +80,13 @@ class LineCollector {
       yield { first: this.next, lines: some, bytes };
       this.next += some.length;
     }
+  }
+
+  private decoded(bytes: Buffer): readonly Line[] {
+    const lines = decodedLines(bytes);
+    const [begin] = this.next === 0 ? lines : [];
+    if (typeof begin !== 'string' || withoutByteOrderMark(begin) === begin) return lines;
+    return [withoutByteOrderMark(begin), ...lines.slice(1)];
   }
 
   /** @param bytes that end in a line feed */

@@ -1,12 +1,15 @@
 /** From the bytes of a request to the items in it. */
 import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
 import { DomainFailure } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
+import { jsonTextOf } from '../json-text.js';
 import { cloudEventFormat, ownFormat, UnreadableLine, type EventFormat, type EventItem } from './event-format.js';
-import { NumberText, parseExactJson, stringifyExactJson, type ExactJson } from './exact-json.js';
+import type { JsonObject } from './event-shape.js';
+import { NumberText, parseExactJson, stringifyDeepJson, stringifyExactJson, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
 import { notUtf8, type Line } from './line-batches.js';
-import { fromBinaryMode } from './read-cloud-event.js';
+import { attributesOf } from './read-cloud-event.js';
 
 export interface EventsBody {
   /** `single`: the body is one event, so what is wrong with it is the answer's own problem. */
@@ -50,14 +53,34 @@ export function parseCloudEventBatch(body: Buffer): EventsBody {
   return batchOf(value as readonly ExactJson[], { format: cloudEventFormat, text });
 }
 
+/** Data that are no JSON text, of a CloudEvent whose attributes are headers. What is kept of it has both. */
+export class UnreadableData extends DomainFailure {
+  constructor(
+    { code, detail }: DomainFailure,
+    readonly attributes: JsonObject,
+  ) {
+    super(code, detail);
+  }
+}
+
 /**
- * A CloudEvent in binary mode: attributes in headers, data in the body, which may be empty.
- * @throws DomainFailure INVALID_JSON
+ * A CloudEvent in binary mode: attributes in headers, data in the body, which may be empty. No other header goes any further:
+ * there are credentials among them.
+ * @throws UnreadableData INVALID_JSON
  */
 export function parseBinaryCloudEvent(headers: Readonly<Record<string, unknown>>, body: Buffer): EventsBody {
-  const { value, text } = body.length === 0 ? { value: undefined, text: '' } : parseJson(body);
-  const item = fromBinaryMode(headers, value);
-  return { form: 'single', format: cloudEventFormat, items: [item], text: text + JSON.stringify(headers) };
+  const attributes = attributesOf(headers);
+  const { value, text } = body.length === 0 ? { value: undefined, text: '' } : parseDataOf(attributes, body);
+  const item = value === undefined ? attributes : { ...attributes, data: value };
+  return { form: 'single', format: cloudEventFormat, items: [item], text: text + JSON.stringify(attributes) };
+}
+
+function parseDataOf(attributes: JsonObject, body: Buffer): { readonly value: ExactJson; readonly text: string } {
+  try {
+    return parseJson(body);
+  } catch (error) {
+    throw error instanceof DomainFailure ? new UnreadableData(error, attributes) : error;
+  }
 }
 
 /** The lines of a stream, of which one that is no JSON text spoils nothing but itself. */
@@ -90,7 +113,7 @@ function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: st
   if (body.length === 0)
     throw new DomainFailure('INVALID_JSON', 'The body is empty. Send one event, or a list of them.');
   if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', notUtf8('body', body));
-  const text = body.toString('utf8');
+  const text = jsonTextOf(body);
   try {
     return { value: parseExactJson(text), text };
   } catch (error) {
@@ -98,9 +121,8 @@ function parseJson(body: Buffer): { readonly value: ExactJson; readonly text: st
   }
 }
 
-/** @throws what is neither a syntax error nor the end of the stack */
+/** @throws what is no syntax error */
 function sentenceOf(error: unknown, what: 'body' | 'line'): string {
-  if (error instanceof RangeError) return `The ${what} is nested too deeply.`;
   // V8's message quotes the text around the fault, bounded, and says where it is.
   if (error instanceof SyntaxError) return `The ${what} is not JSON: ${error.message}.`;
   throw error;
@@ -126,14 +148,26 @@ function itemsOf(value: ExactJson): { readonly items: readonly ExactJson[]; read
 }
 
 /** The text that a dead letter keeps of an item: as it came, but for white space. */
-export function itemText(item: EventItem, bodyText: string): string {
+export function itemText(item: EventItem): string {
   if (item instanceof UnreadableLine) return boundedText(item.text);
   try {
     return stringifyExactJson(item);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return boundedText(bodyText); // nested too deeply to be written again
+    return stringifyDeepJson(item);
   }
+}
+
+/**
+ * The same of an item that does not have an event's shape. However often it is tried again it is refused as it is, so of a long one
+ * the beginning is kept, which says so.
+ */
+export function malformedText(item: EventItem): string {
+  const text = itemText(item);
+  const kept = ingestLimits.deadLetterCharacters;
+  if (text.length <= kept) return text;
+  // With the hash it is another dead letter than one that only begins alike.
+  return `${boundedText(text)}… (cut: these are ${kept} of ${text.length} characters; SHA-256 of all: ${hash('sha256', text)})`;
 }
 
 /** The beginning of a body that could not be read, in a form that Postgres can store. */

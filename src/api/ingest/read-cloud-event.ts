@@ -162,16 +162,15 @@ export function isBinaryMode(headers: Readonly<Record<string, unknown>>): boolea
   return headers['ce-specversion'] !== undefined;
 }
 
-/** The CloudEvent of a request in binary mode. A header that came twice is joined by Node, and then no longer valid. */
-export function fromBinaryMode(headers: Readonly<Record<string, unknown>>, data: ExactJson | undefined): ExactJson {
+/** The attributes of a CloudEvent in binary mode. A header that came twice is joined by Node, and then no longer valid. */
+export function attributesOf(headers: Readonly<Record<string, unknown>>): JsonObject {
   const event: Record<string, ExactJson> = Object.create(null) as Record<string, ExactJson>;
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(binaryPrefix) && typeof value === 'string')
       event[name.slice(binaryPrefix.length)] = percentDecoded(value);
   }
   // A header of this name would otherwise pass for the body.
-  if (data === undefined) delete event['data'];
-  else event['data'] = data;
+  delete event['data'];
   return { ...event };
 }
 

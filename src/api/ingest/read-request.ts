@@ -4,7 +4,7 @@ import type { UsageEvent } from '../../domain/metering/event.js';
 import type { NewDeadLetter } from '../../storage/types.js';
 import { placedIn } from './backfilled.js';
 import { identifierOf } from './event-format.js';
-import { itemText, type EventsBody } from './parse-body.js';
+import { itemText, malformedText, type EventsBody } from './parse-body.js';
 import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
 
 /** One entry of `results` (docs/reference/API.md): what was not newly accepted. */
@@ -27,6 +27,8 @@ export interface ReadRequest {
   readonly malformedSingle: RefusedEvent | null;
   /** Refused events that may be in the ledger already, by their place in `refused` (and in `deadLetters`). */
   readonly perhapsTaken: ReadonlyMap<number, UsageEvent>;
+  /** Those of them that are: duplicates. */
+  readonly taken: readonly UsageEvent[];
 }
 
 export function readRequest(body: EventsBody, context: ReadContext): ReadRequest {
@@ -55,19 +57,21 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
       detail,
       customerId: identifierOf(item, customerIdKey),
       eventId,
-      payload: itemText(item, body.text),
+      payload: result.malformed ? malformedText(item) : itemText(item),
       backfillId: backfill?.backfillId ?? null,
     });
     if (body.form === 'single' && result.malformed) malformedSingle = result;
   }
-  return { events, indices, refused, deadLetters, malformedSingle, perhapsTaken };
+  return { events, indices, refused, deadLetters, malformedSingle, perhapsTaken, taken: [] };
 }
 
 /** The request when those of `perhapsTaken` for which `isTaken` says so are duplicates. */
 export function withDuplicates(request: ReadRequest, isTaken: (event: UsageEvent) => boolean): ReadRequest {
-  const taken = new Set([...request.perhapsTaken].filter(([, event]) => isTaken(event)).map(([place]) => place));
+  const found = [...request.perhapsTaken].filter(([, event]) => isTaken(event));
+  const taken = new Set(found.map(([place]) => place));
   return {
     ...request,
+    taken: found.map(([, event]) => event),
     refused: request.refused.map((result, place) =>
       taken.has(place) ? { index: result.index, event_id: result.event_id, status: 'duplicate' } : result,
     ),

@@ -61,7 +61,7 @@ export class EventReceiver {
     const lease = this.admission.request();
     try {
       lease.resize(bytes.length);
-      const body = encoding === undefined ? bytes : await inflateWhole(bytes, encoding);
+      const body = encoding === undefined ? bytes : await inflateWhole({ bytes, encoding, lease });
       if (body !== bytes) lease.resize(body.length);
       const binary = mediaType === 'application/json' && isBinaryMode(headers);
       const parse = binary

@@ -1,15 +1,6 @@
 /** The bytes of a request: read within limits, inflated where they were sent compressed. */
 import type { Readable, Transform } from 'node:stream';
-import { promisify } from 'node:util';
-import {
-  brotliDecompress,
-  createBrotliDecompress,
-  createGunzip,
-  createInflate,
-  gunzip,
-  inflate,
-  type ZlibOptions,
-} from 'node:zlib';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { DomainFailure } from '../../domain/failure.js';
 import type { Lease } from './admission.js';
 import { ingestLimits } from './limits.js';
@@ -25,32 +16,19 @@ interface Consumed {
   readonly bytesWritten: number;
 }
 
-interface Inflated {
-  readonly buffer: Buffer;
-  readonly engine: Consumed;
-}
+type Inflating = Transform & Consumed;
 
-interface Coding {
-  readonly whole: (bytes: Buffer, options: ZlibOptions) => Promise<Inflated>;
-  readonly stream: () => Transform & Consumed;
-}
-
-/** With the option `info` zlib calls back with more than its types say. */
-const whole = (inflating: typeof gunzip): Coding['whole'] =>
-  promisify(inflating as unknown as (bytes: Buffer, options: ZlibOptions, done: InflateDone) => void);
-type InflateDone = (error: Error | null, result: Inflated) => void;
-
-const codings: ReadonlyMap<string, Coding> = new Map([
-  ['gzip', { whole: whole(gunzip), stream: createGunzip }],
-  ['deflate', { whole: whole(inflate), stream: createInflate }],
-  ['br', { whole: whole(brotliDecompress), stream: createBrotliDecompress }],
+const codings: ReadonlyMap<string, () => Inflating> = new Map([
+  ['gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
 ]);
 
 /** For the header `Accept-Encoding` of a refusal (RFC 9110, 15.5.16). */
 export const acceptedEncodings = [...codings.keys()].join(', ');
 
 /** @throws DomainFailure UNSUPPORTED_MEDIA_TYPE */
-function codingOf(encoding: string | undefined): Coding | null {
+function codingOf(encoding: string | undefined): (() => Inflating) | null {
   if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity') return null;
   const coding = codings.get(encoding.toLowerCase());
   if (coding !== undefined) return coding;
@@ -114,21 +92,34 @@ function throwAway(payload: Readable): void {
   payload.on('error', () => undefined).resume();
 }
 
-/**
- * @param encoding the header `Content-Encoding`
- * @throws DomainFailure UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON (cannot be inflated)
- */
-export async function inflateWhole(bytes: Buffer, encoding: string): Promise<Buffer> {
+/** A whole body as it was sent, with the header `Content-Encoding`. */
+export interface SentBody {
+  readonly bytes: Buffer;
+  readonly encoding: string;
+  /** Grows with what is inflated, before it is kept: a few bytes may become very many. */
+  readonly lease: Pick<Lease, 'resize'>;
+}
+
+/** @throws DomainFailure UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, OVER_CAPACITY, INVALID_JSON (cannot be inflated) */
+export async function inflateWhole({ bytes, encoding, lease }: SentBody): Promise<Buffer> {
   const coding = codingOf(encoding);
   if (coding === null) return bytes;
-  let inflated: Inflated;
+  const inflating = coding();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  inflating.end(bytes);
   try {
-    inflated = await coding.whole(bytes, { maxOutputLength: ingestLimits.bodyBytes, info: true });
+    for await (const chunk of inflating as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > ingestLimits.bodyBytes) throw tooLarge();
+      lease.resize(bytes.length + size);
+      chunks.push(chunk);
+    }
   } catch (error) {
     throw refusalOfInflate(error);
   }
-  requireAllRead(inflated.engine, bytes.length);
-  return inflated.buffer;
+  requireAllRead(inflating, bytes.length);
+  return Buffer.concat(chunks, size);
 }
 
 /**
@@ -138,28 +129,30 @@ export async function inflateWhole(bytes: Buffer, encoding: string): Promise<Buf
  */
 export async function* readChunks({ payload, encoding }: BodyStream): AsyncGenerator<Buffer> {
   const coding = codingOf(encoding);
-  const inflating = coding === null ? null : coding.stream();
+  const inflating = coding === null ? null : coding();
   const source = inflating ?? payload;
+  const pace = new Pace(payload);
   let received = 0;
-  let pause = endWhenPausing(payload);
   try {
     if (inflating !== null) {
       payload.on('data', (chunk: Buffer) => {
         received += chunk.length;
+        pace.add(chunk.length);
       });
       payload.on('error', (error) => inflating.destroy(error));
       payload.pipe(inflating);
     }
     for await (const chunk of source.iterator({ destroyOnReturn: inflating !== null })) {
-      clearTimeout(pause);
+      if (inflating === null) pace.add((chunk as Buffer).length);
+      pace.stop();
       yield chunk as Buffer;
-      pause = endWhenPausing(payload);
+      pace.wait();
     }
     if (inflating !== null) requireAllRead(inflating, received);
   } catch (error) {
     throw refusalOfInflate(error);
   } finally {
-    clearTimeout(pause);
+    pace.end();
     if (inflating !== null) payload.unpipe(inflating);
     payload.resume();
   }
@@ -177,6 +170,44 @@ function endWhenPausing(payload: Readable): NodeJS.Timeout {
   return setTimeout(() => payload.destroy(new Error('the body paused for too long')), ingestLimits.bodyPauseMs);
 }
 
+/**
+ * Ends the connection of a sender that is slower than the limits while it is waited for, whether it pauses or trickles. The time that
+ * the ledger takes is not the sender's.
+ */
+class Pace {
+  private pause: NodeJS.Timeout | undefined;
+  private since = 0;
+  private waited = 0;
+  private bytes = 0;
+
+  constructor(private readonly payload: Readable) {
+    this.wait();
+  }
+
+  wait(): void {
+    this.since = performance.now();
+    this.pause = endWhenPausing(this.payload);
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  end(): void {
+    clearTimeout(this.pause);
+  }
+
+  /** What was waited for has come. */
+  stop(): void {
+    this.end();
+    this.waited += performance.now() - this.since;
+    if (this.waited < ingestLimits.streamPaceMs) return;
+    if (this.bytes < ingestLimits.streamPaceBytes) this.payload.destroy(new Error('the body came too slowly'));
+    this.waited = 0;
+    this.bytes = 0;
+  }
+}
+
 function tooLarge(): DomainFailure {
   const detail = `The body is larger than ${ingestLimits.bodyBytes / 1024 / 1024} MiB. Send it in parts, or as application/x-ndjson.`;
   return new DomainFailure('BODY_TOO_LARGE', detail);
@@ -185,7 +216,6 @@ function tooLarge(): DomainFailure {
 /** What zlib says of bytes that are not what they are said to be, or are too many. Other errors stay as they are. */
 function refusalOfInflate(error: unknown): unknown {
   const code = (error as { readonly code?: unknown } | null)?.code;
-  if (code === 'ERR_BUFFER_TOO_LARGE') return tooLarge();
   if (typeof code !== 'string' || !/^(Z_|ERR__ERROR_|ERR_BROTLI_)/.test(code)) return error;
   return new DomainFailure(
     'INVALID_JSON',

@@ -1,6 +1,7 @@
 /** Strict JSON bodies for every route but POST /events, which reads its own bytes. */
 import { isUtf8 } from 'node:buffer';
 import { DomainFailure } from '../../domain/failure.js';
+import { jsonTextOf } from '../json-text.js';
 import type { Api } from '../types.js';
 
 /** Configuration bodies are small; a price book of 1,000 prices with many tiers stays far below. */
@@ -22,7 +23,7 @@ function parseStrictJson(body: Buffer): unknown {
   if (body.length === 0) throw new DomainFailure('INVALID_JSON', 'The body is empty; it must be a JSON object.');
   if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', 'The body is not valid UTF-8.');
   try {
-    return JSON.parse(body.toString('utf8'), refuseUnsafe);
+    return JSON.parse(jsonTextOf(body), refuseUnsafe);
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new DomainFailure('INVALID_JSON', `The body is not JSON: ${error.message}.`);

@@ -2,7 +2,8 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
-import { parseExactJson } from '../ingest/exact-json.js';
+import { depthOf, parseExactJson } from '../ingest/exact-json.js';
+import { jsonTextOf } from '../json-text.js';
 import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
 import { answers, documented, identifier, idempotencyHeaders } from '../schemas/common.js';
 import {
@@ -105,29 +106,19 @@ export function parseExactBody(app: Api, limit = bodyLimit): void {
 function parseBody(body: Buffer): unknown {
   if (body.length === 0) throw new DomainFailure('INVALID_JSON', 'The body is empty; it must be a JSON object.');
   if (!isUtf8(body)) throw new DomainFailure('INVALID_JSON', 'The body is not valid UTF-8.');
-  const text = body.toString('utf8');
+  const text = jsonTextOf(body);
   if (depthOf(text) > depthMax) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
   try {
     return parseExactJson(text);
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new DomainFailure('INVALID_JSON', `The body is not JSON: ${error.message}.`);
-    if (error instanceof RangeError) throw new DomainFailure('INVALID_JSON', 'The body is nested too deeply.');
     throw error;
   }
 }
 
 /** Far beyond what any body here may nest, and far below what whoever walks through it has room for. */
 const depthMax = 200;
-
-function depthOf(json: string): number {
-  let [depth, deepest] = [0, 0];
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
-    if (token === '[' || token === '{') deepest = Math.max(deepest, (depth += 1));
-    else if (token === ']' || token === '}') depth -= 1;
-  }
-  return deepest;
-}
 
 /** @throws SchemaRefused, DomainFailure UNKNOWN_PROPERTY */
 function shapeOf(body: unknown): AdjustmentShape {

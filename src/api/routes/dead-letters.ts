@@ -98,7 +98,7 @@ export async function deadLetterRoutes(app: Api, { deadLetters, storage }: Route
         operationId: 'replayDeadLetters',
         summary: 'Try many open dead letters again, as they were kept',
         description:
-          'Those that were not tried for longest, then the oldest: repeat it until nothing new is accepted. What is rejected again stays open.',
+          'Those that were not tried for longest, then the oldest, 8 MiB of them at most: repeat it until nothing new is accepted. What is rejected again stays open.',
         headers: actingHeaders,
         body: bulkReplayBody,
         response: answers({

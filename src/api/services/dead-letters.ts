@@ -171,7 +171,7 @@ function itemOf(payload: string): EventItem {
   try {
     return parseExactJson(payload);
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    if (!(error instanceof SyntaxError)) throw error;
     return new UnreadableLine(payload, 'What was kept is not JSON: send the corrected event.', 'INVALID_JSON');
   }
 }
