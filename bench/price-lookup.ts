@@ -86,6 +86,7 @@ async function run(): Promise<void> {
         const facts = await factsFrom(storage, period, { prices });
         const { lines } = await rateWith(facts, period, {
           usage: () => Promise.resolve(usage),
+          groups: () => Promise.resolve(new Map()),
           events: () => Promise.resolve(),
         });
         if (lines.length !== 1) throw new Error(`${lines.length} lines`);

@@ -138,6 +138,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
     segmentUsage: (...usage) => timed('read usage by price segment', () => gate.segmentUsage(...usage)),
+    meterGroups: (...of) => timed('read usage by price segment', () => gate.meterGroups(...of)),
     eachEvent: (...query) => timed('read usage by price segment', () => gate.eachEvent(...query)),
     chargesOf: (chargeIds) => timed('store charges', () => gate.chargesOf(chargeIds)),
     storeCharges: (...charges) => timed('store charges', () => gate.storeCharges(...charges)),

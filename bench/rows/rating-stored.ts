@@ -47,6 +47,7 @@ async function rateAndStore(storage: Storage, periods: readonly BillingPeriod[])
       async (gate) => {
         const { lines, problems } = await rateWith(facts, one, {
           usage: (segments, meterIds) => gate.segmentUsage(segments, { meterIds, cutoff }),
+          groups: (meters) => gate.meterGroups(meters, { cutoff }),
           events: (meterIds, visit) => gate.eachEvent(meterIds, visit),
         });
         if (problems.length > 0 || lines.length < meterCount) throw new Error('something was not rated');

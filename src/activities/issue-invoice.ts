@@ -94,6 +94,7 @@ async function afterCommit(
 export function atCutoff(gate: GateTransaction): UsageSource {
   return {
     usage: (segments, _meterIds, next) => gate.segmentUsage(segments, undefined, next),
+    groups: (meters) => gate.meterGroups(meters),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit),
   };
 }

@@ -11,7 +11,15 @@ import type { ConversionRates } from '../domain/rating/invoice-currency.js';
 import { overrideCode, withOverrides } from '../domain/rating/overrides.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
-import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from '../domain/rating/rating.js';
+import { pooledMeters } from '../domain/rating/pools.js';
+import type {
+  LineEventTotals,
+  MeterGroups,
+  NextPeriod,
+  PriceSegment,
+  RatingResult,
+  SegmentUsage,
+} from '../domain/rating/rating.js';
 import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
@@ -227,6 +235,8 @@ export type UsageOf = (
 /** Where usage is read from, all of it as it was at one cutoff. */
 export interface UsageSource {
   readonly usage: UsageOf;
+  /** In how many of their own groups these meters, which do not add up, have usage. */
+  readonly groups: (meters: readonly MeterInForce[]) => Promise<MeterGroups>;
   /** The events that these meters count in the period, in order of event time, event_id and source. */
   readonly events: (meterIds: readonly string[], visit: (event: ValuedEvent) => void) => Promise<void>;
 }
@@ -247,7 +257,10 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, source:
       meters.map(({ meterId }) => meterId),
       facts.next ?? undefined,
     );
-    const part = { meters, segments, usage: all.filter(({ meter }) => ids.has(meter)) };
+    const usage = all.filter(({ meter }) => ids.has(meter));
+    const used = new Set(usage.map(({ meter }) => meter));
+    const pooled = pooledMeters(meters, segments, facts.next ?? undefined).filter(({ code }) => used.has(code));
+    const part = { meters, segments, usage, ...(pooled.length > 0 && { meterGroups: await source.groups(pooled) }) };
     parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
   const { currency, rates, segments, next, isOpening } = facts;

@@ -3,7 +3,7 @@ import { usageBySegment } from '../domain/metering/fold.js';
 import { addsUp } from '../domain/metering/meter.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import { asSegmentUsage } from '../domain/metering/period-usage.js';
-import { pricedPools } from '../domain/rating/pools.js';
+import { groupsByMeter, pricedPools } from '../domain/rating/pools.js';
 import type { Position } from '../domain/values.js';
 import type { BillingPeriod, Storage } from '../storage/types.js';
 import type { UsageSource } from './price-facts.js';
@@ -35,6 +35,18 @@ export async function rawUsageAt(
         ...asSegmentUsage(whole, segments),
       ];
     },
+    groups: async (pooled) => {
+      const [levels, sets] = [
+        pooled.filter(isLevel),
+        pooled.filter((meter) => !isLevel(meter)).map(({ code }) => code),
+      ];
+      const pools = levels.map((meter) => ({ meter, by: meter.groupBy }));
+      const carried = await proof.rawPeriodUsage(period, pools, cutoff);
+      return groupsByMeter([...windows.filter(({ meter }) => sets.includes(meter)), ...carried]);
+    },
     events: (meterIds, visit) => proof.eachEvent(period, { meterIds, cutoff }, visit),
   };
 }
+
+/** A group of it that is only carried has no window. */
+const isLevel = ({ aggregation }: MeterInForce): boolean => aggregation === 'weighted_sum';

@@ -21,7 +21,7 @@ import type { MeteredEvent } from '../domain/metering/fold.js';
 import { addsUp, maxGroupsDefault, type Meter, readPropertyOf, type WindowUsage } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
 import { asSegmentUsage, usageBetween, usageOfPeriod } from '../domain/metering/period-usage.js';
-import { pricedPools } from '../domain/rating/pools.js';
+import { groupsByMeter, pooledMeters, pricedPools } from '../domain/rating/pools.js';
 import { findCurrency } from '../domain/money/currency.js';
 import { formatAmount } from '../domain/money/rounding.js';
 import type { ConversionRates } from '../domain/rating/invoice-currency.js';
@@ -270,6 +270,7 @@ export class PureEngine implements CaseEngine {
     const windows = this.smallWindows(period).filter(({ meter }) => adding.has(meter));
     const whole = usageOfPeriod(this.ledger.events(), pricedPools(meters, segments, next), period);
     const usage = [...usageBySegment(windows, segments), ...asSegmentUsage(whole, segments)];
+    const own = pooledMeters(meters, segments, next).map((meter) => ({ meter, by: meter.groupBy }));
     const events = new EventTotals({ meters, segments, usage });
     for (const event of valuedEvents(this.ledger.events(), events.meters, period)) events.add(event);
     const { lines, problems } = ratePeriod({
@@ -279,6 +280,7 @@ export class PureEngine implements CaseEngine {
       meters,
       segments,
       usage,
+      meterGroups: groupsByMeter(usageOfPeriod(this.ledger.events(), own, period)),
       eventTotals: events.totals,
       next,
     });

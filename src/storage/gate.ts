@@ -34,6 +34,7 @@ import { GateWrites } from './gate-writes.js';
 import { uuidOf } from './identifiers.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
 import { issuingEntity } from './legal-entities.js';
+import { countMeterGroups } from './meter-groups.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
 import { holdPrices } from './gate-prices.js';
@@ -200,6 +201,11 @@ export class Gate implements GateTransaction {
     const read = { period, cutoff: at?.cutoff ?? cutoff };
     const usage = await readSegmentUsage(this.client, segments, { ...read, meterIds: adding });
     return [...usage, ...asSegmentUsage(await readPeriodUsage(this.client, { ...read, pools }), segments)];
+  }
+
+  meterGroups(...[meters, at]: Parameters<GateTransaction['meterGroups']>): ReturnType<GateTransaction['meterGroups']> {
+    const { cutoff, metering, period } = this.facts;
+    return countMeterGroups(this.client, { period, meters, cutoff: at?.cutoff ?? cutoff, adjusted: metering.adjusted });
   }
 
   async eachEvent(...[meterIds, visit, at]: Parameters<GateTransaction['eachEvent']>): Promise<void> {

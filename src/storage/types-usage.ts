@@ -94,3 +94,9 @@ export interface UsageStore {
     except?: readonly GroupKey[],
   ): Promise<readonly (WindowUsage & { revision: number })[]>;
 }
+
+/** Events that no meter takes, as the relay passes them (RULES 10). */
+export interface UnmeteredEvents {
+  /** Told of how many, a plan and event type at a time, from now on; a relay that crashed after a plan does not tell of it. */
+  onEvents(listener: (events: number) => void): void;
+}

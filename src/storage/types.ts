@@ -30,14 +30,15 @@ import type { BillingPeriod, ReferenceStore } from './types-reference.js';
 import type { RolloutStore } from './types-rollouts.js';
 import type { SettlementStore, StoredCreditNote } from './types-settlement.js';
 import type { TagStore } from './types-tags.js';
-import type { UnreadableValues, UsageStore } from './types-usage.js';
+import type { UnmeteredEvents, UnreadableValues, UsageStore } from './types-usage.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
 import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
-import type { NextPeriod, PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type { MeterGroups, NextPeriod, PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
+import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
@@ -157,12 +158,6 @@ export interface RelayStore {
   lag(group: string): Promise<{ facts: number; oldestUndelivered: Instant | null }>;
 }
 
-/** Events that no meter takes, as the relay passes them (RULES 10). */
-export interface UnmeteredEvents {
-  /** Told of how many, a plan and event type at a time, from now on; a relay that crashed after a plan does not tell of it. */
-  onEvents(listener: (events: number) => void): void;
-}
-
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
 
 /** Versions of price books that something was priced by. */
@@ -192,6 +187,8 @@ export interface GateTransaction {
     at?: { readonly meterIds: readonly string[]; readonly cutoff: Position },
     next?: NextPeriod,
   ): Promise<readonly SegmentUsage[]>;
+  /** In how many groups these meters have usage (`RatingInput.meterGroups`), after `segmentUsage` at the same cutoff. */
+  meterGroups(meters: readonly MeterInForce[], at?: { readonly cutoff: Position }): Promise<MeterGroups>;
   /**
    * Visits the events that these meters, which add up, count in the period, in order of event time (then event_id, then
    * source), a few thousand in memory at once.

@@ -145,6 +145,7 @@ async function compare(gate: GateTransaction, input: ComparisonFacts): Promise<C
   const at = { cutoff: gate.cutoff };
   const rated = await rateWith(facts, period, {
     usage: (segments, meterIds, next) => gate.segmentUsage(segments, { meterIds, ...at }, next),
+    groups: (meters) => gate.meterGroups(meters, at),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit, at),
   });
   const findings = holdingFindings(period, { rated, unreadable: await gate.unreadableValues() });

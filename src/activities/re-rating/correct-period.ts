@@ -118,6 +118,7 @@ async function settle(gate: GateTransaction, input: SettleFacts): Promise<Correc
   const { cutoff, customerId } = comparison;
   const rated = await rateWith(facts, period, {
     usage: (segments, meterIds, next) => gate.segmentUsage(segments, { meterIds, cutoff }, next),
+    groups: (meters) => gate.meterGroups(meters, { cutoff }),
     events: (meterIds, visit) => gate.eachEvent(meterIds, visit, { cutoff }),
   });
   invariant(rated.problems.length === 0, `${customerId} ${period.period} was compared without a problem`);

@@ -12,7 +12,7 @@ import { addsUp, type Meter, type MeterPool, type WindowUsage } from '../../doma
 import type { MeterInForce } from '../../domain/metering/meter-versions.js';
 import type { WatermarkSettings } from '../../domain/metering/watermark.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import { pricedPools } from '../../domain/rating/pools.js';
+import { groupsByMeter, pricedPools } from '../../domain/rating/pools.js';
 import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
@@ -81,6 +81,8 @@ export async function usageOf(
   const { currency } = facts;
   const cost = await rateWith(facts, period, {
     usage: (segments) => Promise.resolve(rateable(facts, { live, spans, segments })),
+    groups: () =>
+      Promise.resolve(groupsByMeter(meters.flatMap(({ code }) => spanOf({ live, spans }, 'total', code) ?? []))),
     events: (meterIds, visit) => storage.proof.eachEvent(period, { meterIds, cutoff }, visit),
   });
   const states = await windowStates(storage, period, { live, asOf, settings: watermark });

@@ -3,7 +3,7 @@ import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
 import type { ConversionRates } from './invoice-currency.js';
 import { rateMeters, withFees } from './rate.js';
-import type { LineEventTotals, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from './rating.js';
+import type { LineEventTotals, MeterGroups, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from './rating.js';
 
 /** Meters that are priced by the same segments. */
 export interface PricedMeters {
@@ -11,6 +11,7 @@ export interface PricedMeters {
   readonly segments: readonly PriceSegment[];
   /** Usage of these meters by these segments. */
   readonly usage: readonly SegmentUsage[];
+  readonly meterGroups?: MeterGroups;
   readonly eventTotals?: LineEventTotals;
 }
 

@@ -52,7 +52,10 @@ export function rateMeters(input: RatingInput): RatingResult {
     const { groupBy, allowNegative, aggregation, maxGroups } = facts;
     const groups = usage.map(({ group }) => group);
     const plan = planMeter({ code: meter, groupBy, aggregation }, input.segments, groups);
-    problems.push(...unpricedUsage(plan, usage, input), ...tooManyGroups(usage, maxGroups));
+    problems.push(
+      ...unpricedUsage(plan, usage, input),
+      ...tooManyGroups(usage, maxGroups, input.meterGroups?.get(meter)),
+    );
     const own = linesOf(plan, { meter, allowNegative, usage }, input);
     const mismatch = problemOfCurrency(input, meter, own);
     if (mismatch !== null) {
@@ -126,10 +129,14 @@ function unpricedUsage(
 }
 
 /** A group for every request id is a mistake of the meter, not a thousand lines of an invoice (RULES 30). */
-function tooManyGroups(usage: readonly SegmentUsage[], maxGroups: number): readonly RatingProblem[] {
+function tooManyGroups(
+  usage: readonly SegmentUsage[],
+  maxGroups: number,
+  pooled: number | undefined,
+): readonly RatingProblem[] {
   const [first] = usage;
-  if (first === undefined || usage.length <= maxGroups) return [];
-  const groups = new Set(usage.map(({ group }) => groupKeyText(group))).size;
+  if (first === undefined || Math.max(usage.length, pooled ?? 0) <= maxGroups) return [];
+  const groups = pooled ?? new Set(usage.map(({ group }) => groupKeyText(group))).size;
   if (groups <= maxGroups) return [];
   const detail = `"${first.meter}" has usage in ${groups} groups and may have ${maxGroups}; a version of the meter with a greater "max_groups", or with fewer properties in "group_by", lets the period be invoiced.`;
   return [{ code: 'TOO_MANY_GROUPS', meter: first.meter, group: {}, detail }];

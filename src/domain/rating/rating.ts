@@ -35,6 +35,8 @@ export interface RatingInput {
   readonly meters: readonly Meter[];
   readonly segments: readonly PriceSegment[];
   readonly usage: readonly SegmentUsage[];
+  /** Of meters whose usage is pooled over several of their groups: how many of these have any (RULES 30). */
+  readonly meterGroups?: MeterGroups;
   /** What `EventTotals` made of the events of lines that are priced event by event. */
   readonly eventTotals?: LineEventTotals;
   /** The period after this one, as far as it is known: for fees in advance. Left out: none are due. */
@@ -42,6 +44,9 @@ export interface RatingInput {
   /** Before the customer's first period, and there for its fees in advance alone: nothing is due in it by itself (RULES 18). */
   readonly isOpening?: boolean;
 }
+
+/** By meter code. */
+export type MeterGroups = ReadonlyMap<string, number>;
 
 /** A period with the price segments that tile it. */
 export interface NextPeriod extends Interval {

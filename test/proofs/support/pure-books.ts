@@ -269,6 +269,7 @@ export class PureBooks implements Subject, Comparing<Comparison> {
         const counted = windows.filter(({ meter }) => ids.includes(meter));
         return Promise.resolve(usageBySegment(counted, segments));
       },
+      groups: () => Promise.reject(new Error('all meters of a history add up')),
       events: () => Promise.reject(new Error('no price of a history is taken of each event')),
     });
     invariant(problems.length === 0, problems.map(({ detail }) => detail).join(' '));
