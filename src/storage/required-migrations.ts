@@ -26,4 +26,5 @@ export const requiredMigrations: readonly string[] = [
   '20261122180100_audit_actors',
   '20261122190000_settlement_bounds',
   '20261122201500_relay_set_aside',
+  '20261122201600_dead_letter_attempts',
 ];
