@@ -1,9 +1,16 @@
 /** What could not be taken, kept with its reason, and what people decided about it. */
 import type pg from 'pg';
-import { DomainFailure } from '../domain/failure.js';
 import type { Instant } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
+import {
+  beginAttempts,
+  isSettledWhenLocked,
+  isSettledSql,
+  lastSettlingSql,
+  openAttempt,
+  storable,
+} from './dead-letters-attempts.js';
 import { uuidOf } from './identifiers.js';
 import { cursorPart, decodeCursor, encodeCursor } from './paging.js';
 import { automaticActor } from './types-correction.js';
@@ -19,11 +26,6 @@ import type {
   PageRequest,
   StoredDecision,
 } from './types.js';
-
-/** Its last decision settles it; null and what does not settle leave it open. Follows a FROM with `dead_letters l`. */
-const lastSettlingSql = `(SELECT d.decision FROM dead_letter_decisions d WHERE d.dead_letter_id = l.dead_letter_id
-    AND d.outcome IS DISTINCT FROM 'rejected' ORDER BY d.sequence DESC LIMIT 1)`;
-const isSettledSql = `coalesce(${lastSettlingSql} <> 'reopened', false)`;
 
 const insertSql = `
   INSERT INTO dead_letters (dead_letter_id, code, detail, customer_id, event_id, payload, backfill_id)
@@ -74,36 +76,18 @@ async function reopen(client: pg.ClientBase, ids: readonly string[]): Promise<vo
   }
 }
 
-/**
- * One decision about a dead letter at a time. The row is locked, not changed; it is looked at in a statement of its own, which
- * sees what was decided while it waited.
- * @throws DomainFailure DEAD_LETTER_NOT_FOUND
- */
-async function isSettledWhenLocked(client: pg.ClientBase, deadLetterId: string): Promise<boolean> {
-  const { rowCount } = await client.query({
-    name: 'dead-letter-lock',
-    text: 'SELECT FROM dead_letters WHERE dead_letter_id = $1 FOR NO KEY UPDATE',
-    values: [deadLetterId],
-  });
-  if (rowCount !== 1) throw notFound(deadLetterId);
-  const { rows } = await client.query<{ readonly settled: boolean }>({
-    name: 'dead-letter-settled',
-    text: `SELECT ${isSettledSql} AS settled FROM dead_letters l WHERE l.dead_letter_id = $1`,
-    values: [deadLetterId],
-  });
-  return rows[0]?.settled === true;
-}
-
 async function appendDecision(
   client: pg.ClientBase,
   deadLetterId: string,
   decision: DeadLetterDecision,
 ): Promise<void> {
   const replay = decision.decision === 'replayed' ? decision : null;
+  const settled = replay?.outcome === 'rejected' ? replay.attempt : null;
   await client.query({
     name: 'dead-letter-decide',
-    text: `INSERT INTO dead_letter_decisions (dead_letter_id, sequence, decision, outcome, code, detail, payload, decided_by, reason)
-      SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8
+    text: `INSERT INTO dead_letter_decisions (dead_letter_id, sequence, decision, outcome, code, detail, payload, decided_by, reason, attempt)
+      SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8,
+        coalesce($9::int, (SELECT max(a.sequence) FROM dead_letter_attempts a WHERE a.dead_letter_id = $1))
       FROM dead_letter_decisions WHERE dead_letter_id = $1`,
     values: [
       deadLetterId,
@@ -114,17 +98,9 @@ async function appendDecision(
       storable(replay?.payload ?? null),
       decision.decidedBy,
       decision.reason,
+      settled,
     ],
   });
-}
-
-function notFound(deadLetterId: string): DomainFailure {
-  return new DomainFailure('DEAD_LETTER_NOT_FOUND', `There is no dead letter "${deadLetterId}".`);
-}
-
-/** Postgres has no NUL in a text; what cannot be taken may have it anywhere, and is kept all the same, visibly escaped. */
-function storable(text: string | null): string | null {
-  return text?.replaceAll('\u0000', '\\u0000') ?? null;
 }
 
 export function createDeadLetterStore(db: Database): DeadLetterStore {
@@ -132,9 +108,12 @@ export function createDeadLetterStore(db: Database): DeadLetterStore {
     list: (filter, page) => listDeadLetters(db, filter, page),
     find: (deadLetterId) => find(db, deadLetterId),
     toReplay: (filter, limit) => toReplay(db, filter, limit),
+    attempt: (attempts, by) => db.transaction((client) => beginAttempts(client, attempts, by)),
     decide: (deadLetterId, decision) =>
       db.transaction(async (client) => {
         if (await isSettledWhenLocked(client, deadLetterId)) return { stored: false };
+        const open = decision.decision === 'discarded' ? await openAttempt(client, deadLetterId) : undefined;
+        if (open !== undefined) return { stored: false, other: open };
         await appendDecision(client, deadLetterId, decision);
         return { stored: true };
       }),

@@ -26,6 +26,7 @@ export const requiredMigrations: readonly string[] = [
   '20261122180100_audit_actors',
   '20261122190000_settlement_bounds',
   '20261122201500_relay_set_aside',
+  '20261122201600_dead_letter_attempts',
   '20261122210000_complete_documents',
   '20261122211000_months_that_are_over',
   '20261122212000_credit_notes_and_tax',

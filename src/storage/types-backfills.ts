@@ -106,10 +106,32 @@ export type DeadLetterDecision = {
       readonly detail: string | null;
       /** What was replayed in place of the kept payload. */
       readonly payload: string | null;
+      /** The attempt that this is the outcome of. */
+      readonly attempt: number;
     }
 );
 
-export type StoredDecision = DeadLetterDecision & { readonly decidedAt: Instant };
+/** Without the number of its attempt: that is storage's. */
+export type StoredDecision = (
+  | Exclude<DeadLetterDecision, { readonly decision: 'replayed' }>
+  | Omit<Extract<DeadLetterDecision, { readonly decision: 'replayed' }>, 'attempt'>
+) & { readonly decidedAt: Instant };
+
+/** What is to be sent in place of a dead letter. */
+export interface NewAttempt {
+  readonly deadLetterId: string;
+  /** null: the kept payload; undefined: what an attempt that is not settled has begun with, else the kept payload. */
+  readonly payload: string | null | undefined;
+}
+
+/**
+ * `begun`: it may be sent, as `payload` says (null: as it was kept). `settled`: somebody has decided meanwhile. `other`: an attempt
+ * with another content was begun, by whom and when, and nobody knows yet what became of it.
+ */
+export type AttemptBegun =
+  | { readonly kind: 'begun'; readonly attempt: number; readonly payload: string | null }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'other'; readonly attemptedBy: string; readonly attemptedAt: Instant };
 
 /** `open`: nobody has settled it. A replay that was rejected settles nothing. */
 export type DeadLetterStatus = 'open' | 'replayed' | 'discarded';
@@ -135,10 +157,28 @@ export interface DeadLetterStore {
   /** Open ones to be replayed: those whose last replay is longest ago, first of all those that never were; then the oldest. */
   toReplay(filter: Omit<DeadLetterFilter, 'status'>, limit: number): Promise<readonly DeadLetter[]>;
   /**
-   * Appends the decision, unless the dead letter is settled: `stored` false then.
+   * Appends, before anything is sent, what is going to be: of a dead letter at a time one content only, until `decide` says what
+   * became of it. The same content again goes on with it; the same by the same person for the same reason is one attempt.
+   * Answers in the order of the attempts, of different dead letters.
    * @throws DomainFailure DEAD_LETTER_NOT_FOUND
    */
-  decide(deadLetterId: string, decision: DeadLetterDecision): Promise<{ readonly stored: boolean }>;
+  attempt(
+    attempts: readonly NewAttempt[],
+    by: { readonly attemptedBy: string; readonly reason: string | null },
+  ): Promise<readonly AttemptBegun[]>;
+  /**
+   * Appends the decision, unless the dead letter is settled: `stored` false then. A replay that is not rejected settles every
+   * attempt, which all have one content; one that is rejected its own and those before it.
+   * Nothing is discarded while nobody knows what became of an attempt: `other` says whose.
+   * @throws DomainFailure DEAD_LETTER_NOT_FOUND
+   */
+  decide(
+    deadLetterId: string,
+    decision: DeadLetterDecision,
+  ): Promise<{
+    readonly stored: boolean;
+    readonly other?: { readonly attemptedBy: string; readonly attemptedAt: Instant };
+  }>;
   /** How many are open, and since when the oldest of them is. */
   backlog(): Promise<{ readonly open: number; readonly oldest: Instant | null }>;
 }

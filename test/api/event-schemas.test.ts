@@ -60,7 +60,10 @@ describe('adding versions', () => {
     await add(201, 'emergency', bytes('integer'));
     await add(201, 'emergency', bytes('string'), { compatibility: 'none' });
     const back = { compatibility: 'backward' };
-    expect(await add(200, 'emergency', bytes('string'), { ...back, dry_run: true })).toMatchObject({ version: 3, ...back });
+    expect(await add(200, 'emergency', bytes('string'), { ...back, dry_run: true })).toMatchObject({
+      version: 3,
+      ...back,
+    });
     expect(await add(201, 'emergency', bytes('string'), back)).toMatchObject({ version: 3, ...back });
     expect(await add(200, 'emergency', bytes('string'), back)).toMatchObject({ version: 3 });
     expect(await add(200, 'emergency', bytes('string'))).toMatchObject({ version: 3, ...back });

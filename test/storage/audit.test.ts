@@ -264,6 +264,7 @@ test('a table that facts of money are kept in is audited, with all of its column
     period_close_steps: 'progress',
     billing_periods: 'documents have their bounds',
     dead_letters: 'was not taken',
+    dead_letter_attempts: 'what was sent is an event',
     dead_letter_decisions: 'what was replayed is an event',
     event_schemas: 'decides what is taken, not what it costs',
     tag_definitions: 'decides what is taken, not what it costs',

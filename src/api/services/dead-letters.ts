@@ -1,6 +1,7 @@
 /** Dead letters: looked at, replayed, discarded. Who decided, and why, is kept. */
 import { DomainFailure, invariant, type FailureCode } from '../../domain/failure.js';
-import type { DeadLetter, DeadLetterFilter, DeadLetterState, Storage } from '../../storage/types.js';
+import type { Instant } from '../../domain/values.js';
+import type { AttemptBegun, DeadLetter, DeadLetterFilter, DeadLetterState, Storage } from '../../storage/types.js';
 import { formatOf, UnreadableLine, type EventItem } from '../ingest/event-format.js';
 import type { EventIngest } from '../ingest/event-ingest.js';
 import { parseExactJson, stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
@@ -38,6 +39,8 @@ interface Attempt {
   readonly item: EventItem;
   /** What a person corrected; null: the kept payload. */
   readonly corrected: string | null;
+  /** Its number, as storage keeps it. */
+  readonly number: number;
 }
 
 export class DeadLetterService {
@@ -51,9 +54,10 @@ export class DeadLetterService {
   }
 
   /**
-   * Sends the event again, or the corrected one in its place. It is stored before the decision is: whoever repeats a request
-   * that was lost between the two finds a duplicate.
-   * @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, OVER_CAPACITY
+   * Sends the event again, or the corrected one in its place. What is sent is kept first, and nothing else is sent until it is
+   * known what became of it; the event is stored before the decision is, so whoever repeats a request that was lost between
+   * the two finds a duplicate. Without a correction it goes on with what was begun, else sends the kept payload.
+   * @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, DEAD_LETTER_ATTEMPTED, OVER_CAPACITY
    */
   async replay(
     deadLetterId: string,
@@ -61,23 +65,33 @@ export class DeadLetterService {
     deciding: Deciding,
   ): Promise<{ readonly letter: DeadLetterState; readonly replay: Replay }> {
     const letter = await this.requireOpen(deadLetterId);
-    const attempt: Attempt =
-      corrected === undefined
-        ? { letter, item: itemOf(letter.payload), corrected: null }
-        : { letter, item: corrected, corrected: stringifyExactJson(corrected) };
+    const payload = corrected === undefined ? undefined : stringifyExactJson(corrected);
+    const [begun] = await this.begin([{ letter, payload }], deciding);
+    invariant(begun !== undefined, 'of one attempt it is said whether it is begun');
+    if (begun.kind === 'settled') throw notOpen(await this.require(deadLetterId));
+    if (begun.kind === 'other') throw attempted(deadLetterId, begun);
+    const attempt = attemptOf(letter, begun);
     const [replay] = await this.attemptAll([attempt]);
     invariant(replay !== undefined, 'one attempt has one outcome');
     await this.keep(attempt, replay, deciding);
     return { letter: await this.require(deadLetterId), replay };
   }
 
-  /** Sends the kept payloads of open ones again; those that are rejected once more stay open. */
+  /** Sends the kept payloads of open ones again, or goes on with what was begun; those that are rejected once more stay open. */
   async replayMany(
     filter: Omit<DeadLetterFilter, 'status'> & { readonly limit: number },
     deciding: Deciding,
   ): Promise<BulkReplay> {
     const letters = await this.deps.storage.deadLetters.toReplay(filter, filter.limit);
-    const attempts = letters.map((letter) => ({ letter, item: itemOf(letter.payload), corrected: null }));
+    const begun = await this.begin(
+      letters.map((letter) => ({ letter, payload: undefined })),
+      deciding,
+    );
+    // What somebody has settled meanwhile is left alone.
+    const attempts = letters.flatMap((letter, index) => {
+      const each = begun[index];
+      return each?.kind === 'begun' ? [attemptOf(letter, each)] : [];
+    });
     const replays = await this.attemptAll(attempts);
     const counts = { accepted: 0, duplicate: 0, rejected: 0 };
     const rejectedByCode: Record<string, number> = {};
@@ -93,12 +107,24 @@ export class DeadLetterService {
     return { replayed: attempts.length, accepted, duplicates, rejected, rejectedByCode };
   }
 
-  /** @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN */
+  /** @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, DEAD_LETTER_ATTEMPTED */
   async discard(deadLetterId: string, deciding: Deciding): Promise<DeadLetterState> {
     const letter = await this.requireOpen(deadLetterId);
-    const { stored } = await this.deps.storage.deadLetters.decide(deadLetterId, { decision: 'discarded', ...deciding });
-    if (!stored) throw notOpen(letter);
+    const decision = { decision: 'discarded', ...deciding } as const;
+    const { stored, other } = await this.deps.storage.deadLetters.decide(deadLetterId, decision);
+    if (other !== undefined) throw attempted(deadLetterId, other);
+    if (!stored) throw notOpen(await this.require(letter.deadLetterId));
     return this.require(deadLetterId);
+  }
+
+  private begin(
+    attempts: readonly { readonly letter: DeadLetter; readonly payload: string | undefined }[],
+    { decidedBy, reason }: Deciding,
+  ): Promise<readonly AttemptBegun[]> {
+    return this.deps.storage.deadLetters.attempt(
+      attempts.map(({ letter: { deadLetterId }, payload }) => ({ deadLetterId, payload })),
+      { attemptedBy: decidedBy, reason },
+    );
   }
 
   private async requireOpen(deadLetterId: string): Promise<DeadLetterState> {
@@ -134,8 +160,8 @@ export class DeadLetterService {
     }
   }
 
-  /** One that was settled meanwhile stays as it is: its event is stored all the same, once. */
-  private async keep({ letter, corrected }: Attempt, replay: Replay, deciding: Deciding): Promise<void> {
+  /** One that was settled meanwhile stays as it is: only the same content can have been sent. */
+  private async keep({ letter, corrected, number }: Attempt, replay: Replay, deciding: Deciding): Promise<void> {
     const { outcome, rejection } = replay;
     await this.deps.storage.deadLetters.decide(letter.deadLetterId, {
       decision: 'replayed',
@@ -143,9 +169,17 @@ export class DeadLetterService {
       code: rejection?.code ?? null,
       detail: rejection?.detail ?? null,
       payload: corrected,
+      attempt: number,
       ...deciding,
     });
   }
+}
+
+function attemptOf(
+  letter: DeadLetter,
+  { attempt, payload }: Extract<AttemptBegun, { readonly kind: 'begun' }>,
+): Attempt {
+  return { letter, item: itemOf(payload ?? letter.payload), corrected: payload, number: attempt };
 }
 
 interface Group {
@@ -184,6 +218,17 @@ function replayOf(result: Result | undefined): Replay {
   if (result.status === 'duplicate') return { outcome: 'duplicate', rejection: null };
   const { code = 'VALIDATION_FAILED', detail = '' } = result;
   return { outcome: 'rejected', rejection: { code, detail } };
+}
+
+function attempted(
+  deadLetterId: string,
+  { attemptedBy, attemptedAt }: { readonly attemptedBy: string; readonly attemptedAt: Instant },
+): DomainFailure {
+  return new DomainFailure(
+    'DEAD_LETTER_ATTEMPTED',
+    `Another content was sent in place of the dead letter ${deadLetterId} by "${attemptedBy}" at ${attemptedAt}, and what became of ` +
+      'it is not known yet. Replay it without an event to go on with that one; if it is rejected, send yours.',
+  );
 }
 
 function notOpen({ deadLetterId, decisions }: DeadLetterState): DomainFailure {

@@ -27,7 +27,19 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   const letter = { code: 'UNKNOWN_CUSTOMER', detail: 'of a test', customerId: 'nobody', eventId: 'e', payload: '{}' };
   await storage.ledger.append([], [letter, { ...letter, payload: 'no JSON' }]);
   const [first] = await storage.deadLetters.toReplay({}, 1);
-  await storage.deadLetters.decide(first?.deadLetterId ?? '', { decision: 'discarded', decidedBy, reason: 'a test' });
+  const letterId = first?.deadLetterId ?? '';
+  await storage.deadLetters.attempt([{ deadLetterId: letterId, payload: null }], {
+    attemptedBy: decidedBy,
+    reason: null,
+  });
+  const rejected = {
+    decision: 'replayed',
+    outcome: 'rejected',
+    code: 'UNKNOWN_CUSTOMER',
+    detail: 'of a test',
+  } as const;
+  await storage.deadLetters.decide(letterId, { ...rejected, payload: null, attempt: 1, decidedBy, reason: null });
+  await storage.deadLetters.decide(letterId, { decision: 'discarded', decidedBy, reason: 'a test' });
 
   const sql = new pg.Client({ connectionString: fixture.url });
   await sql.connect();

@@ -18,6 +18,7 @@ const writes: ReadonlySet<string> = new Set([
   'adjustments.adjust',
   'backfills.create',
   'backfills.decide',
+  'deadLetters.attempt',
   'deadLetters.decide',
   'eventSchemas.append',
   'tags.put',

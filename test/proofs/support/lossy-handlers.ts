@@ -248,7 +248,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   },
   'POST /dead-letters/{id}/replay': {
     keyed: true,
-    writes: ['deadLetters.decide', 'ledger.append'],
+    writes: ['deadLetters.attempt', 'deadLetters.decide', 'ledger.append'],
     // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
     answers: ['outcome'],
     before: rejected,
@@ -256,7 +256,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   },
   'POST /dead-letters/replay': {
     keyed: true,
-    writes: ['deadLetters.decide', 'ledger.append'],
+    writes: ['deadLetters.attempt', 'deadLetters.decide', 'ledger.append'],
     // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
     answers: ['outcome'],
     before: rejected,
