@@ -296,12 +296,10 @@ export const invoiceDetail = invoice
     life: z
       .array(
         z.object({
-          event: z
-            .string()
-            .meta({
-              description:
-                'A status; or `approved`, `released`, `rejected`: a decision; or `skipped`: its period is empty.',
-            }),
+          event: z.string().meta({
+            description:
+              'A status; or `approved`, `released`, `rejected`: a decision; or `skipped`: its period is empty.',
+          }),
           actor: z.string(),
           reason: z.string().nullable(),
           at: instantOut,
