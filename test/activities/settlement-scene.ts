@@ -5,6 +5,7 @@ import { recordPayment, reversePayment } from '../../src/billing/settlement/paym
 import { decimal } from '../../src/domain/decimal.js';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
 import { receivableIn, standingOf } from '../../src/domain/settlement/items.js';
+import type { Receivable } from '../../src/domain/settlement/items.js';
 import { statusByMoney } from '../../src/domain/settlement/status.js';
 import type { DecimalString } from '../../src/domain/values.js';
 import type { ChainFixture } from './chain-fixture.js';
@@ -49,8 +50,10 @@ export class SettlementScene {
     });
   }
 
-  async balanceOf(): Promise<ReturnType<typeof receivableIn>> {
-    return receivableIn(await this.chain.storage.settlement.items(customerId), 'USD');
+  async balanceOf(): Promise<Omit<Receivable, 'besideWriteOffs'>> {
+    const items = await this.chain.storage.settlement.items(customerId);
+    const { besideWriteOffs: _, ...balance } = receivableIn(items, 'USD');
+    return balance;
   }
 
   /** What of January's calls never happened, from the first one on; corrected as a re-rating does. */

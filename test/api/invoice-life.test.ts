@@ -1,6 +1,7 @@
 /** What became of an invoice before and after it was issued: decisions, rejections, write-offs taken back. */
 import pg from 'pg';
 import { laterDecisions } from '../../src/domain/invoicing/before-issue.js';
+import * as support from './support/credited.js';
 import { exampleCalls, exampleCustomer, exampleMeter, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -229,4 +230,34 @@ describe('a key that is used again after its answer was forgotten', () => {
     expect(await allocate('1.00')).toMatchObject({ allocated: '1.00' });
     expect(await allocate('2.00')).toMatchObject({ allocated: '3.00', unallocated: '6.00' });
   });
+});
+
+test('credit that a write-off keeps is told apart from what can be carried or refunded', async () => {
+  const january = await support.invoiced(api);
+  const write = (path: string, body: Json): Promise<Json> => api.expect(200, 'POST', path, body);
+  const payment = await api.expect(201, 'POST', '/payments', {
+    ...{ customer_id: 'cust_1', currency: 'USD', amount: '10.00', received_at: '2024-02-05T09:00:00Z' },
+    ...{ method: 'bank_transfer', reference: 'SEPA 77' },
+    allocations: [{ invoice_id: 'INV-000001', amount: '10.00' }],
+  });
+  await support.credit(api, january, '4.00');
+  // February takes what January has over; then January is not paid after all, and given up.
+  await support.invoiced(api, 50, '2024-02');
+  await write(`/payments/${String(payment['payment_id'])}/reverse`, { reason: 'no funds' });
+  await write('/invoices/INV-000001/write-off', { amount: null, reason: 'insolvent' });
+  await write('/invoices/INV-000002/void', { reason: 'a mistake' });
+  const receivable = (): Promise<Json> => api.expect(200, 'GET', '/customers/cust_1/receivable');
+  const waits = { currency: 'USD', open: '0.00', unapplied: '0.00', beside_write_offs: '4.00', balance: '-4.00' };
+  expect(await receivable()).toMatchObject({ currencies: [waits], open_documents: [], credits: [] });
+  expect(await api.all('/receivables')).toMatchObject([{ customer_id: 'cust_1', ...waits }]);
+  const refund = { customer_id: 'cust_1', currency: 'USD', amount: '4.00', method: 'card', reason: 'asked for' };
+  const refusal = await api.refused('REFUND_EXCEEDS_CREDIT', 409, 'POST', '/refunds', refund);
+  expect(refusal['detail']).toMatch(
+    /^The customer has 0\.00 USD .* 4\.00 USD more go against what is written off: reverse/,
+  );
+  expect(await api.storage.settlement.mismatches()).toEqual([]);
+  const [writeOff = {}] = await api.all('/write-offs?customer_id=cust_1');
+  await write(`/write-offs/${String(writeOff['write_off_id'])}/reverse`, { reason: 'it pays' });
+  const open = { currency: 'USD', open: '6.00', unapplied: '0.00', beside_write_offs: '0.00', balance: '6.00' };
+  expect(await receivable()).toMatchObject({ currencies: [open] });
 });

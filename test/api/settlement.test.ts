@@ -58,7 +58,13 @@ test('a payment settles an invoice: status, transitions, journal, account', asyn
   });
   expect(await statusesOf(id)).toEqual(['issued', 'partly_paid']);
   expect(await settlementOf(id)).toMatchObject({ open: '6.00', credited: '0.00', settled: '4.00' });
-  expect(await receivable()).toEqual({ currency: 'USD', open: '6.00', unapplied: '6.00', balance: '0.00' });
+  expect(await receivable()).toEqual({
+    currency: 'USD',
+    open: '6.00',
+    unapplied: '6.00',
+    beside_write_offs: '0.00',
+    balance: '0.00',
+  });
   const url = `/payments/${String(paid['payment_id'])}`;
   await api.expect(200, 'POST', `${url}/allocations`, { allocations: [{ invoice_id: id, amount: '6.00' }] });
   expect(await api.expect(200, 'GET', url)).toMatchObject({ allocated: '10.00', unallocated: '0.00' });
@@ -179,7 +185,13 @@ test('what a credited invoice that was paid has over is carried to the next one,
   const january = await invoiced();
   await pay({ allocations: [{ invoice_id: january['number'], amount: '10.00' }] });
   await credit(january, '7.00');
-  expect(await receivable()).toEqual({ currency: 'USD', open: '0.00', unapplied: '7.00', balance: '-7.00' });
+  expect(await receivable()).toEqual({
+    currency: 'USD',
+    open: '0.00',
+    unapplied: '7.00',
+    beside_write_offs: '0.00',
+    balance: '-7.00',
+  });
   const february = await invoiced(50, '2024-02');
   expect(february).toMatchObject({ total: '5.00', status: 'paid' });
   expect(await statusesOf(february['invoice_id'])).toEqual(['issued', 'paid']);

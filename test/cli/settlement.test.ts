@@ -56,7 +56,9 @@ it('credit notes, refunds, write-offs and receivables', async () => {
     body: path.startsWith('/customers')
       ? {
           customer_id: 'acme',
-          currencies: [{ currency: 'USD', open: '1.00', unapplied: '0.00', balance: '1.00' }],
+          currencies: [
+            { currency: 'USD', open: '1.00', unapplied: '0.00', beside_write_offs: '0.00', balance: '1.00' },
+          ],
           open_documents: [],
         }
       : note,
@@ -173,20 +175,24 @@ it('money moves under a key of its own, or under the one that is given', async (
 
 it('what all owe, and what was given up', async () => {
   const overdue = { days_0_30: '1.00', days_31_60: '2.00', days_61_90: '0.00', days_over_90: '4.00' };
+  let beside = '0.00';
   const owed = { customer_id: 'acme', currency: 'USD', open: '7.00', not_due: '0.00', overdue, unapplied: '0.00' };
   api.answer(({ path }) => ({
     status: 200,
     body: {
       data: path.startsWith('/receivables')
-        ? [{ ...owed, balance: '7.00' }]
+        ? [{ ...owed, beside_write_offs: beside, balance: '7.00' }]
         : [{ number: 'INV-000001', amount: '1.00', currency: 'USD', reversed: { reason: 'paid' }, write_off_id: 'w1' }],
       next_cursor: null,
     },
   }));
   expect((await run('receivable', '--overdue')).out).toMatch(/acme[^\n]*7\.00[^\n]*1\.00[^\n]*2\.00[^\n]*4\.00/);
+  expect((await run('receivable')).out).not.toContain('Beside write-offs');
+  beside = '3.00';
+  expect((await run('receivable')).out).toMatch(/Beside write-offs . +Balance[^\n]*\n[^\n]*\n[^\n]*3\.00 . +7\.00/);
   expect((await run('write-offs', 'list', '--customer', 'acme')).out).toMatch(/INV-000001[^\n]*paid[^\n]*w1/);
   expect((await run('receivable', '--apply')).code).toBe(2);
-  expect(paths()).toHaveLength(2);
+  expect(paths()).toHaveLength(4);
 });
 
 it('a period whose invoice is a draft is closed: it says what the draft waits for', async () => {

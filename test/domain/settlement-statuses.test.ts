@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { decimal } from '../../src/domain/decimal.js';
 import { coverRefund, creditsIn, refundableIn } from '../../src/domain/settlement/allocation.js';
 import type { Allocation } from '../../src/domain/settlement/allocation.js';
-import { standingOf } from '../../src/domain/settlement/items.js';
+import { receivableIn, standingOf, toGive } from '../../src/domain/settlement/items.js';
 import type { OpenItems, ReceivableChain, ReceivableDocument } from '../../src/domain/settlement/items.js';
 import { settled } from '../../src/domain/settlement/settle.js';
 import { statusByMoney } from '../../src/domain/settlement/status.js';
-import { requireBesideWriteOff, toGive } from '../../src/domain/settlement/written-off.js';
+import { requireBesideWriteOff } from '../../src/domain/settlement/written-off.js';
 import type { DecimalString, Instant } from '../../src/domain/values.js';
 import { failureOf } from './support/failures.js';
 
@@ -151,6 +151,26 @@ describe('credit beside a write-off', () => {
     expect(refundableIn(items, 'USD')).toBe('40');
     expect(coverRefund(items, { refundId: 'r', currency: 'USD', amount: money('40.01') })).toBeNull();
     expect(coverRefund(items, { refundId: 'r', currency: 'USD', amount: money('40') })).toHaveLength(1);
+  });
+
+  test('is no unapplied credit, which is what there is to carry and to refund; the balance has it all the same', () => {
+    expect(receivableIn(itemsOf(writtenOff(100, 100, 40)), 'USD')).toEqual({
+      ...{ open: '0', unapplied: '0', besideWriteOffs: '40', balance: '-40' },
+    });
+    const cents = fc.integer({ min: 0, max: 200 });
+    fc.assert(
+      fc.property(cents, cents, cents, (paid, off, credited) => {
+        const chain = writtenOff(paid + off, off, credited);
+        const items = itemsOf(chain);
+        const { open, unapplied, besideWriteOffs, balance } = receivableIn(items, 'USD');
+        const credits = creditsIn(items, 'USD').map(({ amount }) => amount.toNumber());
+        expect(Number(unapplied)).toBe(credits.reduce((sum, amount) => sum + amount, 0));
+        expect(refundableIn(items, 'USD')).toBe(unapplied);
+        expect(Number(unapplied) + Number(besideWriteOffs)).toBe(Number(standingOf(chain).surplus));
+        expect(Number(besideWriteOffs)).toBeLessThanOrEqual(off);
+        expect(Number(balance)).toBe(Number(open) - Number(standingOf(chain).surplus));
+      }),
+    );
   });
 
   test('a credit note takes at most what is open', () => {

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import { accounts, journalEntry, trialBalance } from '../schemas/billing.js';
 import { answers, identifier, pageOf, paging } from '../schemas/common.js';
-import { momentQuery } from '../schemas/ledger.js';
+import { accounts, journalEntry, momentQuery, trialBalance } from '../schemas/ledger.js';
 import { momentOf, toApiSums } from '../services/ledger.js';
 import { isUuid } from '../services/uuid.js';
 import type { Storage } from '../../storage/types.js';

@@ -5,10 +5,13 @@ import { ageingOf, isOverdue } from '../../domain/settlement/ageing.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { answers, paging } from '../schemas/common.js';
 import { receivablesPage } from '../schemas/settlement.js';
+import type { DecimalString } from '../../domain/values.js';
 import type { Api } from '../types.js';
 import { toApiAgeing } from '../wire/settlement-to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
+
+const isSomething = (amount: DecimalString): boolean => !decimal(amount).isZero();
 
 export async function receivablesRoutes(app: Api, { storage, clock }: RouteContext): Promise<void> {
   app.get(
@@ -39,7 +42,7 @@ export async function receivablesRoutes(app: Api, { storage, clock }: RouteConte
       const data: object[] = [];
       for (const customerId of page.data) {
         const rows = ageingOf(await storage.settlement.items(customerId), now).filter((row) =>
-          onlyOverdue ? isOverdue(row) : !decimal(row.open).isZero() || !decimal(row.unapplied).isZero(),
+          onlyOverdue ? isOverdue(row) : [row.open, row.unapplied, row.besideWriteOffs].some(isSomething),
         );
         data.push(...rows.map((row) => toApiAgeing(customerId, row)));
       }

@@ -1,4 +1,4 @@
-/** Usage, billing periods, invoices, charges, journal. */
+/** Usage, billing periods, invoices, charges. */
 import { z } from 'zod';
 import { roundingModes } from '../../domain/rating/price-book.js';
 import { dateOut, decimalOut, groupOut, instantOut, intervalOut } from './common.js';
@@ -113,7 +113,8 @@ export const usage = z
     period: intervalOut.extend({ period: dateOut }),
     as_of: instantOut.meta({ description: 'Whatever was answered 202 before is in it.' }),
     watermark: instantOut.meta({
-      description: 'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
+      description:
+        'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
     }),
     finality: z.enum(['estimated', 'final']),
     currency: z.string(),
@@ -306,12 +307,10 @@ export const invoiceDetail = invoice
     life: z
       .array(
         z.object({
-          event: z
-            .string()
-            .meta({
-              description:
-                'A status; or `approved`, `released`, `rejected`: a decision; or `skipped`: its period is empty.',
-            }),
+          event: z.string().meta({
+            description:
+              'A status; or `approved`, `released`, `rejected`: a decision; or `skipped`: its period is empty.',
+          }),
           actor: z.string(),
           reason: z.string().nullable(),
           at: instantOut,
@@ -363,50 +362,3 @@ export const charge = z
     invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
   })
   .meta({ id: 'Charge' });
-
-export const accounts = z.object({
-  data: z.array(
-    z.object({
-      account: z.string(),
-      name: z.string(),
-      kind: z.string(),
-      balances: z.array(z.object({ currency: z.string(), amount: decimalOut })),
-    }),
-  ),
-});
-
-export const journalEntry = z
-  .object({
-    entry_id: z.string(),
-    entry_order: z.string().meta({ description: 'Its place in the journal.' }),
-    source_document: z.string(),
-    customer_id: z.string(),
-    invoice_id: z.string().nullable(),
-    posting_date: dateOut,
-    service_period: intervalOut,
-    description: z.string(),
-    created_at: instantOut,
-    postings: z.array(
-      z.object({
-        account: z.string(),
-        line_item_id: z.string().nullable(),
-        invoice_id: z.string().nullable(),
-        product: z.string().nullable().meta({ description: 'A meter, or the name of a fee.' }),
-        currency: z.string(),
-        amount: decimalOut.meta({ description: 'Debit positive, credit negative.' }),
-      }),
-    ),
-  })
-  .meta({ id: 'JournalEntry' });
-
-export const trialBalance = z.object({
-  data: z.array(
-    z.object({
-      account: z.string(),
-      currency: z.string(),
-      debit: decimalOut,
-      credit: decimalOut,
-      balance: decimalOut,
-    }),
-  ),
-});

@@ -1,4 +1,4 @@
-/** The journal: balances, months, snapshots, account mappings, export. */
+/** The journal: entries, balances, months, snapshots, account mappings, export. */
 import { z } from 'zod';
 import { ledgerAccounts } from '../../domain/ledger/journal.js';
 import {
@@ -7,6 +7,7 @@ import {
   identifier,
   instant,
   instantOut,
+  intervalOut,
   localDate,
   pageOf,
   paging,
@@ -183,3 +184,50 @@ export const exportQuery = z.strictObject({
 });
 export type ExportQuery = z.output<typeof exportQuery>;
 export const csvOut = z.string().meta({ description: 'CSV with a header line.' });
+
+export const accounts = z.object({
+  data: z.array(
+    z.object({
+      account: z.string(),
+      name: z.string(),
+      kind: z.string(),
+      balances: z.array(z.object({ currency: z.string(), amount: decimalOut })),
+    }),
+  ),
+});
+
+export const journalEntry = z
+  .object({
+    entry_id: z.string(),
+    entry_order: z.string().meta({ description: 'Its place in the journal.' }),
+    source_document: z.string(),
+    customer_id: z.string(),
+    invoice_id: z.string().nullable(),
+    posting_date: dateOut,
+    service_period: intervalOut,
+    description: z.string(),
+    created_at: instantOut,
+    postings: z.array(
+      z.object({
+        account: z.string(),
+        line_item_id: z.string().nullable(),
+        invoice_id: z.string().nullable(),
+        product: z.string().nullable().meta({ description: 'A meter, or the name of a fee.' }),
+        currency: z.string(),
+        amount: decimalOut.meta({ description: 'Debit positive, credit negative.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'JournalEntry' });
+
+export const trialBalance = z.object({
+  data: z.array(
+    z.object({
+      account: z.string(),
+      currency: z.string(),
+      debit: decimalOut,
+      credit: decimalOut,
+      balance: decimalOut,
+    }),
+  ),
+});

@@ -215,6 +215,15 @@ export const settlement = z
   })
   .meta({ id: 'InvoiceSettlement' });
 
+const owed = {
+  unapplied: decimalOut.meta({ description: 'Credit that settles nothing yet: what `credits` come to.' }),
+  beside_write_offs: decimalOut.meta({
+    description:
+      'Credit of invoices of which something is written off: nobody’s to carry or refund until the write-off is reversed.',
+  }),
+  balance: decimalOut.meta({ description: 'open − unapplied − beside_write_offs: that of accounts_receivable.' }),
+};
+
 export const receivable = z
   .object({
     customer_id: z.string(),
@@ -222,8 +231,7 @@ export const receivable = z
       z.object({
         currency: z.string(),
         open: decimalOut,
-        unapplied: decimalOut.meta({ description: 'Credit that settles nothing yet.' }),
-        balance: decimalOut.meta({ description: 'open − unapplied: the balance of accounts_receivable.' }),
+        ...owed,
       }),
     ),
     open_documents: z
@@ -268,8 +276,7 @@ export const receivablesPage = pageOf(
       open: decimalOut,
       not_due: decimalOut,
       overdue: overdue.meta({ description: 'Open, by whole days since the due date.' }),
-      unapplied: decimalOut.meta({ description: 'Credit that settles nothing yet.' }),
-      balance: decimalOut.meta({ description: 'open − unapplied.' }),
+      ...owed,
     })
     .meta({ id: 'ReceivableOfCustomer' }),
 );

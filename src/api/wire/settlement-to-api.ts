@@ -180,8 +180,14 @@ export function toApiReceivable(customerId: string, items: OpenItems): object {
     customer_id: customerId,
     currencies: currencies.map((currency) => {
       const amount = inCurrency(currency);
-      const { open, unapplied, balance } = receivableIn(items, currency);
-      return { currency, open: amount(open), unapplied: amount(unapplied), balance: amount(balance) };
+      const { open, unapplied, besideWriteOffs, balance } = receivableIn(items, currency);
+      return {
+        currency,
+        open: amount(open),
+        unapplied: amount(unapplied),
+        beside_write_offs: amount(besideWriteOffs),
+        balance: amount(balance),
+      };
     }),
     open_documents: chains.flatMap((chain) => {
       const amount = inCurrency(chain.currency);
@@ -222,6 +228,7 @@ export function toApiAgeing(customerId: string, ageing: Ageing): object {
     not_due: amount(ageing.notDue),
     overdue: Object.fromEntries(ageBuckets.map((bucket) => [bucket, amount(ageing.overdue[bucket])])),
     unapplied: amount(ageing.unapplied),
+    beside_write_offs: amount(ageing.besideWriteOffs),
     balance: amount(ageing.balance),
   };
 }

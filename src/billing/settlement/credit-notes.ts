@@ -11,7 +11,7 @@ import { formatAmount } from '../../domain/money/rounding.js';
 import { coverRefund, refundableIn } from '../../domain/settlement/allocation.js';
 import { creditNoteAmounts, creditNoteHashInput } from '../../domain/settlement/credit-note.js';
 import type { CreditNote, CreditRequestLine } from '../../domain/settlement/credit-note.js';
-import { standingOf } from '../../domain/settlement/items.js';
+import { receivableIn, standingOf } from '../../domain/settlement/items.js';
 import { requireMoney } from '../../domain/settlement/money.js';
 import { requireBesideWriteOff } from '../../domain/settlement/written-off.js';
 import type { DecimalString } from '../../domain/values.js';
@@ -109,7 +109,11 @@ export async function refundCredit(
     const allocations = coverRefund(items, { refundId, currency, amount });
     if (allocations === null) {
       const most = formatAmount(refundableIn(items, currency), currency);
-      const detail = `The customer has ${most} ${currency} that settle nothing; no more than that can be refunded.`;
+      const { besideWriteOffs } = receivableIn(items, currency);
+      const beside = decimal(besideWriteOffs).isZero()
+        ? ''
+        : ` ${formatAmount(besideWriteOffs, currency)} ${currency} more go against what is written off: reverse the write-off first (GET /write-offs?customer_id=${customerId}).`;
+      const detail = `The customer has ${most} ${currency} that settle nothing; no more than that can be refunded.${beside}`;
       throw new DomainFailure('REFUND_EXCEEDS_CREDIT', detail, '/amount');
     }
     settle(tx, allocations, {

@@ -55,11 +55,18 @@ async function listReceivables(options: ReceivableOptions, context: CliContext):
     column('61-90', 'overdue.days_61_90', 'right'),
     column('over 90', 'overdue.days_over_90', 'right'),
     column('Unapplied', 'unapplied', 'right'),
+    ...besideWriteOffs(rowsOf(isObject(answer) ? answer['data'] : [])),
     column('Balance', 'balance', 'right'),
   ];
   context.print(answer, () => renderTable(columns, rowsOf(answer)));
   mentionNextPage(context, answer);
 }
+
+/** Only where there is any: what makes a balance that the other columns do not explain. */
+const besideWriteOffs = (rows: readonly JsonObject[]): ReturnType<typeof column>[] =>
+  rows.some(({ beside_write_offs: amount }) => /[1-9]/.test(String(amount ?? '')))
+    ? [column('Beside write-offs', 'beside_write_offs', 'right')]
+    : [];
 
 function addWriteOffCommands(program: Command, dependencies: CliDependencies): void {
   const writeOffs = program.command('write-offs').description('what was given up; `invoices write-off` does it');
@@ -112,6 +119,7 @@ function describeReceivable(answer: JsonObject): string {
       column('Currency', 'currency'),
       column('Open', 'open', 'right'),
       column('Unapplied', 'unapplied', 'right'),
+      ...besideWriteOffs(rowsOf(answer['currencies'])),
       column('Balance', 'balance', 'right'),
     ],
     rowsOf(answer['currencies']),

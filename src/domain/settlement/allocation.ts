@@ -1,9 +1,8 @@
 import { compareText } from '../compare-text.js';
 import { D, decimal, toDecimalString } from '../decimal.js';
 import type { DecimalString, Instant } from '../values.js';
-import { restOf, standingOf, uncovered } from './items.js';
+import { restOf, standingOf, toGive, uncovered } from './items.js';
 import type { OpenItems } from './items.js';
-import { toGive } from './written-off.js';
 
 export interface AllocationSource {
   /** `chain`: what an invoice with its corrections and credit notes has over, named by the original. */

@@ -93,21 +93,34 @@ export const uncovered = ({ amount, covered }: RefundItem): D => decimal(amount)
 
 export const isNegative = (amount: DecimalString): boolean => decimal(amount).lessThan(0);
 
+/**
+ * What of a chain's surplus is the customer's to use. A write-off gives up a claim that nobody has paid, so credit goes against it
+ * first; that part is used when the write-off is reversed (RULES 50).
+ */
+export const toGive = (chain: ReceivableChain): D =>
+  D.max(decimal(standingOf(chain).surplus).minus(decimal(chain.writtenOff)), 0);
+
 /** What a customer owes, and what the customer has over, in one currency. */
 export interface Receivable {
   readonly open: DecimalString;
+  /** What settles, or is refunded: of payments, and what chains have to give. */
   readonly unapplied: DecimalString;
-  /** open − unapplied: the balance of the account. */
+  /** What chains have over and do not give: it goes against what is written off of them, until that is reversed. */
+  readonly besideWriteOffs: DecimalString;
+  /** open − unapplied − beside write-offs: the balance of the account. */
   readonly balance: DecimalString;
 }
 
 export function receivableIn(items: OpenItems, currency: string): Receivable {
   let open = new D(0);
   let unapplied = new D(0);
+  let beside = new D(0);
   for (const chain of items.chains.filter((each) => each.currency === currency)) {
     const { documents, surplus } = standingOf(chain);
     for (const document of documents.values()) open = open.plus(decimal(document.open));
-    unapplied = unapplied.plus(decimal(surplus));
+    const given = toGive(chain);
+    unapplied = unapplied.plus(given);
+    beside = beside.plus(decimal(surplus).minus(given));
   }
   for (const refund of items.refunds.filter((each) => each.currency === currency)) open = open.plus(uncovered(refund));
   for (const payment of items.payments.filter((each) => each.currency === currency))
@@ -115,6 +128,7 @@ export function receivableIn(items: OpenItems, currency: string): Receivable {
   return {
     open: toDecimalString(open),
     unapplied: toDecimalString(unapplied),
-    balance: toDecimalString(open.minus(unapplied)),
+    besideWriteOffs: toDecimalString(beside),
+    balance: toDecimalString(open.minus(unapplied).minus(beside)),
   };
 }

@@ -1,16 +1,9 @@
-import { addDecimals, D, decimal, toDecimalString } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString } from '../decimal.js';
 import { DomainFailure } from '../failure.js';
 import { formatAmount } from '../money/rounding.js';
 import type { DecimalString } from '../values.js';
 import { standingOf } from './items.js';
 import type { ReceivableChain } from './items.js';
-
-/**
- * What of a chain's surplus is the customer's to use. A write-off gives up a claim that nobody has paid, so credit goes against it
- * first; that part is used when the write-off is reversed (RULES 50).
- */
-export const toGive = (chain: ReceivableChain): D =>
-  D.max(decimal(standingOf(chain).surplus).minus(decimal(chain.writtenOff)), 0);
 
 /** What a chain gives up, and what it still asks for. */
 export interface BesideWriteOff {
