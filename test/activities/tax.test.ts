@@ -10,6 +10,7 @@ import { documentHash } from '../../src/billing/document-hash.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
+import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import { createActivityFixture, issuedAt, settings } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 import { ReRatingFixture } from './re-rating-fixture.js';
