@@ -53,7 +53,7 @@ export class LossyApi {
       storage: lossy,
       temporal: around<TemporalGateway>('temporal', temporal),
       clock: () => now,
-      config: { futureToleranceMs: 300_000, closeWaitMs: 0 },
+      config: { futureToleranceMs: 300_000, closeWaitMs: 0, parties: temporal.parties },
       logger: pino({ level: 'silent' }),
     });
     const api: LossyApi = new LossyApi(database.url, storage, temporal, app, async () => {
