@@ -1,4 +1,4 @@
-/** A tax provider far away, for tests: it can be down, deaf, or refuse a document, and remembers what it was told. */
+/** A tax provider as one elsewhere would be: it may be away, deaf, or refuse a document. */
 import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import { tableTaxProvider } from '../../src/domain/tax/table-provider.js';
 import { TaxUnavailable } from '../../src/domain/tax/tax.js';
