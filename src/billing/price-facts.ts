@@ -1,8 +1,9 @@
 /** The versions of customer, meters and prices that a period is rated with (DESIGN 4, pins), and rating with them. */
-import { metersOfPeriod } from '../calendar/meters-of-period.js';
-import { startOfLocalDay } from '../calendar/time-zones.js';
+import { datesNear, dayStartsOf, metersOfPeriod } from '../calendar/meters-of-period.js';
+import type { PinnedDates } from '../calendar/meters-of-period.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { Meter } from '../domain/metering/meter.js';
 import { type MeterInForce, holdsAtAll } from '../domain/metering/meter-versions.js';
 import { EventTotals } from '../domain/rating/event-totals.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
@@ -36,6 +37,8 @@ export interface PriceFacts {
   readonly customerVersionId: string;
   /** The versions that count some part of the period, by code and version. */
   readonly meters: readonly MeterInForce[];
+  /** When the local dates begin on which versions of meters do, about the period. */
+  readonly localDates: PinnedDates;
   /** Of all meters but those in `meterSegments`. They tile the period. */
   readonly segments: readonly PriceSegment[];
   /** By meter code: prices that an override of the customer, or a re-rating limited to some meters, has moved. */
@@ -81,7 +84,7 @@ export async function factsFrom(
   if (prices === null) throw unknownCustomer(period.customerId);
   const { customer, assignments } = prices;
   const versions = prices.versions.filter(({ priceBookId }) => priceBookId !== without);
-  const startOfDay = (date: Parameters<typeof startOfLocalDay>[0]) => startOfLocalDay(date, period.timeZone);
+  const startOfDay = dayStartsOf(period);
   const { customerId, timeZone } = period;
   const memberships = await membershipsOf(storage, versions, { customerId, timeZone, assignments });
   const schedule = { assignments, versions, startOfDay, memberships };
@@ -96,12 +99,25 @@ export async function factsFrom(
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });
-  const meters = metersOfPeriod(prices.meterVersions, period).filter(holdsAtAll);
+  const localDates = await localDatesOf(storage, period, prices.meterVersions);
+  const meters = metersOfPeriod(prices.meterVersions, period, localDates).filter(holdsAtAll);
   const known = {
     codes: [...new Set(assignments.map(({ priceBook }) => priceBook))],
     priceBookIds: prices.versions.map(({ priceBookId }) => priceBookId),
   };
-  return { ...priced, customer, customerVersionId, meters, rates, known };
+  return { ...priced, customer, customerVersionId, meters, localDates, rates, known };
+}
+
+/** As the period's ratings have pinned them, the others by the rules of now. */
+async function localDatesOf(
+  { periods }: Pick<Storage, 'periods'>,
+  period: BillingPeriod,
+  versions: readonly Meter[],
+): Promise<PinnedDates> {
+  const dates = datesNear(versions, period);
+  if (dates.length === 0) return {};
+  const startOf = dayStartsOf(period, await periods.pinnedDates(period, versions));
+  return Object.fromEntries(dates.map((date) => [date, startOf(date)]));
 }
 
 /** By meter, what the customer's own prices change (RULES 34); a later version of them holds from its date on. */
@@ -141,7 +157,8 @@ export async function pinnedPriceFacts(
 ): Promise<PriceFacts> {
   const pinned = new Set(pins.meter_ids);
   const versions = (await reference.meterVersions()).filter(({ meterId }) => pinned.has(meterId));
-  const meters = metersOfPeriod(versions, period).filter(holdsAtAll);
+  const { local_dates: localDates = {} } = pins;
+  const meters = metersOfPeriod(versions, period, localDates).filter(holdsAtAll);
   const byMeter = Object.entries(pins.meter_price_segments ?? {});
   const { next_period: next } = pins;
   const all = [pins.price_segments, next?.price_segments ?? [], ...byMeter.map(([, segments]) => segments)].flat();
@@ -151,6 +168,7 @@ export async function pinnedPriceFacts(
     currency,
     customerVersionId: pins.customer_version_id,
     meters,
+    localDates,
     segments: pins.price_segments.map((segment) => unpinned(segment, books)),
     next:
       next === undefined
@@ -176,6 +194,7 @@ function unpinned(
 export function pinsOf({
   customerVersionId,
   meters,
+  localDates,
   segments,
   meterSegments,
   next,
@@ -187,6 +206,7 @@ export function pinsOf({
     customer_version_id: customerVersionId,
     meter_ids: meters.map(({ meterId }) => meterId).sort(),
     price_segments: segments.map(pinned),
+    ...(Object.keys(localDates).length > 0 && { local_dates: localDates }),
     ...(isOpening && { opening: true }),
     ...(next !== null && {
       next_period: { from: next.from, to: next.to, price_segments: next.segments.map(pinned) },

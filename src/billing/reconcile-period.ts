@@ -203,7 +203,7 @@ async function openReport(
   const versions = await storage.reference.meterVersions();
   const meterIds = versions.map(({ meterId }) => meterId);
   const events = await proof.rawUsage(period, meterIds, cutoff);
-  const pools = metersOfPeriod(versions, period)
+  const pools = metersOfPeriod(versions, period, chain.rating?.pinnedVersions.local_dates)
     .filter((meter) => holdsAtAll(meter) && !addsUp(meter))
     .map((meter) => ({ meter, by: meter.groupBy }));
   return reconcileOpen({

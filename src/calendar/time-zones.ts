@@ -91,15 +91,18 @@ export function longWindowBounds(interval: Interval, timeZone: string, size: 'da
   return [interval.from, ...starts, interval.to];
 }
 
-/** Bounds of the windows of that size: hours of UTC cut at the period's cuts (RULES 4), local days, local months. */
+/**
+ * Bounds of the windows of that size: hours of UTC cut at the period's cuts (RULES 4), local days, local months. Where later rules
+ * of the zone put a midnight between two bounds of the smallest windows, at the first of them: long ones are made of small ones.
+ */
 export function windowBoundsOf(
   period: MeteringPeriod,
   timeZone: string,
   size: WindowSize,
 ): readonly [Instant, Instant, ...Instant[]] {
-  const inner = (size === 'hour' ? smallBounds(period) : longWindowBounds(period, timeZone, size)).filter(
-    (bound) => bound > period.from && bound < period.to,
-  );
+  const bounds = size === 'hour' ? smallBounds(period) : longWindowBounds(period, timeZone, size);
+  const within = bounds.filter((bound) => bound > period.from && bound < period.to);
+  const inner = within.map((bound) => windowOf(bound, period).from).filter((bound) => bound > period.from);
   return [period.from, ...inner, period.to] as readonly Instant[] as readonly [Instant, Instant, ...Instant[]];
 }
 

@@ -1,12 +1,14 @@
 /** What aggregation needs to know of a customer before its SQL can be written. */
 import type pg from 'pg';
-import { metersOfPeriod } from '../calendar/meters-of-period.js';
+import { type DatedPeriod, metersOfPeriod } from '../calendar/meters-of-period.js';
 import { invariant } from '../domain/failure.js';
 import type { Meter } from '../domain/metering/meter.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import { parseInstant } from '../domain/time/instant.js';
-import type { Interval, LocalDate } from '../domain/values.js';
+import type { LocalDate } from '../domain/values.js';
 import { isAdjustedSql } from './backfills-sql.js';
+import { pinnedDates } from './pinned-dates.js';
+import type { PeriodKeyOf } from './types.js';
 
 export interface MeteringContext {
   /** The versions of meters in the period, by code and version; those that hold no more take no event. */
@@ -44,15 +46,13 @@ export interface MeterRow {
   readonly effective_from_date: LocalDate | null;
 }
 
-/** A period whose zone says when a local date begins. */
-export interface ZonedPeriod extends Interval {
-  readonly timeZone: string;
-}
+/** A stored period: zone, cuts and ratings say when a local date begins in it. */
+export type ZonedPeriod = DatedPeriod & PeriodKeyOf;
 
 /** Read after the cutoff was taken: adjustments at or below it are then visible. */
 export async function readMeteringContext(
   client: pg.Pool | pg.PoolClient,
-  period: ZonedPeriod & { readonly customerId: string },
+  period: ZonedPeriod,
 ): Promise<MeteringContext> {
   const { rows } = await client.query<MeteringRow>({
     name: 'metering-context',
@@ -61,11 +61,16 @@ export async function readMeteringContext(
   });
   const [row] = rows;
   invariant(row !== undefined, 'a SELECT without FROM has one row');
-  return meteringContextFromDb(row, period);
+  return meteringContextFromDb(client, row, period);
 }
 
-export function meteringContextFromDb({ meters, adjusted }: MeteringRow, period: ZonedPeriod): MeteringContext {
-  return { meters: metersOfPeriod((meters ?? []).map(meterFromDb), period), adjusted };
+export async function meteringContextFromDb(
+  client: pg.Pool | pg.PoolClient,
+  { meters, adjusted }: MeteringRow,
+  period: ZonedPeriod,
+): Promise<MeteringContext> {
+  const versions = (meters ?? []).map(meterFromDb);
+  return { meters: metersOfPeriod(versions, period, await pinnedDates(client, period, versions)), adjusted };
 }
 
 /** These versions as they share the period among themselves: what a document pinned, whatever was learned since. */
@@ -80,10 +85,8 @@ export async function readMeters(
     values: [meterIds],
   });
   invariant(rows.length === new Set(meterIds).size, 'meters are never deleted');
-  return metersOfPeriod(
-    rows.map(({ meter }) => meterFromDb(meter)),
-    period,
-  );
+  const versions = rows.map(({ meter }) => meterFromDb(meter));
+  return metersOfPeriod(versions, period, await pinnedDates(client, period, versions));
 }
 
 export function meterFromDb(row: MeterRow): Meter {

@@ -169,7 +169,7 @@ interface ChargeRow {
   readonly calculation_metadata: Calculation;
 }
 
-const chargeSql = `SELECT c.*, m.code AS meter, p.period_start, p.period_end, p.time_zone,
+const chargeSql = `SELECT c.*, m.code AS meter, p.period_start, p.period_end, p.time_zone, p.cuts,
     ARRAY(SELECT DISTINCT u.meter_id::text FROM aggregated_usage u JOIN meters v USING (meter_id)
       WHERE u.customer_id = c.customer_id AND u.period = c.period AND v.code = m.code AND u.cutoff_position <= c.cutoff_position)
       AS version_ids,
@@ -212,6 +212,7 @@ type ChargeWithMeter = ChargeRow & {
   readonly period_start: Instant;
   readonly period_end: Instant;
   readonly time_zone: string;
+  readonly cuts: readonly Instant[];
   /** Versions of the meter that the period's windows were aggregated by. */
   readonly version_ids: readonly string[];
   readonly adjusted: boolean;
@@ -289,8 +290,9 @@ export async function chargeEvents(db: Queryable, chargeId: string, page: PageRe
 
 /** The charge's version of the meter, and those that counted another part of the period. */
 async function metersOfCharge(db: Queryable, charge: ChargeWithMeter): Promise<readonly MeterInForce[]> {
-  const { meter_id: id, version_ids: ids, period_start: from, period_end: to, time_zone: timeZone } = charge;
-  const meters = await readMeters(db, [...new Set([...(id === null ? [] : [id]), ...ids])], { from, to, timeZone });
+  const { meter_id: id, version_ids: ids, period_start: from, period_end: to, time_zone: timeZone, cuts } = charge;
+  const stored = { customerId: charge.customer_id, period: charge.period, from, to, timeZone, cuts };
+  const meters = await readMeters(db, [...new Set([...(id === null ? [] : [id]), ...ids])], stored);
   const own = meters.find(({ meterId }) => meterId === id);
   return own !== undefined && addsUp(own) ? meters.filter(holdsAtAll) : meters.filter(({ meterId }) => meterId === id);
 }

@@ -71,7 +71,7 @@ export async function openGate(
   const [row] = rows;
   invariant(row !== undefined, 'a SELECT without FROM has one row');
   const chain = row.invoiced ? await readChain(client, period) : emptyChain;
-  const metering = meteringContextFromDb(row, period);
+  const metering = await meteringContextFromDb(client, row, period);
   const credits = new GateCredits(client, period.customerId, row.granted);
   const { small, billed, drafted } = row;
   return new Gate(client, { ...opened, period, chain, metering, credits, small, billed, drafted });

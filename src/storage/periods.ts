@@ -6,6 +6,7 @@ import { listPeriods, periodStatus } from './periods-status.js';
 import { perhapsLatePeriods } from './periods-late.js';
 import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
 import { unfinishedPeriods } from './periods-unfinished.js';
+import { pinnedDates } from './pinned-dates.js';
 import type { BillingPeriodStore } from './types.js';
 
 export function createBillingPeriodStore(db: Database): BillingPeriodStore {
@@ -15,6 +16,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     status: (customerId, period) => periodStatus(db, customerId, period),
     openWindows: (period) => openWindows(db, period),
     highestEventTime: (period) => highestEventTime(db, period),
+    pinnedDates: (period, versions) => pinnedDates(db.pool, period, versions),
     veryLateFacts: (period) => veryLateFacts(db, period),
     firstLateAfter: (period) => firstLateAfter(db, period),
     perhapsLatePeriods: (page) => perhapsLatePeriods(db, page),

@@ -1,4 +1,6 @@
 /** Billing periods: their stages, what is asked of them, and the requests to invoice them. */
+import type { PinnedDates } from '../calendar/meters-of-period.js';
+import type { Meter } from '../domain/metering/meter.js';
 import type { Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { BillingPeriod } from './types-reference.js';
@@ -42,6 +44,8 @@ export interface BillingPeriodStore {
   /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;
+  /** When local dates on which these versions begin do so in the period, as far as its ratings have pinned it. */
+  pinnedDates(period: BillingPeriod, versions: readonly Meter[]): Promise<PinnedDates>;
   /**
    * Facts of the period with a position above the cutoff of its last rating: very late (DESIGN 3). `events` of the `count`
    * are events, the others adjustments and decisions about backfills.

@@ -119,6 +119,7 @@ async function metersOf(
   return metersOfPeriod(
     versions.filter(({ meterId }) => pinned === null || pinned.has(meterId)),
     period,
+    rating?.pinnedVersions.local_dates,
   );
 }
 

@@ -4,7 +4,7 @@ import type { PriceFallbackPolicy } from '../../billing/price-fallback.js';
 import { pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { unreadableDetail } from '../../billing/unreadable-values.js';
-import { longWindowBounds, windowBoundsOf } from '../../calendar/time-zones.js';
+import { windowBoundsOf } from '../../calendar/time-zones.js';
 import { addDecimals } from '../../domain/decimal.js';
 import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fold.js';
 import { groupKeyText } from '../../domain/metering/group-key.js';
@@ -181,5 +181,5 @@ function windowsOf(meter: Meter, hours: readonly WindowUsage[], period: BillingP
   if (!addsUp(meter)) return hours;
   return meter.windowSize === 'hour'
     ? mergeUsage(hours)
-    : sumWindows(hours, longWindowBounds(period, period.timeZone, meter.windowSize));
+    : sumWindows(hours, windowBoundsOf(period, period.timeZone, meter.windowSize));
 }

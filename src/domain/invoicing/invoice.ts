@@ -42,6 +42,8 @@ export interface PinnedVersions {
   readonly meter_ids: readonly string[];
   /** In order of time; they tile the period. */
   readonly price_segments: readonly PinnedSegment[];
+  /** Where versions of meters begin on local dates about the period: when these began there, by the rules of that time. */
+  readonly local_dates?: Readonly<Record<string, Instant>>;
   /** The opening invoice: nothing was due in the period by itself. */
   readonly opening?: true;
   /** Where a fee was billed in advance: the period that it was billed for. */
