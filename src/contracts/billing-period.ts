@@ -81,6 +81,10 @@ export interface BillingPeriodState {
   readonly lookInLedger: boolean;
   /** Workflow time (ms) of the last usage that was already past when it came. */
   readonly lastPastArrivalMs: number | null;
+  /** Of the first one ever. Absent in what runs before RULES 63 carried over. */
+  readonly firstPastArrivalMs?: number | null;
+  /** Of the first one in the windows that gather such usage now; null: none do. */
+  readonly gatheringSinceMs?: number | null;
   readonly closedWindows: number;
   readonly events: number;
   readonly usage: readonly MeterUsage[];

@@ -54,16 +54,26 @@ export async function openWindows(db: Database, period: BillingPeriod): Promise<
 
 /**
  * The greatest event time in the period, of events and of what amendments moved there; also of voided events, because
- * time does not run backwards.
+ * time does not run backwards. Events of a backfill are no progress unless it is in force: what an open one brings, or a
+ * reverted one has brought, says nothing of how far anybody's usage has come.
  */
 export async function highestEventTime(db: Database, period: BillingPeriod): Promise<Instant | null> {
   const { rows } = await db.pool.query<{ highest: Instant | null }>({
     name: 'period-highest-event-time',
-    text: `SELECT greatest(
+    text: `WITH in_force AS (
+        SELECT b.backfill_id FROM backfill_customers b JOIN backfill_decisions c ON c.backfill_id = b.backfill_id AND c.decision = 'closed'
+        WHERE b.customer_id = $1 AND NOT EXISTS (
+          SELECT FROM backfill_decisions r WHERE r.backfill_id = b.backfill_id AND r.decision = 'reverted'))
+      SELECT greatest(
       (SELECT max(event_time) FROM telemetry_events
-        WHERE customer_id = $1 AND event_time >= $2 AND event_time < $3),
-      (SELECT max(replacement_event_time) FROM event_adjustments
-        WHERE customer_id = $1 AND replacement_event_time >= $2 AND replacement_event_time < $3)) AS highest`,
+        WHERE customer_id = $1 AND event_time >= $2 AND event_time < $3 AND backfill_id IS NULL),
+      (SELECT max(last.event_time) FROM in_force b CROSS JOIN LATERAL (
+        SELECT e.event_time FROM telemetry_events e
+        WHERE e.backfill_id = b.backfill_id AND e.customer_id = $1 AND e.event_time >= $2 AND e.event_time < $3
+        ORDER BY e.event_time DESC LIMIT 1) AS last),
+      (SELECT max(a.replacement_event_time) FROM event_adjustments a JOIN telemetry_events e USING (customer_id, source, event_id)
+        WHERE a.customer_id = $1 AND a.replacement_event_time >= $2 AND a.replacement_event_time < $3
+          AND (e.backfill_id IS NULL OR e.backfill_id IN (SELECT backfill_id FROM in_force)))) AS highest`,
     values: [period.customerId, period.from, period.to],
   });
   return rows[0]?.highest ?? null;

@@ -2,6 +2,7 @@ import { patched, setHandler } from '@temporalio/workflow';
 import { billingPeriodQuery, closeRequestedSignal, usageRecordedSignal } from '../contracts/billing-period.js';
 import type { BillingPeriodInput, BillingPeriodOutcome } from '../contracts/billing-period.js';
 import { instantToMs } from '../domain/time/instant.js';
+import { tricklesOn, waitingOn } from './billing-period/accumulation.js';
 import { dueWindows, lateUsageDueAt, manyWindowsDueAt, readyAt, wakeUpAt } from './billing-period/deadlines.js';
 import { PeriodRun } from './billing-period/period-run.js';
 
@@ -9,6 +10,9 @@ import { PeriodRun } from './billing-period/period-run.js';
 const correctsLateUsage = 'correct-late-usage';
 /** Before it, a request to close that came while late usage was gathered was passed over, though the invoice had been voided. */
 const closesWhileLate = 'close-while-late';
+
+/** Before it, usage that kept coming past kept its windows and its period open for ever (RULES 63). */
+const waitsADayForTrickles = 'wait-a-day-for-trickles';
 
 /** How long a run waits for invoicing's decision before it reads again; doubled each time. */
 const decisionWaitMs = { first: 5_000, max: 3_600_000 };
@@ -63,6 +67,8 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
     }
     const nowMs = Date.now();
     const { to, settings } = run.reading;
+    // Asked only where it makes a difference: what came past in recorded runs was waited for as long as it came.
+    if (tricklesOn(run.state, to) && !patched(waitsADayForTrickles)) run.state = waitingOn(run.state);
     const { lookAgainMs } = run;
     if (lookAgainMs !== null && lookAgainMs <= nowMs) return null;
     if (run.state.closeRequest !== null) {
@@ -79,7 +85,10 @@ async function meterUntilReady(run: PeriodRun): Promise<'handed_over' | null> {
       continue;
     }
     const ready = lookAgainMs === null ? readyAt(run.state, { to, settings }) : null;
-    if (ready !== null && ready <= nowMs) return (await run.requestInvoicing()) ? 'handed_over' : null;
+    if (ready !== null && ready <= nowMs) {
+      if (run.hasOpenWindows) await run.closeWindows('all');
+      return (await run.requestInvoicing()) ? 'handed_over' : null;
+    }
 
     run.enter(nowMs < instantToMs(to) ? 'open' : 'closing');
     await run.continueAsNewWhenLong();

@@ -68,6 +68,14 @@ describe('windows', () => {
     expect(windowDueAt({ ...window, lastPastArrivalMs }, { ...settings, highestEventTimeMs })).toBe(expected);
   });
 
+  test('due: past on arrival, again and again: a day after the first of them', () => {
+    const progress = { ...settings, highestEventTimeMs: null };
+    const closing = { ...window, lastPastArrivalMs: end + 40 * hour, gatheringSinceMs: end + 7 * hour };
+    expect(windowDueAt(closing, progress)).toBe(end + 32 * hour);
+    expect(windowDueAt({ ...closing, lastPastArrivalMs: end + 8 * hour }, progress)).toBe(end + 9 * hour);
+    expect(windowDueAt({ ...closing, gatheringSinceMs: null }, progress)).toBe(end + 41 * hour);
+  });
+
   test('law: due by the clock exactly when the watermark says closed', () => {
     const near = fc.integer({ min: end - 3 * hour, max: end + 6 * hour });
     fc.assert(
@@ -95,6 +103,31 @@ describe('periods', () => {
     ['a delay after its end', { openWindows: 0, lastPastArrivalMs: null }, end + hour],
     ['an arrival before its end does not delay it', { openWindows: 0, lastPastArrivalMs: end - 1 }, end + hour],
     ['an arrival after its end does', { openWindows: 0, lastPastArrivalMs: end + 7 }, end + 7 + hour],
+    [
+      'arrivals that go on do for a day after the first',
+      { openWindows: 0, firstPastArrivalMs: end + 7, lastPastArrivalMs: end + 40 * hour },
+      end + 7 + 25 * hour,
+    ],
+    [
+      'those that began before its end, for a day after that',
+      { openWindows: 0, firstPastArrivalMs: end - 90 * hour, lastPastArrivalMs: end + 40 * hour },
+      end + 25 * hour,
+    ],
+    [
+      'windows that gather them do not hold it up beyond that',
+      { openWindows: 2, openPastWindows: 2, firstPastArrivalMs: end, lastPastArrivalMs: end + 24 * hour + 1 },
+      end + 25 * hour,
+    ],
+    [
+      'until then they do',
+      { openWindows: 2, openPastWindows: 2, firstPastArrivalMs: end, lastPastArrivalMs: end + 24 * hour },
+      null,
+    ],
+    [
+      'and one that is still filling does',
+      { openWindows: 2, openPastWindows: 1, firstPastArrivalMs: end, lastPastArrivalMs: end + 40 * hour },
+      null,
+    ],
   ])('%s', (_name, facts, expected) => {
     expect(periodReadyAt({ periodEndMs: end, invoiceDelayMs: hour, ...facts })).toBe(expected);
   });

@@ -213,4 +213,20 @@ describe('what the ledger says of a period', () => {
     });
     expect(await periods.highestEventTime(period)).toBe('2024-01-31T23:59:59.000000Z');
   });
+
+  test("the highest event time is nobody's who comes with a backfill that is open or reverted", async () => {
+    await fixture.append([event('a', '2024-01-10T10:00:00Z')]);
+    const backfill = await fixture.addBackfill(customerId);
+    const imported = event('imported', '2024-01-20T00:00:00Z');
+    await fixture.appendToBackfill(backfill, [imported]);
+    const highest = () => periods.highestEventTime(period);
+    expect(await highest()).toBe('2024-01-10T10:00:00.000000Z');
+    await fixture.decide(backfill, 'closed');
+    expect(await highest()).toBe('2024-01-20T00:00:00.000000Z');
+    const moved = { eventType: 'api_call', eventTime: instant('2024-01-25T00:00:00Z'), metadataJson: '{}' };
+    await fixture.adjust(imported, moved);
+    expect(await highest()).toBe('2024-01-25T00:00:00.000000Z');
+    await fixture.decide(backfill, 'reverted');
+    expect(await highest()).toBe('2024-01-10T10:00:00.000000Z');
+  });
 });

@@ -305,6 +305,24 @@ test('a steady trickle of late usage is corrected after a day at the latest', as
   });
 });
 
+test('a trickle of usage that is past when it comes holds its period up for a day, not for ever', async () => {
+  const fake = new FakePeriod({ from: at(-40, 0), to: at(-10, 0) });
+  await withWorker(env, { activities: fake.activities }, async () => {
+    const first = await env.currentTimeMs();
+    // Each within the hour that its window, and the invoice delay that the period, waits after the one before.
+    while (fake.calls.requests.length === 0 && (await env.currentTimeMs()) < first + 2 * msPerDay) {
+      await tell(fake, fake.record({ meter: 'calls', at: at(-20, 6) }));
+      await env.sleep(50 * minute);
+    }
+    expect(fake.calls.requests).toHaveLength(1);
+    const waited = (await env.currentTimeMs()) - first;
+    expect(waited).toBeGreaterThan(msPerDay);
+    expect(waited).toBeLessThan(msPerDay + 3 * msPerHour);
+    expect(fake.calls.closeWindows.length).toBeLessThanOrEqual(2);
+    expect(fake.differences).toBe(0);
+  });
+});
+
 test('a signal that repeats what the invoice covers ends the run at once', async () => {
   const fake = new FakePeriod({ from: at(-2, 0), to: at(-1, 0) });
   const range = fake.record({ meter: 'calls', at: at(-2, 5) });

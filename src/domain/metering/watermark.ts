@@ -23,6 +23,9 @@ export function watermark(progress: EventTimeProgress, nowMs: number): number {
   return Math.min(nowMs, Math.max(byEvents, nowMs - progress.idleTimeoutMs));
 }
 
+/** Usage that arrives past is gathered for a quiet time, but at most this long (ms) after its first arrival (RULES 63). */
+export const pastArrivalWaitMaxMs = 86_400_000;
+
 export interface WindowClosing {
   /** Exclusive end of the window. */
   readonly windowEndMs: number;
@@ -32,6 +35,8 @@ export interface WindowClosing {
    * after a quiet time instead of at once, so that an import does not make a revision for every batch.
    */
   readonly lastPastArrivalMs: number | null;
+  /** Clock time of the first one of those that are gathered now; without it they are gathered for as long as they come. */
+  readonly gatheringSinceMs?: number | null;
 }
 
 /** Whether usage that arrives now finds its window already past, so that the window closes after a quiet time. */
@@ -53,11 +58,18 @@ export function windowState(
  * lateness, or the end of the quiet time for a window that was past on arrival.
  */
 export function windowDueAt(window: WindowClosing, progress: EventTimeProgress): number {
-  if (window.lastPastArrivalMs !== null) return window.lastPastArrivalMs + window.allowedLatenessMs;
+  if (window.lastPastArrivalMs !== null) {
+    return gatheredUntil(window.lastPastArrivalMs, window.gatheringSinceMs) + window.allowedLatenessMs;
+  }
   const target = window.windowEndMs + window.allowedLatenessMs;
   const reachedByEvents =
     progress.highestEventTimeMs !== null && progress.highestEventTimeMs - progress.outOfOrdernessMs >= target;
   return reachedByEvents ? target : target + progress.idleTimeoutMs;
+}
+
+/** A steady trickle must not keep anything open. */
+export function gatheredUntil(lastMs: number, firstMs: number | null | undefined): number {
+  return firstMs === null || firstMs === undefined ? lastMs : Math.min(lastMs, firstMs + pastArrivalWaitMaxMs);
 }
 
 export interface PeriodClosing {
@@ -65,17 +77,26 @@ export interface PeriodClosing {
   readonly invoiceDelayMs: number;
   /** Clock time of the last usage that was past when it arrived; null: none. */
   readonly lastPastArrivalMs: number | null;
+  /** Clock time of the first one ever; without it the period waits for as long as they come. */
+  readonly firstPastArrivalMs?: number | null;
   readonly openWindows: number;
+  /** Of these, windows that were past when usage arrived in them. */
+  readonly openPastWindows?: number;
 }
 
 /**
  * The clock time from which on the period may be invoiced, or null while windows are open (their closing comes first).
- * A period whose usage arrived late waits its invoice delay once more, counted from the last arrival.
+ * A period whose usage arrived late waits its invoice delay once more, counted from the last arrival, but not beyond a day after
+ * the first one or the period's end: then also windows that still gather such usage do not hold it up (RULES 63).
  */
 export function periodReadyAt(period: PeriodClosing): number | null {
-  if (period.openWindows > 0) return null;
-  const quietFrom = Math.max(period.periodEndMs, period.lastPastArrivalMs ?? -Infinity);
-  return quietFrom + period.invoiceDelayMs;
+  const { periodEndMs, invoiceDelayMs, lastPastArrivalMs, firstPastArrivalMs = null } = period;
+  const lastWaitMs =
+    firstPastArrivalMs === null ? Infinity : Math.max(periodEndMs, firstPastArrivalMs) + pastArrivalWaitMaxMs;
+  if (period.openWindows > (period.openPastWindows ?? 0)) return null;
+  if (period.openWindows > 0) return (lastPastArrivalMs ?? -Infinity) > lastWaitMs ? lastWaitMs + invoiceDelayMs : null;
+  const quietFrom = Math.max(periodEndMs, lastPastArrivalMs ?? -Infinity);
+  return Math.min(quietFrom, lastWaitMs) + invoiceDelayMs;
 }
 
 /** The earliest of these; null when there is nothing to wait for. The workflow's one timer is armed for it. */

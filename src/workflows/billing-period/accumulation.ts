@@ -16,7 +16,7 @@ import type {
 } from '../../contracts/billing-period.js';
 import { addDecimals, zero } from '../../domain/decimal.js';
 import { addDigests, emptyDigest } from '../../domain/metering/digest.js';
-import { isPastOnArrival, watermark } from '../../domain/metering/watermark.js';
+import { isPastOnArrival, pastArrivalWaitMaxMs, watermark } from '../../domain/metering/watermark.js';
 import { instantToMs } from '../../domain/time/instant.js';
 import type { Instant, Position } from '../../domain/values.js';
 
@@ -79,7 +79,7 @@ function addSum(state: BillingPeriodState, arrival: Arrival): BillingPeriodState
   if (lateness === undefined) return { ...state, usage, lookInLedger: true };
   const windowEndMs = instantToMs(sum.e);
   const arrivesPast = isPastOnArrival({ windowEndMs, allowedLatenessMs: lateness }, arrival.watermarkMs);
-  const next = { ...state, usage, lastPastArrivalMs: arrivesPast ? arrival.nowMs : state.lastPastArrivalMs };
+  const next = { ...(arrivesPast ? withPastArrival(state, arrival.nowMs) : state), usage };
   if (state.manyWindows !== null) {
     return { ...next, manyWindows: withTarget(state.manyWindows, arrivesPast ? null : windowEndMs + lateness) };
   }
@@ -111,10 +111,9 @@ export function mergeLedgerWindows(
   if (found.windows.kind === 'many') {
     const { earliestTargetMs, anyPast } = found.windows;
     return {
-      ...base,
+      ...(anyPast ? withPastArrival(base, context.nowMs) : base),
       openWindows: [],
       manyWindows: { earliestTargetMs, anyPast },
-      lastPastArrivalMs: anyPast ? context.nowMs : state.lastPastArrivalMs,
     };
   }
   const watermarkMs = watermarkOf(highestEventTime, context);
@@ -133,9 +132,9 @@ export function mergeLedgerWindows(
     return { ...newWindow(m, w, e), arrivedPast };
   });
   const filling = [...known.values()].filter(({ meter, windowEnd }) => !isPast(meter, windowEnd));
-  const lastPastArrivalMs = arrivesPast ? context.nowMs : state.lastPastArrivalMs;
+  const arrived = arrivesPast ? withPastArrival(base, context.nowMs) : base;
   return bounded(
-    { ...base, manyWindows: null, openWindows: [...listed, ...filling], lastPastArrivalMs },
+    stillGathering({ ...arrived, manyWindows: null, openWindows: [...listed, ...filling] }),
     context.settings,
   );
 }
@@ -145,16 +144,43 @@ export function asFoundPast(
   state: BillingPeriodState,
   { to, nowMs }: { readonly to: Instant; readonly nowMs: number },
 ): BillingPeriodState {
-  return nowMs < instantToMs(to) ? state : { ...state, lastPastArrivalMs: nowMs };
+  return nowMs < instantToMs(to) ? state : withPastArrival(state, nowMs);
+}
+
+function withPastArrival(state: BillingPeriodState, nowMs: number): BillingPeriodState {
+  return {
+    ...state,
+    lastPastArrivalMs: nowMs,
+    firstPastArrivalMs: state.firstPastArrivalMs ?? nowMs,
+    gatheringSinceMs: state.gatheringSinceMs ?? nowMs,
+  };
+}
+
+/** Once no window gathers past usage, what comes next is the first again. */
+function stillGathering(state: BillingPeriodState): BillingPeriodState {
+  const isGathering = state.manyWindows?.anyPast === true || state.openWindows.some(({ arrivedPast }) => arrivedPast);
+  return isGathering ? state : { ...state, gatheringSinceMs: null };
+}
+
+/** Whether usage has trickled in past for so long that it is not waited for any longer (RULES 63). */
+export function tricklesOn(state: BillingPeriodState, to: Instant): boolean {
+  const { lastPastArrivalMs, firstPastArrivalMs, gatheringSinceMs } = state;
+  const isLongAfter = (sinceMs: number): boolean => (lastPastArrivalMs ?? -Infinity) > sinceMs + pastArrivalWaitMaxMs;
+  return (
+    isLongAfter(gatheringSinceMs ?? Infinity) || isLongAfter(Math.max(instantToMs(to), firstPastArrivalMs ?? Infinity))
+  );
+}
+
+/** As it was before RULES 63: what comes past is waited for as long as it comes. */
+export function waitingOn(state: BillingPeriodState): BillingPeriodState {
+  return { ...state, firstPastArrivalMs: null, gatheringSinceMs: null };
 }
 
 /** Signals that came while the activity ran are still in the inbox, so exactly what was sent has been closed. */
 export function withoutClosed(state: BillingPeriodState, closed: readonly WindowToClose[]): BillingPeriodState {
   const keys = new Set(closed.map(({ m, w }) => windowKey(m, w)));
-  return {
-    ...state,
-    openWindows: state.openWindows.filter((window) => !keys.has(windowKey(window.meter, window.windowStart))),
-  };
+  const openWindows = state.openWindows.filter((window) => !keys.has(windowKey(window.meter, window.windowStart)));
+  return stillGathering({ ...state, openWindows });
 }
 
 export function toClose(window: OpenWindowState): WindowToClose {

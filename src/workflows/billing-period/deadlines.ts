@@ -1,7 +1,7 @@
 /** What is due at a moment, and when the workflow must look again: decisions over its state, by the domain's rules. */
 import type { PeriodSettings } from '../../contracts/activities.js';
 import type { BillingPeriodState, OpenWindowState } from '../../contracts/billing-period.js';
-import { nextDeadline, periodReadyAt, windowDueAt } from '../../domain/metering/watermark.js';
+import { gatheredUntil, nextDeadline, periodReadyAt, windowDueAt } from '../../domain/metering/watermark.js';
 import { instantToMs } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import { latenessOf } from './accumulation.js';
@@ -18,25 +18,32 @@ export function dueWindows(
 
 /** Clock time (ms) at which the windows that only the ledger lists are due; null when there are none. */
 export function manyWindowsDueAt(state: BillingPeriodState, settings: PeriodSettings): number | null {
-  const { manyWindows, lastPastArrivalMs } = state;
+  const { manyWindows, lastPastArrivalMs, gatheringSinceMs } = state;
   if (manyWindows === null) return null;
   const longest = Math.max(0, ...Object.values(settings.allowedLatenessMs));
   return nextDeadline([
     manyWindows.earliestTargetMs === null ? null : manyWindows.earliestTargetMs + settings.idleTimeoutMs,
-    manyWindows.anyPast && lastPastArrivalMs !== null ? lastPastArrivalMs + longest : null,
+    manyWindows.anyPast && lastPastArrivalMs !== null
+      ? gatheredUntil(lastPastArrivalMs, gatheringSinceMs) + longest
+      : null,
   ]);
 }
 
-/** Clock time (ms) from which on the period may be handed over; null while windows are open. */
+/** Clock time (ms) from which on the period may be handed over; null while windows are open that it waits for. */
 export function readyAt(
   state: BillingPeriodState,
   period: { readonly to: Instant; readonly settings: PeriodSettings },
 ): number | null {
+  const { openWindows, manyWindows } = state;
   return periodReadyAt({
     periodEndMs: instantToMs(period.to),
     invoiceDelayMs: period.settings.invoiceDelayMs,
     lastPastArrivalMs: state.lastPastArrivalMs,
-    openWindows: state.openWindows.length + (state.manyWindows === null ? 0 : 1),
+    firstPastArrivalMs: state.firstPastArrivalMs ?? null,
+    openWindows: openWindows.length + (manyWindows === null ? 0 : 1),
+    openPastWindows:
+      openWindows.filter(({ arrivedPast }) => arrivedPast).length +
+      (manyWindows?.anyPast === true && manyWindows.earliestTargetMs === null ? 1 : 0),
   });
 }
 
@@ -63,12 +70,13 @@ export function lateUsageDueAt(late: NonNullable<BillingPeriodState['lateUsage']
 }
 
 function windowDue(window: OpenWindowState, state: BillingPeriodState, settings: PeriodSettings): number {
-  const { highestEventTime, lastPastArrivalMs } = state;
+  const { highestEventTime, lastPastArrivalMs, gatheringSinceMs = null } = state;
   return windowDueAt(
     {
       windowEndMs: instantToMs(window.windowEnd),
       allowedLatenessMs: latenessOf(settings, window.meter),
       lastPastArrivalMs: window.arrivedPast ? lastPastArrivalMs : null,
+      gatheringSinceMs,
     },
     { ...settings, highestEventTimeMs: highestEventTime === null ? null : instantToMs(highestEventTime) },
   );

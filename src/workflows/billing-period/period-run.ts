@@ -71,6 +71,10 @@ export class PeriodRun {
     return this.inbox.length === 0;
   }
 
+  get hasOpenWindows(): boolean {
+    return this.state.openWindows.length > 0 || this.state.manyWindows !== null;
+  }
+
   get reading(): PeriodReading {
     invariant(this.lastReading !== null, 'a run begins by reading');
     return this.lastReading;
