@@ -113,7 +113,8 @@ export const usage = z
     period: intervalOut.extend({ period: dateOut }),
     as_of: instantOut.meta({ description: 'Whatever was answered 202 before is in it.' }),
     watermark: instantOut.meta({
-      description: 'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
+      description:
+        'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
     }),
     finality: z.enum(['estimated', 'final']),
     currency: z.string(),
