@@ -204,7 +204,9 @@ test('an estimate goes on, too, with whole price books locked, and says with pri
     const usage = await usageOf(fixture.storage, period, { fallback: { maxAgeMs: 60_000, maxWaitMs: 300 } });
     expect(usage).toMatchObject({ total: '1.00', finality: 'estimated' });
     expect(usage.pricesAsOf).toMatch(/Z$/);
-    await expect(usageOf(fixture.storage, period, { fallback: { maxAgeMs: 0, maxWaitMs: 300 } })).rejects.toThrow(StorageUnavailable);
+    await expect(usageOf(fixture.storage, period, { fallback: { maxAgeMs: 0, maxWaitMs: 300 } })).rejects.toThrow(
+      StorageUnavailable,
+    );
   });
 });
 
