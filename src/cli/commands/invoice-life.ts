@@ -11,10 +11,7 @@ export function draftFacts(invoice: JsonObject): readonly (readonly [string, unk
   const last = rowsOf(read('decisions')).at(-1);
   return [
     ['Why', read('reason')],
-    [
-      'Issued by itself',
-      dueAt === null || dueAt === undefined ? 'never: it waits for a person' : `at ${String(dueAt)}`,
-    ],
+    ['Issued by itself', dueAt === null || dueAt === undefined ? 'never' : `at ${String(dueAt)}`],
     ['Content hash', read('content_hash')],
     ...(last === undefined ? [] : [['Decided', decisionText(last)] as const]),
     ...rowsOf(read('problems')).map(
