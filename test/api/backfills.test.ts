@@ -1,11 +1,16 @@
 /** Backfills over HTTP: opened, sent to in every notation, closed, reverted, and what they hold. */
+import { forgetKeys } from './support/forget-keys.js';
 import { callEvent, exampleCustomer, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
 let api: TestApi;
+let databaseUrl: string;
 beforeAll(async () => {
-  api = await TestApi.start();
+  api = await TestApi.start({}, (url) => {
+    databaseUrl = url;
+    return Promise.resolve(url);
+  });
   await api.setUpExample();
   await api.expect(201, 'PUT', '/customers/other', exampleCustomer);
 });
@@ -57,6 +62,19 @@ describe('opening', () => {
       id,
     ]);
     expect(await api.all('/backfills?customer_id=other&status=open')).toEqual([]);
+  });
+
+  test('under a key whose answer was forgotten: the same request is the same backfill, another one is another', async () => {
+    const opened = async (more: Json): Promise<unknown> => {
+      await forgetKeys(databaseUrl);
+      const created = await api.expect(201, 'POST', '/backfills', body(more), { 'idempotency-key': 'backfill-2' });
+      return created['backfill_id'];
+    };
+    const first = await opened({});
+    expect(await opened({})).toBe(first);
+    const second = await opened({ to: '2024-01-15T00:00:00Z' });
+    expect(second).not.toBe(first);
+    for (const id of [first, second]) await revert(String(id));
   });
 
   test('refusals each have a code', async () => {

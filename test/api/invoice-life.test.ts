@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { laterDecisions } from '../../src/domain/invoicing/before-issue.js';
 import * as support from './support/credited.js';
+import { forgetKeys } from './support/forget-keys.js';
 import { exampleCalls, exampleCustomer, exampleMeter, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -47,13 +48,6 @@ const bodyFor = (invoice: Json, reason: string): Json => ({
   content_hash: (invoice['draft'] as Json)['content_hash'],
   reason,
 });
-/** As two days later. */
-async function forgetKeys(): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  await client.query('DELETE FROM idempotency_keys');
-  await client.end();
-}
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 
 describe('what was rejected is never issued', () => {
@@ -191,7 +185,7 @@ describe('a key that is used again after its answer was forgotten', () => {
   test('another write-off of the invoice is made; the same one is not, also once it was taken back', async () => {
     const id = await issued();
     const writeOff = async (body: Json): Promise<Json> => {
-      await forgetKeys();
+      await forgetKeys(databaseUrl);
       return api.expect(200, 'POST', `/invoices/${id}/write-off`, body, under('bad-debt'));
     };
     const writtenOff = async (): Promise<readonly unknown[]> =>
@@ -221,7 +215,7 @@ describe('a key that is used again after its answer was forgotten', () => {
       ...{ method: 'bank_transfer', reference: 'SEPA 77' },
     });
     const allocate = async (amount: string): Promise<Json> => {
-      await forgetKeys();
+      await forgetKeys(databaseUrl);
       const allocations = [{ invoice_id: id, amount }];
       const url = `/payments/${String(payment['payment_id'])}/allocations`;
       return api.expect(200, 'POST', url, { allocations }, under('allocate'));

@@ -22,10 +22,11 @@ export class BackfillService {
     const customerIds = [...new Set(body.customer_ids)];
     await this.requireCustomers(body.customer_ids);
     const { backfills } = this.storage;
-    // Under the same key the same one: the request may be repeated after its answer was lost.
-    const backfillId = asking.key === null ? randomUUID() : uuidOf('backfill', asking.actor, asking.key);
+    // The same request under the same key is the same one: it may be repeated after its answer was lost, and forgotten.
+    const { actor, key } = asking;
+    const backfillId = key === null ? randomUUID() : uuidOf('backfill', actor, key, JSON.stringify(body));
     const { mode, reason = null } = body;
-    await backfills.create({ backfillId, customerIds, range, mode, reason, createdBy: asking.actor });
+    await backfills.create({ backfillId, customerIds, range, mode, reason, createdBy: actor });
     const stored = await backfills.find(backfillId);
     invariant(stored !== null, `backfill ${backfillId} was stored just now`);
     return stored;
