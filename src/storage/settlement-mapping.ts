@@ -2,9 +2,9 @@
 import type { Allocation, AllocationSource, AllocationTarget } from '../domain/settlement/allocation.js';
 import type { StatusChange } from '../domain/settlement/status.js';
 import type { InvoiceStatus } from '../domain/invoicing/invoice.js';
-import type { DecimalString } from '../domain/values.js';
+import type { DecimalString, Instant } from '../domain/values.js';
 import { uuidOf } from './identifiers.js';
-import type { SettlementCause } from './types-settlement.js';
+import type { Reversal, SettlementCause } from './types-settlement.js';
 
 /** A row of `allocations` as JSON. */
 export interface AllocationRow {
@@ -91,4 +91,16 @@ export const sourceColumns: Readonly<Record<AllocationSource['kind'], string>> =
 
 export function statusToDb({ invoiceId, to }: StatusChange, { actor, reason }: SettlementCause): StatusChangeRow {
   return { invoice_id: invoiceId, status: to, actor, reason };
+}
+
+/** Of the reversal that a row is joined with, if it has one. */
+export interface ReversalColumns {
+  readonly reversal_reason: string | null;
+  readonly reversed_by: string | null;
+  readonly reversed_at: Instant | null;
+}
+
+export function reversalFromDb(row: ReversalColumns): Reversal | null {
+  const { reversal_reason: reason, reversed_by: reversedBy, reversed_at: reversedAt } = row;
+  return reason === null || reversedBy === null || reversedAt === null ? null : { reason, reversedBy, reversedAt };
 }

@@ -6,7 +6,7 @@ import type { DecimalString, Instant } from '../domain/values.js';
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import { groupRows } from './group-rows.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import { type AllocationRow, sourceOf, targetOf } from './settlement-mapping.js';
+import { type AllocationRow, reversalFromDb, type ReversalColumns, sourceOf, targetOf } from './settlement-mapping.js';
 import type { DocumentStore } from './types-documents.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type {
@@ -20,7 +20,7 @@ import type {
 
 type Queryable = pg.Pool | pg.PoolClient;
 
-interface PaymentRow {
+interface PaymentRow extends ReversalColumns {
   readonly payment_id: string;
   readonly customer_id: string;
   readonly currency: string;
@@ -30,9 +30,6 @@ interface PaymentRow {
   readonly reference: string | null;
   readonly recorded_by: string;
   readonly recorded_at: Instant;
-  readonly reversal_reason: string | null;
-  readonly reversed_by: string | null;
-  readonly reversed_at: Instant | null;
   readonly settles: readonly {
     readonly invoice_id: string | null;
     readonly refund_id: string | null;
@@ -49,7 +46,6 @@ const paymentSql = `SELECT p.*, r.reason AS reversal_reason, r.reversed_by, r.re
   FROM payments p LEFT JOIN payment_reversals r USING (payment_id)`;
 
 function paymentFromDb(row: PaymentRow): Payment {
-  const { reversal_reason: reason, reversed_by: reversedBy, reversed_at: reversedAt } = row;
   return {
     paymentId: row.payment_id,
     customerId: row.customer_id,
@@ -60,7 +56,7 @@ function paymentFromDb(row: PaymentRow): Payment {
     reference: row.reference,
     recordedBy: row.recorded_by,
     recordedAt: row.recorded_at,
-    reversal: reason === null || reversedBy === null || reversedAt === null ? null : { reason, reversedBy, reversedAt },
+    reversal: reversalFromDb(row),
     settles: row.settles.map((each) => ({ target: targetOf(each), number: each.number, amount: each.amount })),
   };
 }

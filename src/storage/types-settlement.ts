@@ -29,9 +29,16 @@ export interface SettledPart {
   readonly amount: DecimalString;
 }
 
+/** How something was taken back; it stays on record. */
+export interface Reversal {
+  readonly reason: string;
+  readonly reversedBy: string;
+  readonly reversedAt: Instant;
+}
+
 export interface Payment extends NewPayment {
   readonly recordedAt: Instant;
-  readonly reversal: { readonly reason: string; readonly reversedBy: string; readonly reversedAt: Instant } | null;
+  readonly reversal: Reversal | null;
   readonly settles: readonly SettledPart[];
 }
 
@@ -63,7 +70,7 @@ export interface WriteOff extends NewWriteOff {
   readonly number: string;
   readonly currency: string;
   readonly writtenOffAt: Instant;
-  readonly reversal: { readonly reason: string; readonly reversedBy: string; readonly reversedAt: Instant } | null;
+  readonly reversal: Reversal | null;
 }
 
 export interface StoredCreditNote extends CreditNote {

@@ -2,13 +2,14 @@
 import type pg from 'pg';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { mapPage } from './paging.js';
+import { reversalFromDb, type ReversalColumns } from './settlement-mapping.js';
 import { filtered, listOf } from './settlement-reads.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { NewPayment, NewWriteOff, SettlementStore, WriteOff } from './types-settlement.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
 
-interface WriteOffRow {
+interface WriteOffRow extends ReversalColumns {
   readonly write_off_id: string;
   readonly invoice_id: string;
   readonly customer_id: string;
@@ -18,16 +19,12 @@ interface WriteOffRow {
   readonly reason: string;
   readonly written_off_by: string;
   readonly written_off_at: Instant;
-  readonly reversal_reason: string | null;
-  readonly reversed_by: string | null;
-  readonly reversed_at: Instant | null;
 }
 
 const writeOffSql = `SELECT w.*, i.customer_id, i.number, i.currency, r.reason AS reversal_reason, r.actor AS reversed_by, r.reversed_at
   FROM write_offs w JOIN invoices i USING (invoice_id) LEFT JOIN write_off_reversals r USING (write_off_id)`;
 
 function writeOffFromDb(row: WriteOffRow): WriteOff {
-  const { reversal_reason: reason, reversed_by: reversedBy, reversed_at: reversedAt } = row;
   return {
     writeOffId: row.write_off_id,
     invoiceId: row.invoice_id,
@@ -38,7 +35,7 @@ function writeOffFromDb(row: WriteOffRow): WriteOff {
     reason: row.reason,
     writtenOffBy: row.written_off_by,
     writtenOffAt: row.written_off_at,
-    reversal: reason === null || reversedBy === null || reversedAt === null ? null : { reason, reversedBy, reversedAt },
+    reversal: reversalFromDb(row),
   };
 }
 

@@ -1,6 +1,5 @@
 /** What a tax provider is told after the fact, and what is held because it cannot say; on Postgres. */
 import { randomUUID } from 'node:crypto';
-import { createActivities } from '../../src/activities/index.js';
 import { reportTaxAgain } from '../../src/activities/report-taxes.js';
 import { issueCreditNote } from '../../src/billing/settlement/credit-notes.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
@@ -9,23 +8,17 @@ import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import type { DecimalString } from '../../src/domain/values.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture, issuedAt, settings } from './fixture.js';
+import { issuedAt } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
-import { ReRatingFixture } from './re-rating-fixture.js';
-import { rates, RemoteProvider } from './remote-tax.js';
+import type { ReRatingFixture } from './re-rating-fixture.js';
+import { createTaxedFixture, german, rates, type RemoteProvider } from './remote-tax.js';
 
 let fixture: ActivityFixture;
 let provider: RemoteProvider;
 let re: ReRatingFixture;
-const german = { buyer: { country_code: 'DE' }, tags: { team: 'blue', region: 'all' } };
 
 beforeAll(async () => {
-  const made = await createActivityFixture();
-  provider = new RemoteProvider();
-  const { storage, client } = made;
-  const activities = createActivities({ storage, client, settings, now: () => issuedAt, tax: provider });
-  fixture = { ...made, activities };
-  re = new ReRatingFixture(fixture);
+  ({ fixture, provider, re } = await createTaxedFixture());
 });
 beforeEach(() => {
   Object.assign(provider, { table: rates('19'), down: false, deaf: false });

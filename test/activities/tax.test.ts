@@ -4,23 +4,17 @@ import { documentHash } from '../../src/billing/document-hash.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
-import { createActivityFixture, issuedAt, settings } from './fixture.js';
+import { issuedAt, settings } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 import { ReRatingFixture } from './re-rating-fixture.js';
-import { rates, RemoteProvider } from './remote-tax.js';
+import { createTaxedFixture, german, rates, type RemoteProvider } from './remote-tax.js';
 
 let fixture: ActivityFixture;
 let provider: RemoteProvider;
 let re: ReRatingFixture;
-const german = { buyer: { country_code: 'DE' }, tags: { team: 'blue', region: 'all' } };
 
 beforeAll(async () => {
-  const made = await createActivityFixture();
-  provider = new RemoteProvider();
-  const { storage, client } = made;
-  const activities = createActivities({ storage, client, settings, now: () => issuedAt, tax: provider });
-  fixture = { ...made, activities };
-  re = new ReRatingFixture(fixture);
+  ({ fixture, provider, re } = await createTaxedFixture());
 });
 beforeEach(() => {
   Object.assign(provider, { table: rates('19'), down: false, deaf: false });

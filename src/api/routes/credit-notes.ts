@@ -4,9 +4,9 @@ import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoice } from '../schemas/billing.js';
-import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
-import { creditNote, creditNoteBody, creditNotePage, writeOffBody } from '../schemas/settlement.js';
-import { requireInvoice } from '../services/invoices.js';
+import { actingHeaders, answers, identifier } from '../schemas/common.js';
+import { creditNote, creditNoteBody, creditNotePage, ofInvoiceQuery, writeOffBody } from '../schemas/settlement.js';
+import { invoiceFilterOf, requireInvoice } from '../services/invoices.js';
 import { creditInvoice, giveUp, requireCreditNote } from '../services/settlement.js';
 import type { Api } from '../types.js';
 import { toApiCreditNote } from '../wire/settlement-to-api.js';
@@ -89,11 +89,7 @@ export async function creditNoteReadRoutes(app: Api, { storage }: RouteContext):
         tags,
         operationId: 'listCreditNotes',
         summary: 'Credit notes by hand, the newest first',
-        querystring: z.strictObject({
-          customer_id: identifier.optional(),
-          invoice_id: identifier.optional().meta({ description: 'Invoice id or number.' }),
-          ...paging,
-        }),
+        querystring: ofInvoiceQuery,
         response: answers({
           success: { 200: { description: 'Credit notes.', schema: creditNotePage } },
           refusals: ['INVALID_CURSOR', 'INVOICE_NOT_FOUND'],
@@ -101,11 +97,7 @@ export async function creditNoteReadRoutes(app: Api, { storage }: RouteContext):
       },
     },
     async (request) => {
-      const { customer_id: customerId, invoice_id: id } = request.query;
-      const filter = {
-        ...(customerId !== undefined && { customerId }),
-        ...(id !== undefined && { invoiceId: (await requireInvoice(storage, id)).invoiceId }),
-      };
+      const filter = await invoiceFilterOf(storage, request.query);
       return toApiPage(await storage.settlement.listCreditNotes(filter, pageRequest(request.query)), toApiCreditNote);
     },
   );

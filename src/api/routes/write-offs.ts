@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { msToInstant } from '../../domain/time/instant.js';
 import { idempotencyKeyOf } from '../plugins/idempotency.js';
-import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
-import { decisionBody, writeOff, writeOffPage } from '../schemas/settlement.js';
-import { requireInvoice } from '../services/invoices.js';
+import { actingHeaders, answers, identifier } from '../schemas/common.js';
+import { decisionBody, ofInvoiceQuery, writeOff, writeOffPage } from '../schemas/settlement.js';
+import { invoiceFilterOf } from '../services/invoices.js';
 import { requireWriteOff, takeBackWriteOff } from '../services/settlement.js';
 import type { Api } from '../types.js';
 import { toApiWriteOff } from '../wire/settlement-to-api.js';
@@ -51,11 +51,7 @@ export async function writeOffReadRoutes(app: Api, { storage }: RouteContext): P
         tags,
         operationId: 'listWriteOffs',
         summary: 'Write-offs, the newest first',
-        querystring: z.strictObject({
-          customer_id: identifier.optional(),
-          invoice_id: identifier.optional().meta({ description: 'Invoice id or number.' }),
-          ...paging,
-        }),
+        querystring: ofInvoiceQuery,
         response: answers({
           success: { 200: { description: 'Write-offs.', schema: writeOffPage } },
           refusals: ['INVALID_CURSOR', 'INVOICE_NOT_FOUND'],
@@ -63,11 +59,7 @@ export async function writeOffReadRoutes(app: Api, { storage }: RouteContext): P
       },
     },
     async (request) => {
-      const { customer_id: customerId, invoice_id: id } = request.query;
-      const filter = {
-        ...(customerId !== undefined && { customerId }),
-        ...(id !== undefined && { invoiceId: (await requireInvoice(storage, id)).invoiceId }),
-      };
+      const filter = await invoiceFilterOf(storage, request.query);
       return toApiPage(await storage.settlement.listWriteOffs(filter, pageRequest(request.query)), toApiWriteOff);
     },
   );

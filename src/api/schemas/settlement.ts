@@ -1,7 +1,17 @@
 /** Payments, credit notes by hand, refunds, write-offs, and what a customer owes. */
 import { z } from 'zod';
 import { creditReasons } from '../../domain/settlement/credit-note.js';
-import { decimal, decimalOut, identifier, instant, instantOut, pageOf, reasonText, storedText } from './common.js';
+import {
+  decimal,
+  decimalOut,
+  identifier,
+  instant,
+  instantOut,
+  pageOf,
+  paging,
+  reasonText,
+  storedText,
+} from './common.js';
 
 const currency = z
   .string()
@@ -291,4 +301,11 @@ export const appliedCredit = z.object({
       amount: decimalOut,
     }),
   ),
+});
+
+/** Of a list of what concerns issued invoices. */
+export const ofInvoiceQuery = z.strictObject({
+  customer_id: identifier.optional(),
+  invoice_id: identifier.optional().meta({ description: 'Invoice id or number.' }),
+  ...paging,
 });

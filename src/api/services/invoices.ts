@@ -32,6 +32,21 @@ export async function requireInvoice(storage: InvoiceStorage, id: string, pointe
 }
 
 /**
+ * The filter that a list of what concerns issued invoices is asked for.
+ * @throws DomainFailure INVOICE_NOT_FOUND
+ */
+export async function invoiceFilterOf(
+  storage: InvoiceStorage,
+  asked: { readonly customer_id?: string | undefined; readonly invoice_id?: string | undefined },
+): Promise<{ readonly customerId?: string; readonly invoiceId?: string }> {
+  const { customer_id: customerId, invoice_id: id } = asked;
+  return {
+    ...(customerId !== undefined && { customerId }),
+    ...(id !== undefined && { invoiceId: (await requireInvoice(storage, id)).invoiceId }),
+  };
+}
+
+/**
  * As `requireInvoice`, for what asks for a status: an invoice that is not issued yet is there, and has another one.
  * @throws DomainFailure INVOICE_NOT_FOUND, INVOICE_NOT_ISSUED
  */
