@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { BenchDatabase } from '../lib/cluster.js';
+import { cpuFigure } from '../lib/cpu.js';
 import { bodies, newEvents } from '../lib/events.js';
 import type { BenchEvent } from '../lib/events.js';
 import { requestsOf, requireAccepted, sendAll, sendEach } from '../lib/http-client.js';
@@ -46,7 +47,7 @@ function mixed({ events, batch }: Load): Mixed {
   return { earlier, requests, fresh: fresh.length };
 }
 
-/** Always in the same way: no order that helps whoever takes rows as they come. */
+/** Always in the same way, with duplicates and without: no order that helps whoever takes rows as they come. */
 function shuffled<T>(items: readonly T[]): readonly T[] {
   const stride = 617; // a prime, and no divisor of a batch
   return items.map((_, index) => items[(index * stride) % items.length] as T);
@@ -101,7 +102,7 @@ const withoutDuplicates = (port: number, load: Load): Side => ({
   prepare: async () => {
     const fresh = newEvents(load.events);
     const requests = Array.from({ length: load.events / load.batch }, (_, at) =>
-      fresh.slice(at * load.batch, (at + 1) * load.batch),
+      shuffled(fresh.slice(at * load.batch, (at + 1) * load.batch)),
     );
     return sendCounted(port, { requests, fresh: fresh.length }, load.connections);
   },
@@ -116,15 +117,13 @@ export const duplicates: Row = {
       await withIngestApi(cluster, events, async ({ database, api }) => {
         const before = await deadlocksOf(database);
         for (const load of loads) {
+          const row = `POST /events, one event in ten a duplicate, batches of ${load.batch.toLocaleString('en')}, ${load.connections} connections, ${storedText(events)}`;
+          const [ours, limit] = [withDuplicates(api.port, load), withoutDuplicates(api.port, load)];
+          const pids = { API: api.pid, Postgres: cluster.serverPid, client: process.pid };
           results.push(
-            await compare({
-              row: `POST /events, one event in ten a duplicate, batches of ${load.batch.toLocaleString('en')}, ${load.connections} connections, ${storedText(events)}`,
-              unit: 'events',
-              ours: withDuplicates(api.port, load),
-              limit: withoutDuplicates(api.port, load),
-              rounds,
-              target: { atLeast: 0.9 },
-            }),
+            await compare({ row, unit: 'events', ours, limit, rounds, target: { atLeast: 0.9 } }),
+            await cpuFigure(row, ours, pids),
+            await cpuFigure(row, limit, pids),
           );
         }
         await setTimeout(untilToldMs);

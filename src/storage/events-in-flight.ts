@@ -1,3 +1,4 @@
+import { invariant } from '../domain/failure.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import { ContentHashSet } from './content-hash-set.js';
 
@@ -9,79 +10,114 @@ import { ContentHashSet } from './content-hash-set.js';
  * Told apart by content hash, which is at hand: an event of the same identity with other content passes, and the database
  * decides. So does what two processes store at once.
  */
-export class EventsInFlight {
-  private readonly batches = new Set<Batch>();
+export class EventsInFlight<Outcome extends string> {
+  private readonly batches = new Set<Batch<Outcome>>();
 
   /**
-   * @param store called at once with what nobody else is storing, and with the others when it is done; a later call may fail when
-   *   earlier ones have not
-   * @returns what it answered for each event, by index
+   * @param repeated what an event is whose first copy was stored while it waited; null where the ledger has to be asked. It stands
+   *   behind the same commit as the answer to the first copy
    */
-  async each<T>(
+  constructor(private readonly repeated: (first: UsageEvent, became: Outcome, again: UsageEvent) => Outcome | null) {}
+
+  /**
+   * @param store called at once with what nobody else is storing, and, when that is done, with those of the others of which their
+   *   first copy does not tell what they are; a later call may fail when earlier ones have not
+   * @returns what became of each event, by index
+   */
+  async each(
     events: readonly UsageEvent[],
-    store: (events: readonly UsageEvent[], call: number) => Promise<readonly T[]>,
+    store: (events: readonly UsageEvent[], call: number) => Promise<readonly Outcome[]>,
     call = 0,
-  ): Promise<readonly T[]> {
-    const { waiting, elsewhere } = this.waiting(events);
+  ): Promise<readonly Outcome[]> {
+    const waiting = this.waiting(events);
     if (waiting.size === 0) return this.during(events, () => store(events, call));
     const free = events.filter((event) => !waiting.has(event));
-    const [stored] = await Promise.all([this.during(free, () => store(free, call)), ...elsewhere]);
-    const others = events.filter((event) => waiting.has(event));
-    const answers = [stored.values(), (await this.each(others, store, call + 1)).values()] as const;
-    return events.map((event) => next(waiting.has(event) ? answers[1] : answers[0]));
+    const ended = Array.from(waiting, async ([again, first]) => [again, await this.repeatOf(first, again)] as const);
+    const [stored, ...known] = await Promise.all([this.during(free, () => store(free, call)), ...ended]);
+    const became = new Map(known);
+    const others = events.filter((event) => became.get(event) === null);
+    const asked = others.length === 0 ? [] : await this.each(others, store, call + 1);
+    const outcomes = { stored: stored.values(), asked: asked.values() };
+    return events.map((event) =>
+      waiting.has(event) ? (became.get(event) ?? next(outcomes.asked)) : next(outcomes.stored),
+    );
   }
 
-  private async during<T>(events: readonly UsageEvent[], store: () => Promise<T>): Promise<T> {
-    let end = (): void => undefined;
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    const hashes = new ContentHashSet(events.length);
-    for (const { contentHash } of events) hashes.add(contentHash);
-    const batch = { hashes, ended };
+  private async repeatOf(first: First<Outcome> | null, again: UsageEvent): Promise<Outcome | null> {
+    if (first === null) return null;
+    const became = (await first.batch.ended)?.[first.index];
+    return became === undefined ? null : this.repeated(first.event, became, again);
+  }
+
+  private async during(
+    events: readonly UsageEvent[],
+    store: () => Promise<readonly Outcome[]>,
+  ): Promise<readonly Outcome[]> {
+    const batch = new Batch<Outcome>(events);
     this.batches.add(batch);
+    let outcomes: readonly Outcome[] | null = null;
     try {
-      return await store();
+      outcomes = await store();
+      return outcomes;
     } finally {
       this.batches.delete(batch);
-      end();
+      batch.end(outcomes);
     }
   }
 
-  /** Those in flight elsewhere, and with them whatever has their identity here: of one identity the lower index wins. */
-  private waiting(events: readonly UsageEvent[]): Waiting {
-    const found = new Set<UsageEvent>();
-    const elsewhere: Promise<void>[] = [];
-    for (const { hashes, ended } of this.batches) {
-      const before = found.size;
-      for (const event of events) if (hashes.has(event.contentHash)) found.add(event);
-      if (found.size > before) elsewhere.push(ended);
+  /** Those in flight elsewhere, and with them (null) whatever has their identity here: of one identity the lower index wins. */
+  private waiting(events: readonly UsageEvent[]): ReadonlyMap<UsageEvent, First<Outcome> | null> {
+    const found = new Map<UsageEvent, First<Outcome> | null>();
+    for (const batch of this.batches) {
+      for (const event of events) {
+        const first = batch.find(event);
+        if (first !== null) found.set(event, first);
+      }
     }
-    if (found.size === 0) return nothing;
-    const identities = new Set([...found].map(identityOf));
-    return { waiting: new Set(events.filter((event) => identities.has(identityOf(event)))), elsewhere };
+    if (found.size === 0) return found;
+    const identities = new Set(Array.from(found.keys(), identityOf));
+    for (const event of events) if (!found.has(event) && identities.has(identityOf(event))) found.set(event, null);
+    return found;
   }
 }
 
-/** What is being stored, and when it is. */
-interface Batch {
-  readonly hashes: ContentHashSet;
-  readonly ended: Promise<void>;
+/** Where the first copy of an event is being stored. */
+interface First<Outcome> {
+  readonly batch: Batch<Outcome>;
+  readonly index: number;
+  readonly event: UsageEvent;
 }
 
-interface Waiting {
-  readonly waiting: ReadonlySet<UsageEvent>;
-  /** The ends of the batches that store them. */
-  readonly elsewhere: readonly Promise<void>[];
-}
+/** What is being stored, and what became of it in the end; null when that failed. */
+class Batch<Outcome> {
+  readonly ended: Promise<readonly Outcome[] | null>;
+  end: (outcomes: readonly Outcome[] | null) => void = () => undefined;
+  /** Most questions are answered no, by a hint that costs little; the exact answer is made ready for the first yes. */
+  private readonly hashes: ContentHashSet;
+  private firsts: Map<string, number> | undefined;
 
-const nothing: Waiting = { waiting: new Set(), elsewhere: [] };
+  constructor(private readonly events: readonly UsageEvent[]) {
+    this.ended = new Promise((resolve) => {
+      this.end = resolve;
+    });
+    this.hashes = new ContentHashSet(events.length);
+    for (const { contentHash } of events) this.hashes.add(contentHash);
+  }
+
+  find({ contentHash }: UsageEvent): First<Outcome> | null {
+    if (!this.hashes.has(contentHash)) return null;
+    this.firsts ??= new Map(this.events.map((event, index) => [event.contentHash, index]));
+    const index = this.firsts.get(contentHash);
+    const event = index === undefined ? undefined : this.events[index];
+    return index === undefined || event === undefined ? null : { batch: this, index, event };
+  }
+}
 
 /** U+0000 is in no identifier, because Postgres cannot store it. */
 const identityOf = ({ customerId, source, eventId }: UsageEvent): string => `${customerId}\0${source}\0${eventId}`;
 
 function next<T>(values: Iterator<T>): T {
   const { value, done } = values.next();
-  if (done === true) throw new Error('invariant broken: every event has an outcome');
+  invariant(done !== true, 'every event has an outcome');
   return value;
 }

@@ -3,27 +3,21 @@ import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
-import { appendToBackfills, backfillIdsOf, beginSql, type OpenBackfills } from './backfills-append.js';
+import { appendToBackfills, backfillIdsOf, type OpenBackfills } from './backfills-append.js';
 import type { Database } from './database.js';
-import { insertDeadLetters } from './dead-letters.js';
-import { sqlState } from './errors.js';
 import { EventsInFlight } from './events-in-flight.js';
 import { horizonOf } from './gate-lock.js';
 import {
-  copyEvents,
-  deadlockDetected,
   type EarlierEvents,
-  findEarlier,
-  insertEvents,
   lookUpEarlier,
   needsComparison,
   outcomesOf,
   sortBatch,
   type SortedBatch,
 } from './ledger-append.js';
+import { BatchStore } from './ledger-store.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import { RecentEvents } from './recent-events.js';
-import type { AppendOutcome, NewDeadLetter, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
+import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from './types.js';
 
 /** @param meters asked only when contents must be compared by value: which properties are values of meters (RULES 6). */
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {
@@ -37,45 +31,17 @@ export function createUsageLedger(db: Database, meters: () => Promise<readonly M
   };
 }
 
-interface Batch {
-  readonly sorted: SortedBatch;
-  readonly deadLetters: readonly NewDeadLetter[];
-}
-
 type Meters = () => Promise<readonly Meter[]>;
 
-/**
- * Nearly every batch is all new, and most of what is not was stored a moment ago. So batches are copied, but for what is likely
- * to be there already: that is looked up first. A copy fails when there was more; then the batch is inserted, and as it has its
- * like behind it (an import repeated, an outbox sent again) the following ones are looked up as a whole, while that finds
- * what was not likely.
- */
+/** What is sent again while it is stored is a duplicate of what is stored, unless a backfill decides about it. */
+function repeated(first: UsageEvent, became: AppendOutcome, again: UsageEvent): AppendOutcome | null {
+  if (first.backfillId !== undefined || again.backfillId !== undefined) return null;
+  return became === 'accepted' || became === 'duplicate' ? 'duplicate' : null;
+}
+
 function appender(db: Database, meters: Meters): UsageLedger['append'] {
-  const inFlight = new EventsInFlight();
-  const recent = new RecentEvents();
-  let repeating = false;
-  const isUnlikely = ({ events }: SortedBatch, earlier: EarlierEvents): boolean =>
-    [...earlier.keys()].some((index) => events[index] !== undefined && !recent.has(events[index]));
-  const copied = async (sorted: SortedBatch): Promise<EarlierEvents | null> => {
-    const whole = repeating;
-    const earlier = await lookUpEarlier(db.pool, sorted, (event) => whole || recent.has(event));
-    if (whole) repeating = isUnlikely(sorted, earlier);
-    const fresh = earlier.size === 0 ? sorted.winners : sorted.winners.filter((index) => !earlier.has(index));
-    if (fresh.length > 0 && !(await copyEvents(db, { ...sorted, winners: fresh }))) return null;
-    return earlier;
-  };
-  const inserted = async (batch: Batch): Promise<EarlierEvents> => {
-    const earlier = await insertBatch(db, batch);
-    repeating ||= isUnlikely(batch.sorted, earlier);
-    return earlier;
-  };
-  const appendPart = async (batch: Batch, replacing: ReadonlySet<string>): Promise<readonly AppendOutcome[]> => {
-    const { sorted, deadLetters } = batch;
-    if (sorted.events.length === 0 && deadLetters.length === 0) return [];
-    const earlier = (deadLetters.length === 0 ? await copied(sorted) : null) ?? (await inserted(batch));
-    recent.add(sorted.events);
-    return outcomes(sorted, earlier, { meters, replacing });
-  };
+  const inFlight = new EventsInFlight<AppendOutcome>(repeated);
+  const batches = new BatchStore(db);
   const lookUp = async (
     events: readonly UsageEvent[],
     { replacing }: OpenBackfills,
@@ -94,15 +60,21 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
       { ids, replacing }: OpenBackfills,
     ): Promise<readonly AppendOutcome[]> =>
       inFlight.each(open, async (part, call) => {
-        const became = await appendPart(
-          { sorted: sortBatch(part, ids), deadLetters: call === 0 ? letters : [] },
-          replacing,
-        );
-        letters = [];
-        // What is stored as a whole is told as a whole.
-        if (part.length < open.length)
-          part.forEach((event, index) => committed.set(event, became[index] ?? 'accepted'));
-        return became;
+        const batch = { sorted: sortBatch(part, ids), deadLetters: call === 0 ? letters : [] };
+        if (part.length === 0 && batch.deadLetters.length === 0) return [];
+        const stored = new Set<number>();
+        try {
+          const earlier = await batches.store(batch, stored);
+          letters = [];
+          const became = await outcomes(batch.sorted, earlier, { meters, replacing });
+          // What is stored as a whole is told as a whole.
+          if (part.length < open.length)
+            part.forEach((event, index) => committed.set(event, became[index] ?? 'accepted'));
+          return became;
+        } catch (error) {
+          part.forEach((event, index) => stored.has(index) && committed.set(event, 'accepted'));
+          throw error;
+        }
       });
     const left = committed.size === 0 ? events : events.filter((event) => !committed.has(event));
     const backfillIds = backfillIdsOf(left);
@@ -146,32 +118,6 @@ async function duplicatesAmong(
   const earlier = await lookUpEarlier(db.pool, sorted, () => true);
   const became = await outcomes(sorted, earlier, { meters, replacing: noBackfills });
   return new Set(events.filter((_, index) => earlier.has(index) && became[index] === 'duplicate'));
-}
-
-/** Inserts lock keys in one order and cannot deadlock with one another, only with a copy, which then becomes an insert. */
-const insertAttempts = 5;
-
-/** One transaction for events and dead letters. Answers which events were there before. */
-async function insertBatch(db: Database, batch: Batch): Promise<EarlierEvents> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await insertOnce(db, batch);
-    } catch (error) {
-      if (attempt === insertAttempts || sqlState(error) !== deadlockDetected) throw error;
-    }
-  }
-}
-
-function insertOnce(db: Database, { sorted, deadLetters }: Batch): Promise<EarlierEvents> {
-  return db.transaction(
-    async (client) => {
-      const inserted = sorted.winners.length === 0 ? 0 : await insertEvents(client, sorted);
-      const found: EarlierEvents = inserted === sorted.winners.length ? new Map() : await findEarlier(client, sorted);
-      if (deadLetters.length > 0) await insertDeadLetters(client, deadLetters);
-      return found;
-    },
-    sorted.winners.length === 0 ? '' : beginSql(sorted.backfillIds),
-  );
 }
 
 interface EventRow {

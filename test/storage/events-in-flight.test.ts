@@ -29,12 +29,15 @@ class Stores {
   }
 }
 
+/** The ledger is asked whatever became of the first copy. */
+const asking = (): EventsInFlight<string> => new EventsInFlight(() => null);
+
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
 test('an event that is being stored waits until it is; those that it came with go on', async () => {
-  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  const [inFlight, stores] = [asking(), new Stores()];
   const one = inFlight.each(eventsOf('a', 'b'), stores.store);
   const two = inFlight.each(eventsOf('c', 'b', 'd'), stores.store);
   await turns();
@@ -49,7 +52,7 @@ test('an event that is being stored waits until it is; those that it came with g
 });
 
 test('of one identity nothing overtakes: the lower index is stored first', async () => {
-  const [inFlight, stores] = [new EventsInFlight(), new Stores()];
+  const [inFlight, stores] = [asking(), new Stores()];
   void inFlight.each([event('a')], stores.store);
   void inFlight.each([event('a'), event('a', '!'), event('b')], stores.store);
   await turns();
@@ -60,7 +63,7 @@ test('of one identity nothing overtakes: the lower index is stored first', async
 });
 
 test('three that overlap in a ring all end', async () => {
-  const inFlight = new EventsInFlight();
+  const inFlight = asking();
   const stored: string[] = [];
   const store = async (events: readonly UsageEvent[]): Promise<readonly string[]> => {
     await turns();
@@ -77,11 +80,42 @@ test('three that overlap in a ring all end', async () => {
 });
 
 test('a failure lets the next one in, and a call without a free event still comes', async () => {
-  const inFlight = new EventsInFlight();
+  const inFlight = asking();
   await expect(inFlight.each(eventsOf('a'), () => Promise.reject(new Error('away')))).rejects.toThrow('away');
   const stores = new Stores();
   void inFlight.each(eventsOf('a'), stores.store);
   void inFlight.each(eventsOf('a'), stores.store);
   await turns();
   expect(stores.calls).toEqual(['0:a', '0:']);
+});
+
+test('what became of the first copy says what the second is, and the ledger is not asked', async () => {
+  const told: string[] = [];
+  const inFlight = new EventsInFlight<string>((first, became, again) => {
+    told.push(`${first.metadataJson} ${became} ${again.metadataJson}`);
+    return first.eventId === 'b' ? 'repeated' : null;
+  });
+  const stores = new Stores();
+  void inFlight.each(eventsOf('a', 'b', 'c'), stores.store);
+  const two = inFlight.each([...eventsOf('c', 'b', 'd'), event('b', '!')], stores.store);
+  await turns();
+  expect(stores.calls).toEqual(['0:abc', '0:d']);
+  await stores.end(1);
+  await stores.end(0);
+  expect(told.sort()).toEqual(['b b0 b', 'c c0 c']);
+  // Another content of b's identity was held back with it, and is for the ledger to judge.
+  expect(stores.calls[2]).toBe('1:cb!');
+  await stores.end(2);
+  await expect(two).resolves.toEqual(['c1', 'repeated', 'd0', 'b!1']);
+});
+
+test('of a first copy that was not stored nothing is said', async () => {
+  const inFlight = new EventsInFlight<string>(() => 'repeated');
+  const one = inFlight.each(eventsOf('a'), async () => {
+    await turns();
+    throw new Error('away');
+  });
+  const two = inFlight.each(eventsOf('a', 'b'), (events) => Promise.resolve(events.map(({ eventId }) => eventId)));
+  await expect(one).rejects.toThrow('away');
+  await expect(two).resolves.toEqual(['a', 'b']);
 });
