@@ -28,30 +28,44 @@ export class ContentHashSet {
     return this.added >= this.capacity;
   }
 
-  /** @param contentHash decimal digits (contentHashOf) */
-  has(contentHash: string): boolean {
-    const { slots, mask } = this;
-    const entry = upper(contentHash);
-    let at = this.placeOf(contentHash);
-    for (let found = slots[at]; found !== 0; found = slots[at]) {
-      if (found === entry) return true;
-      at = (at + 1) & mask;
-    }
-    return false;
+  /** How many places there are; each hash that was added has one of its own, from 0 on. */
+  get places(): number {
+    return this.slots.length;
   }
 
-  /** @throws RangeError when it is full */
-  add(contentHash: string): void {
-    if (this.isFull) throw new RangeError(`made for ${this.capacity} hashes`);
-    const { slots, mask } = this;
+  /** @param contentHash decimal digits (contentHashOf) */
+  has(contentHash: string): boolean {
+    return this.find(contentHash) !== null;
+  }
+
+  /** Its place. */
+  find(contentHash: string): number | null {
     const entry = upper(contentHash);
-    let at = this.placeOf(contentHash);
-    for (let found = slots[at]; found !== 0; found = slots[at]) {
-      if (found === entry) return;
-      at = (at + 1) & mask;
+    const at = this.seek(contentHash, entry);
+    return this.slots[at] === entry ? at : null;
+  }
+
+  /**
+   * Its place, which nothing changes any more.
+   * @throws RangeError when it is full
+   */
+  add(contentHash: string): number {
+    if (this.isFull) throw new RangeError(`made for ${this.capacity} hashes`);
+    const entry = upper(contentHash);
+    const at = this.seek(contentHash, entry);
+    if (this.slots[at] !== entry) {
+      this.slots[at] = entry;
+      this.added += 1;
     }
-    slots[at] = entry;
-    this.added += 1;
+    return at;
+  }
+
+  /** Where it stands, or would. */
+  private seek(contentHash: string, entry: number): number {
+    const { slots, mask } = this;
+    let at = this.placeOf(contentHash);
+    for (let found = slots[at]; found !== 0 && found !== entry; found = slots[at]) at = (at + 1) & mask;
+    return at;
   }
 
   private placeOf(contentHash: string): number {

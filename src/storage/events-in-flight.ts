@@ -32,21 +32,23 @@ export class EventsInFlight<Outcome extends string> {
     const waiting = this.waiting(events);
     if (waiting.size === 0) return this.during(events, () => store(events, call));
     const free = events.filter((event) => !waiting.has(event));
-    const ended = Array.from(waiting, async ([again, first]) => [again, await this.repeatOf(first, again)] as const);
-    const [stored, ...known] = await Promise.all([this.during(free, () => store(free, call)), ...ended]);
-    const became = new Map(known);
+    const elsewhere = new Set(Array.from(waiting.values(), (first) => first?.batch));
+    const [stored] = await Promise.all([
+      this.during(free, () => store(free, call)),
+      ...Array.from(elsewhere, (batch) => batch?.ended),
+    ]);
+    const became = new Map(Array.from(waiting, ([again, first]) => [again, this.repeatOf(first, again)]));
     const others = events.filter((event) => became.get(event) === null);
     const asked = others.length === 0 ? [] : await this.each(others, store, call + 1);
     const outcomes = { stored: stored.values(), asked: asked.values() };
     return events.map((event) =>
-      waiting.has(event) ? (became.get(event) ?? next(outcomes.asked)) : next(outcomes.stored),
+      became.has(event) ? (became.get(event) ?? next(outcomes.asked)) : next(outcomes.stored),
     );
   }
 
-  private async repeatOf(first: First<Outcome> | null, again: UsageEvent): Promise<Outcome | null> {
-    if (first === null) return null;
-    const became = (await first.batch.ended)?.[first.index];
-    return became === undefined ? null : this.repeated(first.event, became, again);
+  private repeatOf(first: First<Outcome> | null, again: UsageEvent): Outcome | null {
+    const became = first?.batch.outcomes?.[first.index];
+    return first === null || became === undefined ? null : this.repeated(first.event, became, again);
   }
 
   private async during(
@@ -55,13 +57,12 @@ export class EventsInFlight<Outcome extends string> {
   ): Promise<readonly Outcome[]> {
     const batch = new Batch<Outcome>(events);
     this.batches.add(batch);
-    let outcomes: readonly Outcome[] | null = null;
     try {
-      outcomes = await store();
-      return outcomes;
+      batch.outcomes = await store();
+      return batch.outcomes;
     } finally {
       this.batches.delete(batch);
-      batch.end(outcomes);
+      batch.end();
     }
   }
 
@@ -88,28 +89,32 @@ interface First<Outcome> {
   readonly event: UsageEvent;
 }
 
-/** What is being stored, and what became of it in the end; null when that failed. */
+/** What is being stored. */
 class Batch<Outcome> {
-  readonly ended: Promise<readonly Outcome[] | null>;
-  end: (outcomes: readonly Outcome[] | null) => void = () => undefined;
-  /** Most questions are answered no, by a hint that costs little; the exact answer is made ready for the first yes. */
+  /** Once it has ended what became of each event; null when storing failed. */
+  outcomes: readonly Outcome[] | null = null;
+  readonly ended: Promise<void>;
+  end = (): void => undefined;
   private readonly hashes: ContentHashSet;
-  private firsts: Map<string, number> | undefined;
+  /** By the place of its hash the index of the event that has it. */
+  private readonly indices: Uint32Array;
 
   constructor(private readonly events: readonly UsageEvent[]) {
     this.ended = new Promise((resolve) => {
       this.end = resolve;
     });
     this.hashes = new ContentHashSet(events.length);
-    for (const { contentHash } of events) this.hashes.add(contentHash);
+    this.indices = new Uint32Array(this.hashes.places);
+    events.forEach(({ contentHash }, index) => {
+      this.indices[this.hashes.add(contentHash)] = index;
+    });
   }
 
   find({ contentHash }: UsageEvent): First<Outcome> | null {
-    if (!this.hashes.has(contentHash)) return null;
-    this.firsts ??= new Map(this.events.map((event, index) => [event.contentHash, index]));
-    const index = this.firsts.get(contentHash);
+    const place = this.hashes.find(contentHash);
+    const index = place === null ? undefined : this.indices[place];
     const event = index === undefined ? undefined : this.events[index];
-    return index === undefined || event === undefined ? null : { batch: this, index, event };
+    return index === undefined || event?.contentHash !== contentHash ? null : { batch: this, index, event };
   }
 }
 
