@@ -1,4 +1,5 @@
 /** The usage ledger: appending events, finding them again, and the safe horizon. */
+import { invariant } from '../domain/failure.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
@@ -76,22 +77,28 @@ function appender(db: Database, meters: Meters): UsageLedger['append'] {
           throw error;
         }
       });
-    const left = committed.size === 0 ? events : events.filter((event) => !committed.has(event));
+    // Storing the rest adds to `committed`; these have their outcome already.
+    const before = new Map(committed);
+    const left = before.size === 0 ? events : events.filter((event) => !before.has(event));
     const backfillIds = backfillIdsOf(left);
     if (backfillIds.length > 0) return appendToBackfills(db, { events, backfillIds, committed }, { append, lookUp });
     const appended = append(left, { ids: [], replacing: noBackfills });
-    return left === events ? appended : appended.then((became) => allOutcomes(events, committed, became));
+    return left === events ? appended : appended.then((became) => allOutcomes(events, before, became));
   };
 }
 
 /** Those of the events that were committed before, and those that became something now, in the order of the events. */
 function allOutcomes(
   events: readonly UsageEvent[],
-  committed: ReadonlyMap<UsageEvent, AppendOutcome>,
+  before: ReadonlyMap<UsageEvent, AppendOutcome>,
   became: readonly AppendOutcome[],
 ): readonly AppendOutcome[] {
   let next = 0;
-  return events.map((event) => committed.get(event) ?? became[next++] ?? 'accepted');
+  return events.map((event) => {
+    const outcome = before.get(event) ?? became[next++];
+    invariant(outcome !== undefined, 'every event that is appended has an outcome');
+    return outcome;
+  });
 }
 
 const noBackfills: ReadonlySet<string> = new Set();

@@ -1,5 +1,6 @@
 /** The steps at the joint, one customer a schedule: what is not as it must be when all have run, in whatever order. */
 import type { BackfillMode } from '../../../src/storage/types.js';
+import { InTwoHalves } from './horizon-pause.js';
 import { chained, runInOrder } from './interleavings.js';
 import type { ScheduledStep } from './interleavings.js';
 import type { JointBooks } from './joint-books.js';
@@ -10,6 +11,20 @@ const first = { eventId: 'first', time: '2024-01-10T10:00:00Z', bytes: 5 };
 const early = { eventId: 'early', time: '2024-01-10T10:15:00Z', bytes: 7 };
 const one = { eventId: 'one', time: '2024-01-10T10:30:00Z', bytes: 11 };
 const two = { eventId: 'two', time: '2024-01-10T11:30:00Z', bytes: 13 };
+
+/** What is between its halves, of each books. */
+const inTwoHalves = new WeakMap<JointBooks, Map<string, InTwoHalves>>();
+
+function firstHalf(books: JointBooks, name: string, work: () => Promise<void>): Promise<void> {
+  const known = inTwoHalves.get(books) ?? new Map<string, InTwoHalves>();
+  const halves = new InTwoHalves(work);
+  inTwoHalves.set(books, known.set(name, halves));
+  return halves.first();
+}
+
+async function secondHalf(books: JointBooks, name: string): Promise<void> {
+  await inTwoHalves.get(books)?.get(name)?.second();
+}
 
 type Steps = Readonly<Record<string, (books: JointBooks, scene: JointScene) => Promise<void>>>;
 
@@ -27,6 +42,10 @@ const steps = {
   'revert backfill': (books) => books.decide('reverted'),
   plan: (_books, scene) => scene.plan(),
   close: (books) => books.closeWindows(january),
+  'plan: horizon': (books, scene) => firstHalf(books, 'plan', () => scene.plan()),
+  'plan: rest': (books) => secondHalf(books, 'plan'),
+  'close: horizon': (books) => firstHalf(books, 'close', () => books.closeWindows(january)),
+  'close: rest': (books) => secondHalf(books, 'close'),
   gate: (books) => books.gate(january),
   compare: (books) => books.compare(january),
   correct: (books) => books.correct(january),
@@ -75,4 +94,7 @@ export async function expectEachToHold(
   return count;
 }
 
+/** A commit can come between a horizon and what is read below it. They need `installHorizonPauses`. */
+export const planInHalves = ['plan: horizon', 'plan: rest'] as const;
+export const closeInHalves = ['close: horizon', 'close: rest'] as const;
 export const correction = ['gate', 'compare', 'correct'] as const;
