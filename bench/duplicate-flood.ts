@@ -1,7 +1,7 @@
 /**
  * A flood of duplicates: 100,000 requests over 1,000 distinct events from 50 connections, a tenth of them with other content under
  * a used id. Each event must be in the ledger exactly once, every conflict told, and nothing answered 5xx. Starts a Postgres and an
- * API of its own.
+ * API of its own, without the limit of duplicates: with it such a flood is throttled (test/proofs/duplicate-flood.test.ts).
  *
  *     node --import tsx bench/duplicate-flood.ts
  *     node --import tsx bench/duplicate-flood.ts --requests 10000 --events 100
@@ -74,7 +74,7 @@ async function run(load: Load): Promise<boolean> {
     const storage = createStorage(database.url);
     await setUpIngest(storage);
     await storage.close();
-    const api = await cluster.startApi(database);
+    const api = await cluster.startApi(database, { RECKONER_DUPLICATE_FLOOD_DUPLICATES: '0' });
     const { first, repeats, altered } = bodiesOf(load);
     const told: Told = { accepted: 0, duplicates: 0, conflicts: 0, statuses: new Map() };
     const start = performance.now();

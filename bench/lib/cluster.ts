@@ -61,7 +61,8 @@ export interface Cluster {
   /** Gives the disk back: a row's databases with millions of events. */
   dropDatabase(database: BenchDatabase): Promise<void>;
   /** The API as it runs in production, in a process of its own. */
-  startApi(database: BenchDatabase): Promise<RunningApi>;
+  /** @param env settings beside the defaults */
+  startApi(database: BenchDatabase, env?: Readonly<Record<string, string>>): Promise<RunningApi>;
   startFullStack(): Promise<FullStack>;
   stop(): Promise<void>;
 }
@@ -98,8 +99,8 @@ export async function startCluster(): Promise<Cluster> {
       const name = await disconnect(database);
       await onServer(server.databaseUrl, `DROP DATABASE ${name} WITH (FORCE)`);
     },
-    startApi: async ({ url }) => {
-      const stack = await startStack({ parts: ['api'], env: { DATABASE_URL: url, LOG_LEVEL: 'warn' } });
+    startApi: async ({ url }, env = {}) => {
+      const stack = await startStack({ parts: ['api'], env: { DATABASE_URL: url, LOG_LEVEL: 'warn', ...env } });
       apis.add(stack);
       return {
         url: stack.apiUrl,

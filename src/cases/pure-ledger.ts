@@ -6,6 +6,7 @@ import type { EventContent } from '../domain/metering/canonical-content.js';
 import type { MeteredEvent } from '../domain/metering/fold.js';
 import { readingOf, takes, valueProperties } from '../domain/metering/reading.js';
 import type { Metadata } from '../domain/metering/metadata.js';
+import { surelyCountsFrom } from '../domain/metering/meter-versions.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { addMs, msToInstant, parseInstant } from '../domain/time/instant.js';
 import type { PlainEvent } from './engine.js';
@@ -78,14 +79,19 @@ export class PureLedger {
         '/event_time',
       );
     }
-    const isUnread = (meter: Meter): boolean =>
-      takes(meter, content.eventType, content.metadata) && readingOf(meter, content.metadata) === null;
-    // Of a meter's versions any may hold at the time of the event: refused is what none of them can read.
-    const unread = this.meters.find(
-      ({ code }) => !this.meters.some((version) => version.code === code && !isUnread(version)),
-    );
+    const unread = this.meters.find(({ code }) => this.isUnread(code, content));
     if (unread !== undefined) throw unreadableValue(unread, content.metadata);
     return content;
+  }
+
+  /** Of a meter's versions any may hold at the time of the event: refused is what none of them can read, once one surely holds (RULES 68). */
+  private isUnread(code: string, { eventType, eventTime, metadata }: EventContent): boolean {
+    const versions = this.meters.filter((version) => version.code === code);
+    const from = surelyCountsFrom(versions);
+    return (
+      (from === null || eventTime >= from) &&
+      versions.every((version) => takes(version, eventType, metadata) && readingOf(version, metadata) === null)
+    );
   }
 
   private metered({ event_id, source }: PlainEvent, content: EventContent): MeteredEvent {

@@ -19,8 +19,8 @@ interface Unmetered {
 
 export function createUnmeteredWatch(db: Database): UnmeteredWatch {
   const listeners: ((events: number) => void)[] = [];
-  /** Event types with a finding already: the next plan need not write it again. */
-  const noted = new Set<string>();
+  /** Findings of event types that need not be written again: by type, until one is resolved as fixed. */
+  const noted = new Map<string, string>();
   return {
     onEvents: (listener) => void listeners.push(listener),
     note: async (from, to) => {
@@ -29,20 +29,34 @@ export function createUnmeteredWatch(db: Database): UnmeteredWatch {
         text: unmeteredSql,
         values: [from, to],
       });
+      await forgetFixed(db, noted, rows);
       for (const { event_type: eventType, customer_id: customerId, events } of rows) {
         for (const listener of listeners) listener(events);
         if (noted.has(eventType)) continue;
-        await insertFinding(db.pool, {
+        const findingId = await insertFinding(db.pool, {
           code: 'UNMETERED_EVENTS',
           customerId: null,
           period: null,
           subject: { event_type: eventType },
           detail: `Events of type "${eventType}" are stored and no meter takes them (seen first at customer "${customerId}").`,
         });
-        noted.add(eventType);
+        noted.set(eventType, findingId);
       }
     },
   };
+}
+
+/** What was resolved as fixed, and comes again, is another finding; what a person has accepted stays so (`findingToDb`). */
+async function forgetFixed(db: Database, noted: Map<string, string>, rows: readonly Unmetered[]): Promise<void> {
+  const types = new Map(rows.map(({ event_type: type }) => [noted.get(type), type] as const));
+  types.delete(undefined);
+  if (types.size === 0) return;
+  const { rows: fixed } = await db.pool.query<{ readonly finding_id: string }>({
+    name: 'unmetered-fixed',
+    text: `SELECT finding_id FROM finding_resolutions WHERE finding_id = ANY ($1::uuid[]) AND resolution = 'fixed'`,
+    values: [[...types.keys()]],
+  });
+  for (const { finding_id: id } of fixed) noted.delete(types.get(id) ?? '');
 }
 
 /**

@@ -134,7 +134,10 @@ export class ActivityCaseEngine implements CaseEngine {
         eventTime: parseInstant(event.event_time),
       };
       const contentHash = contentHashOf({ ...content, metadata: metadataOf(metadataJson) });
-      const problem = valueProblem(metadataOf(metadataJson), needs.get(event.event_type) ?? []);
+      const problem = valueProblem(
+        { ...content, metadata: metadataOf(metadataJson) },
+        needs.get(event.event_type) ?? [],
+      );
       if (problem !== null) throw new StepRefusal(problem.code, problem.detail);
       const provenance = { requestId: null, userId: null, traceId: null };
       return { ...content, metadataJson, contentHash, provenance };

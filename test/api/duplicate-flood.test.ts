@@ -1,7 +1,11 @@
 /** A producer that sends little but duplicates is slowed down; the ledger stays right, whatever is sent at once. */
 import { Agent } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { DuplicateFlood, type DuplicateFloodLimits } from '../../src/api/ingest/duplicate-flood.js';
+import {
+  defaultDuplicateFloodLimits,
+  DuplicateFlood,
+  type DuplicateFloodLimits,
+} from '../../src/api/ingest/duplicate-flood.js';
 import { ownFormat } from '../../src/api/ingest/event-format.js';
 import type { RefusedForNow } from '../../src/api/problem.js';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
@@ -146,6 +150,34 @@ describe('the rate of duplicates', () => {
     expect(stored.map(({ subject }) => subject['day'])).toEqual(['2024-03-10', '2024-03-11']);
   });
 
+  test.each([20, 60, 240])('by default catches 100,000 requests over 1,000 events within %i s', (seconds) => {
+    flood = new DuplicateFlood({
+      limits: defaultDuplicateFloodLimits,
+      clock: () => now,
+      findings: { store: () => Promise.resolve('id') },
+    });
+    send('accepted', 1_000);
+    let throttled = 0;
+    for (let second = 0; second < seconds; second += 1) {
+      send(second % 10 === 0 ? 'conflict' : 'duplicate', 99_000 / seconds);
+      now += 1_000;
+      if (flood.active > 0) throttled += 1;
+    }
+    expect(throttled).toBeGreaterThan(0);
+  });
+
+  test('says how near the nearest producer is, of those that send little else', () => {
+    expect(flood.nearest).toBe(0);
+    send('accepted', 1_000, 'busy');
+    send('duplicate', 90, 'busy');
+    send('duplicate', 30, 'c', 'other');
+    expect(flood.nearest).toBe(0.3);
+    send('duplicate', 150);
+    expect(flood.nearest).toBe(1.5);
+    now += 60_000;
+    expect(flood.nearest).toBe(0);
+  });
+
   test('does not outlast a clock that is set back', () => {
     send('duplicate', 100);
     now -= 3_600_000;
@@ -159,7 +191,7 @@ describe('the rate of duplicates', () => {
       findings: { store: () => Promise.resolve('id') },
     });
     send('duplicate', 1_000_000);
-    expect(flood.active).toBe(0);
+    expect([flood.active, flood.nearest]).toEqual([0, 0]);
   });
 });
 

@@ -331,6 +331,7 @@ test('health and metrics', async () => {
     /^reckoner_ingest_bytes 0$/m,
     /^reckoner_ingest_streams 0$/m,
     /^reckoner_duplicate_flood_active 0$/m,
+    /^reckoner_duplicate_flood_nearest \d/m,
     /^reckoner_http_connections \d/m,
   ]) {
     expect(metrics.body).toMatch(line);

@@ -3,7 +3,7 @@ import { isRefused, readEvent, type ReadContext } from '../../src/api/ingest/rea
 import { mayHoldUnstorableText } from '../../src/api/ingest/read-metadata.js';
 import { compileValueNeeds } from '../../src/api/ingest/value-needs.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
-import type { Instant } from '../../src/domain/values.js';
+import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
 
 const bytesMeter: Meter = {
@@ -25,16 +25,18 @@ const bytesMeter: Meter = {
 const valid = '"event_id":"e1","customer_id":"c1","event_type":"page_view","event_time":"2024-01-15T10:00:00Z"';
 const priced = '"event_id":"e1","customer_id":"c1","event_type":"api_call","event_time":"2024-01-15T10:00:00Z"';
 
+const contextOf = (valueNeeds: ReadContext['valueNeeds']): ReadContext => ({
+  latestEventTime: '2024-02-01T00:00:00.000000Z' as Instant,
+  isKnownCustomer: (id) => id === 'c1',
+  valueNeeds,
+  schemas: null,
+  tagRules: null,
+  doubtfulText: false,
+});
+
 function read(text: string) {
-  const context: ReadContext = {
-    latestEventTime: '2024-02-01T00:00:00.000000Z' as Instant,
-    isKnownCustomer: (id) => id === 'c1',
-    valueNeeds: compileValueNeeds([bytesMeter]),
-    schemas: null,
-    tagRules: null,
-    doubtfulText: mayHoldUnstorableText(text),
-  };
-  return readEvent(parseExactJson(text), context);
+  const context = contextOf(compileValueNeeds([bytesMeter]));
+  return readEvent(parseExactJson(text), { ...context, doubtfulText: mayHoldUnstorableText(text) });
 }
 
 const many = (count: number, of: (index: number) => string): string =>
@@ -215,6 +217,52 @@ describe('a well-formed event that cannot be taken', () => {
     ['nothing, where the filtered property is missing', '{}'],
   ])('but not one with %s for a value', (_name, metadata) => {
     expect(isRefused(read(`{${priced},"metadata":${metadata}}`))).toBe(false);
+  });
+});
+
+describe('a meter that begins later', () => {
+  /** Whether an event of the time, with neither value, is taken beside the meters. */
+  const isTaken = (time: string, ...meters: readonly Partial<Meter>[]): boolean => {
+    const versions = meters.map((meter): Meter => ({ ...bytesMeter, filters: {}, ...meter }));
+    const event = parseExactJson(`{${priced.replace('2024-01-15T10:00:00Z', time)}}`);
+    return !isRefused(readEvent(event, contextOf(compileValueNeeds(versions))));
+  };
+  const instant = { effectiveFrom: '2024-01-16T00:00:00.000000Z' as Instant };
+  const date = { effectiveFrom: '2024-01-16' as LocalDate };
+
+  test('needs nothing of events before it, and its value of those from then on', () => {
+    expect(isTaken('2024-01-15T23:59:59.999999Z', instant)).toBe(true);
+    expect(isTaken('2024-01-16T00:00:00Z', instant)).toBe(false);
+  });
+
+  test('on a local date needs it once the day has begun everywhere', () => {
+    expect(isTaken('2024-01-16T11:59:59.999999Z', date)).toBe(true);
+    expect(isTaken('2024-01-16T12:00:00Z', date)).toBe(false);
+  });
+
+  test('begins with the first of its versions, in whatever order they are known', () => {
+    const later = { effectiveFrom: '2024-01-20T00:00:00.000000Z' as Instant, version: 2 };
+    for (const versions of [
+      [instant, later],
+      [later, instant],
+    ]) {
+      expect(isTaken('2024-01-15T10:00:00Z', ...versions)).toBe(true);
+      expect(isTaken('2024-01-16T10:00:00Z', ...versions)).toBe(false);
+    }
+    expect(isTaken('2024-01-15T10:00:00Z', later, {})).toBe(false);
+  });
+
+  test('does not excuse another one', () => {
+    expect(isTaken('2024-01-15T10:00:00Z', instant, { code: 'other' })).toBe(false);
+  });
+
+  test.each(['min', 'max', 'latest', 'unique_count'] as const)('%s: as a sum', (aggregation) => {
+    expect(isTaken('2024-01-15T10:00:00Z', { ...instant, aggregation })).toBe(true);
+    expect(isTaken('2024-01-16T10:00:00Z', { ...instant, aggregation })).toBe(false);
+  });
+
+  test('a level is made of all that ever changed it', () => {
+    expect(isTaken('2024-01-15T10:00:00Z', { ...instant, aggregation: 'weighted_sum' })).toBe(false);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Which events no meter takes (RULES 10): judged by their own time, however they came to be, counted, and a finding a type. */
+import { createFindingStore } from '../../src/storage/findings.js';
 import { createPriceStore } from '../../src/storage/reference-prices.js';
 import { createRelayStore } from '../../src/storage/relay.js';
 import { createUnmeteredWatch } from '../../src/storage/relay-unmetered.js';
@@ -116,4 +117,31 @@ test('events of a backfill, and what an amendment makes of an event', async () =
   await fixture.adjust(amended, null);
   await plan();
   expect({ counted, findings: await findings() }).toEqual({ counted: [1, 1], findings: ['imported', 'mistyped'] });
+});
+
+describe('a finding that was resolved', () => {
+  const resolve = async (resolution: 'fixed' | 'accepted' | 'not_a_problem'): Promise<void> => {
+    const store = createFindingStore(fixture.db);
+    const { data } = await store.list({ code: 'UNMETERED_EVENTS', resolved: false }, { limit: 10 });
+    for (const { findingId } of data) await store.resolve(findingId, { resolution, reason: 'r', resolvedBy: 'ann' });
+  };
+
+  test('as fixed is another one when such events come again, each time', async () => {
+    await send('2024-01-10T00:00:00Z', '2024-01-10T00:00:00Z');
+    await send('2024-01-11T00:00:00Z');
+    expect(await findings()).toEqual(['e']);
+    for (const found of [2, 3]) {
+      await resolve('fixed');
+      await send('2024-01-12T00:00:00Z');
+      await send('2024-01-13T00:00:00Z');
+      expect(await findings()).toHaveLength(found);
+    }
+  });
+
+  test.each(['accepted', 'not_a_problem'] as const)('as %s stays so', async (resolution) => {
+    await send('2024-01-10T00:00:00Z');
+    await resolve(resolution);
+    await send('2024-01-12T00:00:00Z');
+    expect({ counted, findings: await findings() }).toEqual({ counted: [1, 1], findings: ['e'] });
+  });
 });

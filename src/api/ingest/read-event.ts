@@ -93,7 +93,7 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
     contentHash: contentHashOf({ customerId, source, eventId, eventType, eventTime, metadata }),
     provenance: provenanceOf(shape),
   };
-  const mismatch = mismatchOf(shape, schema, context);
+  const mismatch = mismatchOf({ shape, eventTime }, schema, context);
   if (mismatch !== null) return { malformed: false, issues: [mismatch], event };
   return schema === null || 'latest' in schema ? event : { ...event, schemaVersion: schema.version };
 }
@@ -118,7 +118,7 @@ function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext):
 
 /** What is wrong with its metadata by the schema, the meters, the tags of now; null when nothing is. */
 function mismatchOf(
-  shape: EventShape,
+  { shape, eventTime }: { readonly shape: EventShape; readonly eventTime: Instant },
   schema: SchemaInUse | UnknownSchema | null,
   context: ReadContext,
 ): ProblemIssue | null {
@@ -126,7 +126,7 @@ function mismatchOf(
   const mismatch = schema === null ? null : schemaProblem(shape, schema);
   if (mismatch !== null) return mismatch;
   const needs = context.valueNeeds.get(eventType);
-  const unread = needs === undefined ? null : valueProblem(metadata, needs);
+  const unread = needs === undefined ? null : valueProblem({ metadata, eventTime }, needs);
   if (unread !== null || context.tagRules === null) return unread;
   return tagProblem(metadata, eventType, context.tagRules);
 }

@@ -3,8 +3,10 @@ import { parseDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
 import { readDimension, type Metadata } from '../../domain/metering/metadata.js';
+import { surelyCountsFrom } from '../../domain/metering/meter-versions.js';
 import type { Meter } from '../../domain/metering/meter.js';
 import { readingOf } from '../../domain/metering/reading.js';
+import type { Instant } from '../../domain/values.js';
 import type { ProblemIssue } from '../problem.js';
 
 /** What one version of a meter reads, and which events it takes. */
@@ -15,6 +17,8 @@ export interface ValueNeeds {
   readonly filters: readonly (readonly [property: string, allowed: ReadonlySet<string>])[];
   /** How many other versions of the meter may hold at the time of an event in place of this one. */
   readonly otherVersions: number;
+  /** Events of before it are not refused: the meter need not take them, in any version. null: there is no such time. */
+  readonly from: Instant | null;
 }
 
 export function compileValueNeeds(meters: readonly Meter[]): ReadonlyMap<string, readonly ValueNeeds[]> {
@@ -24,19 +28,28 @@ export function compileValueNeeds(meters: readonly Meter[]): ReadonlyMap<string,
     const needs = byType.get(eventType) ?? [];
     byType.set(eventType, needs);
     const compiled = Object.entries(filters).map(([property, allowed]) => [property, new Set(allowed)] as const);
-    const otherVersions = meters.filter((other) => other.code === code).length - 1;
-    needs.push({ meter: code, property: valueProperty, aggregation, filters: compiled, otherVersions });
+    const versions = meters.filter((other) => other.code === code);
+    needs.push({
+      ...{ meter: code, property: valueProperty, aggregation, filters: compiled },
+      otherVersions: versions.length - 1,
+      from: surelyCountsFrom(versions),
+    });
   }
   return byType;
 }
 
 /**
- * The first need that the metadata does not meet; null when every meter that takes the event can read its value. Where a meter
- * has several versions, the time of the event and the customer's zone say which one holds: only what none of them can read
- * is refused here, anything else that is wrong holds the invoice.
+ * The first need that the metadata does not meet; null when every meter that surely takes the event can read its value
+ * (RULES 68). Where a meter has several versions, or begins later, the time of the event, the customer's zone and period say which
+ * one holds, if any: only what none of them can read, once one holds everywhere, is refused here; anything else that is wrong holds
+ * the invoice, and loses nothing.
  */
-export function valueProblem(metadata: Metadata, needs: readonly ValueNeeds[]): ProblemIssue | null {
+export function valueProblem(
+  { metadata, eventTime }: { readonly metadata: Metadata; readonly eventTime: Instant },
+  needs: readonly ValueNeeds[],
+): ProblemIssue | null {
   for (const need of needs) {
+    if (need.from !== null && eventTime < need.from) continue;
     if (!isUnread(metadata, need)) continue;
     const unread = needs.filter((other) => other.meter === need.meter && isUnread(metadata, other));
     if (unread.length > need.otherVersions) return problemOf(metadata, need);

@@ -18,7 +18,7 @@ export interface MetricsOptions {
   /** Events that wait or are in flight. */
   readonly queueDepth: () => number;
   readonly admission: Pick<Admission, 'bytes' | 'streams'>;
-  readonly flood: Pick<DuplicateFlood, 'active'>;
+  readonly flood: Pick<DuplicateFlood, 'active' | 'nearest'>;
 }
 
 export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
@@ -59,6 +59,10 @@ export function registerMetrics(app: Api, options: MetricsOptions): ApiMetrics {
   gauge(registry, 'reckoner_duplicate_flood_active', {
     help: 'Producers throttled for duplicates.',
     read: () => options.flood.active,
+  });
+  gauge(registry, 'reckoner_duplicate_flood_nearest', {
+    help: 'Most duplicates of a producer that sends little else, in the window, as a part of the limit; from 1 on it is throttled.',
+    read: () => options.flood.nearest,
   });
   return {
     registry,

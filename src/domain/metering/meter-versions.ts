@@ -3,6 +3,7 @@ import { compareText } from '../compare-text.js';
 import { DomainFailure } from '../failure.js';
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { isLocalDate } from '../time/effective-from.js';
+import { addMs, msPerHour, parseInstant } from '../time/instant.js';
 import { addsUp, type Meter } from './meter.js';
 
 /** A meter version with the stretch of one period whose events it takes. */
@@ -71,6 +72,27 @@ function startOf({ effectiveFrom }: Meter, startOfDay: (date: LocalDate) => Inst
 /** Whether the version takes any event of the period. */
 export function holdsAtAll({ inForce }: MeterInForce): boolean {
   return inForce === null || inForce.from < inForce.to;
+}
+
+/** Of all places the day begins last at UTC−12: so long after midnight UTC. */
+const lastMidnightMs = 12 * msPerHour;
+
+/**
+ * From when on some version of a meter surely takes an event, wherever its customer is (RULES 68): before it another property
+ * than the meter's may be all that the event has. A local date has begun everywhere 12 hours after midnight UTC. What does not
+ * add up takes the events of a period that ends later, so some from before it (RULES 31): which, only the period says.
+ * @param versions of one code, at least one
+ * @returns null: since always, as of a level, which is made of all that ever changed it (RULES 33)
+ */
+export function surelyCountsFrom(versions: readonly Pick<Meter, 'aggregation' | 'effectiveFrom'>[]): Instant | null {
+  const starts = versions.map(({ aggregation, effectiveFrom }): Instant | '' => {
+    if (effectiveFrom === null || aggregation === 'weighted_sum') return '';
+    return isLocalDate(effectiveFrom)
+      ? addMs(parseInstant(`${effectiveFrom}T00:00:00Z`), lastMidnightMs)
+      : effectiveFrom;
+  });
+  const [first = ''] = starts.sort(compareText);
+  return first === '' ? null : first;
 }
 
 type Reading = Pick<Meter, 'code' | 'aggregation' | 'eventType' | 'valueProperty' | 'filters'>;
