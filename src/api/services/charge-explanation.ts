@@ -73,10 +73,7 @@ export async function explainCharge(
 }
 
 /** From the ledger at the charge's cutoff: what is learned later does not change it (RULES 70). */
-async function openingOf(
-  { billing }: Pick<Storage, 'billing'>,
-  chargeId: string,
-): Promise<ExplainedOpening | null> {
+async function openingOf({ billing }: Pick<Storage, 'billing'>, chargeId: string): Promise<ExplainedOpening | null> {
   const [opening, events] = await Promise.all([
     billing.openingLevel(chargeId),
     billing.openingEvents(chargeId, { limit: firstEvents }),
