@@ -20,6 +20,18 @@ export interface Conversion extends AppliedConversion {
   readonly amount: string;
 }
 
+/** The level that a period begins with, carried from the periods before it (`weighted_sum`, RULES 3, 70). */
+export interface ExplainedOpening {
+  /** The period's start. */
+  readonly at: string;
+  readonly level: string;
+  /** Of the events before the period that made it. */
+  readonly event_count: number;
+  readonly digest: string;
+  readonly first: readonly string[];
+  readonly href: string;
+}
+
 /** What the amount of a charge is recomputed from, in the currency of the price. */
 export type PricedCalculation = Omit<Calculation, 'conversion'>;
 
@@ -33,6 +45,8 @@ export interface ExplainedCalculation extends PricedCalculation {
     readonly first: readonly string[];
     readonly href: string;
   };
+  /** null, or missing in what was answered before there was one: the charge is not of a level. */
+  readonly opening_level?: ExplainedOpening | null;
 }
 
 export interface ChargeExplanation {

@@ -13,9 +13,32 @@ export function usageText(charge: ChargeExplanation, allWindows: boolean): strin
   const when =
     from === undefined || to === undefined ? '' : `, between ${momentText(from, zone)} and ${momentText(to, zone)}`;
   const total = `${calculation.quantity} of "${meter ?? ''}"${howMeasured(charge)}, from ${eventsText(count)}${many}${when}.`;
-  return [wrapped(total), windows.length === 0 ? '' : tableOf(charge, windows, allWindows), eventsHint(charge, first)]
+  return [
+    wrapped(total),
+    openingText(charge),
+    windows.length === 0 ? '' : tableOf(charge, windows, allWindows),
+    eventsHint(charge, first),
+    openingHint(charge),
+  ]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+/** What a level began with: without it a period without changes would bill units that come from nowhere. */
+function openingText({ calculation: { opening_level: opening }, time_zone: zone }: ChargeExplanation): string {
+  if (opening === null || opening === undefined) return '';
+  const { at, level, event_count: count } = opening;
+  const origin = count === 0 ? 'nothing had changed it before' : `carried from before, from ${eventsText(count)}`;
+  return wrapped(`The level was ${level} when the period began (${momentText(at, zone)}): ${origin}.`);
+}
+
+function openingHint({ calculation: { opening_level: opening } }: ChargeExplanation): string {
+  if (opening === null || opening === undefined || opening.event_count === 0) return '';
+  const { event_count: count, first, digest } = opening;
+  return facts([
+    [count > first.length ? 'First events before' : 'Events before', first.join(', ')],
+    ['Fingerprint', `${digest} (of all events that made the level)`],
+  ]);
 }
 
 /** A version may come back after another one's end: what lies between is not its own. */

@@ -8,13 +8,14 @@ import { countSql, filtersTakeSql, scalarTextSql, valueSql } from './aggregation
  * A CTE: the versions of meters, filters NULL where there are none, each with the periods that are wholly its own, by their
  * start. A version that begins on a local date begins here at midnight UTC: periods near it are the ledger's to tell of
  * (`versionChangesSql`).
+ * @param meters what stands after FROM: the versions that are known
  */
-export const meterRuleCte = `meter_rule AS (
+export const meterRuleCte = (name = 'meter_rule', meters = 'meters'): string => `${name} AS (
   SELECT code, event_type, aggregation, value_property, NULLIF(filters, '{}') AS filters, begins,
     lead(begins) OVER (PARTITION BY code ORDER BY begins) AS ends
   FROM (
     SELECT DISTINCT ON (code, begins) *
-    FROM (SELECT *, coalesce(effective_from, effective_from_date::timestamp AT TIME ZONE 'UTC', '-infinity') AS begins FROM meters) AS m
+    FROM (SELECT *, coalesce(effective_from, effective_from_date::timestamp AT TIME ZONE 'UTC', '-infinity') AS begins FROM ${meters} AS m) AS m
     ORDER BY code, begins, version DESC) AS m)`;
 
 /** Join condition: rule `r` holds in the period of `e` (column period_start). */

@@ -1,5 +1,7 @@
 /** Billing documents: issuing them at the gate, and reading them. */
-import { chargeEvents, findCharge } from './charges.js';
+import { carriedTo } from './carried-charges.js';
+import { chargeEvents, openingEvents, openingLevel } from './charge-events.js';
+import { findCharge } from './charges.js';
 import type { Database } from './database.js';
 import { chargeStanding } from './price-fallbacks.js';
 import { guarded } from './errors.js';
@@ -17,6 +19,9 @@ export function createBillingStore(db: Database): BillingStore {
     findCharge: (chargeId) => findCharge(db.pool, chargeId),
     standingOf: (chargeId) => chargeStanding(db.pool, chargeId),
     chargeEvents: (chargeId, page) => chargeEvents(db.pool, chargeId, page),
+    openingLevel: (chargeId) => openingLevel(db.pool, chargeId),
+    openingEvents: (chargeId, page) => openingEvents(db.pool, chargeId, page),
+    carriedTo: (change, limit) => carriedTo(db.pool, change, limit),
     linesOfCharge: (chargeId) => linesOfCharge(db.pool, chargeId),
   });
 }

@@ -1,26 +1,16 @@
-/** Rated charges: appending revisions, and reading one with its source events. */
+/** Rated charges: appending revisions, and reading one (its events: charge-events.ts). */
 import { createHash } from 'node:crypto';
-import { parse } from 'lossless-json';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
-import { takesAt } from '../domain/metering/fold.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
-import type { Metadata } from '../domain/metering/metadata.js';
-import { addsUp } from '../domain/metering/meter.js';
-import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
-import { standsFor } from '../domain/metering/reading.js';
 import type { Calculation, RatedCharge } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
-import { readMeters } from './aggregation-meters.js';
-import { effectiveEvents, inGroupSql, isReadSql, takesSql, withSql } from './aggregation-sql.js';
 import { isAdjustedSql } from './backfills-sql.js';
-import { SqlParameters } from './aggregation-sql-fragments.js';
 import { canonicalJson } from './canonical-json.js';
 import { groupRows } from './group-rows.js';
 import { uuidOf } from './identifiers.js';
-import { storedEvent, storedEventColumns } from './ledger.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import type { BillingPeriod, ChargeEvent, Page, PageRequest, StoredCharge } from './types.js';
+import { cursorPart } from './paging.js';
+import type { BillingPeriod, StoredCharge } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
 
@@ -207,7 +197,8 @@ function lineKeyIn(chargeKey: string): string {
   return lineKey;
 }
 
-type ChargeWithMeter = ChargeRow & {
+/** A charge with what its events are read by. */
+export type ChargeWithMeter = ChargeRow & {
   readonly meter_id: string | null;
   readonly period_start: Instant;
   readonly period_end: Instant;
@@ -219,7 +210,7 @@ type ChargeWithMeter = ChargeRow & {
 };
 
 /** null also for what is no UUID: no charge has such an id. */
-async function readCharge(db: Queryable, chargeId: string): Promise<ChargeWithMeter | null> {
+export async function readCharge(db: Queryable, chargeId: string): Promise<ChargeWithMeter | null> {
   if (!cursorPart.uuid(chargeId)) return null;
   const { rows } = await db.query<ChargeWithMeter>(chargeSql, [chargeId]);
   return rows[0] ?? null;
@@ -263,68 +254,4 @@ function hullOf(stretches: readonly Interval[]): Interval {
   const [first, last] = [stretches[0], stretches.at(-1)];
   invariant(first !== undefined && last !== undefined, 'a charge prices at least one stretch of the period');
   return { from: first.from, to: last.to };
-}
-
-const eventList = 'charge-events';
-const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];
-
-/**
- * The events a charge was rated on, as they were at its cutoff (an amended event with its replacement), in order of event
- * time, then source and event_id. Empty for a charge that does not exist.
- */
-export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>> {
-  const charge = await readCharge(db, chargeId);
-  // A fee is made from no event, and a charge that was retired stands for none any more.
-  if (charge === null || charge.meter_id === null || charge.event_count === '0') return { data: [], nextCursor: null };
-  const meters = await metersOfCharge(db, charge);
-  const { text, values } = chargeEventsSql(charge, meters, page);
-  const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
-  const found = pageOf(rows, { ...page, list: eventList }, (row) => [row.event_time, row.source, row.event_id]);
-  return mapPage(found, (row) => {
-    const event = storedEvent(row);
-    const metadata = parse(event.metadataJson) as Metadata;
-    const meter = meters.find((each) => takesAt(each, { ...event, metadata }));
-    return { ...event, standsFor: meter === undefined ? null : standsFor(meter, metadata) };
-  });
-}
-
-/** The charge's version of the meter, and those that counted another part of the period. */
-async function metersOfCharge(db: Queryable, charge: ChargeWithMeter): Promise<readonly MeterInForce[]> {
-  const { meter_id: id, version_ids: ids, period_start: from, period_end: to, time_zone: timeZone, cuts } = charge;
-  const stored = { customerId: charge.customer_id, period: charge.period, from, to, timeZone, cuts };
-  const meters = await readMeters(db, [...new Set([...(id === null ? [] : [id]), ...ids])], stored);
-  const own = meters.find(({ meterId }) => meterId === id);
-  return own !== undefined && addsUp(own) ? meters.filter(holdsAtAll) : meters.filter(({ meterId }) => meterId === id);
-}
-
-function chargeEventsSql(
-  charge: ChargeWithMeter,
-  meters: readonly MeterInForce[],
-  page: PageRequest,
-): { text: string; values: readonly unknown[] } {
-  const params = new SqlParameters();
-  const { ctes, from } = effectiveEvents(params, {
-    customerId: charge.customer_id,
-    ranges: charge.calculation_metadata.in_force,
-    cutoff: charge.cutoff_position,
-    adjusted: charge.adjusted,
-  });
-  const taken = meters.map(
-    (meter) => `(${takesSql(params, meter, 'e.metadata')} AND ${isReadSql(params, meter, 'e.metadata')})`,
-  );
-  const conditions = [`(${taken.join(' OR ')})`, inGroupSql(params, charge.group_key, 'e.metadata')];
-  for (const match of charge.calculation_metadata.except ?? [])
-    conditions.push(`NOT (${inGroupSql(params, match, 'e.metadata')})`);
-  const after = decodeCursor(page, eventList, eventCursor);
-  if (after !== null) {
-    const [time, source, eventId] = after;
-    conditions.push(`(e.event_time, e.source, e.event_id) >
-      (${params.add(time, 'timestamptz')}, ${params.add(source, 'text')}, ${params.add(eventId, 'text')})`);
-  }
-  const text = `${withSql(ctes)}
-    SELECT ${storedEventColumns} FROM (
-      SELECT ${params.add(charge.customer_id, 'text')} AS customer_id, e.* FROM ${from} WHERE ${conditions.join(' AND ')}
-      ORDER BY e.event_time, e.source, e.event_id LIMIT ${params.add(page.limit + 1, 'int')}) AS e
-    ORDER BY event_time, source, event_id`;
-  return { text, values: params.values };
 }

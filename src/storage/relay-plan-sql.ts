@@ -107,7 +107,7 @@ const versionedCte = `versioned AS (
  * makes a range without sums in every period it touches: where the events were, and where they are now. A decision also tells
  * the periods whose closing the backfill held, and those of which it replaces something.
  */
-export const planSql = (scope: PlanScope): string => `WITH RECURSIVE ${meterRuleCte},
+export const planSql = (scope: PlanScope): string => `WITH RECURSIVE ${meterRuleCte()},
 incoming AS MATERIALIZED (
   SELECT e.customer_id, e.event_type, e.event_time, ${hourOf('e.event_time')} AS hour, e.content_hash, e.metadata
   FROM telemetry_events e

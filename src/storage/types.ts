@@ -15,6 +15,7 @@ import type {
   ReRatingOutcome,
   ReRatingStore,
 } from './types-correction.js';
+import type { ChargeReads } from './types-charges.js';
 import type { CreditGrant, CreditStore } from './types-credits.js';
 import type { DoubleBilling, DraftStore, DraftTransition, DraftOf } from './types-drafts.js';
 import type { DocumentStore } from './types-documents.js';
@@ -23,7 +24,7 @@ import type { EventSchemaStore } from './types-event-schemas.js';
 import type { JournalStore } from './types-journal.js';
 import type { NumberingStore } from './types-numbering.js';
 import type { Page, PageRequest } from './types-paging.js';
-import type { ChargeStanding, NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
+import type { NewPriceFallback, PriceFallbackStore, PriceLookup } from './types-price-lookup.js';
 import type { PeriodCloseStore } from './types-period-closes.js';
 import type { BillingPeriodStore, InvoicingOutcome } from './types-periods.js';
 import type { BillingPeriod, ReferenceStore } from './types-reference.js';
@@ -32,18 +33,19 @@ import type { SettlementStore, StoredCreditNote } from './types-settlement.js';
 import type { TagStore } from './types-tags.js';
 import type { UnmeteredEvents, UnreadableValues, UsageStore } from './types-usage.js';
 import type { UnnumberedInvoice } from '../domain/invoicing/document.js';
-import type { Invoice, InvoiceLineItem, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
+import type { Invoice, InvoiceType, PinnedVersions } from '../domain/invoicing/invoice.js';
 import type { IssuingEntity } from '../domain/invoicing/legal-entity.js';
 import type { JournalEntry } from '../domain/ledger/journal.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
 import type { MeterGroups, NextPeriod, PriceSegment, RatedCharge, SegmentUsage } from '../domain/rating/rating.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
-import type { DecimalString, Digest, Instant, Interval, LocalDate, Position } from '../domain/values.js';
+import type { DecimalString, Digest, Instant, LocalDate, Position } from '../domain/values.js';
 
 export { automaticActor } from './types-correction.js';
 export type * from './types-audit.js';
 export type * from './types-backfills.js';
+export type * from './types-charges.js';
 export type * from './types-correction.js';
 export type * from './types-credits.js';
 export type * from './types-drafts.js';
@@ -79,12 +81,6 @@ export interface StoredEvent extends Omit<UsageEvent, 'backfillId' | 'schemaVers
   readonly backfillId: string | null;
   /** Of its type's schema, against which it was validated; null: the type had none. */
   readonly schemaVersion: number | null;
-}
-
-/** An event that a charge was rated on, as it was at the charge's cutoff. */
-export interface ChargeEvent extends StoredEvent {
-  /** How many events it stands for to the charge's meter; null: that meter does not count events. */
-  readonly standsFor: DecimalString | null;
 }
 
 export interface UsageLedger {
@@ -267,7 +263,7 @@ export interface GateTransaction {
 /** `provisional`: what it would cost if the period ended now; windows brought to that cutoff are not final by it. */
 export type GatePurpose = 'issue' | 'provisional';
 
-export interface BillingStore {
+export interface BillingStore extends ChargeReads {
   /**
    * Locks (customer, period), takes the cutoff and runs `work` in one transaction. Retried on serialisation failure by
    * the caller's activity, never inside.
@@ -293,23 +289,6 @@ export interface BillingStore {
     filter: { customerId?: string; period?: LocalDate; type?: InvoiceType; status?: string },
     page: PageRequest,
   ): Promise<Page<Invoice>>;
-  findCharge(chargeId: string): Promise<StoredCharge | null>;
-  standingOf(chargeId: string): Promise<ChargeStanding | null>;
-  /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
-  chargeEvents(chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>>;
-  /** The lines that bill any of these charges. */
-  linesOfCharge(chargeId: string): Promise<readonly (InvoiceLineItem & { invoiceId: string })[]>;
-}
-
-export interface StoredCharge extends RatedCharge {
-  readonly chargeId: string;
-  readonly revision: number;
-  readonly supersedesChargeId: string | null;
-  readonly customerId: string;
-  readonly period: LocalDate;
-  readonly cutoff: Position;
-  /** The stretch of the period this charge's price version covers. */
-  readonly segment: Interval;
 }
 
 // Findings, idempotency -----------------------------------------------------------------------------------------------

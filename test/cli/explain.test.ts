@@ -137,6 +137,42 @@ test('a charge, word by word', async () => {
   expect(readArithmetic(out)).toMatchObject({ together: '125.00' });
 });
 
+test('of a level: what it began with and from which events, also where nothing changed it in the period', async () => {
+  const opening = { at: charge.period_from, level: '10', event_count: 2, digest: 'fedcba9876543210' };
+  const level: ChargeExplanation = {
+    ...charge,
+    aggregation: 'weighted_sum',
+    calculation: {
+      ...calculation,
+      windows: [],
+      source_events: { ...calculation.source_events, count: 0, stands_for: null, first: [] },
+      opening_level: { ...opening, first: ['plus_7', 'plus_3'], href: `/charges/${ids.second}/opening-events` },
+    },
+  };
+  serve({ ...all, [`/charges/${ids.second}`]: level });
+  const { out, err } = await run(ids.second);
+  expect(err).toBe(`All events of the level that it began with: reckoner charges events ${ids.second} --before\n`);
+  const used = out.slice(out.indexOf('What was used'), out.indexOf('What the price says'));
+  expect(used).toMatchInlineSnapshot(`
+    "What was used
+    -------------
+    700 of "api_calls" (the level, weighted by how long it lasted), from 0 events.
+
+    The level was 10 when the period began (1 January 2024, 00:00): carried from before, from 2 events.
+
+    Events before  plus_7, plus_3
+    Fingerprint    fedcba9876543210 (of all events that made the level)
+
+    "
+  `);
+  const untouched = {
+    ...level.calculation,
+    opening_level: { ...opening, level: '0', event_count: 0, first: [], href: '' },
+  };
+  serve({ ...all, [`/charges/${ids.second}`]: { ...level, calculation: untouched } });
+  expect((await run(ids.second)).out).toContain('The level was 0 when the period began');
+});
+
 test('a line of a correction: all its charges, rounded once, and what was invoiced before', async () => {
   serve(all);
   const { code, out } = await run('INV-000002', '--line', '1', '--verify');

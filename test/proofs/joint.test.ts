@@ -64,6 +64,9 @@ const methodsOf = (billing: Storage['billing']): Storage['billing'] => ({
   findCharge: (...parameters) => billing.findCharge(...parameters),
   standingOf: (...parameters) => billing.standingOf(...parameters),
   chargeEvents: (...parameters) => billing.chargeEvents(...parameters),
+  openingLevel: (...parameters) => billing.openingLevel(...parameters),
+  openingEvents: (...parameters) => billing.openingEvents(...parameters),
+  carriedTo: (...parameters) => billing.carriedTo(...parameters),
   linesOfCharge: (...parameters) => billing.linesOfCharge(...parameters),
 });
 

@@ -30,6 +30,7 @@ export function explanationOf(charge: RatedCharge, period: Interval): ChargeExpl
       ...charge.calculation,
       windows: [],
       source_events: { count: charge.eventCount, stands_for: null, digest: charge.digest, first: [], href: '' },
+      opening_level: null,
     },
     invoice_lines: [],
   };

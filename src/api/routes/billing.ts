@@ -111,31 +111,39 @@ export async function chargeRoutes(app: Api, { storage }: RouteContext): Promise
     },
     async (request) => explainCharge(storage, request.params.id),
   );
+  const events = (operationId: string, summary: string) => ({
+    tags,
+    operationId,
+    summary,
+    params,
+    querystring: z.strictObject(eventPaging),
+    response: answers({
+      success: { 200: { description: 'In order of event time, then source and event id.', schema: chargeEventPage } },
+      refusals: ['CHARGE_NOT_FOUND', 'INVALID_CURSOR'],
+    }),
+  });
+  const mustExist = async (id: string): Promise<void> => {
+    if ((await storage.billing.findCharge(id)) === null)
+      throw new DomainFailure('CHARGE_NOT_FOUND', `There is no charge "${id}".`);
+  };
   app.get(
     '/charges/:id/events',
-    {
-      schema: {
-        tags,
-        operationId: 'listChargeEvents',
-        summary: 'The source events of a charge',
-        params,
-        querystring: z.strictObject(eventPaging),
-        response: answers({
-          success: {
-            200: { description: 'In order of event time, then source and event id.', schema: chargeEventPage },
-          },
-          refusals: ['CHARGE_NOT_FOUND', 'INVALID_CURSOR'],
-        }),
-      },
-    },
+    { schema: events('listChargeEvents', 'The source events of a charge') },
     async (request, reply) => {
       const { id } = request.params;
-      if ((await storage.billing.findCharge(id)) === null)
-        throw new DomainFailure('CHARGE_NOT_FOUND', `There is no charge "${id}".`);
-      return sendExact(
-        reply,
-        toApiPage(await storage.billing.chargeEvents(id, pageRequest(request.query)), toApiChargeEvent),
-      );
+      await mustExist(id);
+      const page = await storage.billing.chargeEvents(id, pageRequest(request.query));
+      return sendExact(reply, toApiPage(page, toApiChargeEvent));
+    },
+  );
+  app.get(
+    '/charges/:id/opening-events',
+    { schema: events('listOpeningEvents', 'The events before its period that made the level a charge began with') },
+    async (request, reply) => {
+      const { id } = request.params;
+      await mustExist(id);
+      const page = await storage.billing.openingEvents(id, pageRequest(request.query));
+      return sendExact(reply, toApiPage(page, toApiChargeEvent));
     },
   );
 }

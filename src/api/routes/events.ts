@@ -147,7 +147,7 @@ function toApiTrace({ event, adjustments, effective, period, stage, metering }: 
     adjustments: adjustments.map(toApiAdjustment),
     effective: effective === null ? null : toApiReplacement(effective),
     period: { period: period.period, from: period.from, to: period.to, stage },
-    metering: metering.map(({ meter, group, window, quantity, chargeId, billed }) => ({
+    metering: metering.map(({ meter, group, window, quantity, chargeId, billed, carriedTo }) => ({
       meter,
       group,
       window: { from: window.from, to: window.to },
@@ -161,6 +161,19 @@ function toApiTrace({ event, adjustments, effective, period, stage, metering }: 
               number: billed.invoice.number,
               line_item_id: billed.line.lineItemId,
               line_amount: billed.line.amount,
+            },
+      carried_to:
+        carriedTo === null
+          ? null
+          : {
+              count: carriedTo.count,
+              first: carriedTo.first.map((each) => ({
+                period: each.period,
+                charge_id: each.chargeId,
+                invoice_id: each.invoiceId,
+                number: each.number,
+                line_item_id: each.lineItemId,
+              })),
             },
     })),
   };

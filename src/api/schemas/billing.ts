@@ -358,6 +358,19 @@ export const charge = z
         first: z.array(z.string()),
         href: z.string(),
       }),
+      opening_level: z
+        .object({
+          at: instantOut.meta({ description: 'The period’s start.' }),
+          level: decimalOut,
+          event_count: z.int().meta({ description: 'Of the events before the period that made it.' }),
+          digest: z.string(),
+          first: z.array(z.string()),
+          href: z.string(),
+        })
+        .nullable()
+        .meta({
+          description: 'Of a `weighted_sum` what the period began with, at the charge’s cutoff; null otherwise.',
+        }),
     }),
     invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
   })

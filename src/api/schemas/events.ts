@@ -141,6 +141,24 @@ export const eventTrace = storedEventShape
           invoice: z
             .object({ invoice_id: z.string(), number: z.string(), line_item_id: z.string(), line_amount: z.string() })
             .nullable(),
+          carried_to: z
+            .object({
+              count: z.int(),
+              first: z.array(
+                z.object({
+                  period: z.string(),
+                  charge_id: z.string(),
+                  invoice_id: z.string(),
+                  number: z.string(),
+                  line_item_id: z.string(),
+                }),
+              ),
+            })
+            .nullable()
+            .meta({
+              description:
+                'Of a `weighted_sum`: a charge for each later invoiced period whose level began with this change; null otherwise.',
+            }),
         }),
       )
       .meta({

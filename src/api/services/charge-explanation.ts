@@ -1,7 +1,7 @@
 /** GET /charges/{id}: the amount walked back to the events it came from (docs/reference/API.md, charge explanation). */
 import { isRetired } from '../../domain/correction/retire.js';
 import { DomainFailure } from '../../domain/failure.js';
-import type { ChargeExplanation } from '../../explanation/charge-explanation.js';
+import type { ChargeExplanation, ExplainedOpening } from '../../explanation/charge-explanation.js';
 import type { Storage } from '../../storage/types.js';
 
 const firstEvents = 5;
@@ -16,12 +16,13 @@ export async function explainCharge(
   const period = await storage.periods.periodNamed(charge.customerId, charge.period);
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
-  const [windows, events, lines, meters, standing] = await Promise.all([
+  const [windows, events, opening, lines, meters, standing] = await Promise.all([
     // What is retired stands on no usage: its windows are those of the charge that has it now.
     meter === null || isRetired(charge.calculation)
       ? []
       : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
+    openingOf(storage, chargeId),
     storage.billing.linesOfCharge(chargeId),
     storage.reference.meters(),
     storage.billing.standingOf(chargeId),
@@ -65,7 +66,20 @@ export async function explainCharge(
         first: events.data.map(({ eventId }) => eventId),
         href: `/charges/${charge.chargeId}/events`,
       },
+      opening_level: opening,
     },
     invoice_lines: lines.map(({ invoiceId, lineItemId }) => ({ invoice_id: invoiceId, line_item_id: lineItemId })),
   };
+}
+
+/** From the ledger at the charge's cutoff: what is learned later does not change it (RULES 70). */
+async function openingOf({ billing }: Pick<Storage, 'billing'>, chargeId: string): Promise<ExplainedOpening | null> {
+  const [opening, events] = await Promise.all([
+    billing.openingLevel(chargeId),
+    billing.openingEvents(chargeId, { limit: firstEvents }),
+  ]);
+  if (opening === null) return null;
+  const { at, level, eventCount, digest } = opening;
+  const first = events.data.map(({ eventId }) => eventId);
+  return { at, level, event_count: eventCount, digest, first, href: `/charges/${chargeId}/opening-events` };
 }

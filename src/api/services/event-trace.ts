@@ -15,6 +15,7 @@ import type { DecimalString, GroupKey, Instant, Interval, Position } from '../..
 import type {
   BillingPeriod,
   BillingPeriodStage,
+  CarriedCharge,
   EventAdjustment,
   EventStanding,
   PeriodChain,
@@ -40,6 +41,8 @@ export interface MeteringOfEvent {
   readonly chargeId: string | null;
   /** The line that bills that charge; null where it has changed no line. */
   readonly billed: { readonly invoice: Invoice; readonly line: InvoiceLineItem } | null;
+  /** Of a level: the charges of later periods that began with the event's change; null: the meter measures no level. */
+  readonly carriedTo: { readonly count: number; readonly first: readonly CarriedCharge[] } | null;
 }
 
 /** What an event counts as: itself, or the replacement of its last adjustment. */
@@ -134,7 +137,8 @@ async function meteringBy(storage: TraceStorage, meter: Meter, input: TraceInput
   const { facts, metadata, period, chain } = input;
   const group = groupOf(meter, metadata);
   const window = windowOf(facts.eventTime, period);
-  const metering = { meter: meter.code, group, window, quantity: quantityOf(meter, metadata) };
+  const carried = await carriedTo(storage, meter, input);
+  const metering = { meter: meter.code, group, window, quantity: quantityOf(meter, metadata), carriedTo: carried };
   const isOwn = (of: Priced, calculations: readonly Calculation[]): boolean =>
     of.meter === meter.code && poolsGroup(of.group, group) && !isElsewhere(calculations, group);
   // The first document whose cutoff includes the facts is the one that they came on.
@@ -147,6 +151,23 @@ async function meteringBy(storage: TraceStorage, meter: Meter, input: TraceInput
   const settled = chain.documents.length === 0 ? [] : (chain.rating?.chargeIds ?? []);
   const charge = await chargeOf(storage, settled, { facts, isOwn });
   return { ...metering, chargeId: charge?.chargeId ?? null, billed: null };
+}
+
+/** How many later charges the trace names; the rest are on the later invoices. */
+const carriedShown = 12;
+
+async function carriedTo(
+  storage: TraceStorage,
+  meter: Meter,
+  { facts, metadata, period }: TraceInput,
+): Promise<MeteringOfEvent['carriedTo']> {
+  if (meter.aggregation !== 'weighted_sum') return null;
+  // A later version of the meter may group by what this one does not.
+  const versions = (await storage.reference.meterVersions()).filter(({ code }) => code === meter.code);
+  const dimensions = groupOf({ groupBy: [...new Set(versions.flatMap(({ groupBy }) => groupBy))] }, metadata);
+  const { eventTime, position } = facts;
+  const change = { customerId: period.customerId, meter: meter.code, eventTime, position, dimensions };
+  return storage.billing.carriedTo(change, carriedShown);
 }
 
 interface Priced {

@@ -21,9 +21,11 @@ export function addChargeCommands(program: Command, dependencies: CliDependencie
     });
   withPaging(charges.command('events').description('the events that a charge was rated on'))
     .argument('<id>', 'charge id')
-    .action(async (id: string, options: PagingOptions, command: Command) => {
+    .option('--before', 'of a level: the events before the period that made what it began with')
+    .action(async (id: string, options: PagingOptions & { readonly before?: boolean }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const answer = await context.api.json(`/charges/${segment(id)}/events`, { query: pagingQuery(options) });
+      const list = options.before === true ? 'opening-events' : 'events';
+      const answer = await context.api.json(`/charges/${segment(id)}/${list}`, { query: pagingQuery(options) });
       context.print(answer, () =>
         renderTable(
           [
@@ -64,6 +66,7 @@ function explainCharge(charge: JsonObject): string {
     ],
     ['Events', `${sourceEvents(read)}, digest ${String(read('source_events.digest') ?? '')}`],
     ['See', read('source_events.href')],
+    ...opening(read('opening_level')),
   ]);
   return [facts, tierTable(rows(read('tiers'))), windowTable(rows(read('windows')))]
     .filter((part) => part !== '')
@@ -83,6 +86,16 @@ function conversion(applied: unknown, what = 'Converted'): readonly (readonly [s
   return [
     [what, `${amount}, at ${String(rate)} ${String(to)} for 1 ${String(from)}`],
     ['Exchange rate', `${published.join(', ')}, published on ${String(date)} (${String(source)})`],
+  ];
+}
+
+/** Of a level: what was carried into the period. */
+function opening(level: unknown): readonly (readonly [string, unknown])[] {
+  if (!isObject(level)) return [];
+  const { level: began, event_count: count, digest, href } = level;
+  return [
+    ['Opening level', `${String(began)}, from ${String(count)} events before the period, digest ${String(digest)}`],
+    ['See', href],
   ];
 }
 

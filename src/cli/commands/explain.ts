@@ -51,8 +51,11 @@ async function explain(id: string, options: ExplainOptions, context: CliContext)
     const charges = explained.charges.map((each) => explainCharge(each, { allWindows, lines }));
     context.terminal.out([...charges, ...explained.lines.map(explainLine)].join('\n'));
     // For whoever calls the command, and not part of what the customer is sent.
-    for (const { charge_id: id, calculation } of explained.charges)
+    for (const { charge_id: id, calculation } of explained.charges) {
       if (calculation.source_events.count > 0) context.terminal.err(`All its events: reckoner charges events ${id}\n`);
+      if ((calculation.opening_level?.event_count ?? 0) > 0)
+        context.terminal.err(`All events of the level that it began with: reckoner charges events ${id} --before\n`);
+    }
   }
   if (options.verify === true) verify(explained, context);
 }

@@ -10,6 +10,7 @@ export const routes: readonly string[] = [
   'GET /billing-periods/{customer_id}/{period}',
   'GET /charges/{id}',
   'GET /charges/{id}/events',
+  'GET /charges/{id}/opening-events',
   'GET /credit-grants',
   'GET /credit-grants/{id}',
   'GET /credit-notes',
