@@ -130,7 +130,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   CANARY_NOT_ON_PRICE_BOOK: { status: 422, title: 'The customer does not have the price book' },
   PRICE_EVALUATION_NOT_FOUND: { status: 404, title: 'Evaluation not found' },
   DEAD_LETTER_NOT_OPEN: { status: 409, title: 'The dead letter is settled' },
-  DEAD_LETTER_ATTEMPTED: { status: 409, title: 'Another replay of the dead letter is under way' },
+  DEAD_LETTER_ATTEMPTED: { status: 409, title: 'Another content was sent in place of the dead letter' },
   UNKNOWN_SCHEMA_VERSION: { status: 404, title: 'No such version of a schema' },
   EVENT_SCHEMA_MISMATCH: { status: 422, title: 'The event does not match its schema' },
   INVALID_SCHEMA: { status: 422, title: 'Not a schema that can be registered' },

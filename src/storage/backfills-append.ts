@@ -27,10 +27,11 @@ export function beginSql(backfillIds: readonly string[]): string {
 }
 
 /** What require_open_backfills raises. */
-const isDecidedMeanwhile = (error: unknown): boolean => sqlState(error) === 'RK001';
+export const isDecidedMeanwhile = (error: unknown): boolean => sqlState(error) === 'RK001';
 
 export interface OpenBackfills {
   readonly ids: readonly string[];
+  /** Not those alone that are open: one that is closed goes on to replace. */
   readonly replacing: ReadonlySet<string>;
 }
 
@@ -89,15 +90,18 @@ function outcomeOf({ done, value }: IteratorResult<AppendOutcome, unknown>): App
   return value;
 }
 
-async function openAmong({ pool }: Database, backfillIds: readonly string[]): Promise<OpenBackfills> {
-  const { rows } = await pool.query<{ readonly backfill_id: string; readonly mode: string }>({
+/** Those of the backfills that are open, and those that replace: reverted ones neither. */
+export async function openAmong({ pool }: Database, backfillIds: readonly string[]): Promise<OpenBackfills> {
+  const { rows } = await pool.query<{ readonly backfill_id: string; readonly mode: string; readonly open: boolean }>({
     name: 'backfills-open-among',
-    text: `SELECT backfill_id, mode FROM backfills b WHERE backfill_id = ANY ($1::uuid[])
-      AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)`,
+    text: `SELECT backfill_id, mode,
+        NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id) AS open
+      FROM backfills b WHERE backfill_id = ANY ($1::uuid[])
+        AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id AND d.decision = 'reverted')`,
     values: [backfillIds],
   });
   return {
-    ids: rows.map((row) => row.backfill_id),
+    ids: rows.flatMap((row) => (row.open ? row.backfill_id : [])),
     replacing: new Set(rows.flatMap((row) => (row.mode === 'replace' ? row.backfill_id : []))),
   };
 }

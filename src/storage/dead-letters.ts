@@ -1,22 +1,23 @@
 /** What could not be taken, kept with its reason, and what people decided about it. */
 import type pg from 'pg';
+import type { Meter } from '../domain/metering/meter.js';
 import type { Instant } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import {
-  beginAttempts,
-  isSettledWhenLocked,
+  appendDecisions,
+  begunSql,
   isSettledSql,
   lastSettlingSql,
-  openAttempt,
+  lockLetter,
   storable,
-} from './dead-letters-attempts.js';
+} from './dead-letters-decisions.js';
+import { replayLetters } from './dead-letters-replay.js';
 import { uuidOf } from './identifiers.js';
 import { cursorPart, decodeCursor, encodeCursor } from './paging.js';
 import { automaticActor } from './types-correction.js';
 import type {
   DeadLetter,
-  DeadLetterDecision,
   DeadLetterFilter,
   DeadLetterState,
   DeadLetterStatus,
@@ -70,51 +71,26 @@ async function reopen(client: pg.ClientBase, ids: readonly string[]): Promise<vo
     values: [ids],
   });
   for (const { dead_letter_id: id } of rows) {
-    if (await isSettledWhenLocked(client, id)) {
-      await appendDecision(client, id, { decision: 'reopened', decidedBy: automaticActor, reason: null });
+    if ((await lockLetter(client, id)).settled) {
+      const decision = { decision: 'reopened', decidedBy: automaticActor, reason: null } as const;
+      await appendDecisions(client, [{ deadLetterId: id, decision }]);
     }
   }
 }
 
-async function appendDecision(
-  client: pg.ClientBase,
-  deadLetterId: string,
-  decision: DeadLetterDecision,
-): Promise<void> {
-  const replay = decision.decision === 'replayed' ? decision : null;
-  const settled = replay?.outcome === 'rejected' ? replay.attempt : null;
-  await client.query({
-    name: 'dead-letter-decide',
-    text: `INSERT INTO dead_letter_decisions (dead_letter_id, sequence, decision, outcome, code, detail, payload, decided_by, reason, attempt)
-      SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8,
-        coalesce($9::int, (SELECT max(a.sequence) FROM dead_letter_attempts a WHERE a.dead_letter_id = $1))
-      FROM dead_letter_decisions WHERE dead_letter_id = $1`,
-    values: [
-      deadLetterId,
-      decision.decision,
-      replay?.outcome ?? null,
-      replay?.code ?? null,
-      storable(replay?.detail ?? null),
-      storable(replay?.payload ?? null),
-      decision.decidedBy,
-      decision.reason,
-      settled,
-    ],
-  });
-}
-
-export function createDeadLetterStore(db: Database): DeadLetterStore {
+/** @param meters which properties are values of meters: what is replayed is compared as events are (RULES 6) */
+export function createDeadLetterStore(db: Database, meters: () => Promise<readonly Meter[]>): DeadLetterStore {
   return {
     list: (filter, page) => listDeadLetters(db, filter, page),
     find: (deadLetterId) => find(db, deadLetterId),
     toReplay: (filter, limit) => toReplay(db, filter, limit),
-    attempt: (attempts, by) => db.transaction((client) => beginAttempts(client, attempts, by)),
-    decide: (deadLetterId, decision) =>
+    replay: (letters, replaying) => replayLetters(db, meters, { letters, replaying }),
+    discard: (deadLetterId, by) =>
       db.transaction(async (client) => {
-        if (await isSettledWhenLocked(client, deadLetterId)) return { stored: false };
-        const open = decision.decision === 'discarded' ? await openAttempt(client, deadLetterId) : undefined;
-        if (open !== undefined) return { stored: false, other: open };
-        await appendDecision(client, deadLetterId, decision);
+        const { settled, begun } = await lockLetter(client, deadLetterId);
+        if (settled) return { stored: false };
+        if (begun !== null) return { stored: false, other: begun };
+        await appendDecisions(client, [{ deadLetterId, decision: { decision: 'discarded', ...by } }]);
         return { stored: true };
       }),
     backlog: () => backlog(db),
@@ -128,7 +104,7 @@ interface DeadLetterRow extends DeadLetter {
 }
 
 const columns = `l.dead_letter_id AS "deadLetterId", l.code, l.detail, l.customer_id AS "customerId", l.event_id AS "eventId",
-  l.payload, l.received_at AS "receivedAt", l.backfill_id AS "backfillId"`;
+  l.payload, l.received_at AS "receivedAt", l.backfill_id AS "backfillId", (${begunSql}).payload AS begun`;
 const stateColumns = `${columns}, l.received_order AS "order", ${lastSettlingSql} AS settled_by,
   (SELECT jsonb_agg(jsonb_build_object('decision', d.decision, 'outcome', d.outcome, 'code', d.code, 'detail', d.detail,
     'payload', d.payload, 'decidedBy', d.decided_by, 'reason', d.reason, 'decidedAt',

@@ -55,7 +55,7 @@ export function createStorage(url: string, options: DatabaseOptions = {}): Stora
     idempotency: guarded(createIdempotencyStore(db)),
     adjustments: guarded(createAdjustmentStore(db, () => reference.meterVersions())),
     backfills: guarded(createBackfillStore(db)),
-    deadLetters: guarded(createDeadLetterStore(db)),
+    deadLetters: guarded(createDeadLetterStore(db, () => reference.meterVersions())),
     eventSchemas: guarded(createEventSchemaStore(db)),
     tags: guarded(createTagStore(db)),
     periodCloses: guarded(createPeriodCloseStore(db)),

@@ -230,7 +230,7 @@ export function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Pro
 
 /** Which events of the batch, repeats included, are in the ledger now, as far as `which` says to ask. By index. */
 export async function lookUpEarlier(
-  pool: pg.Pool,
+  pool: pg.Pool | pg.ClientBase,
   { events }: SortedBatch,
   which: (event: UsageEvent) => boolean,
 ): Promise<EarlierEvents> {

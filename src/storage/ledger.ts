@@ -4,7 +4,7 @@ import type { UsageEvent } from '../domain/metering/event.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { valueProperties } from '../domain/metering/reading.js';
 import type { Instant, Position } from '../domain/values.js';
-import { appendToBackfills, backfillIdsOf, type OpenBackfills } from './backfills-append.js';
+import { appendToBackfills, backfillIdsOf, openAmong, type OpenBackfills } from './backfills-append.js';
 import type { Database } from './database.js';
 import { EventsInFlight } from './events-in-flight.js';
 import { horizonOf } from './gate-lock.js';
@@ -24,7 +24,7 @@ import type { AppendOutcome, Page, PageRequest, StoredEvent, UsageLedger } from 
 export function createUsageLedger(db: Database, meters: () => Promise<readonly Meter[]>): UsageLedger {
   return {
     append: appender(db, meters),
-    duplicatesAmong: (events) => duplicatesAmong(db, events, meters),
+    repeatsAmong: (events) => repeatsAmong(db, events, meters),
     findEvent: (customerId, source, eventId) => findEvent(db, [customerId, source, eventId]),
     listEvents: (filter, page) => listEvents(db, filter, page),
     safeHorizon: async () => (await horizonOf(db)).position,
@@ -116,15 +116,22 @@ async function outcomes(
   });
 }
 
-async function duplicatesAmong(
+async function repeatsAmong(
   db: Database,
   events: readonly UsageEvent[],
   meters: Meters,
-): Promise<ReadonlySet<UsageEvent>> {
+): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> {
   const sorted = sortBatch(events);
+  const ids = backfillIdsOf(events);
+  const { replacing } = ids.length === 0 ? { replacing: noBackfills } : await openAmong(db, ids);
   const earlier = await lookUpEarlier(db.pool, sorted, () => true);
-  const became = await outcomes(sorted, earlier, { meters, replacing: noBackfills });
-  return new Set(events.filter((_, index) => earlier.has(index) && became[index] === 'duplicate'));
+  const became = await outcomes(sorted, earlier, { meters, replacing });
+  const repeats = new Map<UsageEvent, AppendOutcome>();
+  for (const [index, event] of events.entries()) {
+    const outcome = became[index];
+    if (earlier.has(index) && outcome !== undefined && outcome !== 'conflict') repeats.set(event, outcome);
+  }
+  return repeats;
 }
 
 interface EventRow {

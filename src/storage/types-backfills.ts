@@ -1,6 +1,8 @@
 /** What may be asked of storage about backfills and dead letters. */
-import type { Page, PageRequest } from './types-paging.js';
+import type { FailureCode } from '../domain/failure.js';
+import type { UsageEvent } from '../domain/metering/event.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
+import type { Page, PageRequest } from './types-paging.js';
 
 // Backfills -----------------------------------------------------------------------------------------------------------
 
@@ -73,6 +75,14 @@ export interface OpenBackfill {
   readonly range: Interval;
 }
 
+/**
+ * What an event that is appended becomes. `in_backfill`: the identity is used, with the same content, in a backfill that does not count (open or reverted).
+ * `to_be_replaced`: it is used outside the event's backfill, which replaces it. `backfill_closed`: the event's backfill is not
+ * open any more. None of these is stored.
+ */
+export type AppendOutcome =
+  'accepted' | 'duplicate' | 'conflict' | 'in_backfill' | 'to_be_replaced' | 'backfill_closed';
+
 // Dead letters --------------------------------------------------------------------------------------------------------
 
 export interface DeadLetter {
@@ -86,10 +96,12 @@ export interface DeadLetter {
   readonly receivedAt: Instant;
   /** The backfill that it was sent for; null or absent: none. */
   readonly backfillId?: string | null;
+  /** What was sent in its place before there were replays in one transaction, and no decision tells of; null: nothing, or itself. */
+  readonly begun: string | null;
 }
 
 /** One that is to be kept. */
-export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt'>;
+export type NewDeadLetter = Omit<DeadLetter, 'deadLetterId' | 'receivedAt' | 'begun'>;
 
 export type DeadLetterDecision = {
   readonly decidedBy: string;
@@ -106,32 +118,54 @@ export type DeadLetterDecision = {
       readonly detail: string | null;
       /** What was replayed in place of the kept payload. */
       readonly payload: string | null;
-      /** The attempt that this is the outcome of. */
-      readonly attempt: number;
     }
 );
 
-/** Without the number of its attempt: that is storage's. */
-export type StoredDecision = (
-  | Exclude<DeadLetterDecision, { readonly decision: 'replayed' }>
-  | Omit<Extract<DeadLetterDecision, { readonly decision: 'replayed' }>, 'attempt'>
-) & { readonly decidedAt: Instant };
+export type StoredDecision = DeadLetterDecision & { readonly decidedAt: Instant };
 
-/** What is to be sent in place of a dead letter. */
-export interface NewAttempt {
+/** Why an event is not taken. */
+export interface Refusal {
+  readonly code: FailureCode;
+  readonly detail: string;
+}
+
+/** What is sent in place of a dead letter, and how it was read. */
+export interface LetterToReplay {
   readonly deadLetterId: string;
-  /** null: the kept payload; undefined: what an attempt that is not settled has begun with, else the kept payload. */
-  readonly payload: string | null | undefined;
+  /** null: the kept payload. */
+  readonly payload: string | null;
+  /** null: it cannot be in the ledger. */
+  readonly event: UsageEvent | null;
+  /** Why it is not taken, unless it is in the ledger; null: it may be. */
+  readonly refusal: Refusal | null;
+}
+
+/** Who replays, why, and what is said of an event that the ledger does not take. */
+export interface Replaying {
+  readonly decidedBy: string;
+  readonly reason: string | null;
+  readonly refusals: Readonly<Partial<Record<AppendOutcome, Refusal>>>;
+}
+
+/** A content that was sent in place of a dead letter, by whom and when; nobody knows what became of it. */
+export interface BegunBefore {
+  readonly attemptedBy: string;
+  readonly attemptedAt: Instant;
 }
 
 /**
- * `begun`: it may be sent, as `payload` says (null: as it was kept). `settled`: somebody has decided meanwhile. `other`: an attempt
- * with another content was begun, by whom and when, and nobody knows yet what became of it.
+ * `decided`: so it was, and it is stored. `settled`: somebody has settled it before. `other`: another content was sent before there
+ * were replays in one transaction (ADR-023), and no decision says what became of it.
  */
-export type AttemptBegun =
-  | { readonly kind: 'begun'; readonly attempt: number; readonly payload: string | null }
+export type LetterReplayed =
+  | {
+      readonly kind: 'decided';
+      readonly outcome: 'accepted' | 'duplicate' | 'rejected';
+      /** null: it was not rejected. */
+      readonly rejection: Refusal | null;
+    }
   | { readonly kind: 'settled' }
-  | { readonly kind: 'other'; readonly attemptedBy: string; readonly attemptedAt: Instant };
+  | ({ readonly kind: 'other' } & BegunBefore);
 
 /** `open`: nobody has settled it. A replay that was rejected settles nothing. */
 export type DeadLetterStatus = 'open' | 'replayed' | 'discarded';
@@ -157,28 +191,20 @@ export interface DeadLetterStore {
   /** Open ones to be replayed: those whose last replay is longest ago, first of all those that never were; then the oldest. */
   toReplay(filter: Omit<DeadLetterFilter, 'status'>, limit: number): Promise<readonly DeadLetter[]>;
   /**
-   * Appends, before anything is sent, what is going to be: of a dead letter at a time one content only, until `decide` says what
-   * became of it. The same content again goes on with it; the same by the same person for the same reason is one attempt.
-   * Answers in the order of the attempts, of different dead letters.
+   * Appends the events that may be taken and the decisions about all of the dead letters, in one transaction: an event that was sent
+   * in place of a dead letter is in the ledger if and only if its decision is stored. An event that is refused, or whose backfill
+   * takes no more, and that is in the ledger is the duplicate that it was. Answers in the order of the letters, which are different.
    * @throws DomainFailure DEAD_LETTER_NOT_FOUND
    */
-  attempt(
-    attempts: readonly NewAttempt[],
-    by: { readonly attemptedBy: string; readonly reason: string | null },
-  ): Promise<readonly AttemptBegun[]>;
+  replay(letters: readonly LetterToReplay[], replaying: Replaying): Promise<readonly LetterReplayed[]>;
   /**
-   * Appends the decision, unless the dead letter is settled: `stored` false then. A replay that is not rejected settles every
-   * attempt, which all have one content; one that is rejected its own and those before it.
-   * Nothing is discarded while nobody knows what became of an attempt: `other` says whose.
+   * Settles it without its event, unless it is settled: `stored` false then. `other`: as in `LetterReplayed`, it is not discarded.
    * @throws DomainFailure DEAD_LETTER_NOT_FOUND
    */
-  decide(
+  discard(
     deadLetterId: string,
-    decision: DeadLetterDecision,
-  ): Promise<{
-    readonly stored: boolean;
-    readonly other?: { readonly attemptedBy: string; readonly attemptedAt: Instant };
-  }>;
+    by: { readonly decidedBy: string; readonly reason: string | null },
+  ): Promise<{ readonly stored: boolean; readonly other?: BegunBefore }>;
   /** How many are open, and since when the oldest of them is. */
   backlog(): Promise<{ readonly open: number; readonly oldest: Instant | null }>;
 }

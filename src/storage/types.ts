@@ -3,7 +3,7 @@
  * this folder. A method says whether it appends facts (never changes any) or moves control rows.
  */
 import type { AuditStore } from './types-audit.js';
-import type { BackfillStore, DeadLetterStore, NewDeadLetter } from './types-backfills.js';
+import type { AppendOutcome, BackfillStore, DeadLetterStore, NewDeadLetter } from './types-backfills.js';
 import type {
   AdjustmentStore,
   Comparison,
@@ -66,14 +66,6 @@ export type * from './types-usage.js';
 
 // Usage ledger --------------------------------------------------------------------------------------------------------
 
-/**
- * `in_backfill`: the identity is used, with the same content, in a backfill that does not count (open or reverted).
- * `to_be_replaced`: it is used outside the event's backfill, which replaces it. `backfill_closed`: the event's backfill is not
- * open any more. None of these is stored.
- */
-export type AppendOutcome =
-  'accepted' | 'duplicate' | 'conflict' | 'in_backfill' | 'to_be_replaced' | 'backfill_closed';
-
 export interface StoredEvent extends Omit<UsageEvent, 'backfillId' | 'schemaVersion'> {
   readonly position: Position;
   readonly ingestionTime: Instant;
@@ -96,8 +88,8 @@ export interface UsageLedger {
     deadLetters: readonly NewDeadLetter[],
     committed?: Map<UsageEvent, AppendOutcome>,
   ): Promise<readonly AppendOutcome[]>;
-  /** Those that are in the ledger with the same content (RULES 6, 7): a repetition would change nothing. */
-  duplicatesAmong(events: readonly UsageEvent[]): Promise<ReadonlySet<UsageEvent>>;
+  /** What those would become that are in the ledger with the same content (RULES 6, 7), if they were appended; the others are left out. */
+  repeatsAmong(events: readonly UsageEvent[]): Promise<ReadonlyMap<UsageEvent, AppendOutcome>>;
   findEvent(customerId: string, source: string, eventId: string): Promise<StoredEvent | null>;
   listEvents(
     filter: { customerId: string; eventType?: string; from?: Instant; to?: Instant },

@@ -163,6 +163,65 @@ describe('sending', () => {
   });
 });
 
+describe('what a schema refuses by now', () => {
+  const late = (id: string, more: Json = {}): Json =>
+    callEvent(id, { event_type: 'late_schema', metadata: { a: 1 }, ...more });
+  let ordinary: Json;
+  let filled: Json;
+  let adding: string;
+  beforeAll(async () => {
+    [ordinary, filled, adding] = [late('was-taken'), late('was-filled'), await open()];
+    await api.expect(202, 'POST', '/events', ordinary);
+    await send(adding, filled);
+    const schema = { type: 'object', properties: { a: { type: 'string' } } };
+    await api.expect(201, 'POST', '/event-schemas', { event_type: 'late_schema', schema });
+  });
+  afterAll(() => revert(adding));
+  const codesOf = async (id: string): Promise<readonly unknown[]> =>
+    (await api.all('/dead-letters?limit=100'))
+      .filter((letter) => letter['event_id'] === id)
+      .map((letter) => letter['code'])
+      .sort();
+
+  test('and is there already, is a duplicate only where it counts', async () => {
+    const replacing = await open({ mode: 'replace' });
+    expect(await send(adding, ordinary)).toMatchObject({ duplicates: 1 });
+    expect(await send(adding, filled)).toMatchObject({ duplicates: 1 });
+    expect(await codesOf('was-taken')).toEqual([]);
+    const refused = await send(replacing, [ordinary, late('never')]);
+    expect(refused['results']).toMatchObject([
+      { index: 0, event_id: 'was-taken', status: 'rejected', code: 'EVENT_ID_REPLACED' },
+      { index: 1, status: 'rejected', code: 'EVENT_SCHEMA_MISMATCH' },
+    ]);
+    expect(await codesOf('was-taken')).toEqual(['EVENT_ID_REPLACED']);
+    const ordinarily = await api.expect(202, 'POST', '/events', [filled, ordinary]);
+    expect(ordinarily).toMatchObject({ duplicates: 1, rejected: 1 });
+    expect(await codesOf('was-filled')).toEqual(['EVENT_ID_IN_BACKFILL']);
+    await close(replacing);
+    // Its dead letter is told the same, now that the event does not count.
+    const [letter] = (await api.deadLetters()).filter(
+      (each) => each['code'] === 'EVENT_ID_REPLACED' && each['event_id'] === 'was-taken',
+    );
+    expect(
+      await api.expect(200, 'POST', `/dead-letters/${String(letter?.['dead_letter_id'])}/replay`, {}),
+    ).toMatchObject({
+      rejection: { code: 'EVENT_ID_REPLACED' },
+    });
+    await revert(replacing);
+  });
+
+  test('lies outside all the same', async () => {
+    const february = await open({ from: '2024-02-01T00:00:00Z', to: '2024-03-01T00:00:00Z' });
+    const others = await open({ customer_ids: ['other'] });
+    for (const id of [february, others]) {
+      expect((await send(id, [ordinary]))['results']).toMatchObject([
+        { status: 'rejected', code: 'EVENT_OUTSIDE_BACKFILL' },
+      ]);
+      await revert(id);
+    }
+  });
+});
+
 test('its events count from its closing to its reversion; an event says so of itself', async () => {
   const before = Number(await calls());
   const id = await open();

@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { Instant } from '../../src/domain/values.js';
 import { createDeadLetterStore } from '../../src/storage/dead-letters.js';
 import { createUsageLedger } from '../../src/storage/ledger.js';
-import type { DeadLetterDecision, DeadLetterStore } from '../../src/storage/types.js';
-import { createFixture, type Fixture } from './usage-fixture.js';
+import type { DeadLetterStore, LetterReplayed } from '../../src/storage/types.js';
+import { createFixture, type Fixture, usageEvent } from './usage-fixture.js';
 
 let fixture: Fixture;
 let store: DeadLetterStore;
 beforeEach(async () => {
   fixture = await createFixture();
-  store = createDeadLetterStore(fixture.db);
+  store = createDeadLetterStore(fixture.db, () => Promise.resolve([]));
 });
 afterEach(() => fixture.close());
 
@@ -35,46 +35,63 @@ const openIds = async (filter: Parameters<DeadLetterStore['list']>[0] = {}): Pro
     .reverse();
 
 const by = { decidedBy: 'ann', reason: 'clock was wrong' };
-const discarded: DeadLetterDecision = { decision: 'discarded', ...by };
-const replayed = (outcome: 'accepted' | 'duplicate' | 'rejected'): DeadLetterDecision => ({
+const refusal = { code: 'UNKNOWN_CUSTOMER', detail: 'There is none.' } as const;
+const mended = '{"event_id":"mended"}';
+
+/** Refused as it was read, new to the ledger, or there before. */
+async function replay(
+  deadLetterId: string,
+  outcome: 'accepted' | 'duplicate' | 'rejected',
+  payload = mended,
+): Promise<LetterReplayed | undefined> {
+  const event = usageEvent({ customerId: 'acme', eventId: randomUUID(), eventTime: '2024-01-10T10:00:00Z' });
+  if (outcome === 'duplicate') await fixture.append([event]);
+  const letter =
+    outcome === 'rejected'
+      ? { deadLetterId, payload, event: null, refusal }
+      : { deadLetterId, payload, event, refusal: null };
+  const [replayed] = await store.replay([letter], { ...by, refusals: {} });
+  return replayed;
+}
+const decided = (outcome: 'accepted' | 'duplicate' | 'rejected'): LetterReplayed => ({
+  kind: 'decided',
+  outcome,
+  rejection: outcome === 'rejected' ? refusal : null,
+});
+const readBack = (outcome: 'accepted' | 'rejected'): object => ({
   decision: 'replayed',
   outcome,
-  code: outcome === 'rejected' ? 'UNKNOWN_CUSTOMER' : null,
-  detail: outcome === 'rejected' ? 'There is none.' : null,
-  payload: '{"event_id":"mended"}',
-  attempt: 1,
+  ...(outcome === 'rejected' ? refusal : { code: null, detail: null }),
+  payload: mended,
   ...by,
+  decidedAt: expect.stringMatching(/Z$/),
 });
-/** As it is read back: the number of the attempt is storage's own. */
-const readBack = ({ decision, ...rest }: DeadLetterDecision) => {
-  const { attempt: _, ...shown } = { attempt: null, ...rest };
-  return { decision, ...shown, decidedAt: expect.stringMatching(/Z$/) };
-};
 
 test('a replay that was rejected leaves it open, one that was taken settles it, and so does discarding; once', async () => {
   const [a = '', b = '', c = ''] = await keep({ payload: 'a' }, { payload: 'b' }, { payload: 'c' });
-  expect(await store.decide(a, replayed('rejected'))).toEqual({ stored: true });
+  expect(await replay(a, 'rejected')).toEqual(decided('rejected'));
   expect(await openIds()).toEqual([a, b, c]);
-  expect(await store.decide(a, replayed('accepted'))).toEqual({ stored: true });
-  expect(await store.decide(b, replayed('duplicate'))).toEqual({ stored: true });
-  expect(await store.decide(c, discarded)).toEqual({ stored: true });
-  expect(await store.decide(c, replayed('accepted'))).toEqual({ stored: false });
+  expect(await replay(a, 'accepted')).toEqual(decided('accepted'));
+  expect(await replay(b, 'duplicate')).toEqual(decided('duplicate'));
+  expect(await store.discard(c, by)).toEqual({ stored: true });
+  expect(await replay(c, 'accepted')).toEqual({ kind: 'settled' });
   expect(await openIds()).toEqual([]);
   expect(await store.find(a)).toMatchObject({
     status: 'replayed',
-    decisions: [readBack(replayed('rejected')), readBack(replayed('accepted'))],
+    decisions: [readBack('rejected'), readBack('accepted')],
   });
   expect(await store.find(c)).toMatchObject({
     status: 'discarded',
-    decisions: [{ ...discarded, decidedAt: expect.stringMatching(/Z$/) }],
+    decisions: [{ decision: 'discarded', ...by, decidedAt: expect.stringMatching(/Z$/) }],
   });
   expect(await store.find(randomUUID())).toBeNull();
-  await expect(store.decide(randomUUID(), discarded)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+  await expect(store.discard(randomUUID(), by)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+  await expect(replay(randomUUID(), 'accepted')).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
 });
 
 test('two decisions at the same time: one is stored', async () => {
   const [a = ''] = await keep({ payload: 'a' });
-  const both = await Promise.all(Array.from({ length: 8 }, () => store.decide(a, discarded)));
+  const both = await Promise.all(Array.from({ length: 8 }, () => store.discard(a, by)));
   expect(both.filter(({ stored }) => stored)).toHaveLength(1);
   expect((await store.find(a))?.decisions).toHaveLength(1);
 });
@@ -83,7 +100,7 @@ test('the same content, rejected again after it was settled, is open again; whil
   const [a = ''] = await keep({ payload: 'a' });
   await keep({ payload: 'a' });
   expect((await store.find(a))?.decisions).toEqual([]);
-  await store.decide(a, discarded);
+  await store.discard(a, by);
   expect(await openIds()).toEqual([]);
   const before = await store.backlog();
   expect(await keep({ payload: 'a' }, { payload: 'a' })).toEqual([a]);
@@ -91,7 +108,7 @@ test('the same content, rejected again after it was settled, is open again; whil
     ['discarded', 'ann'],
     ['reopened', 'reckoner'],
   ]);
-  await store.decide(a, replayed('rejected'));
+  await replay(a, 'rejected');
   expect((await store.find(a))?.status).toBe('open');
   expect(before).toEqual({ open: 0, oldest: null });
 });
@@ -109,8 +126,8 @@ test('lists by status, code, customer and time, page by page', async () => {
     { payload: 'b', code: 'INVALID_JSON' },
     { payload: 'c', customerId: 'other' },
   );
-  await store.decide(a, discarded);
-  await store.decide(b, replayed('accepted'));
+  await store.discard(a, by);
+  await replay(b, 'accepted');
   const ids = async (filter: Parameters<DeadLetterStore['list']>[0]): Promise<readonly string[]> =>
     (await store.list(filter, { limit: 10 })).data.map(({ deadLetterId }) => deadLetterId);
   expect(await ids({})).toEqual([c, b, a]);
@@ -129,12 +146,12 @@ test('lists by status, code, customer and time, page by page', async () => {
 
 test('to be replayed are open ones: first those that never were, then those whose last try is longest ago', async () => {
   const [a = '', b = '', c = ''] = await keep({ payload: 'a' }, { payload: 'b' }, { payload: 'c' });
-  await store.decide(a, replayed('rejected'));
+  await replay(a, 'rejected');
   const next = async (limit: number): Promise<readonly string[]> =>
     (await store.toReplay({}, limit)).map(({ deadLetterId }) => deadLetterId);
   expect(await next(10)).toEqual([b, c, a]);
-  await store.decide(b, replayed('rejected'));
-  await store.decide(c, discarded);
+  await replay(b, 'rejected');
+  await store.discard(c, by);
   expect(await next(10)).toEqual([a, b]);
   expect(await next(1)).toEqual([a]);
   expect(await store.toReplay({ customerId: 'nobody' }, 10)).toEqual([]);
@@ -145,10 +162,10 @@ test('the backlog counts open ones, since the oldest was received or opened agai
   const [a = '', b = ''] = await keep({ payload: 'a' }, { payload: 'b' });
   const [first, second] = [await store.find(a), await store.find(b)];
   expect(await store.backlog()).toEqual({ open: 2, oldest: first?.receivedAt });
-  await store.decide(a, discarded);
+  await store.discard(a, by);
   expect(await store.backlog()).toEqual({ open: 1, oldest: second?.receivedAt });
   await keep({ payload: 'a' });
-  await store.decide(b, discarded);
+  await store.discard(b, by);
   const reopened = (await store.find(a))?.decisions.at(-1)?.decidedAt;
   expect(await store.backlog()).toEqual({ open: 1, oldest: reopened });
 });
@@ -171,8 +188,8 @@ describe('of large ones so many are read at once as fit into 8 MiB, and one at l
 
   test('corrections that were tried count as well', async () => {
     const [a = '', b = ''] = await keep({ payload: 'a' }, { payload: 'b' });
-    await store.decide(a, { ...replayed('rejected'), payload: 'x'.repeat(9 * MiB) } as DeadLetterDecision);
-    await store.decide(b, { ...replayed('rejected'), payload: 'x'.repeat(9 * MiB) } as DeadLetterDecision);
+    await replay(a, 'rejected', 'x'.repeat(9 * MiB));
+    await replay(b, 'rejected', 'x'.repeat(9 * MiB));
     const page = await store.list({}, { limit: 10 });
     expect([page.data.map(({ payload }) => payload), page.nextCursor]).toEqual([['b'], expect.any(String)]);
   });
@@ -182,7 +199,7 @@ describe('of large ones so many are read at once as fit into 8 MiB, and one at l
     const taken = async (limit: number): Promise<string> =>
       (await store.toReplay({}, limit)).map(({ payload }) => payload.charAt(0)).join('');
     expect([await taken(1), await taken(1_000)]).toEqual(['a', 'ab']);
-    for (const { deadLetterId } of await store.toReplay({}, 2)) await store.decide(deadLetterId, replayed('rejected'));
+    for (const { deadLetterId } of await store.toReplay({}, 2)) await replay(deadLetterId, 'rejected');
     expect(await taken(1_000)).toBe('c');
   });
 });

@@ -221,7 +221,7 @@ describe('what is kept', () => {
   });
 
   test('dead letters, in the same commit, the same content once, the newest first', async () => {
-    const letters = createDeadLetterStore(fixture.db);
+    const letters = createDeadLetterStore(fixture.db, () => Promise.resolve([]));
     const letter = {
       code: 'EVENT_TIME_IN_FUTURE',
       detail: 'd',

@@ -1,9 +1,9 @@
 /** Events that are sent for a backfill: which of them are its own, and what becomes of those that cannot be. */
-import { DomainFailure, type FailureCode } from '../../domain/failure.js';
+import { DomainFailure } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
 import { isWithin } from '../../domain/time/instant.js';
 import type { Interval } from '../../domain/values.js';
-import type { AppendOutcome, BackfillStatus, BackfillStore } from '../../storage/types.js';
+import type { AppendOutcome, BackfillStatus, BackfillStore, Refusal } from '../../storage/types.js';
 import type { ProblemIssue } from '../problem.js';
 import { isRefused, type ReadResult } from './read-event.js';
 
@@ -27,26 +27,36 @@ export class KnownBackfills {
    * @throws DomainFailure BACKFILL_NOT_FOUND, BACKFILL_CLOSED, BACKFILL_REVERTED; StorageUnavailable
    */
   async requireOpen(backfillId: string): Promise<TargetBackfill> {
+    const { target, refusal } = await this.require(backfillId);
+    if (refusal !== null) throw new DomainFailure(refusal.code, refusal.detail);
+    return target;
+  }
+
+  /**
+   * Also one that takes no more events, with the reason.
+   * @throws DomainFailure BACKFILL_NOT_FOUND; StorageUnavailable
+   */
+  async require(backfillId: string): Promise<{ readonly target: TargetBackfill; readonly refusal: Refusal | null }> {
     const known = this.known.get(backfillId);
     if (known !== undefined) {
-      requireStatus(backfillId, await this.backfills.status(backfillId));
-      return known;
+      return { target: known, refusal: refusalOf(backfillId, await this.backfills.status(backfillId)) };
     }
     const found = await this.backfills.find(backfillId);
-    requireStatus(backfillId, found?.status ?? null);
+    const refusal = refusalOf(backfillId, found?.status ?? null);
     if (found === null) throw new Error(`invariant broken: backfill ${backfillId} has a status and no facts`);
     const target = { backfillId, customers: new Set(found.customerIds), range: found.range };
     if (this.known.size >= rememberedMax) this.known.clear();
     this.known.set(backfillId, target);
-    return target;
+    return { target, refusal };
   }
 }
 
-function requireStatus(backfillId: string, status: BackfillStatus | null): void {
-  if (status === 'open') return;
+/** @throws DomainFailure BACKFILL_NOT_FOUND */
+function refusalOf(backfillId: string, status: BackfillStatus | null): Refusal | null {
+  if (status === 'open') return null;
   if (status === null) throw backfillNotFound(backfillId);
   const code = status === 'closed' ? 'BACKFILL_CLOSED' : 'BACKFILL_REVERTED';
-  throw new DomainFailure(code, `The backfill ${backfillId} is ${status}: it takes no more events. Open another one.`);
+  return { code, detail: `The backfill ${backfillId} is ${status}: it takes no more events. Open another one.` };
 }
 
 export function backfillNotFound(backfillId: string): DomainFailure {
@@ -56,12 +66,11 @@ export function backfillNotFound(backfillId: string): DomainFailure {
 /** What was read, as an event of the backfill; refused when it lies outside. */
 export function placedIn(backfill: TargetBackfill, result: ReadResult): ReadResult {
   const { backfillId } = backfill;
-  if (isRefused(result)) {
-    return result.event === undefined ? result : { ...result, event: { ...result.event, backfillId } };
-  }
-  const outside = outsideOf(backfill, result);
+  const event = isRefused(result) ? result.event : result;
+  if (event === undefined) return result;
+  const outside = outsideOf(backfill, event);
   if (outside !== null) return { malformed: false, issues: [outside] };
-  return { ...result, backfillId };
+  return isRefused(result) ? { ...result, event: { ...event, backfillId } } : { ...event, backfillId };
 }
 
 function outsideOf(
@@ -81,9 +90,7 @@ function outsideOf(
 }
 
 /** What to say of an event that the commit refused, by its outcome. */
-export const refusalsOfCommit: Readonly<
-  Partial<Record<AppendOutcome, { readonly code: FailureCode; readonly detail: string }>>
-> = {
+export const refusalsOfCommit: Readonly<Partial<Record<AppendOutcome, Refusal>>> = {
   conflict: {
     code: 'EVENT_ID_REUSED',
     detail:

@@ -3,11 +3,12 @@
  * after the commit; what is refused is kept as a dead letter in the same transaction.
  */
 import { DomainFailure } from '../../domain/failure.js';
+import type { UsageEvent } from '../../domain/metering/event.js';
 import { msToInstant } from '../../domain/time/instant.js';
-import type { AppendOutcome, NewDeadLetter, UsageLedger } from '../../storage/types.js';
+import type { AppendOutcome, NewDeadLetter, Refusal, UsageLedger } from '../../storage/types.js';
 import { RequestRefused } from '../problem.js';
 import { type Awaitable, whenKnown } from './awaitable.js';
-import { refusalsOfCommit, type KnownBackfills } from './backfilled.js';
+import { refusalsOfCommit, type KnownBackfills, type TargetBackfill } from './backfilled.js';
 import type { DuplicateFlood } from './duplicate-flood.js';
 import { cloudEventFormat, customersNamed, identifierOf } from './event-format.js';
 import { stringifyExactJson } from './exact-json.js';
@@ -20,7 +21,7 @@ import { ingestLimits } from './limits.js';
 import { boundedText, itemText, UnreadableData, type EventsBody } from './parse-body.js';
 import type { ReadContext } from './read-event.js';
 import { mayHoldUnstorableText } from './read-metadata.js';
-import { readRequest, withDuplicates, type EventResult, type ReadRequest } from './read-request.js';
+import { readRequest, withRepeats, type EventResult, type ReadRequest } from './read-request.js';
 
 /** The answer to POST /events (docs/reference/API.md). `results` lists, by index, what was not newly accepted. */
 export interface IngestAnswer {
@@ -37,7 +38,7 @@ export interface IngestObserver {
 
 export interface IngestDependencies {
   readonly groupCommit: GroupCommit;
-  readonly ledger: Pick<UsageLedger, 'duplicatesAmong'>;
+  readonly ledger: Pick<UsageLedger, 'repeatsAmong'>;
   readonly customers: KnownCustomers;
   readonly meters: KnownMeters;
   readonly schemas: KnownSchemas;
@@ -60,6 +61,14 @@ export interface PreparedEvents {
 export interface SentFor {
   /** The backfill that the request says its events are for. */
   readonly backfillId?: string | undefined;
+}
+
+/** What an event is that is read once more. */
+export interface ReadAgain {
+  /** null: it cannot be in the ledger. */
+  readonly event: UsageEvent | null;
+  /** Why it is not taken, unless it is in the ledger; null: it may be. */
+  readonly refusal: Refusal | null;
 }
 
 export class EventIngest {
@@ -93,17 +102,25 @@ export class EventIngest {
   }
 
   /**
-   * Once more what is kept elsewhere: nothing of what is refused is kept here, and a flood is not looked for.
-   * @throws as `ingest`
+   * How what is kept elsewhere would be taken now, by index; nothing is committed. A backfill that takes no more events refuses each.
+   * @throws DomainFailure BACKFILL_NOT_FOUND; StorageUnavailable
    */
-  async retry(parsed: EventsBody, sent: SentFor): Promise<IngestAnswer> {
-    const request = await this.read(parsed, await this.contextFor(parsed, sent));
-    const { events } = request;
-    const job = { events, deadLetters: [], bytes: parsed.text.length };
-    const answer = answerOf(request, await this.deps.groupCommit.submitPatiently(job));
-    // What is refused again is a dead letter already, and was counted when it became one.
-    this.deps.observer.ingested({ ...answer, rejected: 0, results: [] });
-    return answer;
+  async readAgain(parsed: EventsBody, { backfillId }: SentFor): Promise<readonly ReadAgain[]> {
+    const { target, refusal } =
+      backfillId === undefined ? { target: undefined, refusal: null } : await this.deps.backfills.require(backfillId);
+    const request = readRequest(parsed, await this.contextFor(parsed, target));
+    const byIndex = new Map<number, ReadAgain>();
+    for (const [at, event] of request.events.entries()) byIndex.set(request.indices[at] ?? 0, { event, refusal });
+    for (const [place, { index, code = 'VALIDATION_FAILED', detail = '' }] of request.refused.entries()) {
+      const event = request.perhapsTaken.get(place) ?? null;
+      byIndex.set(index, { event, refusal: refusal ?? { code, detail } });
+    }
+    return parsed.items.flatMap((_, index) => byIndex.get(index) ?? []);
+  }
+
+  /** What was committed elsewhere. What is refused again was counted when it was refused first. */
+  countReplayed(counts: { readonly accepted: number; readonly duplicates: number }): void {
+    this.deps.observer.ingested({ ...counts, rejected: 0, results: [] });
   }
 
   /**
@@ -112,7 +129,9 @@ export class EventIngest {
    */
   async prepare(parsed: EventsBody, sent: SentFor = {}): Promise<PreparedEvents> {
     this.deps.flood.check(parsed.items, parsed.format);
-    const context = await this.contextFor(parsed, sent);
+    const named = backfillNamed(parsed, sent);
+    const backfill = named === undefined ? undefined : this.deps.backfills.requireOpen(named);
+    const context = await this.contextFor(parsed, backfill);
     return { parsed, request: await this.read(parsed, context), backfillId: context.backfill?.backfillId ?? null };
   }
 
@@ -123,8 +142,8 @@ export class EventIngest {
 
   private async withThoseTaken(request: ReadRequest): Promise<ReadRequest> {
     const events = [...request.perhapsTaken.values()];
-    const taken = await this.deps.ledger.duplicatesAmong(events);
-    return taken.size === 0 ? request : withDuplicates(request, (event) => taken.has(event));
+    const repeats = await this.deps.ledger.repeatsAmong(events);
+    return repeats.size === 0 ? request : withRepeats(request, repeats);
   }
 
   private async commit(
@@ -163,11 +182,10 @@ export class EventIngest {
     this.deps.observer.ingested({ accepted: 0, duplicates: 0, rejected: 1, results: [result] });
   }
 
-  private contextFor(parsed: EventsBody, sent: SentFor): Awaitable<ReadContext> {
-    const { backfills, customers, meters, schemas, tags, clock, futureToleranceMs } = this.deps;
-    const backfillId = backfillNamed(parsed, sent);
+  private contextFor(parsed: EventsBody, sentFor: Awaitable<TargetBackfill> | undefined): Awaitable<ReadContext> {
+    const { customers, meters, schemas, tags, clock, futureToleranceMs } = this.deps;
     const parts = [
-      backfillId === undefined ? undefined : backfills.requireOpen(backfillId),
+      sentFor,
       customers.among(customersNamed(parsed.items, parsed.format)),
       meters.valueNeeds(),
       schemas.among(parsed.items, parsed.format),

@@ -55,8 +55,8 @@ const noMetadata: Metadata = {};
 const noProvenance: Provenance = { requestId: null, userId: null, traceId: null };
 
 /**
- * Precedence: shape, event time, metadata, whether it lies in the future, the customer, the schema, the values, the tags. Behind
- * them come the customers and range of a backfill (`placedIn`), and reuse of the id (the commit).
+ * Precedence: shape, event time, metadata, whether it lies in the future, the customer, those and the range of a backfill
+ * (`placedIn`), the schema, the values, the tags. Behind them comes reuse of the id (the commit).
  */
 export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
   if (!isObject(item))

@@ -1,8 +1,8 @@
 /** From the items of a request to what is committed for it and what it is told about what is refused. */
 import type { FailureCode } from '../../domain/failure.js';
 import type { UsageEvent } from '../../domain/metering/event.js';
-import type { NewDeadLetter } from '../../storage/types.js';
-import { placedIn } from './backfilled.js';
+import type { AppendOutcome, NewDeadLetter, Refusal } from '../../storage/types.js';
+import { placedIn, refusalsOfCommit } from './backfilled.js';
 import { identifierOf } from './event-format.js';
 import { itemText, malformedText, type EventsBody } from './parse-body.js';
 import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
@@ -27,7 +27,7 @@ export interface ReadRequest {
   readonly malformedSingle: RefusedEvent | null;
   /** Refused events that may be in the ledger already, by their place in `refused` (and in `deadLetters`). */
   readonly perhapsTaken: ReadonlyMap<number, UsageEvent>;
-  /** Those of them that are: duplicates. */
+  /** Those of them that are, and are duplicates. */
   readonly taken: readonly UsageEvent[];
 }
 
@@ -65,16 +65,27 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
   return { events, indices, refused, deadLetters, malformedSingle, perhapsTaken, taken: [] };
 }
 
-/** The request when those of `perhapsTaken` for which `isTaken` says so are duplicates. */
-export function withDuplicates(request: ReadRequest, isTaken: (event: UsageEvent) => boolean): ReadRequest {
-  const found = [...request.perhapsTaken].filter(([, event]) => isTaken(event));
-  const taken = new Set(found.map(([place]) => place));
+/** The request when those of `perhapsTaken` that are in the ledger are told what they would be told without what refuses them now. */
+export function withRepeats(request: ReadRequest, repeats: ReadonlyMap<UsageEvent, AppendOutcome>): ReadRequest {
+  const duplicates = new Map<number, UsageEvent>();
+  const refusals = new Map<number, Refusal>();
+  for (const [place, event] of request.perhapsTaken) {
+    const outcome = repeats.get(event);
+    if (outcome === undefined) continue;
+    const refusal = refusalsOfCommit[outcome];
+    if (refusal === undefined) duplicates.set(place, event);
+    else refusals.set(place, refusal);
+  }
   return {
     ...request,
-    taken: found.map(([, event]) => event),
+    taken: [...duplicates.values()],
     refused: request.refused.map((result, place) =>
-      taken.has(place) ? { index: result.index, event_id: result.event_id, status: 'duplicate' } : result,
+      duplicates.has(place)
+        ? { index: result.index, event_id: result.event_id, status: 'duplicate' }
+        : { ...result, ...refusals.get(place) },
     ),
-    deadLetters: request.deadLetters.filter((_, place) => !taken.has(place)),
+    deadLetters: request.deadLetters.flatMap((letter, place) =>
+      duplicates.has(place) ? [] : { ...letter, ...refusals.get(place) },
+    ),
   };
 }

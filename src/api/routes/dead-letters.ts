@@ -103,7 +103,7 @@ export async function deadLetterRoutes(app: Api, { deadLetters, storage }: Route
         body: bulkReplayBody,
         response: answers({
           success: { 200: { description: 'What became of them.', schema: bulkReplayAnswer } },
-          refusals: ['INVALID_INSTANT', 'INSTANT_WITHOUT_OFFSET', 'OVER_CAPACITY'],
+          refusals: ['INVALID_INSTANT', 'INSTANT_WITHOUT_OFFSET'],
           body: true,
           idempotent: true,
         }),
@@ -136,7 +136,7 @@ export async function deadLetterReplayRoute(app: Api, { deadLetters }: RouteCont
         body: documented(replayBody),
         response: answers({
           success: { 200: { description: 'What became of it.', schema: replayAnswer } },
-          refusals: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_NOT_OPEN', 'DEAD_LETTER_ATTEMPTED', 'OVER_CAPACITY'],
+          refusals: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_NOT_OPEN', 'DEAD_LETTER_ATTEMPTED'],
           body: true,
           idempotent: true,
         }),

@@ -1,16 +1,23 @@
 /** Dead letters: looked at, replayed, discarded. Who decided, and why, is kept. */
-import { DomainFailure, invariant, type FailureCode } from '../../domain/failure.js';
-import type { Instant } from '../../domain/values.js';
-import type { AttemptBegun, DeadLetter, DeadLetterFilter, DeadLetterState, Storage } from '../../storage/types.js';
+import { DomainFailure, invariant } from '../../domain/failure.js';
+import type {
+  BegunBefore,
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterState,
+  LetterReplayed,
+  Storage,
+} from '../../storage/types.js';
+import { refusalsOfCommit } from '../ingest/backfilled.js';
 import { formatOf, UnreadableLine, type EventItem } from '../ingest/event-format.js';
-import type { EventIngest } from '../ingest/event-ingest.js';
+import type { EventIngest, ReadAgain } from '../ingest/event-ingest.js';
 import { parseExactJson, stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import type { EventsBody } from '../ingest/parse-body.js';
 import { isUuid } from './uuid.js';
 
 export interface DeadLetterServiceDependencies {
   readonly storage: Pick<Storage, 'deadLetters'>;
-  readonly ingest: Pick<EventIngest, 'retry'>;
+  readonly ingest: Pick<EventIngest, 'readAgain' | 'countReplayed'>;
 }
 
 /** Who decides, and why. */
@@ -19,11 +26,7 @@ export interface Deciding {
   readonly reason: string | null;
 }
 
-export interface Replay {
-  readonly outcome: 'accepted' | 'duplicate' | 'rejected';
-  /** null: it was not rejected. */
-  readonly rejection: { readonly code: FailureCode; readonly detail: string } | null;
-}
+export type Replay = Omit<Extract<LetterReplayed, { readonly kind: 'decided' }>, 'kind'>;
 
 export interface BulkReplay {
   readonly replayed: number;
@@ -36,11 +39,8 @@ export interface BulkReplay {
 /** A dead letter and what is tried in its place. */
 interface Attempt {
   readonly letter: DeadLetter;
-  readonly item: EventItem;
   /** What a person corrected; null: the kept payload. */
-  readonly corrected: string | null;
-  /** Its number, as storage keeps it. */
-  readonly number: number;
+  readonly payload: string | null;
 }
 
 export class DeadLetterService {
@@ -54,10 +54,8 @@ export class DeadLetterService {
   }
 
   /**
-   * Sends the event again, or the corrected one in its place. What is sent is kept first, and nothing else is sent until it is
-   * known what became of it; the event is stored before the decision is, so whoever repeats a request that was lost between
-   * the two finds a duplicate. Without a correction it goes on with what was begun, else sends the kept payload.
-   * @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, DEAD_LETTER_ATTEMPTED, OVER_CAPACITY
+   * Takes the event, or the corrected one in its place, and settles the dead letter: both or neither. Rejected again it stays open.
+   * @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, DEAD_LETTER_ATTEMPTED
    */
   async replay(
     deadLetterId: string,
@@ -65,66 +63,45 @@ export class DeadLetterService {
     deciding: Deciding,
   ): Promise<{ readonly letter: DeadLetterState; readonly replay: Replay }> {
     const letter = await this.requireOpen(deadLetterId);
-    const payload = corrected === undefined ? undefined : stringifyExactJson(corrected);
-    const [begun] = await this.begin([{ letter, payload }], deciding);
-    invariant(begun !== undefined, 'of one attempt it is said whether it is begun');
-    if (begun.kind === 'settled') throw notOpen(await this.require(deadLetterId));
-    if (begun.kind === 'other') throw attempted(deadLetterId, begun);
-    const attempt = attemptOf(letter, begun);
-    const [replay] = await this.attemptAll([attempt]);
-    invariant(replay !== undefined, 'one attempt has one outcome');
-    await this.keep(attempt, replay, deciding);
-    return { letter: await this.require(deadLetterId), replay };
+    const payload = corrected === undefined ? letter.begun : stringifyExactJson(corrected);
+    const [replayed] = await this.replayAll([{ letter, payload }], deciding);
+    invariant(replayed !== undefined, 'one attempt has one outcome');
+    if (replayed.kind === 'other') throw attempted(deadLetterId, replayed);
+    const now = await this.require(deadLetterId);
+    if (replayed.kind === 'settled') throw notOpen(now);
+    return { letter: now, replay: replayed };
   }
 
-  /** Sends the kept payloads of open ones again, or goes on with what was begun; those that are rejected once more stay open. */
+  /** Takes the kept payloads of open ones again, all in one transaction; those that are rejected once more stay open. */
   async replayMany(
     filter: Omit<DeadLetterFilter, 'status'> & { readonly limit: number },
     deciding: Deciding,
   ): Promise<BulkReplay> {
     const letters = await this.deps.storage.deadLetters.toReplay(filter, filter.limit);
-    const begun = await this.begin(
-      letters.map((letter) => ({ letter, payload: undefined })),
+    const replayed = await this.replayAll(
+      letters.map((letter) => ({ letter, payload: letter.begun })),
       deciding,
     );
-    // What somebody has settled meanwhile is left alone.
-    const attempts = letters.flatMap((letter, index) => {
-      const each = begun[index];
-      return each?.kind === 'begun' ? [attemptOf(letter, each)] : [];
-    });
-    const replays = await this.attemptAll(attempts);
     const counts = { accepted: 0, duplicate: 0, rejected: 0 };
     const rejectedByCode: Record<string, number> = {};
-    for (const [index, attempt] of attempts.entries()) {
-      const replay = replays[index];
-      invariant(replay !== undefined, 'every attempt has an outcome');
-      await this.keep(attempt, replay, deciding);
+    for (const replay of replayed) {
+      // What somebody has settled meanwhile is left alone.
+      if (replay.kind !== 'decided') continue;
       counts[replay.outcome] += 1;
       const code = replay.rejection?.code;
       if (code !== undefined) rejectedByCode[code] = (rejectedByCode[code] ?? 0) + 1;
     }
     const { accepted, duplicate: duplicates, rejected } = counts;
-    return { replayed: attempts.length, accepted, duplicates, rejected, rejectedByCode };
+    return { replayed: accepted + duplicates + rejected, accepted, duplicates, rejected, rejectedByCode };
   }
 
   /** @throws DomainFailure DEAD_LETTER_NOT_FOUND, DEAD_LETTER_NOT_OPEN, DEAD_LETTER_ATTEMPTED */
   async discard(deadLetterId: string, deciding: Deciding): Promise<DeadLetterState> {
     const letter = await this.requireOpen(deadLetterId);
-    const decision = { decision: 'discarded', ...deciding } as const;
-    const { stored, other } = await this.deps.storage.deadLetters.decide(deadLetterId, decision);
+    const { stored, other } = await this.deps.storage.deadLetters.discard(deadLetterId, deciding);
     if (other !== undefined) throw attempted(deadLetterId, other);
     if (!stored) throw notOpen(await this.require(letter.deadLetterId));
     return this.require(deadLetterId);
-  }
-
-  private begin(
-    attempts: readonly { readonly letter: DeadLetter; readonly payload: string | undefined }[],
-    { decidedBy, reason }: Deciding,
-  ): Promise<readonly AttemptBegun[]> {
-    return this.deps.storage.deadLetters.attempt(
-      attempts.map(({ letter: { deadLetterId }, payload }) => ({ deadLetterId, payload })),
-      { attemptedBy: decidedBy, reason },
-    );
   }
 
   private async requireOpen(deadLetterId: string): Promise<DeadLetterState> {
@@ -133,69 +110,59 @@ export class DeadLetterService {
     return letter;
   }
 
-  /** One request for each notation and backfill. Answers in the order of the attempts. */
-  private async attemptAll(attempts: readonly Attempt[]): Promise<readonly Replay[]> {
-    const replays = new Map<Attempt, Replay>();
+  /** Answers in the order of the attempts. */
+  private async replayAll(attempts: readonly Attempt[], deciding: Deciding): Promise<readonly LetterReplayed[]> {
+    const read = new Map<Attempt, ReadAgain>();
     for (const group of groupsOf(attempts)) {
-      for (const [index, replay] of (await this.attemptGroup(group)).entries()) {
-        const attempt = group.attempts[index];
-        if (attempt !== undefined) replays.set(attempt, replay);
+      for (const [index, each] of (await this.readGroup(group)).entries()) {
+        const attempt = group.attempts[index]?.attempt;
+        if (attempt !== undefined) read.set(attempt, each);
       }
     }
-    return attempts.flatMap((attempt) => replays.get(attempt) ?? []);
+    const letters = attempts.map((attempt) => {
+      const { event, refusal } = read.get(attempt) ?? {};
+      invariant(event !== undefined && refusal !== undefined, 'every attempt is read');
+      return { deadLetterId: attempt.letter.deadLetterId, payload: attempt.payload, event, refusal };
+    });
+    const replaying = { ...deciding, refusals: refusalsOfCommit };
+    const replayed = await this.deps.storage.deadLetters.replay(letters, replaying);
+    const counted = (outcome: Replay['outcome']): number =>
+      replayed.filter((each) => each.kind === 'decided' && each.outcome === outcome).length;
+    this.deps.ingest.countReplayed({ accepted: counted('accepted'), duplicates: counted('duplicate') });
+    return replayed;
   }
 
-  private async attemptGroup({ attempts, format, backfillId }: Group): Promise<readonly Replay[]> {
+  private async readGroup({ attempts, format, backfillId }: Group): Promise<readonly ReadAgain[]> {
     const items = attempts.map(({ item }) => item);
-    const text = attempts.map(({ letter, corrected }) => corrected ?? letter.payload).join('\n');
+    const text = attempts.map(({ attempt: { letter, payload } }) => payload ?? letter.payload).join('\n');
     try {
-      const { results } = await this.deps.ingest.retry({ form: 'batch', format, items, text }, { backfillId });
-      const byIndex = new Map(results.map((result) => [result.index, result]));
-      return items.map((_, index) => replayOf(byIndex.get(index)));
+      return await this.deps.ingest.readAgain({ form: 'batch', format, items, text }, { backfillId });
     } catch (error) {
-      // A backfill that takes no more events refuses all that were sent for it.
-      if (!(error instanceof DomainFailure) || backfillId === undefined || error.code === 'OVER_CAPACITY') throw error;
+      // Without a backfill there are no events of it.
+      if (!(error instanceof DomainFailure) || error.code !== 'BACKFILL_NOT_FOUND') throw error;
       const { code, detail } = error;
-      return items.map(() => ({ outcome: 'rejected', rejection: { code, detail } }));
+      return items.map(() => ({ event: null, refusal: { code, detail } }));
     }
   }
-
-  /** One that was settled meanwhile stays as it is: only the same content can have been sent. */
-  private async keep({ letter, corrected, number }: Attempt, replay: Replay, deciding: Deciding): Promise<void> {
-    const { outcome, rejection } = replay;
-    await this.deps.storage.deadLetters.decide(letter.deadLetterId, {
-      decision: 'replayed',
-      outcome,
-      code: rejection?.code ?? null,
-      detail: rejection?.detail ?? null,
-      payload: corrected,
-      attempt: number,
-      ...deciding,
-    });
-  }
 }
 
-function attemptOf(
-  letter: DeadLetter,
-  { attempt, payload }: Extract<AttemptBegun, { readonly kind: 'begun' }>,
-): Attempt {
-  return { letter, item: itemOf(payload ?? letter.payload), corrected: payload, number: attempt };
-}
-
+/** Attempts that are read together: of one notation and backfill. */
 interface Group {
   readonly format: EventsBody['format'];
   readonly backfillId: string | undefined;
-  readonly attempts: readonly Attempt[];
+  readonly attempts: readonly { readonly attempt: Attempt; readonly item: EventItem }[];
 }
 
 function groupsOf(attempts: readonly Attempt[]): readonly Group[] {
-  const groups: (Group & { readonly attempts: Attempt[] })[] = [];
+  const groups: (Group & { readonly attempts: Group['attempts'][number][] })[] = [];
   for (const attempt of attempts) {
-    const format = formatOf(attempt.item instanceof UnreadableLine ? null : attempt.item);
-    const backfillId = attempt.letter.backfillId ?? undefined;
+    const { letter, payload } = attempt;
+    const item = itemOf(payload ?? letter.payload);
+    const format = formatOf(item instanceof UnreadableLine ? null : item);
+    const backfillId = letter.backfillId ?? undefined;
     const group = groups.find((known) => known.format === format && known.backfillId === backfillId);
-    if (group === undefined) groups.push({ format, backfillId, attempts: [attempt] });
-    else group.attempts.push(attempt);
+    if (group === undefined) groups.push({ format, backfillId, attempts: [{ attempt, item }] });
+    else group.attempts.push({ attempt, item });
   }
   return groups;
 }
@@ -210,24 +177,11 @@ function itemOf(payload: string): EventItem {
   }
 }
 
-type Result = Awaited<ReturnType<EventIngest['retry']>>['results'][number];
-
-/** What is not listed was accepted. */
-function replayOf(result: Result | undefined): Replay {
-  if (result === undefined) return { outcome: 'accepted', rejection: null };
-  if (result.status === 'duplicate') return { outcome: 'duplicate', rejection: null };
-  const { code = 'VALIDATION_FAILED', detail = '' } = result;
-  return { outcome: 'rejected', rejection: { code, detail } };
-}
-
-function attempted(
-  deadLetterId: string,
-  { attemptedBy, attemptedAt }: { readonly attemptedBy: string; readonly attemptedAt: Instant },
-): DomainFailure {
+function attempted(deadLetterId: string, { attemptedBy, attemptedAt }: BegunBefore): DomainFailure {
   return new DomainFailure(
     'DEAD_LETTER_ATTEMPTED',
     `Another content was sent in place of the dead letter ${deadLetterId} by "${attemptedBy}" at ${attemptedAt}, and what became of ` +
-      'it is not known yet. Replay it without an event to go on with that one; if it is rejected, send yours.',
+      'it is not known. Replay it without an event, which finds that out; if it is rejected, send yours.',
   );
 }
 

@@ -28,24 +28,21 @@ export async function fillOtherTables(fixture: ActivityFixture): Promise<void> {
   await storage.ledger.append([], [letter, { ...letter, payload: 'no JSON' }]);
   const [first] = await storage.deadLetters.toReplay({}, 1);
   const letterId = first?.deadLetterId ?? '';
-  await storage.deadLetters.attempt([{ deadLetterId: letterId, payload: null }], {
-    attemptedBy: decidedBy,
-    reason: null,
-  });
-  const rejected = {
-    decision: 'replayed',
-    outcome: 'rejected',
-    code: 'UNKNOWN_CUSTOMER',
-    detail: 'of a test',
-  } as const;
-  await storage.deadLetters.decide(letterId, { ...rejected, payload: null, attempt: 1, decidedBy, reason: null });
-  await storage.deadLetters.decide(letterId, { decision: 'discarded', decidedBy, reason: 'a test' });
+  const { code, detail } = { ...letter, code: 'UNKNOWN_CUSTOMER' as const };
+  const rejected = { deadLetterId: letterId, payload: null, event: null, refusal: { code, detail } };
+  await storage.deadLetters.replay([rejected], { decidedBy, reason: null, refusals: {} });
+  await storage.deadLetters.discard(letterId, { decidedBy, reason: 'a test' });
 
   const sql = new pg.Client({ connectionString: fixture.url });
   await sql.connect();
   await sql.query(
     `INSERT INTO relay_set_aside (partition_group, customer_id, from_position, reason) VALUES ('test', 'lost', 1, 'unknown')`,
   );
+  // As they were kept until replays were one transaction.
+  await sql.query(`INSERT INTO dead_letter_attempts (dead_letter_id, sequence, attempted_by) VALUES ($1, 1, $2)`, [
+    letterId,
+    decidedBy,
+  ]);
   await sql.end();
 
   const finding = { code: 'UNMETERED_EVENTS', customerId: null, period: null, detail: 'of a test' } as const;

@@ -248,23 +248,19 @@ export const handlers: Readonly<Record<string, Handler>> = {
   },
   'POST /dead-letters/{id}/replay': {
     keyed: true,
-    writes: ['deadLetters.attempt', 'deadLetters.decide', 'ledger.append'],
-    // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
-    answers: ['outcome'],
+    writes: ['deadLetters.replay'],
     before: rejected,
     request: oneDeadLetter('replay', { reason: 'the customer was missing' }),
   },
   'POST /dead-letters/replay': {
     keyed: true,
-    writes: ['deadLetters.attempt', 'deadLetters.decide', 'ledger.append'],
-    // The event is stored before the decision is: what was accepted without anybody learning of it is a duplicate then.
-    answers: ['outcome'],
+    writes: ['deadLetters.replay'],
     before: rejected,
     request: () => post('/dead-letters/replay', { code: 'UNKNOWN_CUSTOMER' }),
   },
   'POST /dead-letters/{id}/discard': {
     keyed: true,
-    writes: ['deadLetters.decide'],
+    writes: ['deadLetters.discard'],
     before: rejected,
     request: oneDeadLetter('discard', { reason: 'a test system' }),
   },
