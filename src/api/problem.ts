@@ -65,6 +65,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   CURRENCY_LOCKED: { status: 409, title: 'The currency cannot change now' },
   UNKNOWN_METER: { status: 404, title: 'Unknown meter' },
   METER_IMMUTABLE: { status: 409, title: 'A meter never changes' },
+  INCOMPATIBLE_METER: { status: 409, title: 'The meter reads what its events cannot have' },
   INCOMPATIBLE_METER_VERSION: { status: 409, title: 'The version cannot read what the meter has counted' },
   UNKNOWN_AGGREGATION: { status: 422, title: 'Unknown aggregation' },
   UNKNOWN_PRICE_BOOK: { status: 404, title: 'Unknown price book' },

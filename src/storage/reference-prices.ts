@@ -41,7 +41,7 @@ type PriceStore = Pick<
 
 export function createPriceStore(db: Database): PriceStore {
   return {
-    createMeter: (meter) => createMeter(db, meter),
+    createMeter: (meter, requireNew) => createMeter(db, meter, requireNew),
     meters: async () => {
       // In order of version, so that the last one of a code stays.
       const rows = await db.prisma.meter.findMany({ orderBy: [{ code: 'asc' }, { version: 'asc' }] });
@@ -117,12 +117,14 @@ const versionAttempts = 20;
 async function createMeter(
   db: Database,
   meter: MeterContent,
+  requireNew: () => Promise<void> = () => Promise.resolve(),
 ): Promise<{ readonly meter: Meter; readonly created: boolean }> {
   for (let attempt = 1; ; attempt += 1) {
     const rows = await db.prisma.meter.findMany({ where: { code: meter.code }, orderBy: { version: 'asc' } });
     const versions = rows.map(meterOf);
     const stored = existing(meter, versions);
     if (stored !== null) return { meter: stored, created: false };
+    if (attempt === 1) await requireNew();
     const row = meterRow(meter, versions.length + 1);
     const { count } = await db.prisma.meter.createMany({ data: [row], skipDuplicates: true });
     if (count > 0) return { meter: { ...meter, meterId: row.meterId, version: row.version }, created: true };

@@ -156,8 +156,12 @@ export interface ReferenceStore {
    * With `effectiveFrom` the next version of the code; without it the first. Not created: the version that begins then says
    * the same. Throws METER_IMMUTABLE for another definition without `effectiveFrom`, VALIDATION_FAILED for another aggregation,
    * INCOMPATIBLE_METER_VERSION for a version that could not read what the meter has counted (RULES 62).
+   * @param requireNew rejects for what may not be created; not asked about what exists
    */
-  createMeter(meter: Omit<Meter, 'meterId' | 'version'>): Promise<{ meter: Meter; created: boolean }>;
+  createMeter(
+    meter: Omit<Meter, 'meterId' | 'version'>,
+    requireNew?: () => Promise<void>,
+  ): Promise<{ meter: Meter; created: boolean }>;
   /** Of each code the version learned last. */
   meters(): Promise<readonly Meter[]>;
   /** All versions, by code and version. */

@@ -273,3 +273,41 @@ function doubling(levels: number): Json {
 function nested(levels: number): Json {
   return levels === 0 ? { type: 'object' } : { not: nested(levels - 1) };
 }
+
+describe('a meter of an event type with a schema', () => {
+  const meter = (code: string, more: Json): Json => ({ code, event_type: code, aggregation: 'sum', ...more });
+  const refuseMeter = (body: Json): Promise<Json> => api.refused('INCOMPATIBLE_METER', 409, 'POST', '/meters', body);
+
+  test('is refused for what no event can have, and events go on', async () => {
+    const closed = { type: 'object', properties: { n: { type: 'number' } }, additionalProperties: false };
+    await add(201, 'closed', closed);
+    const more = { group_by: ['region'], filters: { n: ['1.0', '2'] } };
+    const { errors } = await refuseMeter(meter('closed', { value_property: 'bytes', ...more }));
+    expect(errors).toMatchObject([
+      { pointer: '/value_property', code: 'INCOMPATIBLE_METER', detail: expect.stringContaining('"closed"') },
+      { pointer: '/group_by/0' },
+      { pointer: '/filters/n/0', detail: expect.stringContaining('"1"') },
+    ]);
+    const event = {
+      ...{ event_id: 'e', customer_id: 'cust_1', event_type: 'closed', event_time: '2024-01-15T10:00:00Z' },
+      metadata: { n: 1 },
+    };
+    expect(await api.expect(202, 'POST', '/events', event)).toMatchObject({ accepted: 1 });
+    await api.expect(201, 'POST', '/meters', meter('closed', { value_property: 'n' }));
+  });
+
+  test('that exists is answered as it was; a next version of it is held against the schema', async () => {
+    const grouped = meter('earlier', { value_property: 'n', group_by: ['region'] });
+    await api.expect(201, 'POST', '/meters', grouped);
+    await add(201, 'earlier', { type: 'object', properties: { region: false } }, { compatibility: 'none' });
+    await add(201, 'earlier', { type: 'object', properties: { region: false } }, { compatibility: 'backward' });
+    await api.expect(200, 'POST', '/meters', grouped);
+    await refuseMeter({ ...grouped, effective_from: '2024-03-01', max_groups: 5 });
+    await api.expect(201, 'POST', '/meters', meter('earlier', { value_property: 'n', effective_from: '2024-03-01' }));
+  });
+
+  test('is not held against one with compatibility none', async () => {
+    await add(201, 'loose', { type: 'object', additionalProperties: false }, { compatibility: 'none' });
+    await api.expect(201, 'POST', '/meters', meter('loose', { value_property: 'n' }));
+  });
+});

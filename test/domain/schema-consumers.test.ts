@@ -1,7 +1,7 @@
 /** What a schema may not take away from the meters of its event type. */
 import type { JsonSchemaObject } from '../../src/domain/metering/json-schema.js';
 import type { Meter } from '../../src/domain/metering/meter.js';
-import { unreadableByMeters } from '../../src/domain/metering/schema-consumers.js';
+import { ruledOutBySchema, unreadableByMeters } from '../../src/domain/metering/schema-consumers.js';
 
 const meter = (more: Partial<Meter>): Meter => ({
   meterId: 'm',
@@ -137,4 +137,46 @@ test('what was required in every branch stays required', () => {
     expect(refused(previous, sum, { required: ['bytes'] })).toEqual([]);
   }
   expect(refused({}, sum, { anyOf: [{ required: ['bytes'] }, { required: ['b'] }] })).toEqual([]);
+});
+
+describe('what a schema rules out for a new meter', () => {
+  const ruledOut = (schema: JsonSchemaObject, of: Meter): readonly string[] =>
+    ruledOutBySchema(schema, of).map(({ pointer }) => pointer);
+  const closed = { properties: { kind: { type: 'string' } }, additionalProperties: false };
+  const tiers = (...texts: readonly string[]): Meter => meter({ valueProperty: null, filters: { tier: texts } });
+
+  test.each<readonly [string, JsonSchemaObject, Meter, readonly string[]]>([
+    ['a value that is no property', closed, sum, ['/value_property']],
+    ['a value that is no number', bytes({ type: 'boolean' }), sum, ['/value_property']],
+    ['a count that is none', calls({ type: 'string', pattern: '^[a-z]+$' }), count, ['/count_property']],
+    ['a group', closed, meter({ ...sum, valueProperty: 'kind', groupBy: ['kind', 'tags.team'] }), ['/group_by/1']],
+    ['every text of a filter', tier({ enum: ['free'] }), filtered, ['/filters/tier']],
+    [
+      'a filter on a tag',
+      closed,
+      meter({ valueProperty: null, filters: { 'tags.a/b': ['x'] } }),
+      ['/filters/tags.a~1b'],
+    ],
+    [
+      'spellings that no number has',
+      tier({ type: 'number' }),
+      tiers('1.0', '2', '1e3', '-0'),
+      [0, 2, 3].map((at) => `/filters/tier/${at}`),
+    ],
+    ['all of them', tier({ type: 'number' }), tiers('1.0'), ['/filters/tier']],
+  ])('%s', (_what, schema, of, pointers) => {
+    expect(ruledOut(schema, of)).toEqual(pointers);
+  });
+
+  test.each<Case>([
+    ['what has no schema to say it', {}, sum],
+    ['what may be missing', bytes({ type: 'number' }), sum],
+    ['one text of a filter', tier({ enum: ['free', 'premium'] }), filtered],
+    ['a number or a text that is written so', tier({ type: ['number', 'string'] }), tiers('1.0')],
+    ['a text that is written so', tier({ type: 'string' }), tiers('1.0')],
+    ['a number by its value', tier({ type: 'integer' }), tiers('1')],
+    ['what conditions leave unclear', { not: bytes({ type: 'number' }) }, sum],
+  ])('but not %s', (_what, schema, of) => {
+    expect(ruledOut(schema, of)).toEqual([]);
+  });
 });

@@ -20,6 +20,9 @@ import {
 } from './usage-fixture.js';
 import { metadataJson } from './random-metadata.js';
 
+/** `SEED=…` repeats a run; fast-check says the seed of one that fails, too. */
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
 let fixture: Fixture;
 beforeAll(async () => {
   fixture = await createFixture();
@@ -46,6 +49,8 @@ const meters: readonly AggregatedMeter[] = [
     groupBy: [`'; DROP TABLE meters --`],
   }),
   meterOf({ code: 'uploads', eventType: 'upload' }),
+  meterOf({ code: 'by spelling', filters: { tier: ['1.50', '1', '0'] } }),
+  meterOf({ code: 'by value', filters: { tier: ['1.5', '-0', '1e0'], region: ['1', '0', '1.0'] } }),
   meterOf({ code: 'calls by team', groupBy: ['tags.team', 'region'] }),
   meterOf({ code: 'in production', valueProperty: 'bytes', filters: { 'tags.env': ['prod', '1.5', 'true'] } }),
   meterOf({ code: 'tag without a key', groupBy: ['tags.', 'tags'] }),
@@ -245,7 +250,7 @@ const byText = (list: readonly unknown[]): string[] => list.map((item) => JSON.s
 const sortedGroup = (group: GroupKey): [string, string | null][] =>
   Object.entries(group).sort(([a], [b]) => (a < b ? -1 : 1));
 
-test('any facts, any cutoff: what does not add up, between any bounds and by any pool, is that of the fold', async () => {
+test(`any facts, any cutoff: what does not add up, between any bounds and by any pool, is that of the fold, seed ${seed}`, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 7 }), somePools, async (steps, pools) => {
       const customerId = await fixture.addCustomer();
@@ -276,11 +281,11 @@ test('any facts, any cutoff: what does not add up, between any bounds and by any
         }
       }
     }),
-    { numRuns: 100, seed: 20240201 },
+    { numRuns: 100, seed },
   );
 });
 
-test('any facts, any cutoff: windows, quantities, counts, digests and unreadable values are those of the fold', async () => {
+test(`any facts, any cutoff: windows, quantities, counts, digests and unreadable values are those of the fold, seed ${seed}`, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 7 }), async (steps) => {
       const customerId = await fixture.addCustomer();
@@ -321,6 +326,6 @@ test('any facts, any cutoff: windows, quantities, counts, digests and unreadable
         }
       }
     }),
-    { numRuns: 60, seed: 20240131 },
+    { numRuns: 60, seed },
   );
 });

@@ -19,7 +19,7 @@ import {
   paging,
 } from '../schemas/common.js';
 import { meter, meterBody, priceBook, priceBookBody, priceBookPage } from '../schemas/reference.js';
-import { meterOf } from '../services/meters.js';
+import { createMeter, meterOf } from '../services/meters.js';
 import { refuseCandidates } from '../services/rollout-candidates.js';
 import { offerReRating, supersededBy, toApiOffer, withoutSupersedes } from '../services/price-corrections.js';
 import type { Api } from '../types.js';
@@ -52,6 +52,7 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
             'EFFECTIVE_FROM_NOT_ALIGNED',
             'METER_IMMUTABLE',
             'INCOMPATIBLE_METER_VERSION',
+            'INCOMPATIBLE_METER',
           ],
           body: true,
           idempotent: true,
@@ -59,7 +60,7 @@ export async function meterRoutes(app: Api, { storage, knownMeters }: RouteConte
       },
     },
     async (request, reply) => {
-      const result = await storage.reference.createMeter(meterOf(request.body));
+      const result = await createMeter(storage, meterOf(request.body));
       knownMeters.forget();
       return reply.code(result.created ? 201 : 200).send(toApiMeter(result.meter));
     },

@@ -103,6 +103,9 @@ export const customer = z
   .meta({ id: 'Customer' });
 export type CustomerWire = z.output<typeof customer>;
 
+/** What a meter looks up in each event to tell groups apart, and to filter. */
+const propertiesMax = 16;
+
 export const meterBody = z.strictObject({
   code: identifier,
   event_type: identifier,
@@ -112,8 +115,15 @@ export const meterBody = z.strictObject({
     .nullable()
     .optional()
     .meta({ description: 'Of a "count" meter: the metadata property that says how many an event stands for.' }),
-  group_by: z.array(identifier).max(16).default([]),
-  filters: z.record(identifier, z.array(z.string().max(1_024)).min(1).max(100)).default({}),
+  group_by: z.array(identifier).max(propertiesMax).default([]),
+  filters: z
+    .record(identifier, z.array(z.string().max(1_024)).min(1).max(100))
+    .refine((filters) => Object.keys(filters).length <= propertiesMax, `must name at most ${propertiesMax} properties`)
+    .default({})
+    .meta({
+      maxProperties: propertiesMax,
+      description: 'Property to allowed texts. A number has the text of its value: 1.0 is "1".',
+    }),
   window: z.enum(windowSizes).default('hour'),
   allowed_lateness: duration.default('PT1H'),
   allow_negative: z.boolean().default(false),

@@ -2,7 +2,10 @@
 import { DomainFailure } from '../../domain/failure.js';
 import { aggregations, readPropertyOf, type Aggregation, type Meter } from '../../domain/metering/meter.js';
 import { tagPrefix } from '../../domain/metering/metadata.js';
+import { ruledOutBySchema } from '../../domain/metering/schema-consumers.js';
 import { parseEffectiveFrom } from '../../domain/time/effective-from.js';
+import type { Storage } from '../../storage/types.js';
+import { RequestRefused, type ProblemIssue } from '../problem.js';
 import type { MeterBody } from '../schemas/reference.js';
 
 /** @throws DomainFailure UNKNOWN_AGGREGATION, VALIDATION_FAILED, EFFECTIVE_FROM_NOT_ALIGNED, INVALID_INSTANT, INVALID_DATE */
@@ -33,6 +36,30 @@ export function meterOf(body: MeterBody): Omit<Meter, 'meterId' | 'version'> {
     effectiveFrom:
       typeof body.effective_from === 'string' ? parseEffectiveFrom(body.effective_from, '/effective_from') : null,
   };
+}
+
+/**
+ * Stores the meter, or the next version of it.
+ * @throws DomainFailure INCOMPATIBLE_METER for a new one that reads what the latest schema of its event type rules out (RULES 69), and
+ *   as `ReferenceStore.createMeter`
+ */
+export function createMeter(
+  { eventSchemas, reference }: Pick<Storage, 'eventSchemas' | 'reference'>,
+  meter: ReturnType<typeof meterOf>,
+): ReturnType<Storage['reference']['createMeter']> {
+  return reference.createMeter(meter, async () => {
+    const latest = (await eventSchemas.versions(meter.eventType)).at(-1);
+    // As for a version of the schema: without a mode nothing is held against what relies on the event type.
+    if (latest === undefined || latest.compatibility === 'none') return;
+    const [first, ...others] = ruledOutBySchema(latest.schema, { ...meter, meterId: '', version: 0 }).map(
+      ({ pointer, detail }): ProblemIssue => ({
+        pointer,
+        code: 'INCOMPATIBLE_METER',
+        detail: `Version ${latest.version} of the schema of "${meter.eventType}" ${detail}. Add a version of the schema that does, or read what it has.`,
+      }),
+    );
+    if (first !== undefined) throw new RequestRefused([first, ...others]);
+  });
 }
 
 function aggregationOf(text: string): Aggregation {

@@ -3,6 +3,7 @@
  * usage away without anybody noticing, or have every event refused.
  */
 import { decimal, decimalTextOf, isDecimal } from '../decimal.js';
+import { escapedToken } from '../json-pointer.js';
 import type { JsonSchema, JsonSchemaObject, JsonValue } from './json-schema.js';
 import { tagPrefix } from './metadata.js';
 import type { Meter } from './meter.js';
@@ -16,6 +17,8 @@ interface Reading extends Reader {
   readonly meter: string;
   readonly as: 'value_property' | 'count_property' | 'group_by' | 'filters';
   readonly needs: string;
+  /** Of a filter. */
+  readonly allowed?: readonly string[];
 }
 
 /**
@@ -32,6 +35,51 @@ export function unreadableByMeters(
   // Versions of a meter mostly read the same.
   const readings = new Map(meters.flatMap(readingsOf).map((each) => [keyOf(each), each]));
   return [...readings.values()].flatMap((reading) => problemOf(schema, reading, previous) ?? []);
+}
+
+/** What a meter reads that no event of its type can have. */
+export interface RuledOut {
+  /** JSON pointer into the definition of the meter (POST /meters). */
+  readonly pointer: string;
+  /** A sentence's second half, about the schema. */
+  readonly detail: string;
+}
+
+/**
+ * What a meter would read and the schema of its event type surely rules out (RULES 69): a value, which every event would be refused
+ * for, groups and filters, which would be empty without anybody noticing. What cannot be told is left to the events.
+ * @param schema the latest of the event type
+ */
+export function ruledOutBySchema(schema: JsonSchemaObject, meter: Meter): readonly RuledOut[] {
+  return readingsOf(meter).flatMap((reading): readonly RuledOut[] => {
+    const name = reading.path.join('.');
+    const pointer = definedAt(reading.as, name, meter);
+    if (reachOf(schema, reading, null) === 'unreadable') {
+      const detail = `lets no event have "${name}" as the meter needs it: ${shortened(reading.needs)}`;
+      return [{ pointer, detail }];
+    }
+    return reading.as === 'filters' ? otherSpellings(schema, reading, pointer) : [];
+  });
+}
+
+function definedAt(as: Reading['as'], name: string, { groupBy }: Meter): string {
+  if (as === 'group_by') return `/group_by/${groupBy.indexOf(name)}`;
+  return as === 'filters' ? `/filters/${escapedToken(name)}` : `/${as}`;
+}
+
+/** Texts of a filter on numbers that no number has: `1.0` is the text of none, whose text is that of its value. */
+function otherSpellings(
+  schema: JsonSchemaObject,
+  { path, allowed = [] }: Reading,
+  pointer: string,
+): readonly RuledOut[] {
+  const isPossible = (text: string): boolean => reachOf(schema, { path, ...oneOf([text]) }, null) !== 'unreadable';
+  return allowed.flatMap((text, index): readonly RuledOut[] => {
+    const plain = decimalTextOf(text);
+    if (plain === null || plain === text || isPossible(text) || !isPossible(plain)) return [];
+    const detail = `lets "${path.join('.')}" be a number and not the text "${text}": write the number's value, "${plain}"`;
+    return [{ pointer: `${pointer}/${index}`, detail }];
+  });
 }
 
 const keyOf = ({ meter, path, as, needs }: Reading): string => JSON.stringify([meter, path, as, needs]);
@@ -53,6 +101,7 @@ function readingsOf(meter: Meter): readonly Reading[] {
       meter: code,
       path: pathOf(name),
       as: 'filters',
+      allowed,
       ...oneOf(allowed),
     })),
   ];
