@@ -1,4 +1,4 @@
-import { utcDay } from '../domain/time/instant.js';
+import { instantToMs, msToInstant, utcDay } from '../domain/time/instant.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
@@ -62,6 +62,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await recogniseRevenue(storage, now());
         await storage.journal.takeMonthSnapshots(automaticActor);
         await sweepReceivables(dependencies);
+        await wakeWaiting(dependencies);
         await wakeDueDrafts(dependencies);
         await rateFallbacksAgain(dependencies);
         await reportTaxAgain(dependencies);
@@ -69,6 +70,24 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
     );
     return { started: progress.started + reRatings + late };
   };
+}
+
+/** A run of invoicing takes seconds to look at what was asked for; after this it is taken to be gone. */
+const waitedLongMs = 15 * 60_000;
+
+/**
+ * Periods that were handed over and never decided: the run that was woken for them is gone (terminated, its Temporal lost, or ahead
+ * of a database that was restored), and their own workflows wait for its decision.
+ */
+async function wakeWaiting({ storage, client, now }: ActivityDependencies): Promise<void> {
+  const before = msToInstant(instantToMs(now()) - waitedLongMs);
+  for (const { billingDay, ...waiting } of await storage.periods.waitingInvoicing(before)) {
+    await client.workflow.signalWithStart(workflowTypes.invoicing, {
+      ...invoicingStart(billingDay),
+      signal: readySignal,
+      signalArgs: [waiting],
+    });
+  }
 }
 
 /** Drafts whose grace has passed and that nobody has woken. */

@@ -3,9 +3,13 @@ import { msToInstant } from '../domain/time/instant.js';
 import type { Database } from './database.js';
 import { requestDue } from './drafts.js';
 import { dateOfLocal, localDateOf } from './row-types.js';
+import type { LocalDate } from '../domain/values.js';
 import type { BillingPeriodStore } from './types.js';
 
-type InvoicingRequestStore = Pick<BillingPeriodStore, 'requestInvoicing' | 'pendingInvoicing' | 'recordOutcome'>;
+type InvoicingRequestStore = Pick<
+  BillingPeriodStore,
+  'requestInvoicing' | 'pendingInvoicing' | 'waitingInvoicing' | 'recordOutcome'
+>;
 
 /** A request has one id and one outcome: a repeated step finds what it wrote and changes nothing. */
 export function createInvoicingRequestStore({ prisma, pool }: Database): InvoicingRequestStore {
@@ -33,6 +37,15 @@ export function createInvoicingRequestStore({ prisma, pool }: Database): Invoici
         forced: row.forced,
         reason: row.reason,
       }));
+    },
+    waitingInvoicing: async (requestedBefore) => {
+      const { rows } = await pool.query<{ billing_day: LocalDate; customer_id: string; period: LocalDate }>(
+        `SELECT DISTINCT ON (billing_day) billing_day, customer_id, period FROM invoicing_requests r
+         WHERE requested_at < $1 AND NOT EXISTS (SELECT FROM invoicing_outcomes o WHERE o.request_id = r.request_id)
+         ORDER BY billing_day, request_order`,
+        [requestedBefore],
+      );
+      return rows.map((row) => ({ billingDay: row.billing_day, customerId: row.customer_id, period: row.period }));
     },
     recordOutcome: async (requestId, outcome, invoiceId) => {
       await prisma.invoicingOutcome.createMany({ data: [{ requestId, outcome, invoiceId }], skipDuplicates: true });

@@ -3,6 +3,7 @@ import type { PinnedDates } from '../calendar/meters-of-period.js';
 import type { Meter } from '../domain/metering/meter.js';
 import type { Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
+import type { PeriodKeyOf } from './types-correction.js';
 import type { BillingPeriod } from './types-reference.js';
 import type { OpenWindow } from './types-usage.js';
 
@@ -73,6 +74,8 @@ export interface BillingPeriodStore {
   requestInvoicing(request: InvoicingRequest): Promise<void>;
   /** Requests of a billing day that have no outcome yet, oldest first. */
   pendingInvoicing(billingDay: LocalDate, limit: number): Promise<readonly InvoicingRequest[]>;
+  /** Billing days with requests from before the instant that have no outcome, each with one of them, oldest day first. */
+  waitingInvoicing(requestedBefore: Instant): Promise<readonly (PeriodKeyOf & { readonly billingDay: LocalDate })[]>;
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /** What `billingPeriod` orders: reading, closing, handing over, noting late usage; and the sweep. On real Postgres. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
+import pg from 'pg';
 import type { CloseWindowsInput } from '../../src/contracts/activities.js';
 import { emptyDigest } from '../../src/domain/metering/digest.js';
 import { instantToMs } from '../../src/domain/time/instant.js';
@@ -176,6 +177,32 @@ test('the sweep starts every unfinished period, and leaves out what is invoiced'
     'billing-period/other/2024-01-01',
     'billing-period/other/2024-02-01',
   ]);
+});
+
+test('the sweep wakes invoicing for what was handed over and never decided: its run may be gone, as after a restore', async () => {
+  const asked = async (requestedAt: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: fixture.url });
+    await client.connect();
+    await client.query(
+      `INSERT INTO invoicing_requests (request_id, customer_id, period, billing_day, forced, requested_at)
+       VALUES ($1, 'acme', '2024-01-01', '2024-02-01', false, $2)`,
+      [randomUUID(), requestedAt],
+    );
+    await client.end();
+  };
+  const woken = async (): Promise<readonly string[]> => {
+    fixture.temporal.length = 0;
+    await fixture.run(fixture.activities.sweepPeriods);
+    return fixture.temporal.map(({ workflowId }) => workflowId).filter((id) => id.startsWith('invoicing/'));
+  };
+  await fixture.storage.periods.periodNamed('acme', january);
+  // `now` of the fixture is 1 February 2024, 01:00: what was asked for just now is being worked on.
+  await asked('2024-02-01T00:59:00Z');
+  expect(await woken()).toEqual([]);
+  for (const minute of ['10', '11']) await asked(`2024-01-31T23:${minute}:00Z`);
+  expect(await woken()).toEqual(['invoicing/2024-02-01']);
+  await fixture.run(fixture.activities.issueChunk, { billingDay: '2024-02-01' as LocalDate, limit: 10 });
+  expect(await woken()).toEqual([]);
 });
 
 test('a refusal ends the retries and carries its code', async () => {

@@ -39,6 +39,8 @@ interface Customers {
 let customers: ReadonlyMap<JointScene, Customers>;
 /** Both databases at the moment of the dump. */
 let images: readonly Readonly<Record<string, string>>[];
+/** What made the dump. */
+let method: string;
 /** The highest of the dumped facts. */
 let lastPosition: bigint;
 
@@ -72,6 +74,7 @@ beforeAll(async () => {
   // Somebody has drawn a position and not committed when the dump is taken, and never will.
   await running.draw('ghost', ghost);
   const taken = await dump(original.fixture.url);
+  method = taken.method;
   const before = await imageOf(original.fixture.url);
   await running.rollBack('ghost');
   database = await taken.restore();
@@ -140,6 +143,11 @@ function noting(calls: TemporalCall[]): Client {
 
 const inBoth = <T>(work: (scene: JointScene, books: Customers) => Promise<T>) =>
   Promise.all([...customers].map(([scene, books]) => work(scene, books)));
+
+test('the proof says what it was dumped and restored with', () => {
+  process.stderr.write(`restore proof: dumped and restored with ${method}\n`);
+  expect(method).toMatch(process.env['RECKONER_TEST_DUMP'] === 'pg_dump' ? /^pg_dump \d+$/ : /^(pg_dump \d+|COPY )/);
+});
 
 test('no table is without a row in the original, and every row, sequence and guard is in the copy', async () => {
   expect(await emptyTables(original.fixture.url)).toEqual([]);

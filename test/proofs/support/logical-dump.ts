@@ -1,6 +1,8 @@
 /**
- * A logical backup and its restore into a new database: by `pg_dump` and `psql` where those on this machine can read the server,
- * otherwise by the same COPY statements over a connection, of all rows at one snapshot.
+ * A logical backup and its restore into a new database: by `pg_dump` and `pg_restore` where those on this machine can read the
+ * server, otherwise by the same COPY statements over a connection, of all rows at one snapshot, into a migrated schema. The
+ * embedded server comes without `pg_dump`, so which of the two it was depends on the machine: a dump says it, and
+ * RECKONER_TEST_DUMP=pg_dump (or copy) accepts no other.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,6 +20,8 @@ import type { TestDatabase } from '../../support/postgres.js';
 const run = promisify(execFile);
 
 export interface Dump {
+  /** What made it, with its version. */
+  readonly method: `pg_dump ${string}` | `COPY ${string}`;
   /** Into a new database. */
   restore(): Promise<TestDatabase>;
   forget(): Promise<void>;
@@ -25,19 +29,25 @@ export interface Dump {
 
 /** The database as it is at this moment, while others go on writing. */
 export async function dump(url: string): Promise<Dump> {
-  return (await canDump(url)) ? dumpByTool(url) : dumpByCopy(url);
+  const wanted = process.env['RECKONER_TEST_DUMP'] ?? '';
+  if (!['', 'pg_dump', 'copy'].includes(wanted)) throw new Error(`RECKONER_TEST_DUMP=${wanted}: it is pg_dump or copy`);
+  const { server, tools } = await versionsFor(url);
+  const canDump = tools >= server;
+  if (wanted === 'pg_dump' && !canDump)
+    throw new Error(`pg_dump and pg_restore of version ${server} or later are not on this machine (found: ${tools})`);
+  if (canDump && wanted !== 'copy') return dumpByTool(url, `pg_dump ${tools}`);
+  return dumpByCopy(url, `COPY (pg_dump here: ${tools}, server: ${server})`);
 }
 
-/** A dump tool reads servers of its own major version and of earlier ones. */
-async function canDump(url: string): Promise<boolean> {
+/** A dump tool reads servers of its own major version and of earlier ones. 0: there is no such tool. */
+async function versionsFor(url: string): Promise<{ readonly server: number; readonly tools: number }> {
   const server = await connected(url, async (client) => {
     const { rows } = await client.query<{ version: number }>(
       `SELECT current_setting('server_version_num')::int / 10000 AS version`,
     );
     return rows[0]?.version ?? Infinity;
   });
-  const versions = await Promise.all(['pg_dump', 'psql'].map(majorVersionOf));
-  return versions.every((version) => version >= server);
+  return { server, tools: Math.min(...(await Promise.all(['pg_dump', 'pg_restore'].map(majorVersionOf)))) };
 }
 
 async function majorVersionOf(tool: string): Promise<number> {
@@ -49,14 +59,22 @@ async function majorVersionOf(tool: string): Promise<number> {
   }
 }
 
-async function dumpByTool(url: string): Promise<Dump> {
+/** As OPERATE tells operators to. */
+async function dumpByTool(url: string, method: Dump['method']): Promise<Dump> {
   const folder = await mkdtemp(join(tmpdir(), 'reckoner-dump-'));
-  const file = join(folder, 'dump.sql');
-  await run('pg_dump', ['--no-owner', `--file=${file}`, url]);
+  const file = join(folder, 'reckoner.dump');
+  await run('pg_dump', ['--format=custom', '--no-owner', `--file=${file}`, url]);
   return {
+    method,
     restore: async () => {
       const database = await createEmptyDatabase();
-      await run('psql', ['--quiet', '--no-psqlrc', '--set=ON_ERROR_STOP=1', `--file=${file}`, database.url]);
+      await run('pg_restore', [
+        '--no-owner',
+        '--exit-on-error',
+        '--single-transaction',
+        `--dbname=${database.url}`,
+        file,
+      ]);
       return database;
     },
     forget: () => rm(folder, { recursive: true }),
@@ -78,7 +96,7 @@ interface SequenceState {
 }
 
 /** Tables with rows of their own (of a partitioned table its partitions) and sequences, as `pg_dump --data-only` takes them. */
-async function dumpByCopy(url: string): Promise<Dump> {
+async function dumpByCopy(url: string, method: Dump['method']): Promise<Dump> {
   const { tables, sequences } = await connected(url, async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
     const copied: CopiedTable[] = [];
@@ -93,6 +111,7 @@ async function dumpByCopy(url: string): Promise<Dump> {
     return { tables: copied, sequences: states };
   });
   return {
+    method,
     restore: async () => {
       const database = await createTestDatabase();
       await connected(database.url, async (client) => {
