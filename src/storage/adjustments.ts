@@ -13,14 +13,15 @@ import type { Database } from './database.js';
 import { uuidOf } from './identifiers.js';
 import { partitionOf } from './partition.js';
 import { openLedgerTransaction } from './safe-horizon.js';
-import type { AdjustmentStore, EventAdjustment, NewEventAdjustment, Replacement } from './types.js';
+import type { Adjusted, AdjustmentStore, EventAdjustment, NewEventAdjustment, Replacement } from './types.js';
 
 type EventKey = Pick<NewEventAdjustment, 'customerId' | 'source' | 'eventId'>;
 
 /** @param meters which properties are values of meters: two replacements are compared as two events are (RULES 6) */
 export function createAdjustmentStore(db: Database, meters: () => Promise<readonly Meter[]>): AdjustmentStore {
   return {
-    adjust: (adjustment) => adjust(db, meters, adjustment),
+    adjust: (adjustment, requestId) => adjust(db, meters, { adjustment, requestId }),
+    ofRequest: (requestId) => readOfRequest(db.pool, requestId),
     ofEvent: (customerId, source, eventId) => readAdjustments(db.pool, { customerId, source, eventId }),
   };
 }
@@ -28,8 +29,8 @@ export function createAdjustmentStore(db: Database, meters: () => Promise<readon
 async function adjust(
   db: Database,
   meters: () => Promise<readonly Meter[]>,
-  adjustment: NewEventAdjustment,
-): ReturnType<AdjustmentStore['adjust']> {
+  { adjustment, requestId }: { readonly adjustment: NewEventAdjustment; readonly requestId: string | undefined },
+): Promise<Adjusted> {
   const { replacement } = adjustment;
   invariant(
     (adjustment.type === 'amend') === (replacement !== null),
@@ -40,11 +41,42 @@ async function adjust(
   const known = replacement === null ? [] : await meters();
   return db.transaction(async (client) => {
     await lockEvent(client, adjustment);
-    const earlier = await readAdjustments(client, adjustment);
-    const last = earlier.at(-1);
-    if (last !== undefined && saysTheSame(last, adjustment, known)) return { outcome: 'duplicate', adjustment: last };
-    return { outcome: 'accepted', adjustment: await append(client, adjustment, earlier.length + 1) };
+    const told = requestId === undefined ? null : await readOfRequest(client, requestId);
+    if (told !== null) return { outcome: 'duplicate', adjustment: told };
+    const adjusted = await adjustLocked(client, adjustment, known);
+    if (requestId !== undefined) await keepRequest(client, requestId, adjusted.adjustment);
+    return adjusted;
   }, openLedgerTransaction);
+}
+
+async function adjustLocked(
+  client: pg.PoolClient,
+  adjustment: NewEventAdjustment,
+  meters: readonly Meter[],
+): Promise<Adjusted> {
+  const earlier = await readAdjustments(client, adjustment);
+  const last = earlier.at(-1);
+  if (last !== undefined && saysTheSame(last, adjustment, meters)) return { outcome: 'duplicate', adjustment: last };
+  return { outcome: 'accepted', adjustment: await append(client, adjustment, earlier.length + 1) };
+}
+
+/** Also where it changed nothing: what others decide later is not to be undone by its repetition. */
+async function keepRequest(client: pg.PoolClient, requestId: string, { adjustmentId }: EventAdjustment): Promise<void> {
+  await client.query({
+    name: 'adjustment-request',
+    text: 'INSERT INTO event_adjustment_requests (request_id, adjustment_id) VALUES ($1, $2)',
+    values: [requestId, adjustmentId],
+  });
+}
+
+async function readOfRequest(db: pg.Pool | pg.PoolClient, requestId: string): Promise<EventAdjustment | null> {
+  const { rows } = await db.query<AdjustmentRow>({
+    name: 'adjustment-of-request',
+    text: `SELECT ${adjustmentColumns} FROM event_adjustments
+      WHERE adjustment_id = (SELECT r.adjustment_id FROM event_adjustment_requests r WHERE r.request_id = $1)`,
+    values: [requestId],
+  });
+  return rows[0] === undefined ? null : adjustmentFromDb(rows[0]);
 }
 
 /** The digest of every window that counts the event is made of it. */

@@ -29,7 +29,7 @@ export interface Guard {
 const appendOnly: readonly string[] = [
   ...['audit_changes', 'audit_entries', 'audit_blocks', 'audit_checkpoints', 'audit_checkpoint_heads'],
   ...['aggregated_period_usage', 'aggregated_usage', 'backfill_customers', 'billing_periods'],
-  ...['dead_letters', 'dead_letter_attempts', 'dead_letter_decisions'],
+  ...['dead_letters', 'dead_letter_attempts', 'dead_letter_decisions', 'event_adjustment_requests'],
   ...['event_schemas', 'tag_definitions'],
   ...['invoicing_requests', 'invoicing_outcomes', 'ledger_snapshots', 'ledger_snapshot_balances'],
   ...['period_close_plans', 'period_close_steps', 'period_close_targets'],

@@ -341,13 +341,21 @@ export interface EventAdjustment extends NewEventAdjustment {
   readonly createdAt: Instant;
 }
 
+export interface Adjusted {
+  readonly outcome: 'accepted' | 'duplicate';
+  readonly adjustment: EventAdjustment;
+}
+
 export interface AdjustmentStore {
   /**
    * Appends the adjustment as a fact of the ledger. What says the same as the event's last adjustment is a `duplicate`
-   * and appends nothing.
+   * and appends nothing; so is a request that was carried out before, with the adjustment that it was told then (RULES 66).
+   * @param requestId of who asks, under which key, for what; absent: the request has no key
    * @throws DomainFailure EVENT_NOT_FOUND
    */
-  adjust(adjustment: NewEventAdjustment): Promise<{ outcome: 'accepted' | 'duplicate'; adjustment: EventAdjustment }>;
+  adjust(adjustment: NewEventAdjustment, requestId?: string): Promise<Adjusted>;
+  /** What that request was told; null: it was not carried out. */
+  ofRequest(requestId: string): Promise<EventAdjustment | null>;
   /** Of one event, oldest first. */
   ofEvent(customerId: string, source: string, eventId: string): Promise<readonly EventAdjustment[]>;
 }

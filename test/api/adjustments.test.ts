@@ -1,9 +1,11 @@
 /** POST /event-adjustments, and what an adjusted event shows. */
+import { forgetKeys } from './support/forget-keys.js';
 import { callEvent, exampleCustomer, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
 let api: TestApi;
+let databaseUrl: string;
 
 const bytesMeter = {
   code: 'bytes',
@@ -16,7 +18,10 @@ const download = (id: string, bytes: unknown, more: Json = {}): Json =>
   callEvent(id, { event_type: 'download', metadata: { bytes, region: 'eu' }, ...more });
 
 beforeAll(async () => {
-  api = await TestApi.start();
+  api = await TestApi.start({}, (url) => {
+    databaseUrl = url;
+    return Promise.resolve(url);
+  });
   await api.setUpExample();
   await api.expect(201, 'POST', '/meters', bytesMeter);
   await api.expect(201, 'PUT', '/customers/other', exampleCustomer);
@@ -122,6 +127,35 @@ describe('adjusting', () => {
     const [first, again] = [await send(), await send()];
     expect([again.statusCode, again.body, again.headers['idempotency-replayed']]).toEqual([202, first.body, 'true']);
   });
+});
+
+test('under a key whose answer was forgotten: repeated it is a duplicate of itself, though the event was amended and its type has a schema since', async () => {
+  await api.expect(202, 'POST', '/events', callEvent('outbox', { event_type: 'outboxed', metadata: { a: 1 } }));
+  const facts = { event_type: 'outboxed', event_time: '2024-01-20T10:00:00Z' };
+  const requests: Readonly<Record<string, Json>> = {
+    'adjust-k': adjust('outbox', { type: 'amend', replacement: { ...facts, metadata: { a: 2 } } }),
+    'adjust-l': adjust('outbox', { type: 'void' }),
+  };
+  const send = async (key: string): Promise<Json> => {
+    await forgetKeys(databaseUrl);
+    return api.expect(202, 'POST', '/event-adjustments', requests[key], { 'idempotency-key': key });
+  };
+  const first = await send('adjust-k');
+  expect(first['status']).toBe('accepted');
+  expect((await send('adjust-l'))['status']).toBe('accepted');
+  const schema = { type: 'object', properties: { a: { type: 'string' } } };
+  await api.expect(201, 'POST', '/event-schemas', { event_type: 'outboxed', schema });
+  expect(await send('adjust-k')).toEqual({ ...first, status: 'duplicate' });
+  expect(await api.all('/event-adjustments?customer_id=cust_1&event_id=outbox')).toHaveLength(2);
+  // Another person under the same key, and the same one for something else, are others.
+  const headers = { 'idempotency-key': 'adjust-l', 'x-reckoner-actor': 'bob' };
+  expect(await api.expect(202, 'POST', '/event-adjustments', requests['adjust-l'], headers)).toMatchObject({
+    status: 'duplicate',
+  });
+  await forgetKeys(databaseUrl);
+  const other = { ...requests['adjust-k'], replacement: { ...facts, metadata: { a: 'b' } } };
+  const otherwise = await api.expect(202, 'POST', '/event-adjustments', other, { 'idempotency-key': 'adjust-k' });
+  expect(otherwise['status']).toBe('accepted');
 });
 
 describe('what is refused', () => {

@@ -1,4 +1,5 @@
 /** Voids and amendments as facts of the ledger: positions, duplicates, and one at a time for each event. */
+import { randomUUID } from 'node:crypto';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import { createAdjustmentStore } from '../../src/storage/adjustments.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
@@ -84,6 +85,40 @@ test('what says the same as the last adjustment is a duplicate; what said so bef
   const stored = await adjustments.ofEvent(event.customerId, 'shop', 'e1');
   expect(stored.map(({ type }) => type)).toEqual(['amend', 'amend', 'amend', 'void', 'amend']);
   expect(stored[3]?.reason).toBe('a test');
+});
+
+describe('a request', () => {
+  test('that is repeated changes nothing, whatever was decided since, and is told what it was told', async () => {
+    const [voiding, other] = [randomUUID(), randomUUID()];
+    const first = await adjustments.adjust(voided(), voiding);
+    const amendment = await adjustments.adjust(amended('{"bytes":"10"}'), other);
+    expect([first.outcome, amendment.outcome]).toEqual(['accepted', 'accepted']);
+    expect(await adjustments.adjust(voided(), voiding)).toEqual({ outcome: 'duplicate', adjustment: first.adjustment });
+    expect(await adjustments.ofRequest(voiding)).toEqual(first.adjustment);
+    expect(await adjustments.ofEvent(event.customerId, 'shop', 'e1')).toEqual([first.adjustment, amendment.adjustment]);
+    // By another one it is voided once more.
+    expect((await adjustments.adjust(voided(), randomUUID())).outcome).toBe('accepted');
+    expect(await adjustments.ofRequest(randomUUID())).toBeNull();
+  });
+
+  test('that found the event as it asked is known, too', async () => {
+    const first = await adjustments.adjust(voided(), randomUUID());
+    const second = randomUUID();
+    const told = { outcome: 'duplicate', adjustment: first.adjustment };
+    expect(await adjustments.adjust(voided(), second)).toEqual(told);
+    await adjustments.adjust(amended('{"bytes":"10"}'));
+    expect(await adjustments.adjust(voided(), second)).toEqual(told);
+    expect((await adjustments.ofEvent(event.customerId, 'shop', 'e1')).map(({ type }) => type)).toEqual([
+      'void',
+      'amend',
+    ]);
+  });
+
+  test('at once with itself is carried out once', async () => {
+    const request = randomUUID();
+    const all = await Promise.all(Array.from({ length: 8 }, () => adjustments.adjust(amended('{"bytes":1}'), request)));
+    expect(all.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1);
+  });
 });
 
 test('the same void from everywhere at once is stored once', async () => {

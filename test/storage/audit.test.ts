@@ -266,6 +266,7 @@ test('a table that facts of money are kept in is audited, with all of its column
     dead_letters: 'was not taken',
     dead_letter_attempts: 'what was sent is an event',
     dead_letter_decisions: 'what was replayed is an event',
+    event_adjustment_requests: 'keeps what is repeated from being done again',
     event_schemas: 'decides what is taken, not what it costs',
     tag_definitions: 'decides what is taken, not what it costs',
     invoicing_requests: 'work to do',

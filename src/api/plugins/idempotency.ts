@@ -7,6 +7,7 @@ import canonicalize from 'canonicalize';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createHash } from 'node:crypto';
 import { DomainFailure } from '../../domain/failure.js';
+import { uuidOf } from '../../storage/identifiers.js';
 import type { IdempotencyStore } from '../../storage/types.js';
 import { problemMediaType } from '../problem.js';
 import type { Api } from '../types.js';
@@ -85,6 +86,15 @@ export function idempotencyKeyOf(request: FastifyRequest): string | null {
   if (keyPattern.test(key)) return key;
   const detail = 'An Idempotency-Key has 1 to 255 visible ASCII characters; a UUID is a good one.';
   throw new DomainFailure('IDEMPOTENCY_KEY_INVALID', detail);
+}
+
+/**
+ * Names the request by who asks, the key and the content: what was carried out under it is known for ever, also when the answer
+ * is forgotten. null: the request has no key.
+ */
+export function requestIdOf(request: FastifyRequest): string | null {
+  const key = idempotencyKeyOf(request);
+  return key === null ? null : uuidOf('request', request.actor, key, fingerprintOf(request));
 }
 
 /** Of method, URL and the body by content: key order and white space of the JSON do not matter. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { depthOf, parseExactJson } from '../ingest/exact-json.js';
 import { jsonTextOf } from '../json-text.js';
+import { requestIdOf } from '../plugins/idempotency.js';
 import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
 import { answers, documented, identifier, idempotencyHeaders } from '../schemas/common.js';
 import {
@@ -35,7 +36,7 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
         operationId: 'adjustEvent',
         summary: 'Void or amend one event; the original stays readable',
         description:
-          'The event counts as its last adjustment says from now on. Saying the same again is a duplicate. An invoiced period is corrected by itself after the quiet time.',
+          'The event counts as its last adjustment says from now on. Saying the same again is a duplicate, and so is the same request under the same Idempotency-Key for ever. An invoiced period is corrected by itself after the quiet time.',
         headers: idempotencyHeaders,
         body: documented(adjustmentBody),
         response: answers({
@@ -60,7 +61,10 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
       },
     },
     async (request, reply) => {
-      const { outcome, adjustment } = await adjustments.adjust(shapeOf(request.body));
+      const { outcome, adjustment } = await adjustments.adjust(
+        shapeOf(request.body),
+        requestIdOf(request) ?? undefined,
+      );
       return sendExact(reply.code(202), { status: outcome, ...toApiAdjustment(adjustment) });
     },
   );

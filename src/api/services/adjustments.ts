@@ -2,13 +2,7 @@
 import { DomainFailure } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
 import { msToInstant } from '../../domain/time/instant.js';
-import type {
-  AdjustmentStore,
-  EventAdjustment,
-  NewEventAdjustment,
-  Replacement,
-  Storage,
-} from '../../storage/types.js';
+import type { Adjusted, EventAdjustment, NewEventAdjustment, Replacement, Storage } from '../../storage/types.js';
 import { isObject } from '../ingest/event-shape.js';
 import type { ExactJson } from '../ingest/exact-json.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
@@ -35,17 +29,21 @@ export class AdjustmentService {
   constructor(private readonly deps: AdjustmentServiceDependencies) {}
 
   /**
+   * A request that was carried out before is a duplicate, whatever was decided and registered since (RULES 66).
+   * @param requestId absent: the request has no key
    * @throws DomainFailure VALIDATION_FAILED and the refusals of an event for the replacement, UNKNOWN_CUSTOMER,
    *   EVENT_NOT_FOUND; in this precedence
    */
-  async adjust(body: AdjustmentShape): ReturnType<AdjustmentStore['adjust']> {
+  async adjust(body: AdjustmentShape, requestId?: string): Promise<Adjusted> {
+    const told = requestId === undefined ? null : await this.deps.storage.adjustments.ofRequest(requestId);
+    if (told !== null) return { outcome: 'duplicate', adjustment: told };
     const identity = { customerId: body.customer_id, source: body.source, eventId: body.event_id };
     const context = await this.contextFor(body);
     const replacement = replacementOf(body, identity, context);
     if (!context.isKnownCustomer(body.customer_id)) throw unknownCustomer(body.customer_id);
     const adjustment = { ...identity, type: body.type, replacement, reason: body.reason };
     try {
-      return await this.deps.storage.adjustments.adjust(adjustment);
+      return await this.deps.storage.adjustments.adjust(adjustment, requestId);
     } catch (error) {
       if (error instanceof DomainFailure && error.code === 'EVENT_NOT_FOUND')
         throw eventNotFound(identity, '/event_id');

@@ -92,11 +92,13 @@ export class JointBooks {
   async adjust(eventId: string, replacement: Call | null): Promise<void> {
     const { customerId } = this;
     const key = { customerId, source: '', eventId, reason: null };
+    const requestId = randomUUID();
     await persistently(() =>
       this.scene.storage.adjustments.adjust(
         replacement === null
           ? { ...key, type: 'void', replacement: null }
           : { ...key, type: 'amend', replacement: eventOf(customerId, { ...replacement, eventId }) },
+        requestId,
       ),
     );
     this.facts.set(eventId, replacement);

@@ -171,6 +171,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   'POST /event-adjustments': {
     keyed: true,
     writes: ['adjustments.adjust'],
+    knowsItself: true,
     before: invoiced,
     request: () => post('/event-adjustments', { customer_id: 'cust_1', event_id: 'e1', type: 'void' }),
   },
