@@ -26,7 +26,8 @@ export async function startFirstLateAfter(
 
 /**
  * The safety net behind it, for what a lost process or a terminated workflow has left: starts the workflow of every invoiced
- * period with very late facts that nobody has been told of and nobody has decided about, in order of customer and time.
+ * period with very late facts that nobody has been told of and nobody has decided about, and of every skipped one with facts since
+ * (RULES 64), in order of customer and time.
  * @returns how many
  */
 export async function startLatePeriods(dependencies: ActivityDependencies, pageSize: number): Promise<number> {
@@ -36,8 +37,7 @@ export async function startLatePeriods(dependencies: ActivityDependencies, pageS
   for await (const page of everyPage((request) => storage.periods.perhapsLatePeriods(request), pageSize)) {
     for (const period of page) {
       if (period.customerId === inOrder) continue;
-      const { to } = await storage.periods.veryLateFacts(period);
-      if (to === null || (await isKnown(dependencies, period, to))) continue;
+      if (!(await isWaiting(dependencies, period))) continue;
       await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(period.customerId, period.period));
       started += 1;
       // Where a level is carried on, the next one's turn comes when this one is settled.
@@ -45,6 +45,13 @@ export async function startLatePeriods(dependencies: ActivityDependencies, pageS
     }
   }
   return started;
+}
+
+/** It has facts that its invoice, or its skip, has not seen, and nobody looks at. */
+async function isWaiting(dependencies: ActivityDependencies, period: BillingPeriod): Promise<boolean> {
+  const { periods } = dependencies.storage;
+  const { to } = await periods.veryLateFacts(period);
+  return to === null ? (await periods.factsSinceSkip(period)).count > 0 : !(await isKnown(dependencies, period, to));
 }
 
 /** A correction of these very facts was begun (which goes on by itself, or has ended), or they were noted for a person. */

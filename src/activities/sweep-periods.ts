@@ -13,6 +13,7 @@ import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
 import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
+import { lookBackForMeters, wakeInvoicing } from './look-back.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
 import { startLatePeriods } from './later-periods.js';
@@ -28,8 +29,8 @@ interface Progress {
 }
 
 /**
- * Starts the workflow of every unfinished period and re-rating, and of invoiced periods with very late facts that nobody looks at;
- * one that runs already is left alone. Then ends the credits that
+ * Starts the workflow of every unfinished period and re-rating, and of invoiced and skipped periods with facts since that nobody
+ * looks at; one that runs already is left alone. Asks again about skipped periods that a new meter may count. Then ends the credits that
  * nothing can draw any more: by now every period that could is stored. Then recognises deferred revenue, and takes what snapshots of
  * closed months are missing. Resumes at the page it was on.
  */
@@ -63,6 +64,8 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await storage.journal.takeMonthSnapshots(automaticActor);
         await sweepReceivables(dependencies);
         await wakeDueDrafts(dependencies);
+        await lookBackForMeters(dependencies);
+        await wakeInvoicing(dependencies);
         await rateFallbacksAgain(dependencies);
         await reportTaxAgain(dependencies);
       },

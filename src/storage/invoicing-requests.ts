@@ -1,11 +1,12 @@
 /** Who asked for which period to be invoiced, and what became of it. */
 import { msToInstant } from '../domain/time/instant.js';
+import type { LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { requestDue } from './drafts.js';
 import { dateOfLocal, localDateOf } from './row-types.js';
 import type { BillingPeriodStore } from './types.js';
 
-type InvoicingRequestStore = Pick<BillingPeriodStore, 'requestInvoicing' | 'pendingInvoicing' | 'recordOutcome'>;
+type InvoicingRequestStore = Pick<BillingPeriodStore, 'requestInvoicing' | 'pendingInvoicing' | 'pendingDays' | 'recordOutcome'>;
 
 /** A request has one id and one outcome: a repeated step finds what it wrote and changes nothing. */
 export function createInvoicingRequestStore({ prisma, pool }: Database): InvoicingRequestStore {
@@ -33,6 +34,13 @@ export function createInvoicingRequestStore({ prisma, pool }: Database): Invoici
         forced: row.forced,
         reason: row.reason,
       }));
+    },
+    pendingDays: async () => {
+      const { rows } = await pool.query<{ readonly billing_day: LocalDate }>(
+        `SELECT DISTINCT billing_day FROM invoicing_requests r
+         WHERE NOT EXISTS (SELECT FROM invoicing_outcomes o WHERE o.request_id = r.request_id) ORDER BY billing_day`,
+      );
+      return rows.map((row) => row.billing_day);
     },
     recordOutcome: async (requestId, outcome, invoiceId) => {
       await prisma.invoicingOutcome.createMany({ data: [{ requestId, outcome, invoiceId }], skipDuplicates: true });
