@@ -12,13 +12,15 @@ const findingsAtOnce = 200;
 
 /**
  * What settles a period may have changed the level that the next ones begin with (RULES 3). Starts the workflow of the first
- * one that this concerns; when that one has been corrected, it is the turn of the next: so they are corrected in order.
+ * one that this concerns, which may exist only because of it (RULES 65); when that one has been decided, it is the turn of the
+ * next: so they are corrected in order.
  */
 export async function startFirstLateAfter(
-  { storage, client }: ActivityDependencies,
+  { storage, client, now }: ActivityDependencies,
   period: BillingPeriod,
 ): Promise<boolean> {
-  const later = await storage.periods.firstLateAfter(period);
+  const made = period.to <= now() ? await storage.periods.carryOn(period) : null;
+  const later = made ?? (await storage.periods.firstLateAfter(period));
   if (later === null) return false;
   await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(later.customerId, later.period));
   return true;

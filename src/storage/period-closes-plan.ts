@@ -6,6 +6,7 @@ import type { Instant, LocalDate } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
+import { isCarriedIntoSql } from './periods-carried.js';
 import { periodAt } from './periods-create.js';
 import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
 import { endsAfterSql } from './re-ratings-scope.js';
@@ -53,7 +54,8 @@ const planSql = `
          OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
            AND event_time >= p.period_start AND event_time < p.period_end)
          OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))`)}) AS judged`;
+           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
+         OR ${isCarriedIntoSql('p')})`)}) AS judged`;
 
 export async function planTargets(db: Database, closeId: string): Promise<void> {
   await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });

@@ -1,6 +1,7 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { metersToLookBackFor } from './gate-meters.js';
+import { carryOn, isCarriedInto } from './periods-carried.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
@@ -28,6 +29,8 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     metersToLookBackFor: () => metersToLookBackFor(db),
     askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
     noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
+    isCarriedInto: (period) => isCarriedInto(db, period),
+    carryOn: (period) => carryOn(db, period),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     ...createInvoicingRequestStore(db),
   };

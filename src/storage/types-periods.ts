@@ -70,6 +70,10 @@ export interface BillingPeriodStore {
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
+  /** Whether the stored period before this one ends with a level that is not zero. */
+  isCarriedInto(period: BillingPeriod): Promise<boolean>;
+  /** The period after this one, made because a level is carried into it (RULES 65); null: there is one already, or none is. */
+  carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
   /**
    * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
    * be skipping a period without one of them.
