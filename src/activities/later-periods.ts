@@ -12,13 +12,15 @@ const findingsAtOnce = 200;
 
 /**
  * What settles a period may have changed the level that the next ones begin with (RULES 3). Starts the workflow of the first
- * one that this concerns; when that one has been corrected, it is the turn of the next: so they are corrected in order.
+ * one that this concerns, which may exist only because of it (RULES 65); when that one has been decided, it is the turn of the
+ * next: so they are corrected in order.
  */
 export async function startFirstLateAfter(
-  { storage, client }: ActivityDependencies,
+  { storage, client, now }: ActivityDependencies,
   period: BillingPeriod,
 ): Promise<boolean> {
-  const later = await storage.periods.firstLateAfter(period);
+  const made = period.to <= now() ? await storage.periods.carryOn(period) : null;
+  const later = made ?? (await storage.periods.firstLateAfter(period));
   if (later === null) return false;
   await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(later.customerId, later.period));
   return true;
@@ -26,7 +28,8 @@ export async function startFirstLateAfter(
 
 /**
  * The safety net behind it, for what a lost process or a terminated workflow has left: starts the workflow of every invoiced
- * period with very late facts that nobody has been told of and nobody has decided about, in order of customer and time.
+ * period with very late facts that nobody has been told of and nobody has decided about, and of every skipped one with facts since
+ * (RULES 64), in order of customer and time.
  * @returns how many
  */
 export async function startLatePeriods(dependencies: ActivityDependencies, pageSize: number): Promise<number> {
@@ -36,8 +39,7 @@ export async function startLatePeriods(dependencies: ActivityDependencies, pageS
   for await (const page of everyPage((request) => storage.periods.perhapsLatePeriods(request), pageSize)) {
     for (const period of page) {
       if (period.customerId === inOrder) continue;
-      const { to } = await storage.periods.veryLateFacts(period);
-      if (to === null || (await isKnown(dependencies, period, to))) continue;
+      if (!(await isWaiting(dependencies, period))) continue;
       await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(period.customerId, period.period));
       started += 1;
       // Where a level is carried on, the next one's turn comes when this one is settled.
@@ -45,6 +47,13 @@ export async function startLatePeriods(dependencies: ActivityDependencies, pageS
     }
   }
   return started;
+}
+
+/** It has facts that its invoice, or its skip, has not seen, and nobody looks at. */
+async function isWaiting(dependencies: ActivityDependencies, period: BillingPeriod): Promise<boolean> {
+  const { periods } = dependencies.storage;
+  const { to } = await periods.veryLateFacts(period);
+  return to === null ? (await periods.factsSinceSkip(period)).count > 0 : !(await isKnown(dependencies, period, to));
 }
 
 /** A correction of these very facts was begun (which goes on by itself, or has ended), or they were noted for a person. */

@@ -8,6 +8,7 @@ import { invoicingStart } from '../contracts/start-options.js';
 import { pause } from '../relay/pause.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
+import { lookBackForMeters, wakeInvoicing } from './look-back.js';
 
 type Steps = Pick<Activities, 'planPeriodClose' | 'handOverPeriods' | 'followPeriodClose'>;
 
@@ -22,6 +23,8 @@ export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
       await heartbeating(
         () => after,
         async () => {
+          // What was skipped without a meter that is new is with invoicing then, and not left out as empty.
+          if (await lookBackForMeters(dependencies)) await wakeInvoicing(dependencies);
           for (let next: string | null = after; next !== null;) {
             after = next;
             ({ next } = await periodCloses.createMissing(closeId, after));

@@ -1,4 +1,4 @@
-import { instantToMs, msToInstant, utcDay } from '../domain/time/instant.js';
+import { utcDay } from '../domain/time/instant.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
@@ -13,6 +13,7 @@ import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
 import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
+import { lookBackForMeters, wakeInvoicing } from './look-back.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
 import { startLatePeriods } from './later-periods.js';
@@ -28,8 +29,8 @@ interface Progress {
 }
 
 /**
- * Starts the workflow of every unfinished period and re-rating, and of invoiced periods with very late facts that nobody looks at;
- * one that runs already is left alone. Then ends the credits that
+ * Starts the workflow of every unfinished period and re-rating, and of invoiced and skipped periods with facts since that nobody
+ * looks at; one that runs already is left alone. Asks again about skipped periods that a new meter may count. Then ends the credits that
  * nothing can draw any more: by now every period that could is stored. Then recognises deferred revenue, and takes what snapshots of
  * closed months are missing. Resumes at the page it was on.
  */
@@ -62,32 +63,15 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await recogniseRevenue(storage, now());
         await storage.journal.takeMonthSnapshots(automaticActor);
         await sweepReceivables(dependencies);
-        await wakeWaiting(dependencies);
         await wakeDueDrafts(dependencies);
+        await lookBackForMeters(dependencies);
+        await wakeInvoicing(dependencies);
         await rateFallbacksAgain(dependencies);
         await reportTaxAgain(dependencies);
       },
     );
     return { started: progress.started + reRatings + late };
   };
-}
-
-/** A run of invoicing takes seconds to look at what was asked for; after this it is taken to be gone. */
-const waitedLongMs = 15 * 60_000;
-
-/**
- * Periods that were handed over and never decided: the run that was woken for them is gone (terminated, its Temporal lost, or ahead
- * of a database that was restored), and their own workflows wait for its decision.
- */
-async function wakeWaiting({ storage, client, now }: ActivityDependencies): Promise<void> {
-  const before = msToInstant(instantToMs(now()) - waitedLongMs);
-  for (const { billingDay, ...waiting } of await storage.periods.waitingInvoicing(before)) {
-    await client.workflow.signalWithStart(workflowTypes.invoicing, {
-      ...invoicingStart(billingDay),
-      signal: readySignal,
-      signalArgs: [waiting],
-    });
-  }
 }
 
 /** Drafts whose grace has passed and that nobody has woken. */

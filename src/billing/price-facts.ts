@@ -95,7 +95,9 @@ export async function factsFrom(
     meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
     isOpening:
-      period.to <= startOfDay(customer.billingFrom) && (await storage.periods.highestEventTime(period)) === null,
+      period.to <= startOfDay(customer.billingFrom) &&
+      (await storage.periods.highestEventTime(period)) === null &&
+      !(await storage.periods.isCarriedInto(period)),
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });

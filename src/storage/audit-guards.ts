@@ -31,7 +31,7 @@ const appendOnly: readonly string[] = [
   ...['aggregated_period_usage', 'aggregated_usage', 'backfill_customers', 'billing_periods'],
   ...['dead_letters', 'dead_letter_attempts', 'dead_letter_decisions', 'event_adjustment_requests'],
   ...['event_schemas', 'tag_definitions'],
-  ...['invoicing_requests', 'invoicing_outcomes', 'ledger_snapshots', 'ledger_snapshot_balances'],
+  ...['invoicing_requests', 'invoicing_outcomes', 'ledger_snapshots', 'ledger_snapshot_balances', 'meters_looked_back'],
   ...['period_close_plans', 'period_close_steps', 'period_close_targets'],
   ...['price_evaluations', 'price_evaluation_targets', 'price_evaluation_results', 'price_evaluation_reports'],
   ...['price_fallbacks', 'price_fallback_checks', 'price_rollout_comparisons'],

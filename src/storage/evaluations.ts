@@ -7,6 +7,7 @@ import type { Database } from './database.js';
 import { totalsOf } from './evaluations-totals.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
+import { isCarriedIntoSql } from './periods-carried.js';
 import { endsAfterSql } from './re-ratings-scope.js';
 import type {
   BillingPeriod,
@@ -85,7 +86,8 @@ const targetsSql = `
       OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
         AND event_time >= p.period_start AND event_time < p.period_end)
       OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))`;
+        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
+      OR ${isCarriedIntoSql('p')})`;
 
 async function store(db: Database, request: EvaluationRequest): Promise<void> {
   const { evaluationId, workflowId, priceBook, scope, cutoff, requestedBy, comparisonOf } = request;

@@ -77,6 +77,9 @@ const periodLockOf = ({ customerId, period }: PeriodKey): bigint => lockOf('bill
 /** Exclusive: who learns a version or begins a rollout; shared: gates that are pricing by the price book. */
 export const priceBookLockOf = (code: string): bigint => lockOf('price-book', code);
 
+/** Exclusive: who begins to look back for new meters; shared: gates that skip a period. */
+export const meterLookBackLock: bigint = lockOf('meter-look-back');
+
 /** 64 bits of a hash: two that share a lock would only wait for each other. */
 function lockOf(...names: readonly string[]): bigint {
   const hex = createHash('sha256').update(JSON.stringify(names)).digest('hex');

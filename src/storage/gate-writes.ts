@@ -17,6 +17,7 @@ interface InvoicingOutcomeRow {
   readonly request_id: string;
   readonly outcome: InvoicingOutcome;
   readonly invoice_id: string | null;
+  readonly cutoff_position: Position;
 }
 
 interface VoidRow {
@@ -149,7 +150,7 @@ const destinations: readonly Destination[] = [
   },
   {
     table: 'invoicing_outcomes',
-    columns: 'request_id uuid, outcome text, invoice_id uuid',
+    columns: 'request_id uuid, outcome text, invoice_id uuid, cutoff_position bigint',
     suffix: 'ON CONFLICT (request_id) DO NOTHING',
   },
   {

@@ -37,6 +37,7 @@ import { issuingEntity } from './legal-entities.js';
 import { countMeterGroups } from './meter-groups.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
+import { holdMeters } from './gate-meters.js';
 import { holdPrices } from './gate-prices.js';
 import { recognise } from './journal-recognition.js';
 import { insertFallback } from './price-fallbacks.js';
@@ -74,7 +75,8 @@ export async function openGate(
   const metering = await meteringContextFromDb(client, row, period);
   const credits = new GateCredits(client, period.customerId, row.granted);
   const { small, billed, drafted } = row;
-  return new Gate(client, { ...opened, period, chain, metering, credits, small, billed, drafted });
+  const meterVersions = row.meters?.length ?? 0;
+  return new Gate(client, { ...opened, period, chain, metering, meterVersions, credits, small, billed, drafted });
 }
 
 /**
@@ -106,6 +108,8 @@ interface GateFacts {
   readonly cutoff: Position;
   readonly chain: PeriodChain;
   readonly metering: MeteringContext;
+  /** How many the gate knows, of all meters and whenever they begin. */
+  readonly meterVersions: number;
   readonly credits: GateCredits;
   readonly small: boolean;
   /** The customer has documents. */
@@ -371,9 +375,10 @@ export class Gate implements GateTransaction {
     return Promise.resolve();
   }
 
-  recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void> {
-    this.writes.outcomes.push({ request_id: requestId, outcome, invoice_id: invoiceId });
-    return Promise.resolve();
+  async recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void> {
+    const { cutoff: cutoff_position, meterVersions } = this.facts;
+    if (outcome === 'skipped') await holdMeters(this.client, meterVersions);
+    this.writes.outcomes.push({ request_id: requestId, outcome, invoice_id: invoiceId, cutoff_position });
   }
 
   async storeFinding(finding: NewFinding): Promise<void> {

@@ -1,9 +1,9 @@
 /** Who asked for which period to be invoiced, and what became of it. */
 import { msToInstant } from '../domain/time/instant.js';
+import type { LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { requestDue } from './drafts.js';
 import { dateOfLocal, localDateOf } from './row-types.js';
-import type { LocalDate } from '../domain/values.js';
 import type { BillingPeriodStore } from './types.js';
 
 type InvoicingRequestStore = Pick<
@@ -38,12 +38,11 @@ export function createInvoicingRequestStore({ prisma, pool }: Database): Invoici
         reason: row.reason,
       }));
     },
-    waitingInvoicing: async (requestedBefore) => {
+    waitingInvoicing: async () => {
       const { rows } = await pool.query<{ billing_day: LocalDate; customer_id: string; period: LocalDate }>(
         `SELECT DISTINCT ON (billing_day) billing_day, customer_id, period FROM invoicing_requests r
-         WHERE requested_at < $1 AND NOT EXISTS (SELECT FROM invoicing_outcomes o WHERE o.request_id = r.request_id)
+         WHERE NOT EXISTS (SELECT FROM invoicing_outcomes o WHERE o.request_id = r.request_id)
          ORDER BY billing_day, request_order`,
-        [requestedBefore],
       );
       return rows.map((row) => ({ billingDay: row.billing_day, customerId: row.customer_id, period: row.period }));
     },

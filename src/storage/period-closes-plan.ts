@@ -6,7 +6,9 @@ import type { Instant, LocalDate } from '../domain/values.js';
 import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
+import { isCarriedIntoSql } from './periods-carried.js';
 import { periodAt } from './periods-create.js';
+import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
 import { endsAfterSql } from './re-ratings-scope.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
@@ -17,15 +19,15 @@ export const judgedSql = (periods: string): string => `
       WHEN p.period_end > now() THEN 'not_ended'
       WHEN NOT o.voided THEN 'invoiced'
       WHEN r.request_id IS NOT NULL AND r.outcome IS NULL THEN 'requested'
-      WHEN r.outcome = 'skipped' THEN 'skipped'
-      WHEN o.voided AND r.outcome <> 'held' THEN 'void'
+      WHEN r.outcome = 'skipped' AND NOT ${mayBeNewsSql('coalesce(r.cutoff_position, 0)', anyLevelSql)} THEN 'skipped'
+      WHEN o.voided AND r.outcome NOT IN ('held', 'skipped') THEN 'void'
       WHEN EXISTS (SELECT FROM backfill_customers b
         WHERE b.customer_id = p.customer_id AND b.range_start < p.period_end AND b.range_end > p.period_start
           AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)) THEN 'backfill_open'
     END AS reason
   FROM (${periods}) AS p
   LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS o ON true
-  LEFT JOIN LATERAL (SELECT q.request_id, d.outcome FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
+  LEFT JOIN LATERAL (SELECT q.request_id, d.outcome, d.cutoff_position FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
     WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true`;
 
 /** The last local day of a period `p`. */
@@ -52,7 +54,8 @@ const planSql = `
          OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
            AND event_time >= p.period_start AND event_time < p.period_end)
          OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))`)}) AS judged`;
+           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
+         OR ${isCarriedIntoSql('p')})`)}) AS judged`;
 
 export async function planTargets(db: Database, closeId: string): Promise<void> {
   await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });

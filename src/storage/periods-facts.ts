@@ -8,6 +8,7 @@ import { SqlParameters } from './aggregation-sql-fragments.js';
 import { lastRatingSql, settledThrough } from './chain.js';
 import type { Database } from './database.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
+import { anyLevelSql, lastSkipSql } from './periods-skipped.js';
 import { carriedFacts, lastPosition, touchedFacts } from './touched-windows.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
@@ -97,11 +98,33 @@ const noFacts: VeryLateFacts = { count: 0, events: 0, from: null, to: null };
  */
 export async function veryLateFacts(db: Database, period: BillingPeriod): Promise<VeryLateFacts> {
   const since = await settledThrough(db.pool, period);
-  if (since === null) return noFacts;
+  return since === null ? noFacts : factsSince(db, period, { since, levels: () => pinnedLevels(db, period) });
+}
+
+/**
+ * The same beyond the cutoff at which the period was skipped; none where that is not the last word about it. Nothing is pinned:
+ * every level of now counts (RULES 64).
+ */
+export async function factsSinceSkip(db: Database, period: BillingPeriod): Promise<VeryLateFacts> {
+  const { rows } = await db.pool.query<{ cutoff_position: Position }>({
+    name: 'period-last-skip',
+    text: lastSkipSql('$1', '$2'),
+    values: [period.customerId, period.period],
+  });
+  const since = rows[0]?.cutoff_position;
+  return since === undefined ? noFacts : factsSince(db, period, { since, levels: () => allLevels(db) });
+}
+
+/** @param levels event types that change a level which may be carried into the period */
+async function factsSince(
+  db: Database,
+  period: BillingPeriod,
+  { since, levels: typesOf }: { readonly since: Position; readonly levels: () => Promise<readonly string[]> },
+): Promise<VeryLateFacts> {
   const params = new SqlParameters();
   const range = { period, since, through: lastPosition };
   const ctes = [...touchedFacts(params, range)];
-  const levels = await carriedTypes(db, period);
+  const levels = await typesOf();
   if (levels.length > 0) ctes.push(carriedFacts(params, range, levels));
   const facts = levels.length > 0 ? '(SELECT * FROM touched UNION ALL SELECT * FROM carried) AS f' : 'touched';
   const text = `${withSql(ctes)}
@@ -114,9 +137,13 @@ export async function veryLateFacts(db: Database, period: BillingPeriod): Promis
   return { count: events + Number(row.others), events, from: row.from, to: row.to };
 }
 
-/** Event types that change a level which the period's last rating has counted. */
-async function carriedTypes(db: Database, { customerId, period }: BillingPeriod): Promise<readonly string[]> {
-  const { rows } = await db.pool.query<{ event_type: string }>({
+interface LevelRow {
+  readonly event_type: string;
+}
+
+/** Of the levels that the period's last rating has counted. */
+async function pinnedLevels(db: Database, { customerId, period }: BillingPeriod): Promise<readonly string[]> {
+  const { rows } = await db.pool.query<LevelRow>({
     name: 'period-carried-types',
     text: `SELECT DISTINCT m.event_type FROM meters m CROSS JOIN (${lastRatingSql('$1', '$2')}) AS r
       WHERE m.aggregation = 'weighted_sum' AND r.pinned_versions -> 'meter_ids' ? m.meter_id::text`,
@@ -125,19 +152,31 @@ async function carriedTypes(db: Database, { customerId, period }: BillingPeriod)
   return rows.map((row) => row.event_type);
 }
 
-/** The first invoiced period after this one with facts beyond its last rating's cutoff; looks only where a level is carried. */
+async function allLevels(db: Database): Promise<readonly string[]> {
+  const text = `SELECT DISTINCT event_type FROM meters WHERE aggregation = 'weighted_sum'`;
+  const { rows } = await db.pool.query<LevelRow>({ name: 'level-event-types', text });
+  return rows.map((row) => row.event_type);
+}
+
+/**
+ * The first period after this one that is invoiced or was skipped, and has facts beyond the cutoff of that; looks only where a
+ * level is carried.
+ */
 export async function firstLateAfter(db: Database, period: BillingPeriod): Promise<BillingPeriod | null> {
-  const { rows } = await db.pool.query<PeriodRow>({
+  const { rows } = await db.pool.query<PeriodRow & { readonly skipped: boolean }>({
     name: 'period-later-levels',
-    text: `SELECT p.* FROM billing_periods p CROSS JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS r
-      WHERE p.customer_id = $1 AND p.period_start >= $2 AND EXISTS (SELECT FROM meters m
-        WHERE m.aggregation = 'weighted_sum' AND r.pinned_versions -> 'meter_ids' ? m.meter_id::text)
+    text: `SELECT p.*, s.request_id IS NOT NULL AS skipped FROM billing_periods p
+      LEFT JOIN LATERAL (${lastSkipSql('p.customer_id', 'p.period')}) AS s ON ${anyLevelSql}
+      LEFT JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS r ON s.request_id IS NULL
+      WHERE p.customer_id = $1 AND p.period_start >= $2 AND (s.request_id IS NOT NULL OR EXISTS (SELECT FROM meters m
+        WHERE m.aggregation = 'weighted_sum' AND r.pinned_versions -> 'meter_ids' ? m.meter_id::text))
       ORDER BY p.period_start`,
     values: [period.customerId, period.to],
   });
   for (const row of rows) {
     const later = periodOf(row);
-    if ((await veryLateFacts(db, later)).count > 0) return later;
+    const { count } = await (row.skipped ? factsSinceSkip(db, later) : veryLateFacts(db, later));
+    if (count > 0) return later;
   }
   return null;
 }

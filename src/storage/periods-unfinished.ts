@@ -7,6 +7,7 @@ import type { Database } from './database.js';
 import { reasonOfOne } from './errors.js';
 import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
+import { carriedOnSql } from './periods-carried.js';
 import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { BillingPeriod, Page, PageRequest } from './types.js';
@@ -22,11 +23,14 @@ interface SweptCustomer {
   readonly versions: readonly CalendarFacts[];
   /** Starts of the stored periods. */
   readonly starts: readonly Instant[];
+  /** Where a level is carried on before `billing_from`, and no stored period begins. */
+  readonly carried_on: readonly Instant[];
 }
 
 const customersSql = `
   SELECT c.customer_id, v.billing_from, v.versions,
-         ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts
+         ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts,
+         ${carriedOnSql} AS carried_on
     FROM (SELECT customer_id FROM customers WHERE customer_id >= $1 ORDER BY customer_id LIMIT $2) AS c
    CROSS JOIN LATERAL (
      SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
@@ -49,7 +53,8 @@ const unfinishedSql = `
 
 /**
  * Begun periods that were never invoiced, held or skipped (a voided invoice is replaced on demand only), in order of customer and start. Creates those between
- * `billing_from` and now that are missing; before `billing_from` there are only those that usage made.
+ * `billing_from` and now that are missing; before `billing_from` there are only those that usage made, and of these the ones into which a
+ * level is carried (RULES 65).
  */
 export async function unfinishedPeriods(db: Database, now: Instant, page: PageRequest): Promise<Page<BillingPeriod>> {
   let [customer = '', start = '-infinity'] = decodeCursor(page, list, [cursorPart.text, cursorPart.instant]) ?? [];
@@ -94,6 +99,7 @@ async function createMissing(db: Database, swept: SweptCustomer, now: Instant): 
   for (const { from } of calendarPeriods(calendar, { from: first, to: now })) {
     if (!stored.has(from)) await periodAt(db, swept.customer_id, from);
   }
+  for (const from of swept.carried_on) if (from <= now) await periodAt(db, swept.customer_id, from);
 }
 
 /** The periods of the calendar from the one that contains `from` to the one that contains `to`. */

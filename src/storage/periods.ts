@@ -1,9 +1,12 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
+import { metersToLookBackFor } from './gate-meters.js';
+import { carryOn, isCarriedInto } from './periods-carried.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
-import { firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
+import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
 import { perhapsLatePeriods } from './periods-late.js';
+import { askSkippedAgain, noteLookedBack } from './periods-skipped.js';
 import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
 import { unfinishedPeriods } from './periods-unfinished.js';
 import { pinnedDates } from './pinned-dates.js';
@@ -18,10 +21,16 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     highestEventTime: (period) => highestEventTime(db, period),
     pinnedDates: (period, versions) => pinnedDates(db.pool, period, versions),
     veryLateFacts: (period) => veryLateFacts(db, period),
+    factsSinceSkip: (period) => factsSinceSkip(db, period),
     firstLateAfter: (period) => firstLateAfter(db, period),
     perhapsLatePeriods: (page) => perhapsLatePeriods(db, page),
     boundsByOtherTimeZoneData: (running) => boundsByOtherTimeZoneData(db, running),
     unfinishedPeriods: (now, page) => unfinishedPeriods(db, now, page),
+    metersToLookBackFor: () => metersToLookBackFor(db),
+    askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
+    noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
+    isCarriedInto: (period) => isCarriedInto(db, period),
+    carryOn: (period) => carryOn(db, period),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     ...createInvoicingRequestStore(db),
   };

@@ -3,6 +3,7 @@ import { SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql, lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
 import type { Instant, LocalDate } from '../domain/values.js';
+import { isCarriedIntoSql } from './periods-carried.js';
 import type { PeriodKeyOf, PinnedPeriod, ReRatingScope, ResolvedScope } from './types.js';
 
 /** A refusal names so many. */
@@ -42,7 +43,8 @@ export async function resolveScope(
         AND (${endsAfterSql('p', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
           WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end)
           OR EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = p.customer_id
-            AND a.replacement_event_time >= p.period_start AND a.replacement_event_time < p.period_end))
+            AND a.replacement_event_time >= p.period_start AND a.replacement_event_time < p.period_end)
+          OR ${isCarriedIntoSql('p')})
       ORDER BY p.customer_id, p.period_start LIMIT ${examplesMax})
     (SELECT 'target' AS kind, customer_id, period FROM invoiced WHERE NOT voided ORDER BY customer_id, period_start)
     UNION ALL

@@ -30,5 +30,6 @@ export const requiredMigrations: readonly string[] = [
   '20261122210000_complete_documents',
   '20261122211000_months_that_are_over',
   '20261122212000_credit_notes_and_tax',
+  '20261122213000_skipped_periods',
   '20261122214000_adjustment_requests',
 ];

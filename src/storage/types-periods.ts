@@ -54,29 +54,56 @@ export interface BillingPeriodStore {
   veryLateFacts(
     period: BillingPeriod,
   ): Promise<{ count: number; events: number; from: Position | null; to: Position | null }>;
+  /** The same with a position above the cutoff at which the period was skipped; none where that is not the last word about it. */
+  factsSinceSkip(period: BillingPeriod): Promise<{ count: number }>;
   /**
-   * The first period after this one that is invoiced and has very late facts: where one of its meters carries a level, facts of
-   * the periods before it are its own too (RULES 3). null also where no meter carries one.
+   * The first period after this one that is invoiced and has very late facts, or was skipped and has facts since: where one of its
+   * meters carries a level, facts of the periods before it are its own too (RULES 3). null also where no meter carries one.
    */
   firstLateAfter(period: BillingPeriod): Promise<BillingPeriod | null>;
   /**
-   * Invoiced periods that may have very late facts, in order of customer and start: the relay has planned facts of them, or (where a
-   * level is carried into them) of a period before them, beyond the cutoff of their last rating. Every period with very late facts
-   * that the relay has come to is among them; `veryLateFacts` says which ones have.
+   * Invoiced and skipped periods that may have facts which that has not seen, in order of customer and start: the relay has planned
+   * facts of them, or (where a level is carried into them) of a period before them, beyond the cutoff of their last rating or skip.
+   * Every period with such facts that the relay has come to is among them; `veryLateFacts` and `factsSinceSkip` say which ones have.
    */
   perhapsLatePeriods(page: PageRequest): Promise<Page<BillingPeriod>>;
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
+  /** Whether the stored period before this one ends with a level that is not zero. */
+  isCarriedInto(period: BillingPeriod): Promise<boolean>;
+  /** The period after this one, made because a level is carried into it (RULES 65); null: there is one already, or none is. */
+  carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
+  /**
+   * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
+   * be skipping a period without one of them.
+   */
+  metersToLookBackFor(): Promise<readonly string[]>;
+  /**
+   * Requests invoicing for the skipped periods of a page of customers that may have usage of one of these versions, whatever the
+   * relay has come to. Repeating it requests nothing twice. Answers where the next page begins; null: that was the last one.
+   */
+  askSkippedAgain(lookBack: LookBack): Promise<string | null>;
+  /** After the last page: these versions are looked back for no more. */
+  noteLookedBack(meterIds: readonly string[]): Promise<void>;
   listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
 
   requestInvoicing(request: InvoicingRequest): Promise<void>;
   /** Requests of a billing day that have no outcome yet, oldest first. */
   pendingInvoicing(billingDay: LocalDate, limit: number): Promise<readonly InvoicingRequest[]>;
-  /** Billing days with requests from before the instant that have no outcome, each with one of them, oldest day first. */
-  waitingInvoicing(requestedBefore: Instant): Promise<readonly (PeriodKeyOf & { readonly billingDay: LocalDate })[]>;
+  /** Billing days of requests that have no outcome yet, each with one of them, the earliest day first. */
+  waitingInvoicing(): Promise<readonly (PeriodKeyOf & { readonly billingDay: LocalDate })[]>;
+  /** Without a gate, so without a cutoff. */
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
+}
+
+export interface LookBack {
+  readonly meterIds: readonly string[];
+  /** Customers after this one. */
+  readonly after: string;
+  /** Of the requests. */
+  readonly billingDay: LocalDate;
 }
 
 export interface InvoicingRequest {

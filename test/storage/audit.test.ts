@@ -271,6 +271,7 @@ test('a table that facts of money are kept in is audited, with all of its column
     tag_definitions: 'decides what is taken, not what it costs',
     invoicing_requests: 'work to do',
     invoicing_outcomes: 'documents say the same',
+    meters_looked_back: 'progress',
     price_evaluations: 'what-if',
     price_evaluation_targets: 'what-if',
     price_evaluation_results: 'what-if',

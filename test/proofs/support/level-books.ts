@@ -88,8 +88,8 @@ export class LevelBooks {
     return moved;
   }
 
-  async open(): Promise<void> {
-    await this.fixture.addCustomer(this.customerId, { priceBook: 'seats' });
+  async open(more: { readonly skipEmptyInvoices?: boolean } = {}): Promise<void> {
+    await this.fixture.addCustomer(this.customerId, { priceBook: 'seats', ...more });
     for (const month of months) await this.periodOf(month);
   }
 
@@ -159,13 +159,14 @@ export class LevelBooks {
   /**
    * The relay tells of what came, and every workflow that it, or a correction, starts does its work. Nobody else looks: a period
    * that nothing leads to stays wrong.
+   * @returns how many workflows did
    */
-  async settle(): Promise<void> {
+  async settle(): Promise<number> {
     await this.tell();
-    for (let round = 0; this.woken.size > 0; round += 1) {
+    for (let round = 0; ; round += 1) {
       if (round === roundsMax) throw new Error(`${this.customerId} is corrected without end`);
       const [month] = this.woken;
-      if (month === undefined) return;
+      if (month === undefined) return round;
       this.woken.delete(month);
       await this.correct(month);
     }
@@ -184,7 +185,10 @@ export class LevelBooks {
   private async correct(month: Month): Promise<void> {
     const { activities, run, storage } = this.fixture;
     const key = { customerId: this.customerId, period: month as LocalDate };
-    if ((await storage.periods.status(key.customerId, key.period))?.stage !== 'invoiced') return;
+    const stage = (await storage.periods.status(key.customerId, key.period))?.stage;
+    // Its workflow meters a skipped period on, and hands it over again.
+    if (stage === 'skipped') return this.invoice(month);
+    if (stage !== 'invoiced') return;
     const { reRatingId } = await run(activities.startCorrection, key);
     if (reRatingId === null) return;
     const step = { reRatingId, attempt: 1, limit: 10 };
@@ -208,6 +212,13 @@ export class LevelBooks {
   private wake(period: string): void {
     const month = months.find((candidate) => candidate === period);
     if (month !== undefined) this.woken.add(month);
+  }
+
+  async stages(): Promise<readonly (string | undefined)[]> {
+    const { periods } = this.fixture.storage;
+    return Promise.all(
+      months.map(async (month) => (await periods.status(this.customerId, month as LocalDate))?.stage),
+    );
   }
 
   // What it comes to ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+/**
+ * Periods that exist because a level is carried into them (RULES 65): before `billing_from` only usage makes periods, and a level that
+ * is not zero is usage, though no event is in the period (RULES 3). What is asked is the closing level that the period before has
+ * stored, so nothing of the ledger is read, and each period is made when the one before it has been decided.
+ */
+import type { Database } from './database.js';
+import { periodAt } from './periods-create.js';
+import type { BillingPeriod } from './types.js';
+
+/** Whether the period of an alias ends with a level that is not zero, by its latest revisions. */
+export const leavesLevelSql = (alias: string): string => `EXISTS (
+  SELECT FROM (SELECT DISTINCT ON (meter_id, group_key) closing_level FROM aggregated_period_usage
+      WHERE customer_id = ${alias}.customer_id AND period = ${alias}.period ORDER BY meter_id, group_key, revision DESC) AS level
+   WHERE level.closing_level <> 0)`;
+
+/** Whether a level is carried into the period of an alias. */
+export const isCarriedIntoSql = (alias: string): string => `EXISTS (
+  SELECT FROM billing_periods before WHERE before.customer_id = ${alias}.customer_id AND before.period_end = ${alias}.period_start
+    AND ${leavesLevelSql('before')})`;
+
+const isFollowedSql = (alias: string): string => `EXISTS (SELECT FROM billing_periods next
+  WHERE next.customer_id = ${alias}.customer_id AND next.period_start = ${alias}.period_end)`;
+
+/**
+ * Ends of periods of the customer `c` before `billing_from` (of `v`), where a level is carried on and no period begins yet. Only of
+ * those that invoicing has decided about: what is only provisional may still come to nothing.
+ */
+export const carriedOnSql = `ARRAY(SELECT b.period_end FROM billing_periods b
+  WHERE b.customer_id = c.customer_id AND b.period < v.billing_from AND NOT ${isFollowedSql('b')} AND ${leavesLevelSql('b')}
+    AND EXISTS (SELECT FROM invoicing_requests r JOIN invoicing_outcomes o USING (request_id)
+      WHERE r.customer_id = b.customer_id AND r.period = b.period))`;
+
+export async function isCarriedInto(db: Database, { customerId, period }: BillingPeriod): Promise<boolean> {
+  const { rows } = await db.pool.query({
+    name: 'period-is-carried-into',
+    text: `SELECT FROM billing_periods p WHERE p.customer_id = $1 AND p.period = $2 AND ${isCarriedIntoSql('p')}`,
+    values: [customerId, period],
+  });
+  return rows.length > 0;
+}
+
+/** Makes the period after this one, where a level is carried into it and nothing else has made it; else null. */
+export async function carryOn(db: Database, { customerId, period, to }: BillingPeriod): Promise<BillingPeriod | null> {
+  const { rows } = await db.pool.query({
+    name: 'period-carries-on',
+    text: `SELECT FROM billing_periods p
+      WHERE p.customer_id = $1 AND p.period = $2 AND NOT ${isFollowedSql('p')} AND ${leavesLevelSql('p')}`,
+    values: [customerId, period],
+  });
+  return rows.length === 0 ? null : periodAt(db, customerId, to);
+}
