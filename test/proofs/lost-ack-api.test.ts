@@ -70,7 +70,10 @@ const once: Way = async ({ api, request, handler }) => {
 
 /** What lost an acknowledgement, but for the keys. */
 function lostCalls({ losses }: LossyApi): readonly string[] {
-  const calls = [...(losses?.lost ?? [])].map((point) => point.split(' ').at(-2) ?? '');
+  const calls = [...(losses?.lost ?? [])].map((point) => {
+    const [call = '', number = ''] = point.split(' ').slice(-2);
+    return call === 'ledger.append' && number !== '1' ? `${call} ${number}` : call;
+  });
   return [...new Set(calls)].filter((call) => !call.startsWith('idempotency.')).sort();
 }
 

@@ -295,6 +295,7 @@ test('every commit and every message to Temporal of every activity is acknowledg
       'billing.atGate',
       'billing.atGates',
       'credits.end',
+      'drafts.requestDue',
       'evaluations.finish',
       'evaluations.storeResult',
       'findings.store',

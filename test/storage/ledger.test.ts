@@ -233,7 +233,7 @@ describe('what is kept', () => {
     expect(await ledger.append([event('a')], [letter, letter])).toEqual(['accepted']);
     expect(await ledger.append([], [other, letter])).toEqual([]);
     const { data } = await letters.list({}, { limit: 2 });
-    const kept = { deadLetterId: expect.any(String), receivedAt: expect.any(String), backfillId: null };
+    const kept = { deadLetterId: expect.any(String), receivedAt: expect.any(String), backfillId: null, begun: null };
     expect(data).toEqual([
       { ...other, ...kept, status: 'open', decisions: [] },
       { ...letter, ...kept, status: 'open', decisions: [] },

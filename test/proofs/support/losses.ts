@@ -5,81 +5,7 @@
 import { DomainFailure } from '../../../src/domain/failure.js';
 import { StorageUnavailable } from '../../../src/storage/errors.js';
 import type { Storage } from '../../../src/storage/types.js';
-
-/** What appends facts or moves control rows. */
-const writes: ReadonlySet<string> = new Set([
-  'reference.putCustomer',
-  'reference.assignPriceBook',
-  'reference.createMeter',
-  'reference.createPriceBook',
-  'reference.putPriceOverride',
-  'reference.addExchangeRates',
-  'ledger.append',
-  'adjustments.adjust',
-  'backfills.create',
-  'backfills.decide',
-  'deadLetters.discard',
-  'deadLetters.replay',
-  'eventSchemas.append',
-  'tags.put',
-  'numbering.putEntity',
-  'periodCloses.request',
-  'periodCloses.createMissing',
-  'periodCloses.plan',
-  'periodCloses.handOver',
-  'periodCloses.cancel',
-  'relay.acquire',
-  'relay.plan',
-  'relay.markDelivered',
-  'periods.periodAt',
-  'periods.periodNamed',
-  'periods.requestInvoicing',
-  'periods.askSkippedAgain',
-  'periods.noteLookedBack',
-  'periods.carryOn',
-  'periods.recordOutcome',
-  'usage.closeWindows',
-  'billing.atGate',
-  'billing.atGates',
-  'findings.store',
-  'findings.resolve',
-  'reRatings.create',
-  'reRatings.enter',
-  'reRatings.decide',
-  'reconciliation.request',
-  'reconciliation.storeResult',
-  'reconciliation.finish',
-  'evaluations.request',
-  'evaluations.storeResult',
-  'evaluations.finish',
-  'rollouts.start',
-  'rollouts.decide',
-  'credits.grant',
-  'credits.voidGrant',
-  'credits.end',
-  'journal.addMappings',
-  'journal.closeMonth',
-  'journal.rebuild',
-  'journal.recognise',
-  'journal.takeMonthSnapshots',
-  'journal.takeSnapshot',
-  'settlement.atReceivable',
-  'drafts.decide',
-  'audit.seal',
-  'audit.sign',
-  'workflow.start',
-  'workflow.signalWithStart',
-  'temporal.startBillingPeriod',
-  'temporal.closePeriod',
-  'temporal.startReRating',
-  'temporal.signalDecided',
-  'temporal.startReconciliation',
-  'temporal.startEvaluation',
-  'temporal.startPeriodClose',
-  'temporal.anchorAudit',
-  'idempotency.start',
-  'idempotency.finish',
-]);
+import { doesWrite } from './storage-calls.js';
 
 const attemptsMax = 40;
 
@@ -134,7 +60,7 @@ export class Losses {
   }
 
   private mayLose(call: string): void {
-    if (!writes.has(call) || !this.loses(call)) return;
+    if (!doesWrite(call) || !this.loses(call)) return;
     // The relay goes on by itself after a loss, however often: once is enough.
     const number = call.startsWith('relay.') ? 1 : (this.counts.get(call) ?? 0) + 1;
     this.counts.set(call, number);

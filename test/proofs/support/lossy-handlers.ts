@@ -18,7 +18,10 @@ export interface Handler {
   readonly request: (api: LossyApi) => Request | Promise<Request>;
   /** Whether it takes an Idempotency-Key. */
   readonly keyed: boolean;
-  /** What it writes itself, and what it asks of Temporal: their acknowledgements are what can be lost. */
+  /**
+   * What it writes itself, and what it asks of Temporal: their acknowledgements are what can be lost. Of the ledger also the second
+   * time, `ledger.append 2`.
+   */
   readonly writes: readonly string[];
   /** Under its key it answers as if for the first time, also where the first answer was not kept. */
   readonly knowsItself?: boolean;
@@ -163,10 +166,16 @@ export const handlers: Readonly<Record<string, Handler>> = {
   ...periodCloseHandlers,
   'POST /events': {
     keyed: false,
-    writes: ['ledger.append'],
+    // What contradicts the ledger shows in the first commit, and is kept by a second one.
+    writes: ['ledger.append', 'ledger.append 2'],
     before: example,
-    // Taken, taken before, and not to be taken.
-    request: () => post('/events', [...exampleCalls(20), callEvent('e1', { customer_id: 'nobody' })]),
+    // Taken, taken before, altered, and not to be taken.
+    request: () =>
+      post('/events', [
+        ...exampleCalls(20),
+        callEvent('e2', { metadata: { altered: true } }),
+        callEvent('e1', { customer_id: 'nobody' }),
+      ]),
   },
   'POST /event-adjustments': {
     keyed: true,
