@@ -6,7 +6,10 @@ import { requestDue } from './drafts.js';
 import { dateOfLocal, localDateOf } from './row-types.js';
 import type { BillingPeriodStore } from './types.js';
 
-type InvoicingRequestStore = Pick<BillingPeriodStore, 'requestInvoicing' | 'pendingInvoicing' | 'pendingDays' | 'recordOutcome'>;
+type InvoicingRequestStore = Pick<
+  BillingPeriodStore,
+  'requestInvoicing' | 'pendingInvoicing' | 'pendingDays' | 'recordOutcome'
+>;
 
 /** A request has one id and one outcome: a repeated step finds what it wrote and changes nothing. */
 export function createInvoicingRequestStore({ prisma, pool }: Database): InvoicingRequestStore {

@@ -113,4 +113,9 @@ export interface InvoicingRequest {
   readonly forced: boolean;
   readonly reason: string | null;
 }
+
+/**
+ * What became of a request. A gate records it with its cutoff; `skipped` says that the period was empty by what was known at it, of
+ * events as of meters, so the gate refuses it (MetersMoved) where a meter was learned since it aggregated.
+ */
 export type InvoicingOutcome = 'issued' | 'held' | 'skipped' | 'already_invoiced';

@@ -80,7 +80,15 @@ test('a level that has ended makes no period, and neither does one that was only
   const october = await fixture.storage.periods.periodNamed(customerId, '2023-10-01' as LocalDate);
   if (october === null) throw new Error('no October');
   await fixture.run(fixture.activities.closeWindows, {
-    ...{ customerId, period: october.period, nowMs: 0, scope: 'all', windows: [], accumulatedThrough: null, rate: true },
+    ...{
+      customerId,
+      period: october.period,
+      nowMs: 0,
+      scope: 'all',
+      windows: [],
+      accumulatedThrough: null,
+      rate: true,
+    },
   });
   await swept();
   expect(await stored()).not.toContain('2023-11-01');
