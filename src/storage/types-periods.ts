@@ -72,7 +72,10 @@ export interface BillingPeriodStore {
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
   /** Whether the stored period before this one ends with a level that is not zero. */
   isCarriedInto(period: BillingPeriod): Promise<boolean>;
-  /** The period after this one, made because a level is carried into it (RULES 65); null: there is one already, or none is. */
+  /**
+   * Before `billing_from`: the period after this one, made because a level is carried into it (RULES 65); null: nothing is carried
+   * on, or its invoice was asked for already.
+   */
   carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
   /**
    * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
