@@ -19,7 +19,8 @@ export async function holdMeters(client: pg.PoolClient, known: number): Promise<
     `SELECT pg_advisory_xact_lock_shared(${meterLookBackLock}); SELECT count(*) AS versions FROM meters`,
   )) as unknown as readonly { readonly rows: readonly { readonly versions?: string }[] }[];
   const versions = Number(results.at(-1)?.rows[0]?.versions);
-  if (versions !== known) throw new MetersMoved(`there are ${versions} versions of meters, and ${known} were counted with`);
+  if (versions !== known)
+    throw new MetersMoved(`there are ${versions} versions of meters, and ${known} were counted with`);
 }
 
 /** Versions that are to be looked back for, once all gates that may skip a period without them have committed. */

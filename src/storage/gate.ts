@@ -375,6 +375,7 @@ export class Gate implements GateTransaction {
     return Promise.resolve();
   }
 
+  /** @throws MetersMoved */
   async recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void> {
     const { cutoff: cutoff_position, meterVersions } = this.facts;
     if (outcome === 'skipped') await holdMeters(this.client, meterVersions);

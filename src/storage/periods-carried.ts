@@ -39,12 +39,18 @@ export async function isCarriedInto(db: Database, { customerId, period }: Billin
   return rows.length > 0;
 }
 
-/** Makes the period after this one, where a level is carried into it and nothing else has made it; else null. */
+/**
+ * The period after this one, made where it is missing: where this one lies before `billing_from`, a level is carried on, and nobody
+ * has asked for that period's invoice yet. So whoever is lost after making it is answered the same again. Else null.
+ */
 export async function carryOn(db: Database, { customerId, period, to }: BillingPeriod): Promise<BillingPeriod | null> {
   const { rows } = await db.pool.query({
     name: 'period-carries-on',
     text: `SELECT FROM billing_periods p
-      WHERE p.customer_id = $1 AND p.period = $2 AND NOT ${isFollowedSql('p')} AND ${leavesLevelSql('p')}`,
+      WHERE p.customer_id = $1 AND p.period = $2 AND ${leavesLevelSql('p')}
+        AND p.period < (SELECT billing_from FROM customer_versions WHERE customer_id = $1 ORDER BY version DESC LIMIT 1)
+        AND NOT EXISTS (SELECT FROM billing_periods next JOIN invoicing_requests r USING (customer_id, period)
+          WHERE next.customer_id = p.customer_id AND next.period_start = p.period_end)`,
     values: [customerId, period],
   });
   return rows.length === 0 ? null : periodAt(db, customerId, to);

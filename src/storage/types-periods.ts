@@ -73,7 +73,10 @@ export interface BillingPeriodStore {
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
   /** Whether the stored period before this one ends with a level that is not zero. */
   isCarriedInto(period: BillingPeriod): Promise<boolean>;
-  /** The period after this one, made because a level is carried into it (RULES 65); null: there is one already, or none is. */
+  /**
+   * Before `billing_from`: the period after this one, made because a level is carried into it (RULES 65); null: nothing is carried
+   * on, or its invoice was asked for already.
+   */
   carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
   /**
    * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
@@ -114,4 +117,9 @@ export interface InvoicingRequest {
   readonly forced: boolean;
   readonly reason: string | null;
 }
+
+/**
+ * What became of a request. A gate records it with its cutoff; `skipped` says that the period was empty by what was known at it, of
+ * events as of meters, so the gate refuses it (MetersMoved) where a meter was learned since it aggregated.
+ */
 export type InvoicingOutcome = 'issued' | 'held' | 'skipped' | 'already_invoiced';

@@ -246,7 +246,6 @@ export interface GateTransaction {
   insertRating(rating: Omit<PeriodRating, 'sequence'>): Promise<void>;
   recordComparison(comparison: Comparison): Promise<void>;
   recordReRatingOutcome(outcome: ReRatingOutcome): Promise<void>;
-  /** At the gate's cutoff. @throws MetersMoved for `skipped`, where a meter was learned that may count what is empty without it */
   recordOutcome(requestId: string, outcome: InvoicingOutcome, invoiceId: string | null): Promise<void>;
   storeFinding(finding: NewFinding): Promise<void>;
   /** A provisional rating on last known prices. */

@@ -80,7 +80,15 @@ test('a level that has ended makes no period, and neither does one that was only
   const october = await fixture.storage.periods.periodNamed(customerId, '2023-10-01' as LocalDate);
   if (october === null) throw new Error('no October');
   await fixture.run(fixture.activities.closeWindows, {
-    ...{ customerId, period: october.period, nowMs: 0, scope: 'all', windows: [], accumulatedThrough: null, rate: true },
+    ...{
+      customerId,
+      period: october.period,
+      nowMs: 0,
+      scope: 'all',
+      windows: [],
+      accumulatedThrough: null,
+      rate: true,
+    },
   });
   await swept();
   expect(await stored()).not.toContain('2023-11-01');
@@ -95,7 +103,13 @@ test('the worker is lost after the commit: the sweep starts the month', async ()
   const lost = jest.spyOn(fixture.client.workflow, 'start').mockRejectedValue(new Error('killed'));
   await invoice('2023-10-01').catch(() => undefined);
   lost.mockRestore();
+  // Whoever tries again is told of the month again, though it was made; after its invoice was asked for, no more.
+  const october = await fixture.storage.periods.periodNamed(customerId, '2023-10-01' as LocalDate);
+  if (october === null) throw new Error('no October');
+  expect(await fixture.storage.periods.carryOn(october)).toMatchObject({ period: '2023-11-01' });
   expect(await swept()).toContain('billing-period/acme/2023-11-01');
+  await invoice('2023-11-01');
+  expect(await fixture.storage.periods.carryOn(october)).toBeNull();
 });
 
 test('a close before the end of the month makes none that has not begun: the sweep does, once it has', async () => {

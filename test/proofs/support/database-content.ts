@@ -3,7 +3,7 @@ import pg from 'pg';
 
 /** When something was written, not what: two runs never agree on it. What a caller's clock gave (`issued_at`) stays. */
 const clock =
-  /^(at|(created|defined|learned|planned|delivered|updated|ingestion|requested|rated|compared|decided|resolved|reconciled|evaluated|received|found|started|finished|granted|drawn|expired|voided|taken|closed|recorded|reversed|refunded|allocated|written_off|cancelled|attempted|tried|reported)_(at|time)|through_instant)$/;
+  /^(at|(created|defined|learned|planned|delivered|updated|ingestion|requested|rated|compared|decided|resolved|reconciled|evaluated|received|found|started|finished|granted|drawn|expired|voided|taken|closed|recorded|reversed|refunded|allocated|written_off|cancelled|attempted|tried|reported|looked)_(at|time)|through_instant)$/;
 /** Identity columns: an insert that finds its row there uses a number up all the same. */
 const order = /_order$/;
 /** Ids that somebody made up for want of a name. */

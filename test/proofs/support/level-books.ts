@@ -216,9 +216,7 @@ export class LevelBooks {
 
   async stages(): Promise<readonly (string | undefined)[]> {
     const { periods } = this.fixture.storage;
-    return Promise.all(
-      months.map(async (month) => (await periods.status(this.customerId, month as LocalDate))?.stage),
-    );
+    return Promise.all(months.map(async (month) => (await periods.status(this.customerId, month as LocalDate))?.stage));
   }
 
   // What it comes to ---------------------------------------------------------------------------------------------------
