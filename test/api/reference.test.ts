@@ -295,20 +295,6 @@ describe('meters', () => {
   });
 });
 
-test('a meter filters by 16 properties and groups by 16, and by no more', async () => {
-  const names = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `p${index}`);
-  const filters = (count: number): object => Object.fromEntries(names(count).map((name) => [name, ['a']]));
-  const body = { code: 'widest', event_type: 'e', aggregation: 'count', group_by: names(16), filters: filters(16) };
-  expect(await api.expect(201, 'POST', '/meters', body)).toMatchObject({ filters: filters(16) });
-  for (const [pointer, more] of [
-    ['/filters', { filters: filters(17) }],
-    ['/group_by', { group_by: names(17) }],
-  ] as const) {
-    const problem = await api.refused('VALIDATION_FAILED', 422, 'POST', '/meters', { ...body, code: 'wider', ...more });
-    expect(problem['errors']).toMatchObject([{ pointer, code: 'VALIDATION_FAILED' }]);
-  }
-});
-
 describe('price books', () => {
   test('a version never changes, and time travel finds the one in force', async () => {
     const v1 = { ...examplePriceBook, code: 'travel' };

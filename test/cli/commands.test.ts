@@ -184,6 +184,26 @@ describe('usage and periods', () => {
     expect(out).toContain('UNPRICED_METER: x has no price');
   });
 
+  it('usage shows how far the windows are, and each of them when asked', async () => {
+    const window = (hour: string, state: string) => ({
+      ...{ window_start: `2024-01-15T${hour}:00:00Z`, window_end: 'w', quantity: '7', event_count: 3, digest: 'd' },
+      state,
+    });
+    const windows = [window('10', 'closed'), window('11', 'closed'), window('12', 'closing'), window('13', 'open')];
+    const meters = [{ meter: 'api_calls', group: { region: 'eu' }, quantity: '28', event_count: 12, windows }];
+    const period = { period: '2024-01-01', from: 'f', to: 't' };
+    const cost = { total: '0.00', lines: [], problems: [] };
+    const watermark = '2024-01-15T12:30:00Z';
+    api.answer(() => ({ body: { customer_id: 'c', period, as_of: 'a', watermark, currency: 'USD', meters, cost } }));
+    const { out } = await run('usage', 'c', '2024-01');
+    expect(out).toMatch(/Watermark +2024-01-15T12:30:00Z/);
+    expect(out).toContain('4 (2 closed, 1 closing, 1 open)');
+    expect(out).not.toContain('2024-01-15T13:00:00Z');
+    const every = await run('usage', 'c', '2024-01', '--windows');
+    expect(every.out).toMatch(/api_calls.*region=eu.*2024-01-15T12:00:00Z.*7.*3.*closing/);
+    expect(every.out).toMatch(/api_calls.*region=eu.*2024-01-15T13:00:00Z.*7.*3.*open/);
+  });
+
   it('periods close waits until the period has its invoice', async () => {
     const stages = ['closing', 'ready', 'invoiced'];
     api.answer(({ method }) => ({

@@ -1,6 +1,7 @@
 /**
  * Each aggregation is a fold whose parts can be merged: from the usage of any three disjoint sets of events, in whatever order and
- * association, comes the usage of all of them; and a set held against plain arithmetic.
+ * association, comes the usage of all of them; and a set held against plain arithmetic. Values are fractions, below zero too.
+ * What the product itself merges stands in metering-merges.test.ts.
  */
 import fc from 'fast-check';
 import type { MeteredEvent } from '../../src/domain/metering/fold.js';
@@ -19,7 +20,7 @@ const meterOf = (aggregation: Aggregation): Meter => ({
   version: 1,
   eventType: 'e',
   aggregation,
-  valueProperty: 'v',
+  valueProperty: aggregation === 'count' ? 'n' : 'v',
   groupBy: ['g'],
   filters: { f: ['yes', '1'] },
   windowSize: 'hour',
@@ -31,7 +32,10 @@ const meterOf = (aggregation: Aggregation): Meter => ({
 
 interface Drawn {
   readonly micros: bigint;
-  readonly value: number;
+  /** Hundredths. */
+  readonly value: bigint;
+  /** How many the event stands for. */
+  readonly count: bigint;
   readonly group: 'a' | 'b';
   readonly filtered: string | number | null;
   readonly part: number;
@@ -43,20 +47,47 @@ const drawn: fc.Arbitrary<Drawn> = fc.record({
     fc.constantFrom(from - 1n, from, from + 1n, from + 5_000_000_000n, to - 1n, to),
     fc.bigInt({ min: from - 7_200_000_000n, max: to }),
   ),
-  value: fc.integer({ min: 0, max: 6 }),
+  value: fc.oneof(fc.bigInt({ min: -3n, max: 3n }), fc.bigInt({ min: -60_000n, max: 60_000n })),
+  count: fc.bigInt({ min: 0n, max: 6n }),
   group: fc.constantFrom('a' as const, 'b' as const),
   filtered: fc.constantFrom('yes', 1, 'no', null),
   part: fc.nat({ max: 2 }),
 });
 const history = fc.array(drawn, { maxLength: 30 });
 
-const eventOf = ({ micros, value, group, filtered }: Drawn, index: number): MeteredEvent => ({
+/** Twelve places hold all there is exactly: hundredths for some microseconds of 10,000 s. */
+const unit = 10n ** 12n;
+const ofHundredths = (value: bigint): bigint => value * (unit / 100n);
+
+function textOf(scaled: bigint): string {
+  const size = scaled < 0n ? -scaled : scaled;
+  const fraction = (size % unit).toString().padStart(12, '0').replace(/0+$/, '');
+  return `${scaled < 0n ? '-' : ''}${size / unit}${fraction === '' ? '' : `.${fraction}`}`;
+}
+
+function scaledOf(text: string): bigint {
+  const [, sign, whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,12}))?$/.exec(text) ?? [];
+  const size = BigInt(whole) * unit + BigInt(fraction.padEnd(12, '0'));
+  return sign === '-' ? -size : size;
+}
+
+/** What the meter reads of it, in hundredths. */
+const readOf = (aggregation: Aggregation, { value, count }: Drawn): bigint =>
+  aggregation === 'count' ? count * 100n : value;
+
+const eventOf = ({ micros, value, count, group, filtered }: Drawn, index: number): MeteredEvent => ({
   customerId: 'c',
   source: index % 2 === 0 ? '' : 's',
   eventId: `e${Math.floor(index / 2)}`,
   eventType: 'e',
   eventTime: microsToInstant(micros),
-  metadata: { v: value, g: group, f: filtered },
+  // As a number and as a text: both are values.
+  metadata: {
+    v: index % 3 === 0 ? textOf(ofHundredths(value)) : Number(value) / 100,
+    n: Number(count),
+    g: group,
+    f: filtered,
+  },
   contentHash: String(1_000_003n * BigInt(index + 1)),
 });
 
@@ -65,7 +96,7 @@ interface Part {
   readonly usage: PeriodUsage;
   /** The time and id of the latest. */
   readonly latest: string;
-  readonly distinct: ReadonlySet<number>;
+  readonly distinct: ReadonlySet<string>;
 }
 
 const isTaken = ({ filtered }: Drawn): boolean => filtered === 'yes' || filtered === 1;
@@ -81,14 +112,17 @@ function partOf(aggregation: Aggregation, list: readonly (readonly [Drawn, numbe
     const { eventId, source } = eventOf(event, index);
     return `${microsToInstant(event.micros)} ${eventId.padEnd(4)} ${source}`;
   });
-  return { usage, latest: keys.sort().at(-1) ?? '', distinct: new Set(inside.map(([{ value }]) => value)) };
+  return {
+    usage,
+    latest: keys.sort().at(-1) ?? '',
+    distinct: new Set(inside.map(([{ value }]) => textOf(ofHundredths(value)))),
+  };
 }
 
-const pick = (a: Part, b: Part, better: (a: number, b: number) => boolean): string =>
-  better(Number(a.usage.quantity), Number(b.usage.quantity)) ? a.usage.quantity : b.usage.quantity;
+const pick = (a: Part, b: Part, better: (a: bigint, b: bigint) => boolean): string =>
+  better(scaledOf(a.usage.quantity), scaledOf(b.usage.quantity)) ? a.usage.quantity : b.usage.quantity;
 
-/** No quantity has more than ten places. */
-const sum = (a: string, b: string): string => String(Math.round((Number(a) + Number(b)) * 1e10) / 1e10);
+const sum = (a: string, b: string): string => textOf(scaledOf(a) + scaledOf(b));
 
 function mergedQuantity(aggregation: Aggregation, a: Part, b: Part): string {
   switch (aggregation) {
@@ -176,27 +210,30 @@ describe.each(aggregations)('%s', (aggregation) => {
 /** null: there is no usage. */
 function plainly(aggregation: Aggregation, list: readonly Drawn[]): string | null {
   const taken = list.filter(isTaken);
-  const values = taken.filter(isInside).map(({ value }) => value);
+  const values = taken.filter(isInside).map((event) => readOf(aggregation, event));
   if (aggregation === 'weighted_sum') {
-    const opening = taken.filter(({ micros }) => micros < from).reduce((total, { value }) => total + value, 0);
-    if (values.length === 0 && opening === 0) return null;
+    const opening = taken.filter(({ micros }) => micros < from).reduce((total, { value }) => total + value, 0n);
+    if (values.length === 0 && opening === 0n) return null;
     const integral = taken.reduce(
-      (total, { micros, value }) =>
-        micros < to ? total + BigInt(value) * (to - (micros < from ? from : micros)) : total,
+      (total, { micros, value }) => (micros < to ? total + value * (to - (micros < from ? from : micros)) : total),
       0n,
     );
-    return averageOf(integral);
+    // 10^10 microseconds and hundredths: the division leaves nothing.
+    return textOf((integral * (unit / 100n)) / (to - from));
   }
-  if (values.length === 0) return null;
+  const [first, ...others] = values;
+  if (first === undefined) return null;
+  const best = (isBetter: (a: bigint, b: bigint) => boolean): string =>
+    textOf(ofHundredths(others.reduce((a, b) => (isBetter(b, a) ? b : a), first)));
   if (aggregation === 'count' || aggregation === 'sum')
-    return String(values.reduce((total, value) => total + value, 0));
-  if (aggregation === 'min') return String(Math.min(...values));
-  if (aggregation === 'max') return String(Math.max(...values));
+    return textOf(ofHundredths(others.reduce((total, value) => total + value, first)));
+  if (aggregation === 'min') return best((a, b) => a < b);
+  if (aggregation === 'max') return best((a, b) => a > b);
   if (aggregation === 'unique_count') return String(new Set(values).size);
-  return String(latestOf(list));
+  return textOf(ofHundredths(latestOf(list) ?? 0n));
 }
 
-function latestOf(list: readonly Drawn[]): number | undefined {
+function latestOf(list: readonly Drawn[]): bigint | undefined {
   const keyed = list.flatMap((event, index) => {
     const { eventTime, eventId, source } = eventOf(event, index);
     return isTaken(event) && isInside(event) ? [{ key: [eventTime, eventId, source], value: event.value }] : [];
@@ -206,14 +243,4 @@ function latestOf(list: readonly Drawn[]): number | undefined {
     return at >= 0 && (a[at] ?? '') > (b[at] ?? '');
   };
   return keyed.reduce((a, b) => (isAfter(b.key, a.key) ? b : a)).value;
-}
-
-/** Half-even at the twelfth place; nothing here is negative. */
-function averageOf(integral: bigint): string {
-  const unit = 10n ** 12n;
-  const [quotient, twice] = [(integral * unit) / (to - from), 2n * ((integral * unit) % (to - from))];
-  const isUp = twice > to - from || (twice === to - from && quotient % 2n === 1n);
-  const rounded = isUp ? quotient + 1n : quotient;
-  const fraction = (rounded % unit).toString().padStart(12, '0').replace(/0+$/, '');
-  return `${rounded / unit}${fraction === '' ? '' : `.${fraction}`}`;
 }

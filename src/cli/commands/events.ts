@@ -1,13 +1,20 @@
-/** Single events: what became of them, and voiding or amending one. */
+/** Events: finding them, what became of one, and voiding or amending one. */
 import type { Command } from 'commander';
-import { LosslessNumber, parse, stringify } from 'lossless-json';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isSafeNumber, LosslessNumber, parse, stringify } from 'lossless-json';
+import { ApiProblem, isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, messageOf, segment } from '../context.js';
+import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { renderObject } from '../output.js';
+import { column, renderObject, renderTable } from '../output.js';
+import { instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { PagingOptions } from '../paging.js';
 import { UsageError } from '../terminal.js';
 
+interface ListOptions extends PagingOptions {
+  readonly type?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
 interface IdentityOptions {
   readonly source?: string;
 }
@@ -21,7 +28,15 @@ interface AmendOptions extends AdjustOptions {
 }
 
 export function addEventCommands(program: Command, dependencies: CliDependencies): void {
-  const events = program.command('events').description('look at single events; void or amend one');
+  const events = program.command('events').description('find events and look at them; void or amend one');
+  withPaging(events.command('list').description('events of a customer as they were sent, by event time'))
+    .argument('<customer>', 'customer id')
+    .option('--type <type>', 'only of this event type')
+    .option('--from <instant>', 'event time from here on; a day or month: from its beginning in UTC', instantOrDay)
+    .option('--to <instant>', 'event time before this one', instantOrDay)
+    .action(async (customer: string, options: ListOptions, command: Command) =>
+      listEvents(customer, options, contextOf(command, dependencies)),
+    );
   identified(events.command('show').description('an event, what it counts as now, and what became of it')).action(
     async (customer: string, event: string, { source }: IdentityOptions, command: Command) => {
       const context = contextOf(command, dependencies);
@@ -48,6 +63,43 @@ export function addEventCommands(program: Command, dependencies: CliDependencies
       const body = { ...identityOf(customer, event, options), type: 'amend', replacement, ...reasonOf(options) };
       await adjust(stringify(body) ?? '', contextOf(command, dependencies));
     });
+}
+
+async function listEvents(customer: string, options: ListOptions, context: CliContext): Promise<void> {
+  const { type, from, to } = options;
+  const query = { customer_id: customer, event_type: type, from, to, ...pagingQuery(options) };
+  const answer = await exactJson(context, '/events', query);
+  if (context.json) {
+    context.terminal.out(`${stringify(answer, undefined, 2)}\n`);
+    return;
+  }
+  const columns = [
+    column('Event time', 'event_time'),
+    column('Event', 'event_id'),
+    column('Source', 'source'),
+    column('Type', 'event_type'),
+    { header: 'Metadata', value: ({ metadata }: JsonObject) => stringify(metadata) } as const,
+    column('Learned', 'ingestion_time'),
+    column('Backfill', 'backfill_id'),
+  ];
+  context.terminal.out(renderTable(columns, rowsOf(answer)));
+  mentionNextPage(context, answer);
+}
+
+/** Numbers that no float holds stay as they are written: they may be billed. */
+async function exactJson(
+  { api }: CliContext,
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+): Promise<unknown> {
+  const { bytes } = await api.bytes(path, { query });
+  try {
+    return parse(new TextDecoder().decode(bytes), undefined, (text) =>
+      isSafeNumber(text) ? Number(text) : new LosslessNumber(text),
+    );
+  } catch {
+    throw new ApiProblem(200, 'UNEXPECTED_ANSWER', `an answer that is not JSON came from ${api.url}`);
+  }
 }
 
 function identified(command: Command): Command {

@@ -16,6 +16,10 @@ interface CloseOptions {
   readonly wait: number;
 }
 
+interface UsageOptions {
+  readonly windows?: boolean;
+}
+
 const finalStages = new Set(['invoiced', 'held', 'skipped']);
 
 export function addPeriodCommands(program: Command, dependencies: CliDependencies): void {
@@ -24,10 +28,11 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
     .description('what a customer used in a billing period, and what it would cost now')
     .argument('<customer>', 'customer id')
     .argument('<period>', 'first local day, or its month: 2024-01')
-    .action(async (customer: string, period: string, _options: unknown, command: Command) => {
+    .option('--windows', 'every window too, with its state: open, closing or closed')
+    .action(async (customer: string, period: string, { windows = false }: UsageOptions, command: Command) => {
       const context = contextOf(command, dependencies);
       const answer = await context.api.json(`/customers/${segment(customer)}/usage`, { query: { period } });
-      context.print(answer, describeUsage);
+      context.print(answer, (usage) => describeUsage(usage, windows));
     });
   const periods = program.command('periods').description('where a billing period is; close it now');
   withPaging(periods.command('list').description("a customer's billing periods, the newest first"))
@@ -117,7 +122,35 @@ async function mentionDraft(path: string, { api, terminal }: CliContext): Promis
   return false;
 }
 
-function describeUsage(usage: JsonObject): string {
+const windowsOf = ({ windows }: JsonObject): readonly JsonObject[] =>
+  Array.isArray(windows) ? windows.filter(isObject) : [];
+
+/** How many there are, and how many of them in each state: `31 (29 closed, 1 closing, 1 open)`. */
+function windowsText(meter: JsonObject): string {
+  const windows = windowsOf(meter);
+  const counts = ['closed', 'closing', 'open'].flatMap((state) => {
+    const count = windows.filter((window) => window['state'] === state).length;
+    return count === 0 ? [] : [`${count} ${state}`];
+  });
+  return counts.length === 0 ? String(windows.length) : `${windows.length} (${counts.join(', ')})`;
+}
+
+function windowTable(meters: readonly JsonObject[]): string {
+  return renderTable(
+    [
+      column('Meter', 'meter'),
+      { header: 'Group', value: (row) => groupText(row['group']) },
+      column('Window', 'window_start'),
+      column('Until', 'window_end'),
+      column('Quantity', 'quantity', 'right'),
+      column('Events', 'event_count', 'right'),
+      column('State', 'state'),
+    ],
+    meters.flatMap((row) => windowsOf(row).map((window) => ({ meter: row['meter'], group: row['group'], ...window }))),
+  );
+}
+
+function describeUsage(usage: JsonObject, withWindows: boolean): string {
   const read = (path: string): unknown => property(path)(usage);
   const list = (path: string): readonly JsonObject[] => {
     const value = read(path);
@@ -129,6 +162,7 @@ function describeUsage(usage: JsonObject): string {
       ['Customer', usage['customer_id']],
       ['Period', daysText(usage['period'])],
       ['As of', `${String(usage['as_of'])} (${String(usage['finality'])})`],
+      ['Watermark', usage['watermark']],
     ]),
     renderTable(
       [
@@ -136,10 +170,11 @@ function describeUsage(usage: JsonObject): string {
         { header: 'Group', value: (row) => groupText(row['group']) },
         column('Quantity', 'quantity', 'right'),
         column('Events', 'event_count', 'right'),
-        { header: 'Windows', value: ({ windows }) => (Array.isArray(windows) ? windows.length : ''), align: 'right' },
+        { header: 'Windows', value: windowsText, align: 'right' },
       ],
       list('meters'),
     ),
+    ...(withWindows ? [windowTable(list('meters'))] : []),
     renderTable(
       [
         { header: 'Would cost', value: lineName },
