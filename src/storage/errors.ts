@@ -105,6 +105,11 @@ export function sqlState(error: unknown): string | undefined {
 /** Classes of SQLSTATE that speak of the values of one row: data, integrity. */
 const stateOfValues = /^2[23]/;
 
+/** Whether the database refused a value of a row, and not the statement, or everything. */
+export function isOfValues(error: unknown): boolean {
+  return stateOfValues.test(sqlState(error) ?? '');
+}
+
 /**
  * What is wrong with the one customer that something was tried for, so that the others can go on.
  * @throws the error itself where it is not his: the database is away, or does not understand what we say

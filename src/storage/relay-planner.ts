@@ -3,12 +3,15 @@ import { isWithin } from '../domain/time/instant.js';
 import { invariant } from '../domain/failure.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { Database } from './database.js';
-import { reasonOfOne } from './errors.js';
+import { isOfValues, reasonOfOne } from './errors.js';
 import { lockCursor, readCursor, type Turn } from './relay-cursor.js';
 import { planSql } from './relay-plan-sql.js';
 import {
   catchUp,
+  customersBetween,
+  factsRefused,
   isAnyoneAside,
+  periodNotCreated,
   plannedUpTo,
   setAside,
   toTryAgain,
@@ -35,6 +38,19 @@ export interface Planned {
 
 type Attempt =
   (Planned & { readonly kind: 'planned' }) | { readonly kind: 'missing'; readonly places: readonly Place[] };
+/** The database refuses a value of a fact in (from, to]. */
+interface Refused {
+  readonly kind: 'refused';
+  readonly from: Position;
+  readonly to: Position;
+  readonly reason: string;
+  readonly error: unknown;
+}
+/** How far a plan may go: to the horizon, and over so many positions. */
+interface PlanBounds {
+  readonly horizon: Position;
+  readonly stretch: bigint;
+}
 /** A customer and a time without a stored period. */
 interface Place {
   readonly customerId: string;
@@ -55,15 +71,30 @@ export class RelayPlanner {
 
   /**
    * Plans up to the safe horizon in bounded transactions; a relay far behind needs several calls. A customer of whom a period
-   * cannot be created is set aside, and holds up nobody.
+   * cannot be created, or whose facts the statement refuses, is set aside, and holds up nobody.
+   *
+   * No value that came through ingest is known to be refused (bounded decimals and times; a test tries the rest). Where one is
+   * all the same, the stretch is halved until it is planned or holds one position: that fact's customer it is.
    */
   async plan(group: string, epoch: number): Promise<Planned> {
     const turn = { group, epoch };
     const horizon = await safeHorizon(this.db);
     let facts = 0;
     let position = await readCursor(this.db.pool, turn);
+    let stretch = positionsPerPlan;
     for (let plans = 0; plans < plansPerCall && BigInt(position) < BigInt(horizon);) {
-      const attempt = await this.planOnce(turn, horizon);
+      const attempt = await this.planOrRefuse(turn, { horizon, position, stretch });
+      if (attempt.kind === 'refused') {
+        const { from, to, reason } = attempt;
+        stretch = (BigInt(to) - BigInt(from)) / 2n;
+        if (stretch > 0n) continue;
+        const refused = (await customersBetween(this.db.pool, from, to)).map((customerId) => ({ customerId, reason }));
+        // Somebody's fact it must be: else it is not one customer's doing.
+        if (refused.length === 0) throw attempt.error;
+        await this.db.transaction((client) => setAside(client, turn, refused));
+        stretch = positionsPerPlan;
+        continue;
+      }
       if (attempt.kind === 'missing') {
         const unplannable = await this.createPeriods(attempt.places);
         if (unplannable.length > 0) await this.db.transaction((client) => setAside(client, turn, unplannable));
@@ -76,15 +107,30 @@ export class RelayPlanner {
     return { position, facts: facts + (await this.planSetAside(turn)) };
   }
 
+  /** `planOnce`, where a value that the database refuses is an answer. @throws what is wrong with more than values */
+  private async planOrRefuse(
+    turn: Turn,
+    bounds: PlanBounds & { readonly position: Position },
+  ): Promise<Attempt | Refused> {
+    try {
+      return await this.planOnce(turn, bounds);
+    } catch (error) {
+      if (!isOfValues(error)) throw error;
+      const reason = factsRefused(reasonOfOne(error));
+      const { position: from, horizon, stretch } = bounds;
+      return { kind: 'refused', from, to: nextStop(from, horizon, stretch), reason, error };
+    }
+  }
+
   /** Ranges and cursor move together or not at all; with a period missing, not at all. */
-  private async planOnce(turn: Turn, horizon: Position): Promise<Attempt> {
+  private async planOnce(turn: Turn, { horizon, stretch }: PlanBounds): Promise<Attempt> {
     type Outcome = Attempt & { readonly from?: Position };
     const attempt = await this.db.transaction<Outcome>(async (client) => {
       const from = await lockCursor(client, turn);
       // Another call of this epoch has planned beyond this one's horizon: the cursor never goes back.
       if (BigInt(from) >= BigInt(horizon)) return nothingPlanned(from);
       const scope = (await isAnyoneAside(client, turn.group)) ? 'beside' : 'all';
-      const to = nextStop(from, horizon);
+      const to = nextStop(from, horizon, stretch);
       const { rows } = await client.query<PlanRow>(planSql(scope), [
         from,
         to,
@@ -110,7 +156,9 @@ export class RelayPlanner {
     let plans = 0;
     for (const customerId of await toTryAgain(this.db.pool, turn.group)) {
       for (let isBehind = true; isBehind && plans < plansPerCall; plans += 1) {
-        const attempt = await this.planSetAsideOnce(turn, customerId);
+        const attempt = await this.planSetAsideOnce(turn, customerId).catch((error: unknown) =>
+          this.inVain(turn, customerId, error),
+        );
         if (attempt === null) break;
         if (attempt.kind === 'missing') {
           const [unplannable] = await this.createPeriods(attempt.places);
@@ -123,6 +171,13 @@ export class RelayPlanner {
       }
     }
     return facts;
+  }
+
+  /** It is still refused. @throws what is not his */
+  private async inVain(turn: Turn, customerId: string, error: unknown): Promise<null> {
+    if (!isOfValues(error)) throw error;
+    await triedInVain(this.db.pool, turn.group, { customerId, reason: factsRefused(reasonOfOne(error)) });
+    return null;
   }
 
   /**
@@ -158,7 +213,7 @@ export class RelayPlanner {
         known.push(await this.periods.periodAt(customerId, at));
         created.set(customerId, known);
       } catch (error) {
-        unplannable.set(customerId, { customerId, reason: reasonOfOne(error) });
+        unplannable.set(customerId, { customerId, reason: periodNotCreated(reasonOfOne(error)) });
       }
     }
     return [...unplannable.values()];
@@ -172,8 +227,8 @@ const nothingPlanned = (position: Position): Planned & { readonly kind: 'planned
 });
 
 /** Where a plan from a position ends: it is bounded, and never goes beyond the limit. */
-function nextStop(from: Position, limit: Position): Position {
-  const furthest = BigInt(from) + positionsPerPlan;
+function nextStop(from: Position, limit: Position, stretch = positionsPerPlan): Position {
+  const furthest = BigInt(from) + stretch;
   return furthest < BigInt(limit) ? (furthest.toString() as Position) : limit;
 }
 

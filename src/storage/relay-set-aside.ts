@@ -1,7 +1,7 @@
 /**
- * Customers whose facts cannot be planned, because a billing period of theirs cannot be created: unknown to a database that was
- * set back to a state before them, in a time zone that this process does not know, stored periods in the way. The relay goes on
- * without them. Of each is kept (a control row) up to where all his facts are planned; none of his later ones is, so once the
+ * Customers whose facts cannot be planned, because a billing period of theirs cannot be created (unknown to a database that was
+ * set back to a state before them, in a time zone that this process does not know, stored periods in the way) or because the
+ * statement that plans them refuses a value of theirs. The relay goes on without them. Of each is kept (a control row) up to where all his facts are planned; none of his later ones is, so once the
  * cause is gone they are planned from there on exactly as they would have been.
  */
 import type pg from 'pg';
@@ -10,10 +10,26 @@ import { insertFinding } from './gate-findings.js';
 import { lockCursor, type Turn } from './relay-cursor.js';
 import { automaticActor } from './types.js';
 
-/** Why a billing period of the customer could not be created. */
 export interface Unplannable {
   readonly customerId: string;
+  /** Why a billing period of the customer could not be created, or his facts not be planned, in the sentence of a finding. */
   readonly reason: string;
+}
+
+/** For `Unplannable`: what went wrong, and the words of whoever said so. */
+export const periodNotCreated = (reason: string): string => `a billing period cannot be created: ${reason}`;
+export const factsRefused = (reason: string): string => `the database refuses to sum it: ${reason}.`;
+
+/** Whose facts are in (from, to]: a decision about a backfill is a fact of all its customers. */
+export async function customersBetween(pool: pg.Pool, from: Position, to: Position): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ customer_id: string }>(
+    `SELECT customer_id FROM telemetry_events WHERE position > $1 AND position <= $2
+     UNION SELECT customer_id FROM event_adjustments WHERE position > $1 AND position <= $2
+     UNION SELECT b.customer_id FROM backfill_decisions d JOIN backfill_customers b USING (backfill_id)
+       WHERE d.position > $1 AND d.position <= $2 ORDER BY 1`,
+    [from, to],
+  );
+  return rows.map((row) => row.customer_id);
 }
 
 /**
@@ -40,8 +56,8 @@ export async function setAside(client: pg.PoolClient, turn: Turn, customers: rea
       period: null,
       subject: { customer_id: customerId, relay_group: turn.group },
       detail:
-        `Usage of customer "${customerId}" after position ${position} is in no billing period yet, because one cannot be ` +
-        `created: ${reason} It is tried again at least every hour, and comes in by itself once that is mended.`,
+        `Usage of customer "${customerId}" after position ${position} is in no billing period yet, because ${reason} ` +
+        `It is tried again at least every hour, and comes in by itself once that is mended.`,
     });
   }
 }

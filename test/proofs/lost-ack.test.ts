@@ -18,7 +18,9 @@ import type { CreditTerms } from '../../src/domain/credits/grant.js';
 import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import { createActivityFixture, issuedAt, january, settings } from '../activities/fixture.js';
 import type { ActivityFixture } from '../activities/fixture.js';
+import { usageEvent } from '../storage/usage-fixture.js';
 import { contentOf } from './support/database-content.js';
+import { createLevelFacts } from './support/level-books.js';
 import { Losses } from './support/losses.js';
 
 const billingDay = '2024-02-01' as LocalDate;
@@ -86,7 +88,7 @@ class Run {
 const silent = new DefaultLogger('ERROR');
 
 type Key = { readonly customerId: string; readonly period: LocalDate };
-const keyOf = (customerId: string): Key => ({ customerId, period: january });
+const keyOf = (customerId: string, period: LocalDate = january): Key => ({ customerId, period });
 
 async function relayUntilTold(run: Run): Promise<void> {
   for (;;) {
@@ -96,11 +98,22 @@ async function relayUntilTold(run: Run): Promise<void> {
   }
 }
 
-async function invoice(run: Run, customerId: string): Promise<void> {
-  const key = keyOf(customerId);
+/** A billing day and a clock for each month of the story. */
+const months = {
+  january: { period: january, billingDay, nowMs },
+  february: {
+    period: '2024-02-01' as LocalDate,
+    billingDay: '2024-03-01' as LocalDate,
+    nowMs: Date.parse('2024-03-01T03:00:00Z'),
+  },
+} as const;
+
+async function invoice(run: Run, customerId: string, month: keyof typeof months = 'january'): Promise<void> {
+  const { period, billingDay, nowMs } = months[month];
+  const key = keyOf(customerId, period);
   await run.do('readPeriod', { ...key, nowMs });
   await run.do('closeWindows', { ...key, nowMs, scope: 'all', windows: [], accumulatedThrough: null, rate: true });
-  const requestId = uuidOf('test-request', customerId);
+  const requestId = uuidOf('test-request', customerId, period);
   await run.do('requestInvoicing', { ...key, requestId, billingDay, forced: false, reason: null, nowMs });
   expect(await run.do('issueChunk', { billingDay, limit: 10 })).toMatchObject({ held: 0, more: false });
 }
@@ -123,8 +136,8 @@ async function correct(run: Run, reRatingId: string, decision: 'approved' | 'rej
   await run.do('endReRating', { reRatingId, attempt, rejected: decision === 'rejected' });
 }
 
-async function startedCorrection(run: Run, customerId: string): Promise<string> {
-  const { reRatingId } = await run.do('startCorrection', keyOf(customerId));
+async function startedCorrection(run: Run, customerId: string, period = january): Promise<string> {
+  const { reRatingId } = await run.do('startCorrection', keyOf(customerId, period));
   if (reRatingId === null) throw new Error(`nothing of ${customerId} is corrected`);
   return reRatingId;
 }
@@ -140,9 +153,34 @@ async function forgetEvent(url: string): Promise<void> {
   await client.end();
 }
 
+/** A level (`weighted_sum`): carried from the month that it began in into the next one, and changed late in both. */
+async function carryLevel(run: Run): Promise<void> {
+  const { fixture } = run;
+  await fixture.addCustomer('leveled', { priceBook: 'seats' });
+  const change = (eventId: string, eventTime: string, seats: number): Promise<unknown> =>
+    fixture.storage.ledger.append(
+      [
+        usageEvent({
+          ...{ customerId: 'leveled', eventId, eventType: 'seat_change', eventTime },
+          metadataJson: JSON.stringify({ seats, region: 'eu' }),
+        }),
+      ],
+      [],
+    );
+  await change('plus 10', '2024-01-01T00:00:00Z', 10);
+  await relayUntilTold(run);
+  await invoice(run, 'leveled', 'january');
+  await invoice(run, 'leveled', 'february');
+  await change('minus 2', '2024-01-16T12:00:00Z', -2);
+  await relayUntilTold(run);
+  for (const { period } of Object.values(months))
+    await correct(run, await startedCorrection(run, 'leveled', period), null);
+}
+
 /** Everything that activities do, once. */
 async function tell(run: Run): Promise<void> {
   const { fixture } = run;
+  await createLevelFacts(fixture);
   await fixture.addCustomer('acme');
   await fixture.addCustomer('asks', { approvalThreshold: '0' as DecimalString });
   await fixture.addCustomer('manual', { lateUsageQuietTime: 'manual' });
@@ -161,6 +199,7 @@ async function tell(run: Run): Promise<void> {
   await correct(run, await startedCorrection(run, 'asks'), 'approved');
   await fixture.addCalls('asks', 1, '2024-01-26T00:00:00Z');
   await correct(run, await startedCorrection(run, 'asks'), 'rejected');
+  await carryLevel(run);
   await run.do('sweepPeriods');
 
   const { data: documents } = await fixture.storage.billing.listInvoices({}, { limit: 100 });
@@ -171,7 +210,7 @@ async function tell(run: Run): Promise<void> {
   const { runId } = await run.do('beginReconciliation', { runId: null });
   await run.do('reconcileChunk', { runId, limit: 10 });
   await run.do('finishReconciliation', { runId });
-  expect(await fixture.storage.reconciliation.find(runId)).toMatchObject({ periods: 3, different: 1 });
+  expect(await fixture.storage.reconciliation.find(runId)).toMatchObject({ periods: 5, different: 1 });
   const { data: reRatings } = await fixture.storage.reRatings.list({ customerId: 'acme' }, { limit: 100 });
   const repair = reRatings.find(({ requestedBy }) => requestedBy === reconciliationActor);
   await correct(run, repair?.reRatingId ?? '', null);
@@ -265,11 +304,24 @@ beforeAll(async () => {
   reference = await told(null);
 }, 300_000);
 
+/** Of a customer's documents, originals first, by period. */
+function totalsOf(content: Told['content'], customerId: string): readonly string[] {
+  return [...(content['invoices'] ?? [])]
+    .map((row) => JSON.parse(row) as Readonly<Record<'customer_id' | 'type' | 'period' | 'total', string>>)
+    .filter((row) => row.customer_id === customerId)
+    .sort((a, b) =>
+      `${a.type === 'invoice' ? 0 : 1} ${a.period}` < `${b.type === 'invoice' ? 0 : 1} ${b.period}` ? -1 : 1,
+    )
+    .map(({ total }) => String(total));
+}
+
 const names = Object.keys(createActivities({} as Parameters<typeof createActivities>[0])) as (keyof Activities)[];
 
 test('the story has every activity in it, and documents of every kind of course', () => {
   expect(reference.activities).toEqual([...names].sort());
-  expect(reference.content['invoices']).toHaveLength(7);
+  expect(reference.content['invoices']).toHaveLength(11);
+  // Ten seats in each of two months, by two meters; two of them less from the middle of January on.
+  expect(totalsOf(reference.content, 'leveled')).toEqual(['170', '170', '-17', '-34']);
   // Invoice and correction have drawn; the rest has expired, and rolled over.
   expect([...(reference.content['credit_draws'] ?? [])].map((row) => row.includes('"issued"'))).toEqual([true, true]);
   expect(reference.content['credit_expiries']).toHaveLength(1);
