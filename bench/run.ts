@@ -21,6 +21,7 @@ import { close10000, close744 } from './rows/close-many.js';
 import { closing, closingOutside } from './rows/closing.js';
 import { correction, reRating } from './rows/corrections.js';
 import { duplicates } from './rows/duplicates.js';
+import { duplicateFlood } from './rows/flood.js';
 import { gates } from './rows/gates.js';
 import { batchesOf100, batchesOf1000, singleEvents } from './rows/ingest.js';
 import { memory, stream } from './rows/memory.js';
@@ -38,6 +39,7 @@ const rows: readonly Row[] = [
   batchesOf100,
   singleEvents,
   duplicates,
+  duplicateFlood,
   tableSize,
   stream,
   rating,

@@ -60,8 +60,10 @@ export interface Cluster {
   newTemplate(fill: (database: BenchDatabase) => Promise<void>): Promise<Template>;
   /** Gives the disk back: a row's databases with millions of events. */
   dropDatabase(database: BenchDatabase): Promise<void>;
-  /** The API as it runs in production, in a process of its own. */
-  /** @param env settings beside the defaults */
+  /**
+   * The API as it runs in production, in a process of its own.
+   * @param env settings beside the defaults
+   */
   startApi(database: BenchDatabase, env?: Readonly<Record<string, string>>): Promise<RunningApi>;
   startFullStack(): Promise<FullStack>;
   stop(): Promise<void>;

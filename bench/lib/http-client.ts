@@ -79,17 +79,19 @@ export function requireAccepted({ status, body }: Answer): void {
   if (status !== 202) throw new Error(`POST was answered ${status}: ${body.slice(0, 300)}`);
 }
 
-/** Sends every request once, over `connections` sockets. */
+/** Sends every request once, over `connections` sockets; answers come with the index of their request. */
 export async function sendEach(
   port: number,
   requests: readonly Buffer[],
   connections: number,
-  take: (answer: Answer) => void,
+  take: (answer: Answer, index: number) => void,
 ): Promise<void> {
   let next = 0;
   await overConnections(port, connections, async (connection) => {
-    for (let request = requests[next++]; request !== undefined; request = requests[next++])
-      take(await connection.send(request));
+    for (let index = next++; index < requests.length; index = next++) {
+      const request = requests[index];
+      if (request !== undefined) take(await connection.send(request), index);
+    }
   });
 }
 

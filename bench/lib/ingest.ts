@@ -62,15 +62,19 @@ function filledTemplate(cluster: Cluster, events: number): Promise<Template> {
 export const storedText = (events: number): string =>
   events === 0 ? 'empty table' : `${events.toLocaleString('en')} events stored`;
 
-/** Runs `work` with a database that has so many events, and the API on it. */
+/**
+ * Runs `work` with a database that has so many events, and the API on it.
+ * @param env settings of the API beside the defaults
+ */
 export async function withIngestApi<T>(
   cluster: Cluster,
   events: number,
   work: (running: { readonly database: BenchDatabase; readonly api: RunningApi }) => Promise<T>,
+  env?: Readonly<Record<string, string>>,
 ): Promise<T> {
   const database =
     events === 0 ? await ingestDatabase(cluster) : await cluster.newDatabase(await filledTemplate(cluster, events));
-  const api = await cluster.startApi(database);
+  const api = await cluster.startApi(database, env);
   try {
     return await work({ database, api });
   } finally {
