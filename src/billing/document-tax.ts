@@ -5,7 +5,7 @@ import { chargeCodeOf } from '../domain/invoicing/line-item.js';
 import type { RatedLine } from '../domain/rating/rating.js';
 import { rulesOfChain } from '../domain/tax/apply-tax.js';
 import type { TaxFacts } from '../domain/tax/apply-tax.js';
-import { defaultTaxTreatment } from '../domain/tax/tax.js';
+import { defaultTaxTreatment, TaxUnavailable } from '../domain/tax/tax.js';
 import type { TaxedDocument, TaxParty, TaxProvider, TaxQuestion, TaxRule } from '../domain/tax/tax.js';
 import { addMs } from '../domain/time/instant.js';
 import type { BillingPeriod, Customer, Storage, StoredCreditNote, TaxReport } from '../storage/types.js';
@@ -52,7 +52,7 @@ export async function taxOfInvoice(
 
 /**
  * Of a correction: at the rates and in the way of its original, whatever holds now; an original without tax is corrected without.
- * Only a line that the chain cannot speak for is asked about.
+ * Only a line that the chain cannot speak for is asked about; of a taxed chain no line is free because nobody says what it bears.
  * @throws TaxUnavailable
  */
 export async function taxOfCorrection(
@@ -71,9 +71,25 @@ export async function taxOfCorrection(
   }
   if (unknown.length > 0) {
     const quote = await taxOfInvoice(provider, document, unknown);
-    for (const [lineKey, own] of quote?.rules ?? []) rules.set(lineKey, own);
+    for (const line of unknown) {
+      const own = quote?.rules.get(line.lineKey);
+      if (own === undefined) throw untold(provider, document, line);
+      rules.set(line.lineKey, own);
+    }
   }
   return { terms, rules };
+}
+
+function untold(
+  { name }: TaxProvider,
+  { earlier }: { readonly earlier: readonly Invoice[] },
+  { chargeCode }: TaxableLines[number],
+): TaxUnavailable {
+  const [original] = earlier;
+  const detail =
+    `${original?.number ?? ''} is taxed at different rates, and the tax provider in use (RECKONER_TAX_PROVIDER: ${name}) ` +
+    `does not say what a new line of "${chargeCode}" bears.`;
+  return new TaxUnavailable('TAX_UNAVAILABLE', detail);
 }
 
 function partyOf({ country_code: country, vat_id: vatId, tax_id: taxId }: Party): TaxParty {

@@ -47,6 +47,15 @@ export interface ExplainedCalculation extends PricedCalculation {
   };
   /** null, or missing in what was answered before there was one: the charge is not of a level. */
   readonly opening_level?: ExplainedOpening | null;
+  /** null, or missing as above: the charge is not of a level, or the level changed too often to be told here. */
+  readonly level_stretches?: readonly { readonly from: string; readonly to: string; readonly level: string }[] | null;
+  /** null, or missing as above: no single event decided. */
+  readonly decided_by?: {
+    readonly event_id: string;
+    readonly source: string;
+    readonly event_time: string;
+    readonly value: string | null;
+  } | null;
 }
 
 export interface ChargeExplanation {

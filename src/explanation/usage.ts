@@ -1,7 +1,8 @@
 /** What was used, and when: a line a day, or every window. */
+import { Temporal } from 'temporal-polyfill';
 import type { ChargeExplanation, ExplainedWindow } from './charge-explanation.js';
 import { decimalText, fraction, sum } from './fraction.js';
-import { dayText, facts, localDay, momentText, wrapped } from './text.js';
+import { dayText, facts, lastLocalDay, localDay, momentText, stretchText, wrapped } from './text.js';
 import { eventsText } from './words.js';
 
 export function usageText(charge: ChargeExplanation, allWindows: boolean): string {
@@ -11,12 +12,19 @@ export function usageText(charge: ChargeExplanation, allWindows: boolean): strin
   const many = standsFor !== null && standsFor !== String(count) ? `, which stand for ${standsFor}` : '';
   const [from, to] = [windows[0]?.window_start, windows.at(-1)?.window_end];
   const when =
-    from === undefined || to === undefined ? '' : `, between ${momentText(from, zone)} and ${momentText(to, zone)}`;
+    from === undefined || to === undefined || isLevel(charge)
+      ? ''
+      : `, between ${momentText(from, zone)} and ${momentText(to, zone)}`;
   const total = `${calculation.quantity} of "${meter ?? ''}"${howMeasured(charge)}, from ${eventsText(count)}${many}${when}.`;
   return [
     wrapped(total),
     openingText(charge),
-    windows.length === 0 ? '' : tableOf(charge, windows, allWindows),
+    decidedText(charge),
+    isLevel(charge) && !allWindows
+      ? levelTable(charge)
+      : windows.length === 0
+        ? ''
+        : tableOf(charge, windows, allWindows),
     eventsHint(charge, first),
     openingHint(charge),
   ]
@@ -30,6 +38,53 @@ function openingText({ calculation: { opening_level: opening }, time_zone: zone 
   const { at, level, event_count: count } = opening;
   const origin = count === 0 ? 'nothing had changed it before' : `carried from before, from ${eventsText(count)}`;
   return wrapped(`The level was ${level} when the period began (${momentText(at, zone)}): ${origin}.`);
+}
+
+const isLevel = ({ aggregation }: ChargeExplanation): boolean => aggregation === 'weighted_sum';
+
+/** Of the lowest, highest or last value: whose it is. */
+function decidedText({ calculation: { decided_by: decided }, time_zone: zone }: ChargeExplanation): string {
+  if (decided === null || decided === undefined) return '';
+  const { event_id: id, source, event_time: at, value } = decided;
+  const from = source === '' ? '' : ` (from "${source}")`;
+  return wrapped(`It is the value ${value ?? ''} of event "${id}"${from}, at ${momentText(at, zone)}.`);
+}
+
+/** A window of a level says nothing of when it changed: how high it stood, and how long. */
+function levelTable({ calculation: { level_stretches: stretches }, time_zone: zone }: ChargeExplanation): string {
+  if (stretches === null || stretches === undefined) return '';
+  const head = { when: 'From', level: 'Level', lasted: 'Lasted' };
+  const rows = stretches.map(({ from, to, level }) => ({
+    when: momentText(from, zone),
+    level,
+    lasted: lasted(from, to),
+  }));
+  const width = (of: (row: typeof head) => string): number => Math.max(...[head, ...rows].map((row) => of(row).length));
+  const [when, level, duration] = [width((row) => row.when), width((row) => row.level), width((row) => row.lasted)];
+  return [head, ...rows]
+    .map((row) => `  ${row.when.padEnd(when)}  ${row.level.padStart(level)}  ${row.lasted.padStart(duration)}\n`)
+    .join('');
+}
+
+/** Elapsed time, which is what weighs a level: a day is 24 hours. */
+function lasted(from: string, to: string): string {
+  const duration = Temporal.Instant.from(to)
+    .since(Temporal.Instant.from(from), { largestUnit: 'hours' })
+    .round({ largestUnit: 'days', smallestUnit: 'microseconds' });
+  const { days, hours, minutes, seconds, milliseconds, microseconds } = duration;
+  const fraction = String(milliseconds * 1_000 + microseconds)
+    .padStart(6, '0')
+    .replace(/0+$/, '');
+  const parts = [
+    [String(days), 'd'],
+    [String(hours), 'h'],
+    [String(minutes), 'min'],
+    [fraction === '' ? String(seconds) : `${seconds}.${fraction}`, 's'],
+  ];
+  return parts
+    .filter(([count]) => count !== '0')
+    .map((part) => part.join(' '))
+    .join(' ');
 }
 
 function openingHint({ calculation: { opening_level: opening } }: ChargeExplanation): string {
@@ -63,12 +118,18 @@ interface Row {
   readonly when: string;
   readonly quantity: string;
   readonly events: number;
+  /** Of a window of more than a day: on which of its days something was used is not known here. */
+  readonly isLonger?: boolean;
 }
 
 function tableOf(charge: ChargeExplanation, windows: readonly ExplainedWindow[], allWindows: boolean): string {
   const rows = allWindows ? windows.map((window) => rowOf(charge, window)) : daysOf(charge, windows);
   const withQuantity = allWindows || addsUp(charge);
-  const head = { when: allWindows ? 'From' : 'Day', quantity: 'Quantity', events: 'Events' };
+  const head = {
+    when: allWindows ? 'From' : rows.some(({ isLonger }) => isLonger === true) ? 'When' : 'Day',
+    quantity: 'Quantity',
+    events: 'Events',
+  };
   const texts = [head, ...rows.map((row) => ({ ...row, events: String(row.events) }))];
   const widest = (of: (row: (typeof texts)[number]) => string): number =>
     Math.max(...texts.map((row) => of(row).length));
@@ -92,14 +153,19 @@ function rowOf({ time_zone: zone }: ChargeExplanation, window: ExplainedWindow):
 
 function daysOf({ time_zone: zone }: ChargeExplanation, windows: readonly ExplainedWindow[]): readonly Row[] {
   const byDay = new Map<string, ExplainedWindow[]>();
+  const longer = new Set<string>();
   for (const window of windows) {
-    const day = dayText(localDay(window.window_start, zone));
+    const { window_start: from, window_end: to } = window;
+    const isLonger = localDay(from, zone) !== lastLocalDay(to, zone);
+    const day = isLonger ? stretchText({ from, to }, zone) : dayText(localDay(from, zone));
+    if (isLonger) longer.add(day);
     byDay.set(day, [...(byDay.get(day) ?? []), window]);
   }
   return [...byDay].map(([when, own]) => ({
     when,
     quantity: decimalText(sum(own.map(({ quantity }) => fraction(quantity)))),
     events: own.reduce((count, window) => count + window.event_count, 0),
+    isLonger: longer.has(when),
   }));
 }
 

@@ -1,6 +1,6 @@
 /** Billing documents: issuing them at the gate, and reading them. */
 import { carriedTo } from './carried-charges.js';
-import { chargeEvents, openingEvents, openingLevel } from './charge-events.js';
+import { chargeEvents, decidingEvent, openingEvents, openingLevel } from './charge-events.js';
 import { findCharge } from './charges.js';
 import type { Database } from './database.js';
 import { chargeStanding } from './price-fallbacks.js';
@@ -20,6 +20,7 @@ export function createBillingStore(db: Database): BillingStore {
     standingOf: (chargeId) => chargeStanding(db.pool, chargeId),
     chargeEvents: (chargeId, page) => chargeEvents(db.pool, chargeId, page),
     openingLevel: (chargeId) => openingLevel(db.pool, chargeId),
+    decidingEvent: (chargeId) => decidingEvent(db.pool, chargeId),
     openingEvents: (chargeId, page) => openingEvents(db.pool, chargeId, page),
     carriedTo: (change, limit) => carriedTo(db.pool, change, limit),
     linesOfCharge: (chargeId) => linesOfCharge(db.pool, chargeId),

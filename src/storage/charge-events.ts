@@ -5,9 +5,9 @@ import { isRetired } from '../domain/correction/retire.js';
 import { invariant } from '../domain/failure.js';
 import { takesAt } from '../domain/metering/fold.js';
 import type { Metadata } from '../domain/metering/metadata.js';
-import { addsUp } from '../domain/metering/meter.js';
+import { addsUp, type Meter } from '../domain/metering/meter.js';
 import { holdsAtAll, type MeterInForce } from '../domain/metering/meter-versions.js';
-import { standsFor } from '../domain/metering/reading.js';
+import { readingOf, standsFor } from '../domain/metering/reading.js';
 import { firstInstant } from '../domain/time/instant.js';
 import type { DecimalString, Digest, Interval } from '../domain/values.js';
 import { readMeters } from './aggregation-meters.js';
@@ -34,15 +34,40 @@ interface EventsOfCharge {
  * order of event time, then source and event_id. Empty for a charge that does not exist.
  */
 export async function chargeEvents(db: Queryable, chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>> {
+  const events = await eventsOfCharge(db, chargeId);
+  return events === null ? none : pageOfEvents(db, events, page);
+}
+
+/** null: there is no such charge, or no event that it was rated on. */
+async function eventsOfCharge(db: Queryable, chargeId: string): Promise<EventsOfCharge | null> {
   const charge = await readCharge(db, chargeId);
   // A fee is made from no event, and a charge that was retired stands for none any more.
-  if (charge === null || charge.meter_id === null || charge.event_count === '0') return none;
+  if (charge === null || charge.meter_id === null || charge.event_count === '0') return null;
   const meters = await metersOfCharge(db, charge);
-  return pageOfEvents(
-    db,
-    { charge, meters, ranges: charge.calculation_metadata.in_force, list: 'charge-events' },
-    page,
-  );
+  return { charge, meters, ranges: charge.calculation_metadata.in_force, list: 'charge-events' };
+}
+
+/** Which of the events of a charge decided, best first: of two equal extremes the earlier one; the latest by RULES 2. */
+const decidingOrder: Readonly<Partial<Record<Meter['aggregation'], (value: () => string) => string>>> = {
+  min: (value) => `${value()} ASC, e.event_time, e.event_id, e.source`,
+  max: (value) => `${value()} DESC, e.event_time, e.event_id, e.source`,
+  latest: () => 'e.event_time DESC, e.event_id DESC, e.source DESC',
+};
+
+/** The event whose value is the quantity of a charge of a `min`, `max` or `latest`. null: it is of another meter, or has no event. */
+export async function decidingEvent(db: Queryable, chargeId: string): Promise<ChargeEvent | null> {
+  const events = await eventsOfCharge(db, chargeId);
+  const [meter] = events?.meters ?? [];
+  const order = meter === undefined ? undefined : decidingOrder[meter.aggregation];
+  if (events === null || meter === undefined || order === undefined) return null;
+  const { params, ctes, from, conditions } = eventsSql(events);
+  const value = (): string => valueSql(`(e.metadata ->> ${params.add(meter.valueProperty, 'text')})`);
+  const text = `${withSql(ctes)}
+    SELECT ${storedEventColumns} FROM (
+      SELECT ${params.add(events.charge.customer_id, 'text')} AS customer_id, e.* FROM ${from} WHERE ${conditions.join(' AND ')}
+      ORDER BY ${order(value)} LIMIT 1) AS e`;
+  const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...params.values]);
+  return rows[0] === undefined ? null : chargeEventOf(rows[0], events.meters);
 }
 
 /**
@@ -98,12 +123,15 @@ async function pageOfEvents(db: Queryable, events: EventsOfCharge, page: PageReq
   const { text, values } = pageSql(events, page);
   const { rows } = await db.query<Parameters<typeof storedEvent>[0]>(text, [...values]);
   const found = pageOf(rows, { ...page, list: events.list }, (row) => [row.event_time, row.source, row.event_id]);
-  return mapPage(found, (row) => {
-    const event = storedEvent(row);
-    const metadata = parse(event.metadataJson) as Metadata;
-    const meter = events.meters.find((each) => takesAt(each, { ...event, metadata }));
-    return { ...event, standsFor: meter === undefined ? null : standsFor(meter, metadata) };
-  });
+  return mapPage(found, (row) => chargeEventOf(row, events.meters));
+}
+
+function chargeEventOf(row: Parameters<typeof storedEvent>[0], meters: readonly MeterInForce[]): ChargeEvent {
+  const event = storedEvent(row);
+  const metadata = parse(event.metadataJson) as Metadata;
+  const meter = meters.find((each) => takesAt(each, { ...event, metadata }));
+  if (meter === undefined) return { ...event, standsFor: null, value: null };
+  return { ...event, standsFor: standsFor(meter, metadata), value: readingOf(meter, metadata) };
 }
 
 const eventCursor = [cursorPart.instant, cursorPart.text, cursorPart.text];

@@ -4,8 +4,18 @@ import type { Database } from './database.js';
 import { isWaitingSql } from './drafts.js';
 import { judgedSql, lastDaySql } from './period-closes-plan.js';
 import { isCarriedIntoSql } from './periods-carried.js';
-import { endsAfterSql } from './re-ratings-scope.js';
+import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
 import type { MonthChecklist, OpenItem } from './types-journal.js';
+
+/** What keeps a period from being invoiced: its open findings, once it was asked for and held, and an open backfill. */
+const heldBySql = `ARRAY(
+    SELECT DISTINCT f.code FROM findings f WHERE outcome.held AND f.customer_id = j.customer_id AND f.period = j.period
+      AND NOT EXISTS (SELECT FROM finding_resolutions r WHERE r.finding_id = f.finding_id)
+    UNION SELECT 'BACKFILL_OPEN' WHERE j.reason = 'backfill_open' ORDER BY 1)`;
+
+/** As `stageOf` (periods-status.ts) has it, of a period that has ended and has no invoice. */
+const stageSql = `CASE WHEN j.reason = 'requested' THEN 'ready' WHEN j.reason = 'void' THEN 'void'
+      WHEN outcome.held THEN 'held' ELSE 'closing' END`;
 
 /** A document that waits for a person, or a period that has ended and has none, with service in the month; by local days. */
 const openSql = `
@@ -18,34 +28,39 @@ const openSql = `
     FROM overlapping p JOIN invoice_drafts d USING (customer_id, period)
     WHERE ${isWaitingSql}),
   open AS (
-    SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail FROM drafts d
+    SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail, '{}'::text[] AS held_by FROM drafts d
     UNION ALL
-    SELECT 'unbilled', j.customer_id, j.period, NULL, coalesce(j.reason, 'ready') FROM (${judgedSql(`
+    SELECT 'unbilled', j.customer_id, j.period, NULL, ${stageSql}, ${heldBySql} FROM (${judgedSql(`
       SELECT o.* FROM overlapping o CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions v
         WHERE v.customer_id = o.customer_id ORDER BY v.version DESC LIMIT 1) AS v
-      WHERE ${endsAfterSql('o', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
+      WHERE ${endsAfterSql('o', 'v.billing_from')} OR ${isOpeningSql('o', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
         WHERE e.customer_id = o.customer_id AND e.event_time >= o.period_start AND e.event_time < o.period_end) OR ${isCarriedIntoSql('o')}`)}) AS j
+    CROSS JOIN LATERAL (SELECT coalesce((SELECT o.outcome = 'held' FROM invoicing_requests q LEFT JOIN invoicing_outcomes o USING (request_id)
+      WHERE q.customer_id = j.customer_id AND q.period = j.period ORDER BY q.request_order DESC LIMIT 1), false) AS held) AS outcome
     WHERE (j.reason IS NULL OR j.reason IN ('requested', 'void', 'backfill_open'))
       AND NOT EXISTS (SELECT FROM drafts d WHERE (d.customer_id, d.period) = (j.customer_id, j.period))
     UNION ALL
-    SELECT 'unapplied_payment', p.customer_id, NULL, p.payment_id::text, a.rest || ' ' || p.currency
+    SELECT 'unapplied_payment', p.customer_id, NULL, p.payment_id::text, a.rest || ' ' || p.currency, '{}'
     FROM month m JOIN payments p ON p.received_at < m.next
     CROSS JOIN LATERAL (SELECT p.amount - coalesce(sum(l.amount), 0) AS rest FROM allocations l WHERE l.payment_id = p.payment_id) AS a
     WHERE a.rest > 0 AND NOT EXISTS (SELECT FROM payment_reversals r WHERE r.payment_id = p.payment_id))
-  SELECT o.kind, o.customer_id AS "customerId", o.period, o.id, o.detail, count(*) OVER (PARTITION BY o.kind)::int AS total
+  SELECT o.kind, o.customer_id AS "customerId", o.period, o.id, o.detail, o.held_by AS "heldBy",
+         count(*) OVER (PARTITION BY o.kind)::int AS total,
+         (count(*) FILTER (WHERE o.kind = 'unbilled' AND o.detail = 'held') OVER ())::int AS held
   FROM open o ORDER BY o.kind, o.customer_id COLLATE "C", o.period LIMIT $2`;
 
 /** At most so many items are listed; the counts are of all. */
 const itemsMax = 500;
 
 export async function monthChecklist(db: Database, month: LocalDate): Promise<MonthChecklist> {
-  const { rows } = await db.pool.query<OpenItem & { readonly total: number }>(openSql, [month, itemsMax]);
+  const { rows } = await db.pool.query<OpenItem & { readonly total: number; readonly held: number }>(openSql, [month, itemsMax]);
   const count = (kind: OpenItem['kind']): number => rows.find((row) => row.kind === kind)?.total ?? 0;
   return {
     month,
     drafts: count('draft'),
     unbilled: count('unbilled'),
+    held: rows[0]?.held ?? 0,
     unappliedPayments: count('unapplied_payment'),
-    items: rows.map(({ total: _total, ...item }) => item),
+    items: rows.map(({ total: _total, held: _held, ...item }) => item),
   };
 }

@@ -9,7 +9,7 @@ import type { Database } from './database.js';
 import { isCarriedIntoSql } from './periods-carried.js';
 import { periodAt } from './periods-create.js';
 import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
-import { endsAfterSql } from './re-ratings-scope.js';
+import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
@@ -37,7 +37,7 @@ export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZO
 const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
     AND ${lastDaySql} = c.ended_on))`;
 
-/** Before `billing_from` only usage, or an invoice, makes a period. */
+/** Before `billing_from` only usage, an invoice, or a first fee in advance makes a period. */
 const planSql = `
   WITH asked AS (SELECT unnest(customer_ids) AS customer_id FROM period_closes WHERE close_id = $1),
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
@@ -49,7 +49,7 @@ const planSql = `
        ORDER BY version DESC LIMIT 1) AS v
      WHERE ${isNamedSql} AND (c.customer_ids = '{}' OR p.customer_id IN (SELECT customer_id FROM asked))
        AND (c.legal_entity IS NULL OR v.legal_entity = c.legal_entity)
-       AND (${endsAfterSql('p', 'v.billing_from')}
+       AND (${endsAfterSql('p', 'v.billing_from')} OR ${isOpeningSql('p', 'v.billing_from')}
          OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
          OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
            AND event_time >= p.period_start AND event_time < p.period_end)

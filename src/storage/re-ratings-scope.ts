@@ -131,6 +131,17 @@ export function endsAfterSql(period: string, date: string): string {
   return `(${period}.period_end AT TIME ZONE 'UTC') + ${offset} >= ${date}::timestamp + interval '12 hours'`;
 }
 
+/**
+ * Whether the period is the opening one (RULES 18): the next one is the first that is billed, and a price book that the customer
+ * has or had bills in advance. It is stored only because there is something to bill.
+ */
+export function isOpeningSql(period: string, billingFrom: string): string {
+  return `(EXISTS (SELECT FROM billing_periods n WHERE n.customer_id = ${period}.customer_id AND n.period_start = ${period}.period_end
+      AND ${endsAfterSql('n', billingFrom)})
+    AND EXISTS (SELECT FROM price_book_assignments a JOIN price_books b ON b.code = a.price_book
+      WHERE a.customer_id = ${period}.customer_id AND b.prices @? '$[*] ? (@.billed == "in_advance")'))`;
+}
+
 /** Wherever the pins of the next period, which there are where a fee is billed for it, name a version of the price book. */
 export async function billedInAdvanceBy(
   db: Database,

@@ -21,6 +21,8 @@ export interface StoredCharge extends RatedCharge {
 export interface ChargeEvent extends StoredEvent {
   /** How many events it stands for to the charge's meter; null: that meter does not count events. */
   readonly standsFor: DecimalString | null;
+  /** What the charge's meter reads of it: a decimal, or of `unique_count` the text that is told apart. */
+  readonly value: string | null;
 }
 
 /** The level that a charge of a `weighted_sum` begins its period with (RULES 3, 70), as it was at the charge's cutoff. */
@@ -59,6 +61,8 @@ export interface ChargeReads {
   standingOf(chargeId: string): Promise<ChargeStanding | null>;
   /** The source events of a charge at its cutoff, in order of event time, then source and event_id. */
   chargeEvents(chargeId: string, page: PageRequest): Promise<Page<ChargeEvent>>;
+  /** Of `min`, `max` and `latest` the event whose value is the quantity; null of other charges, and without events. */
+  decidingEvent(chargeId: string): Promise<ChargeEvent | null>;
   /** null: the charge is not of a level, or nothing is left of it. */
   openingLevel(chargeId: string): Promise<OpeningLevel | null>;
   /** The events that made its opening level, at its cutoff, ordered as `chargeEvents`. Empty where there is no such level. */

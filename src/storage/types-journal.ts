@@ -120,14 +120,18 @@ export interface OpenItem {
   readonly period: LocalDate | null;
   /** Of the invoice or payment. */
   readonly id: string | null;
-  /** Of a draft its status, of a period why it is not billed, of a payment what is left of it. */
+  /** Of a draft its status, of a period its stage, of a payment what is left of it. */
   readonly detail: string;
+  /** Of a period: codes of the open findings that hold it, and `BACKFILL_OPEN`. */
+  readonly heldBy: readonly string[];
 }
 
 export interface MonthChecklist {
   readonly month: LocalDate;
   readonly drafts: number;
   readonly unbilled: number;
+  /** Of the unbilled periods those that were asked for and are held. */
+  readonly held: number;
   readonly unappliedPayments: number;
   /** The first ones, by kind and customer. */
   readonly items: readonly OpenItem[];

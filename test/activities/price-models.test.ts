@@ -92,6 +92,13 @@ async function prove(period: BillingPeriod, invoice: Invoice): Promise<void> {
   expect((await reconcilePeriod(fixture.storage, period)).report.differences).toEqual([]);
 }
 
+const openIn = async (month: LocalDate): Promise<unknown> =>
+  (await fixture.storage.journal.checklist(month)).items.map(({ customerId, period, detail }) => [
+    customerId,
+    period,
+    detail,
+  ]);
+
 test('the first fee in advance stands on an opening invoice, which the first period’s workflow has made', async () => {
   await fixture.addCustomer('opening', { priceBook: 'everything' });
   await fixture.storage.periods.periodNamed('opening', january);
@@ -100,7 +107,16 @@ test('the first fee in advance stands on an opening invoice, which the first per
   await fixture.run(fixture.activities.readPeriod, read);
   expect(fixture.temporal.map(({ workflowId }) => workflowId)).toEqual(['billing-period/opening/2023-12-01']);
 
+  // A close of many and the checklist of a month know it, though it lies before `billing_from`.
+  expect(await openIn(december)).toEqual([['opening', december, 'closing']]);
+  const closeId = randomUUID();
+  await fixture.storage.periodCloses.request({
+    ...{ closeId, workflowId: `period-close/${closeId}`, billingDay, requestedBy: 'ann' },
+    scope: { period: december, endedOn: null, customerIds: null, legalEntity: null },
+  });
+  expect(await fixture.run(fixture.activities.planPeriodClose, { closeId })).toMatchObject({ planned: 1, notReady: 0 });
   const { period, invoice } = await invoiceOf('opening', december);
+  expect(await openIn(december)).toEqual([]);
   expect(invoice).toMatchObject({
     total: '30',
     lines: [
@@ -165,6 +181,9 @@ test('a customer whose price book bills nothing in advance has no opening period
     nowMs: Date.parse('2024-01-01T01:00:00Z'),
   });
   expect(fixture.temporal).toEqual([]);
+  // A row that something else has made bills nothing.
+  await fixture.storage.periods.periodNamed('plain', december);
+  expect(await openIn(december)).toEqual([]);
 });
 
 test('every kind of line is on the paper, and what is stored recomputes to its amount', async () => {

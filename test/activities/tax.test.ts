@@ -4,6 +4,7 @@ import { documentHash } from '../../src/billing/document-hash.js';
 import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { voidInvoice } from '../../src/billing/void-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
+import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import { issuedAt, settings } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 import { ReRatingFixture } from './re-rating-fixture.js';
@@ -77,6 +78,45 @@ test.each(['document', 'line'] as const)(
       expect(await verified(invoiceId)).toMatchObject({ verified: true, problems: [] });
   },
 );
+
+test('a new line of a taxed chain is held, not free, where no provider says what it bears', async () => {
+  const code = 'two-rates';
+  await fixture.storage.reference.createPriceBook(
+    parsePriceBook({
+      ...{ code, version: 'v1', currency: 'USD', effective_from: '2024-01-01T00:00:00Z' },
+      prices: [
+        { meter: 'api_calls', model: 'flat', unit_price: '1.00', charge_code: 'calls' },
+        { model: 'fixed', name: 'support', amount: '5.00', billed: 'in_arrears', charge_code: 'support' },
+        { model: 'fixed', name: 'book', amount: '3.00', billed: 'in_arrears', charge_code: 'book' },
+      ],
+    }),
+  );
+  provider.table = parseTaxTable({
+    per: 'document',
+    categories: { book: 'reduced' },
+    rates: [
+      { country: 'DE', category: 'standard', rate: '19', from: '2020-01-01' },
+      { country: 'DE', category: 'reduced', rate: '7', from: '2020-01-01' },
+    ],
+  });
+  const customerId = await re.invoicedCustomer(0, { ...german, priceBook: code });
+  expect((await re.documents(customerId))[0]?.taxes?.lines.map(({ rate }) => rate)).toEqual(['7', '19']);
+  // As after a restart without RECKONER_TAX_PROVIDER.
+  const { storage, client } = fixture;
+  const untaxing = { ...fixture, activities: createActivities({ storage, client, settings, now: () => issuedAt }) };
+  await fixture.addCalls(customerId, 4, '2024-01-25T00:00:00Z');
+  await new ReRatingFixture(untaxing).reRate(customerId);
+  expect(await re.documents(customerId)).toHaveLength(1);
+  const { data } = await storage.findings.list({ customerId }, { limit: 10 });
+  expect(data).toMatchObject([
+    { code: 'TAX_UNAVAILABLE', detail: expect.stringMatching(/RECKONER_TAX_PROVIDER: none.*"calls".*re-rate the period/) },
+  ]);
+  // What the chain speaks for needs no provider; with one, the new line bears its rate.
+  expect(await re.reRate(customerId)).toBe('completed');
+  const [, correction] = await re.documents(customerId);
+  expect(correction).toMatchObject({ subtotal: '4', tax: '0.76', taxes: { lines: [{ rate: '19' }] } });
+  expect(await verified(correction?.invoiceId ?? '')).toMatchObject({ verified: true, problems: [] });
+});
 
 test('a credit note takes its tax back, and is reported as a credit', async () => {
   const customerId = await re.invoicedCustomer(1, german);

@@ -96,6 +96,68 @@ test('with events of its own the month shows both: what it began with and what c
     quantity: '11',
     source_events: { count: 1, first: ['plus-1'] },
     opening_level: { level: '10', event_count: 1, first: ['plus-10'] },
+    level_stretches: [{ from: '2024-02-01T00:00:00.000000Z', to: '2024-03-01T00:00:00.000000Z', level: '11' }],
+  });
+});
+
+test('how high the level stood, and how long; its events have the changes that add up to it', async () => {
+  const { change, lines, open, send } = level('stretches');
+  await open();
+  await send(
+    change('before', '2023-12-20T00:00:00Z', '4'),
+    change('up', '2024-01-05T12:00:00Z', '2'),
+    change('down', '2024-01-20T00:00:00Z', '-1'),
+    change('at once', '2024-01-20T00:00:00Z', '3'),
+  );
+  const charge = await chargeOf((await lines('2024-01'))[0]);
+  const at = (day: string): string => `2024-${day}.000000Z`;
+  expect(charge['calculation']).toMatchObject({
+    level_stretches: [
+      { from: at('01-01T00:00:00'), to: at('01-05T12:00:00'), level: '4' },
+      { from: at('01-05T12:00:00'), to: at('01-20T00:00:00'), level: '6' },
+      { from: at('01-20T00:00:00'), to: at('02-01T00:00:00'), level: '8' },
+    ],
+    decided_by: null,
+  });
+  const { data } = await api.expect(200, 'GET', `/charges/${String(charge['charge_id'])}/events`);
+  expect((data as readonly Json[]).map((event) => [event['event_id'], event['value'], event['stands_for']])).toEqual([
+    ['up', '2', null],
+    ['at once', '3', null],
+    ['down', '-1', null],
+  ]);
+});
+
+test.each([
+  ['max', 'b', '9'],
+  ['min', 'c', '2'],
+  ['latest', 'e', '5'],
+])('of %s the event that decided is named', async (aggregation, id, value) => {
+  const code = `peak_${aggregation}`;
+  await api.expect(201, 'POST', '/meters', { code, event_type: code, aggregation, value_property: 'size' });
+  const prices = [{ meter: code, model: 'flat', unit_price: '1' }];
+  const book = { version: 'v1', currency: 'USD', effective_from: '2023-01-01T00:00:00Z', prices };
+  await api.expect(201, 'POST', '/price-books', { code, ...book });
+  await api.expect(201, 'PUT', `/customers/${code}`, { ...exampleCustomer, price_book: code });
+  const sizes = [
+    ['a', '03', 4],
+    ['b', '10', 9],
+    ['b2', '11', '9.0'],
+    ['c', '12', 2],
+    ['d', '20', 8],
+    ['e', '20', 5],
+  ] as const;
+  const events = sizes.map(([event_id, day, size]) => ({
+    ...{ event_id, customer_id: code, event_type: code },
+    ...{ event_time: `2024-01-${day}T00:00:00Z`, metadata: { size } },
+  }));
+  await api.expect(202, 'POST', '/events', events);
+  const closed = await api.expect(202, 'POST', `/billing-periods/${code}/2024-01/close`);
+  const { lines } = await api.expect(200, 'GET', `/invoices/${String(closed['invoice_id'])}`);
+  const charge = await chargeOf((lines as readonly Json[])[0]);
+  expect(charge['calculation']).toMatchObject({
+    quantity: value,
+    decided_by: { event_id: id, source: '', value },
+    level_stretches: null,
   });
 });
 
@@ -181,7 +243,7 @@ test('what is no level has no opening level, and no events of one', async () => 
   ]);
   const { event, lines } = level('calls');
   const charge = await chargeOf((await lines('2024-01'))[0]);
-  expect(charge['calculation']).toMatchObject({ opening_level: null });
+  expect(charge['calculation']).toMatchObject({ opening_level: null, level_stretches: null, decided_by: null });
   const none = await api.expect(200, 'GET', `/charges/${String(charge['charge_id'])}/opening-events`);
   expect(none).toEqual({ data: [], next_cursor: null });
   expect(((await event('call')) as { metering: readonly Json[] }).metering).toMatchObject([{ carried_to: null }]);

@@ -153,7 +153,7 @@ test('journal entries of an invoice, by its number', async () => {
 
 test('before a month is closed it is said what of it is not in the books; it warns and refuses nothing', async () => {
   expect(await api.expect(200, 'GET', '/ledger/months/2024-01/checklist')).toEqual({
-    ...{ month: '2024-01', drafts: 0, unbilled: 0, unapplied_payments: 0, data: [] },
+    ...{ month: '2024-01', drafts: 0, unbilled: 0, held: 0, unapplied_payments: 0, data: [] },
   });
   const february = exampleCalls(10).map((event) => ({
     ...event,
@@ -162,9 +162,23 @@ test('before a month is closed it is said what of it is not in the books; it war
   }));
   await api.expect(202, 'POST', '/events', february);
   await api.storage.periods.periodNamed('cust_1', '2024-02-01' as LocalDate);
-  const unbilled = { kind: 'unbilled', customer_id: 'cust_1', period: '2024-02-01', id: null, detail: 'ready' };
+  const unbilled = { kind: 'unbilled', customer_id: 'cust_1', period: '2024-02-01', id: null, detail: 'closing' };
   const checklist = (): Promise<unknown> => api.expect(200, 'GET', '/ledger/months/2024-02/checklist');
   expect(await checklist()).toMatchObject({ unbilled: 1, data: [unbilled] });
+  const finding = { customerId: 'cust_1', period: '2024-02-01' as LocalDate, subject: {}, detail: 'a finding' };
+  await api.storage.findings.store({ ...finding, code: 'UNREADABLE_VALUE' });
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(
+    `WITH asked AS (INSERT INTO invoicing_requests (request_id, customer_id, period, billing_day, forced)
+       VALUES (gen_random_uuid(), 'cust_1', '2024-02-01', '2024-03-10', false) RETURNING request_id)
+     INSERT INTO invoicing_outcomes (request_id, outcome) SELECT request_id, 'held' FROM asked`,
+  );
+  await client.end();
+  expect(await checklist()).toMatchObject({
+    ...{ unbilled: 1, held: 1 },
+    data: [{ kind: 'unbilled', detail: 'held', held_by: ['UNREADABLE_VALUE'] }],
+  });
   await api.expect(200, 'PUT', '/customers/cust_1', { ...exampleCustomer, invoice_approval: 'required' });
   await api.expect(202, 'POST', '/billing-periods/cust_1/2024-02/close');
   await api.expect(201, 'POST', '/payments', {

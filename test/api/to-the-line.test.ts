@@ -155,5 +155,7 @@ describe('pre-aggregated events with their provenance', () => {
     const [ofBytes, sent] = await sourcesOf(bytes);
     expect(ofBytes).toMatchObject({ count: 4, stands_for: null });
     expect(sent.map((event) => event['stands_for'])).toEqual([null, null, null, null]);
+    expect(sent.map((event) => event['value'])).toEqual(['2', '2', '2', '3']);
+    expect(events.map((event) => event['value'])).toEqual(['1', '0', '10', '1000']);
   });
 });

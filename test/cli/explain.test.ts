@@ -137,6 +137,27 @@ test('a charge, word by word', async () => {
   expect(readArithmetic(out)).toMatchObject({ together: '125.00' });
 });
 
+test('a window of more than a day is told by its days; of a highest value whose it is', async () => {
+  const month = {
+    ...calculation.windows[0],
+    window_start: '2024-01-14T23:00:00.000000Z',
+    window_end: charge.period_to,
+  };
+  const most: ChargeExplanation = {
+    ...charge,
+    aggregation: 'max',
+    calculation: {
+      ...calculation,
+      windows: [month as (typeof calculation.windows)[number]],
+      decided_by: { event_id: 'e7', source: 'gateway', event_time: '2024-01-20T10:00:00.000000Z', value: '700' },
+    },
+  };
+  serve({ ...all, [`/charges/${ids.second}`]: most });
+  const { out } = await run(ids.second);
+  expect(out).toContain('It is the value 700 of event "e7" (from "gateway"), at 20 January 2024, 11:00.');
+  expect(out).toMatch(/When +Events\n +15 January 2024 – 31 January 2024 +\d+\n/);
+});
+
 test('of a level: what it began with and from which events, also where nothing changed it in the period', async () => {
   const opening = { at: charge.period_from, level: '10', event_count: 2, digest: 'fedcba9876543210' };
   const level: ChargeExplanation = {
@@ -144,7 +165,12 @@ test('of a level: what it began with and from which events, also where nothing c
     aggregation: 'weighted_sum',
     calculation: {
       ...calculation,
-      windows: [],
+      // The window of a level may be the whole period: it does not say when something happened.
+      windows: calculation.windows.slice(0, 1),
+      level_stretches: [
+        { from: '2023-12-31T23:00:00.000000Z', to: '2024-01-05T11:30:00.000000Z', level: '10' },
+        { from: '2024-01-05T11:30:00.000000Z', to: '2024-01-31T23:00:00.000000Z', level: '12.5' },
+      ],
       source_events: { ...calculation.source_events, count: 0, stands_for: null, first: [] },
       opening_level: { ...opening, first: ['plus_7', 'plus_3'], href: `/charges/${ids.second}/opening-events` },
     },
@@ -159,6 +185,10 @@ test('of a level: what it began with and from which events, also where nothing c
     700 of "api_calls" (the level, weighted by how long it lasted), from 0 events.
 
     The level was 10 when the period began (1 January 2024, 00:00): carried from before, from 2 events.
+
+      From                   Level            Lasted
+      1 January 2024, 00:00     10   4 d 12 h 30 min
+      5 January 2024, 12:30   12.5  26 d 11 h 30 min
 
     Events before  plus_7, plus_3
     Fingerprint    fedcba9876543210 (of all events that made the level)

@@ -65,6 +65,7 @@ const methodsOf = (billing: Storage['billing']): Storage['billing'] => ({
   standingOf: (...parameters) => billing.standingOf(...parameters),
   chargeEvents: (...parameters) => billing.chargeEvents(...parameters),
   openingLevel: (...parameters) => billing.openingLevel(...parameters),
+  decidingEvent: (...parameters) => billing.decidingEvent(...parameters),
   openingEvents: (...parameters) => billing.openingEvents(...parameters),
   carriedTo: (...parameters) => billing.carriedTo(...parameters),
   linesOfCharge: (...parameters) => billing.linesOfCharge(...parameters),

@@ -371,6 +371,16 @@ export const charge = z
         .meta({
           description: 'Of a `weighted_sum` what the period began with, at the charge’s cutoff; null otherwise.',
         }),
+      level_stretches: z
+        .array(z.object({ from: instantOut, to: instantOut, level: decimalOut }))
+        .nullable()
+        .meta({
+          description: 'Of a `weighted_sum` its levels one after another; null otherwise, and beyond 100 changes.',
+        }),
+      decided_by: z
+        .object({ event_id: z.string(), source: z.string(), event_time: instantOut, value: z.string().nullable() })
+        .nullable()
+        .meta({ description: 'Of `min`, `max` and `latest` the event whose value is the quantity; null otherwise.' }),
     }),
     invoice_lines: z.array(z.object({ invoice_id: z.string(), line_item_id: z.string() })),
   })

@@ -115,6 +115,10 @@ export const chargeEventPage = pageOf(
         description:
           "How many events it stands for (`count_property`); null: the charge's meter does not count events.",
       }),
+      value: z.string().nullable().meta({
+        description:
+          "What the charge's meter reads of it: the decimal that is added up or compared, of `unique_count` the text; what `count` adds.",
+      }),
     })
     .meta({ id: 'ChargeEvent' }),
 );

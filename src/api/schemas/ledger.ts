@@ -42,8 +42,9 @@ export const balancesQuery = z.strictObject({
 export const monthChecklist = z
   .object({
     month: z.string(),
-    drafts: z.int().meta({ description: 'Drafts and held invoices with service in the month.' }),
+    drafts: z.int().meta({ description: 'Documents that wait, drafts and held ones, with service in the month.' }),
     unbilled: z.int().meta({ description: 'Ended periods with service in the month that have no invoice.' }),
+    held: z.int().meta({ description: 'Of the unbilled periods those whose stage is held.' }),
     unapplied_payments: z
       .int()
       .meta({ description: 'Payments received by its end that settle nothing, wholly or in part.' }),
@@ -53,7 +54,13 @@ export const monthChecklist = z
         customer_id: z.string(),
         period: dateOut.nullable(),
         id: z.string().nullable().meta({ description: 'Of the invoice or payment.' }),
-        detail: z.string().meta({ description: 'Its status, why it is not billed, or what is left of the payment.' }),
+        detail: z.string().meta({
+          description:
+            'Of a draft its status (draft, held), of a period its stage (closing, ready, held, void), of a payment what is left of it.',
+        }),
+        held_by: z.array(z.string()).meta({
+          description: 'Of a period: codes of the open findings that hold it, and BACKFILL_OPEN where a backfill does.',
+        }),
       }),
     ),
   })

@@ -2,9 +2,13 @@
 import { isRetired } from '../../domain/correction/retire.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { ChargeExplanation, ExplainedOpening } from '../../explanation/charge-explanation.js';
-import type { Storage } from '../../storage/types.js';
+import type { BillingPeriod, Storage, StoredCharge } from '../../storage/types.js';
+import { levelStretches } from '../../domain/metering/level-stretches.js';
+import type { DecimalString } from '../../domain/values.js';
 
 const firstEvents = 5;
+/** A level that changed more often is not told in stretches: the list of its events is. */
+const changesMax = 100;
 
 /** @throws DomainFailure CHARGE_NOT_FOUND */
 export async function explainCharge(
@@ -16,13 +20,15 @@ export async function explainCharge(
   const period = await storage.periods.periodNamed(charge.customerId, charge.period);
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
-  const [windows, events, opening, lines, meters, standing] = await Promise.all([
+  const [windows, events, opening, stretches, decided, lines, meters, standing] = await Promise.all([
     // What is retired stands on no usage: its windows are those of the charge that has it now.
     meter === null || isRetired(charge.calculation)
       ? []
       : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
     openingOf(storage, chargeId),
+    stretchesOf(storage, charge, period),
+    decidedBy(storage, chargeId),
     storage.billing.linesOfCharge(chargeId),
     storage.reference.meters(),
     storage.billing.standingOf(chargeId),
@@ -67,6 +73,8 @@ export async function explainCharge(
         href: `/charges/${charge.chargeId}/events`,
       },
       opening_level: opening,
+      level_stretches: stretches,
+      decided_by: decided,
     },
     invoice_lines: lines.map(({ invoiceId, lineItemId }) => ({ invoice_id: invoiceId, line_item_id: lineItemId })),
   };
@@ -82,4 +90,25 @@ async function openingOf({ billing }: Pick<Storage, 'billing'>, chargeId: string
   const { at, level, eventCount, digest } = opening;
   const first = events.data.map(({ eventId }) => eventId);
   return { at, level, event_count: eventCount, digest, first, href: `/charges/${chargeId}/opening-events` };
+}
+
+type Shown<Name extends 'level_stretches' | 'decided_by'> = NonNullable<ChargeExplanation['calculation'][Name]> | null;
+
+async function stretchesOf(
+  { billing }: Pick<Storage, 'billing'>,
+  { chargeId, eventCount, quantity }: StoredCharge,
+  period: BillingPeriod,
+): Promise<Shown<'level_stretches'>> {
+  if (eventCount > changesMax) return null;
+  const opening = await billing.openingLevel(chargeId);
+  if (opening === null) return null;
+  const { data } = await billing.chargeEvents(chargeId, { limit: changesMax });
+  const changes = data.map(({ eventTime, value }) => ({ eventTime, change: (value ?? '0') as DecimalString }));
+  return levelStretches(period, { opening: opening.level, changes, quantity });
+}
+
+async function decidedBy({ billing }: Pick<Storage, 'billing'>, chargeId: string): Promise<Shown<'decided_by'>> {
+  const event = await billing.decidingEvent(chargeId);
+  if (event === null) return null;
+  return { event_id: event.eventId, source: event.source, event_time: event.eventTime, value: event.value };
 }

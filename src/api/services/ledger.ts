@@ -166,12 +166,13 @@ export function toApiMapping(mapping: StoredAccountMapping): object {
   };
 }
 
-export function toApiChecklist({ month, drafts, unbilled, unappliedPayments, items }: MonthChecklist): object {
+export function toApiChecklist({ month, drafts, unbilled, held, unappliedPayments, items }: MonthChecklist): object {
   return {
     month: month.slice(0, 7),
     drafts,
     unbilled,
+    held,
     unapplied_payments: unappliedPayments,
-    data: items.map(({ customerId, ...item }) => ({ ...item, customer_id: customerId })),
+    data: items.map(({ customerId, heldBy, ...item }) => ({ ...item, customer_id: customerId, held_by: heldBy })),
   };
 }

@@ -106,7 +106,7 @@ export function toApiEvent(event: StoredEvent): Readonly<Record<string, ExactJso
 
 /** As `toApiEvent`. */
 export function toApiChargeEvent(event: ChargeEvent): Readonly<Record<string, ExactJson>> {
-  return { ...toApiEvent(event), stands_for: event.standsFor };
+  return { ...toApiEvent(event), stands_for: event.standsFor, value: event.value };
 }
 
 /** @param corrections ids of the corrections that count, in order */

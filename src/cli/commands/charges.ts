@@ -34,6 +34,7 @@ export function addChargeCommands(program: Command, dependencies: CliDependencie
             column('Source', 'source'),
             column('Type', 'event_type'),
             column('Stands for', 'stands_for', 'right'),
+            column('Value', 'value', 'right'),
           ],
           rowsOf(answer),
         ),

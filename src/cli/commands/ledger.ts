@@ -230,16 +230,17 @@ const openColumns: readonly TableColumn[] = [
   column('Open', 'kind'),
   column('Customer', 'customer_id'),
   column('Period', 'period'),
-  column('', 'detail'),
+  column('Stage', 'detail'),
+  { header: 'Held by', value: ({ held_by: codes }) => (Array.isArray(codes) ? codes.join(', ') : '') },
   column('Id', 'id'),
 ];
 
 /** A warning: the month closes all the same, and what comes later is posted to the first open month. */
 function checklistText(checklist: JsonObject): string {
-  const { month, drafts, unbilled, unapplied_payments: payments } = checklist;
+  const { month, drafts, unbilled, held, unapplied_payments: payments } = checklist;
   const items = rowsOf(checklist);
   if (items.length === 0) return `${String(month)}: nothing is open.\n`;
-  const counts = `${String(month)}: ${String(drafts)} drafts or held, ${String(unbilled)} ended periods without invoice, ${String(payments)} payments not applied.`;
+  const counts = `${String(month)}: ${String(drafts)} documents waiting (drafts, held), ${String(unbilled)} ended periods without invoice (${String(held)} held), ${String(payments)} payments not applied.`;
   return `${counts}\n${renderTable(openColumns, items)}`;
 }
 
