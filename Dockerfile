@@ -18,6 +18,8 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY prisma/migrations prisma/migrations
 COPY bin bin
+# A volume mounted here belongs to whom the folder belongs to.
+RUN mkdir /files /anchors && chown node:node /anchors
 USER node
 EXPOSE 8080
 # No shell and no npm in between: signals reach the program, which stops in order.

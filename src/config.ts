@@ -2,6 +2,7 @@
  * The program's settings: environment variables, checked once at start-up. Nothing else in `src/` reads `process.env`.
  * `.env.example` lists every variable with its default; a test keeps the two in step.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DomainFailure } from './domain/failure.js';
 import type { SafetyBounds } from './domain/invoicing/safety-bounds.js';
@@ -55,8 +56,8 @@ export interface Config {
   readonly paymentTermsDays: number;
   /** Beyond these an invoice is held for a person. */
   readonly bounds: SafetyBounds;
-  /** Where the worker serves Prometheus metrics; null (the variable is 0): nowhere. */
-  readonly metricsPort: number | null;
+  /** Where the worker serves Prometheus metrics; null (the port is 0): nowhere. `host` is an address, no name. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly logLevel: LogLevel;
   readonly audit: AuditSettings;
 }
@@ -84,7 +85,9 @@ export class ConfigError extends Error {
 
 /** Variables that belong to the local stack, the command line and the tests, not to the server. */
 export const settingsOfTools: readonly string[] = [
+  'RECKONER_ACTOR',
   'RECKONER_DATA_DIR',
+  'RECKONER_FILES',
   'RECKONER_PG_PORT',
   'RECKONER_TEMPORAL_PORT',
   'RECKONER_TEMPORAL_UI_PORT',
@@ -181,6 +184,10 @@ const environment = z.object({
   RECKONER_HOLD_JUMP_FACTOR: integer('10', { from: 0, to: 1_000_000 }),
   RECKONER_HOLD_ZERO_AFTER_NONZERO: z.enum(['true', 'false'], { error: 'expected true or false' }).default('true'),
   RECKONER_HOLD_TRAILING_PERIODS: integer('3', { from: 0, to: 24 }),
+  RECKONER_METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .refine((text) => isIP(text) !== 0, 'expected an IP address to bind to, such as 127.0.0.1 or 0.0.0.0'),
   RECKONER_METRICS_PORT: integer('0', port),
   RECKONER_AUDIT_KEY: z.string().optional(),
   RECKONER_AUDIT_KEY_FILE: z.string().optional(),
@@ -246,7 +253,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       holdZero: values.RECKONER_HOLD_ZERO_AFTER_NONZERO === 'true',
       trailing: values.RECKONER_HOLD_TRAILING_PERIODS,
     },
-    metricsPort: values.RECKONER_METRICS_PORT === 0 ? null : values.RECKONER_METRICS_PORT,
+    metrics:
+      values.RECKONER_METRICS_PORT === 0
+        ? null
+        : { host: values.RECKONER_METRICS_HOST, port: values.RECKONER_METRICS_PORT },
     logLevel: values.LOG_LEVEL,
     audit: {
       // A line of an env file cannot hold a line break.

@@ -37,7 +37,7 @@ describe('loadConfig', () => {
       paymentTermsDays: 14,
       priceFallbackMaxAgeMs: 3_600_000,
       closeJitterMs: 900_000,
-      metricsPort: null,
+      metrics: null,
       logLevel: 'info',
     });
   });
@@ -56,7 +56,7 @@ describe('loadConfig', () => {
       signalIntervalMs: 1_000,
       relayTickMs: 250,
       ratingCadence: 'every_close',
-      metricsPort: 9464,
+      metrics: { host: '127.0.0.1', port: 9464 },
       seller: { name: 'Seller', tax_id: 'DE1' },
     });
   });
@@ -76,6 +76,7 @@ describe('loadConfig', () => {
     ['RECKONER_RELAY_TICK', 'P1M'],
     ['RECKONER_RATING_CADENCE', 'sometimes'],
     ['RECKONER_PAYMENT_TERMS_DAYS', '-1'],
+    ['RECKONER_METRICS_HOST', 'localhost'],
     ['LOG_LEVEL', 'loud'],
   ];
   test.each(wrong)('refuses %s=%s, naming the variable', (name, value) => {

@@ -26,7 +26,7 @@ export type WorkerConfig = Pick<
   | 'paymentTermsDays'
   | 'priceFallbackMaxAgeMs'
   | 'closeJitterMs'
-  | 'metricsPort'
+  | 'metrics'
   | 'logLevel'
 > &
   Partial<Pick<Config, 'bounds' | 'taxProvider'>> &

@@ -82,8 +82,41 @@ test('what is waited for exists, and can be waited for in that way', () => {
   }
 });
 
+test.each(ours)('%s is told every setting of the server, but those that nobody sets there', (_name, service) => {
+  const environment = service.environment ?? {};
+  // Within containers: where the API and the metrics listen is fixed, and of those that have none it says nothing.
+  const fixed = ['RECKONER_HTTP_HOST', 'RECKONER_HTTP_PORT', 'RECKONER_METRICS_HOST'];
+  expect(settingNames.filter((name) => environment[name] === undefined && !fixed.includes(name))).toEqual([]);
+});
+
+test('what is passed on from .env is passed under its own name', () => {
+  const passed = ours.flatMap(([, { environment = {} }]) =>
+    Object.entries(environment).filter(([, value]) => value.startsWith('${')),
+  );
+  expect(passed.length).toBeGreaterThan(50);
+  expect(passed.filter(([name, value]) => !value.startsWith(`\${${name}`))).toEqual([]);
+});
+
+test("the API listens, and a worker's metrics can be scraped, beyond the loopback of their containers", () => {
+  expect(compose.services['api']?.environment).toMatchObject({ RECKONER_HTTP_HOST: '0.0.0.0' });
+  expect(compose.services['worker']?.environment).toMatchObject({ RECKONER_METRICS_HOST: '0.0.0.0' });
+});
+
+test('API and workers see the files that settings name, and workers may write the anchor file', () => {
+  for (const name of ['api', 'worker']) {
+    const mounts = (compose.services[name]?.volumes ?? []).map((volume) => interpolated(volume));
+    expect({ name, mounts }).toEqual({
+      name,
+      mounts: ['./ops/compose/files:/files:ro', 'audit-anchors:/anchors'],
+    });
+  }
+  expect(dockerfile).toMatch(/chown node:node \/anchors/);
+});
+
 test('files that are mounted exist, and volumes are declared', () => {
-  const sources = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0] ?? ''));
+  const sources = services.flatMap(([, { volumes = [] }]) =>
+    volumes.map((volume) => interpolated(volume).split(':')[0] ?? ''),
+  );
   for (const source of sources) {
     expect({ source, found: source.startsWith('./') ? existsSync(source) : source in compose.volumes }).toMatchObject({
       found: true,

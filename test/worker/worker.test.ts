@@ -39,7 +39,7 @@ beforeAll(async () => {
     ...settings,
     databaseUrl: fixture.url,
     temporal: { address: env.address, namespace: 'default' },
-    metricsPort: null,
+    metrics: null,
     logLevel: 'error',
   };
 });

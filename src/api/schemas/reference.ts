@@ -103,14 +103,25 @@ export const customer = z
   .meta({ id: 'Customer' });
 export type CustomerWire = z.output<typeof customer>;
 
+/** The table of API.md, "Meter", in words. */
+const aggregationsExplained = [
+  'count: how many events (or what their "count_property" says). sum: the sum of the values.',
+  'min, max, latest: the least, the greatest, the last value of the period; they begin anew in each period.',
+  'unique_count: how many different values (texts, numbers or truth values) "value_property" has.',
+  'weighted_sum: each value is a change of a level, such as +5 or -2, never the level itself; the quantity is the average level over the period, each level weighed by how long it held, and the level is carried into the next period.',
+].join(' ');
+
 /** What a meter looks up in each event to tell groups apart, and to filter. */
 const propertiesMax = 16;
 
 export const meterBody = z.strictObject({
   code: identifier,
   event_type: identifier,
-  aggregation: z.string().meta({ enum: [...aggregations] }),
-  value_property: identifier.nullable().optional(),
+  aggregation: z.string().meta({ enum: [...aggregations], description: aggregationsExplained }),
+  value_property: identifier.nullable().optional().meta({
+    description:
+      'The metadata property that is read, of every aggregation but "count"; for "weighted_sum" a change of the level (+5, -2), never the level itself.',
+  }),
   count_property: identifier
     .nullable()
     .optional()
