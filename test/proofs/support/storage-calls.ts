@@ -96,6 +96,7 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     openingLevel: 'reads',
     openingEvents: 'reads',
     carriedTo: 'reads',
+    decidingEvent: 'reads',
   },
   journal: {
     entries: 'reads',
