@@ -3,6 +3,7 @@ import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
 import { firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
+import { listWaiting, waitingPeriods } from './periods-waiting.js';
 import { perhapsLatePeriods } from './periods-late.js';
 import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
 import { unfinishedPeriods } from './periods-unfinished.js';
@@ -23,6 +24,8 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     boundsByOtherTimeZoneData: (running) => boundsByOtherTimeZoneData(db, running),
     unfinishedPeriods: (now, page) => unfinishedPeriods(db, now, page),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
+    listWaiting: (filter, page) => listWaiting(db, filter, page),
+    waiting: () => waitingPeriods(db),
     ...createInvoicingRequestStore(db),
   };
 }
