@@ -2,7 +2,6 @@
  * The program's settings: environment variables, checked once at start-up. Nothing else in `src/` reads `process.env`.
  * `.env.example` lists every variable with its default; a test keeps the two in step.
  */
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DomainFailure } from './domain/failure.js';
 import type { SafetyBounds } from './domain/invoicing/safety-bounds.js';
@@ -187,7 +186,10 @@ const environment = z.object({
   RECKONER_METRICS_HOST: z
     .string()
     .default('127.0.0.1')
-    .refine((text) => isIP(text) !== 0, 'expected an IP address to bind to, such as 127.0.0.1 or 0.0.0.0'),
+    .refine(
+      (text) => z.union([z.ipv4(), z.ipv6()]).safeParse(text).success,
+      'expected an IP address to bind to, such as 127.0.0.1 or 0.0.0.0',
+    ),
   RECKONER_METRICS_PORT: integer('0', port),
   RECKONER_AUDIT_KEY: z.string().optional(),
   RECKONER_AUDIT_KEY_FILE: z.string().optional(),

@@ -14,13 +14,11 @@ import { KnownTags } from './ingest/known-tags.js';
 import { KnownBackfills } from './ingest/backfilled.js';
 import { EventReceiver } from './ingest/receive-events.js';
 import { registerActor } from './plugins/actor.js';
-import { registerDeadLetterMetrics } from './plugins/dead-letter-metrics.js';
 import { answerBrokenRequest, registerErrors, sendProblem } from './plugins/errors.js';
 import { registerIdempotency } from './plugins/idempotency.js';
 import { registerJsonBody } from './plugins/json-body.js';
-import { registerRolloutMetrics } from './plugins/rollout-metrics.js';
 import { registerMetrics } from './plugins/metrics.js';
-import { registerPriceMetrics } from './plugins/price-metrics.js';
+import { registerStoredMetrics } from './plugins/stored-metrics.js';
 import { registerOpenApi } from './plugins/openapi.js';
 import { registerRouteMethods } from './plugins/route-methods.js';
 import { registerSchemas } from './plugins/schemas.js';
@@ -214,9 +212,7 @@ function createContext(app: Api, deps: ApiDependencies): RouteContext {
   const eventSchemas = new EventSchemaService({ storage, known: knownSchemas });
   const backfills = new BackfillService(storage);
   const deadLetters = new DeadLetterService({ storage, ingest });
-  registerDeadLetterMetrics(metrics.registry, { deadLetters: storage.deadLetters, clock });
-  registerPriceMetrics(metrics.registry, storage);
-  registerRolloutMetrics(metrics.registry, storage.rollouts);
+  registerStoredMetrics(metrics.registry, { storage, clock });
   const reRatings = new ReRatingService({ storage, temporal });
   const reconciliations = new ReconciliationService({ storage, temporal });
   app.addHook('onClose', async () => {

@@ -49,6 +49,14 @@ export function createFindingStore(db: Database): FindingStore {
       });
       return Number(rows[0]?.meters ?? 0);
     },
+    openByCode: async () => {
+      const { rows } = await db.pool.query<{ code: string; open: string }>({
+        name: 'findings-open-by-code',
+        text: `SELECT code, count(*) AS open FROM findings f
+          WHERE NOT EXISTS (SELECT FROM finding_resolutions r WHERE r.finding_id = f.finding_id) GROUP BY code`,
+      });
+      return new Map(rows.map(({ code, open }) => [code, Number(open)]));
+    },
     resolve: (findingId, resolution) => resolve(db, findingId, resolution),
   };
 }

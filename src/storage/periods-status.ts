@@ -1,13 +1,23 @@
 /** Where billing periods are. A stage is never stored: it follows from the invoice and the requests for one. */
 import { invariant } from '../domain/failure.js';
+import { holdingCodes } from '../domain/invoicing/waiting.js';
 import type { LocalDate, Position } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql, lastRatingSql } from './chain.js';
+import { isWaitingSql } from './drafts.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
-import type { BillingPeriodStage, BillingPeriodStatus, InvoicingOutcome, Page, PageRequest } from './types.js';
+import type {
+  BillingPeriodStage,
+  BillingPeriodStatus,
+  InvoicingOutcome,
+  Page,
+  PageRequest,
+  WaitsFor,
+} from './types.js';
 
-interface StatusRow extends PeriodRow {
+export interface StatusRow extends PeriodRow {
   readonly ended: boolean;
   readonly windows: string;
   readonly closed_windows: string;
@@ -18,15 +28,37 @@ interface StatusRow extends PeriodRow {
   readonly invoiced_cutoff: Position | null;
   readonly request_id: string | null;
   readonly outcome: InvoicingOutcome | null;
+  readonly holding: readonly WaitsFor[];
+  readonly covering: readonly WaitsFor[];
 }
+
+/** What would hold the period `p`, as JSON: open findings, and a draft that waits. */
+const holdingSql = `SELECT f.code, f.detail, f.finding_id::text AS id, NULL AS "dueAt" FROM findings f
+     WHERE f.customer_id = p.customer_id AND (f.period = p.period OR f.code = 'DOUBLE_BILLING')
+       AND f.code IN (${holdingCodes.map((code) => `'${code}'`).join(', ')})
+       AND NOT EXISTS (SELECT FROM finding_resolutions s WHERE s.finding_id = f.finding_id)
+     UNION ALL
+    SELECT 'DRAFT', t.reason, d.invoice_id::text, ${instantSql('t.due_at')} FROM invoice_drafts d
+     CROSS JOIN LATERAL (SELECT * FROM invoice_draft_transitions l WHERE l.invoice_id = d.invoice_id ORDER BY l.sequence DESC LIMIT 1) AS t
+     WHERE d.customer_id = p.customer_id AND d.period = p.period AND t.status = 'draft' AND ${isWaitingSql}`;
+
+/** Open backfills that cover a part of the period `p`, as JSON. */
+const coveringSql = `SELECT 'BACKFILL_OPEN' AS code, format('A backfill is open from %s to %s.', ${instantSql('b.range_start')},
+      ${instantSql('b.range_end')}) AS detail, b.backfill_id::text AS id, NULL AS "dueAt" FROM backfill_customers b
+     WHERE b.customer_id = p.customer_id AND b.range_start < p.period_end AND b.range_end > p.period_start
+       AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)`;
+
+const listOf = (items: string): string =>
+  `(SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.code, x.id), '[]') FROM (${items}) AS x)`;
 
 /**
  * One row a period of `p`. The last request decides, so that a period which was held or skipped is asked about again when
  * more usage comes.
  */
-const statusSql = (periods: string): string => `
+export const statusSql = (periods: string): string => `
   SELECT p.*, now() >= p.period_end AS ended, w.*, i.invoice_id, i.voided, c.cutoff_position AS invoiced_cutoff,
-         r.request_id, o.outcome
+         r.request_id, o.outcome,
+         ${listOf(holdingSql)} AS holding, ${listOf(coveringSql)} AS covering
     FROM (${periods}) AS p
    CROSS JOIN LATERAL (
      SELECT count(*) FILTER (WHERE events > 0) AS windows, count(*) FILTER (WHERE events > 0 AND final) AS closed_windows,
@@ -44,15 +76,17 @@ const statusSql = (periods: string): string => `
        ORDER BY request_order DESC LIMIT 1) AS r ON true
     LEFT JOIN invoicing_outcomes o ON o.request_id = r.request_id`;
 
-function statusOf(row: StatusRow): BillingPeriodStatus {
+export function statusOf(row: StatusRow): BillingPeriodStatus {
+  const stage = stageOf(row);
   return {
     ...periodOf(row),
-    stage: stageOf(row),
+    stage,
     windows: Number(row.windows),
     closedWindows: Number(row.closed_windows),
     lastCutoff: row.last_cutoff,
     invoiceId: row.voided === false ? row.invoice_id : null,
     invoicedCutoff: row.invoiced_cutoff,
+    waitsFor: stage === 'held' ? row.holding : stage === 'closing' ? row.covering : [],
   };
 }
 

@@ -5,6 +5,7 @@ import { carryOn, isCarriedInto } from './periods-carried.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
+import { listWaiting, waitingPeriods } from './periods-waiting.js';
 import { perhapsLatePeriods } from './periods-late.js';
 import { askSkippedAgain, noteLookedBack } from './periods-skipped.js';
 import { boundsByOtherTimeZoneData } from './periods-time-zones.js';
@@ -32,6 +33,8 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     isCarriedInto: (period) => isCarriedInto(db, period),
     carryOn: (period) => carryOn(db, period),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
+    listWaiting: (filter, page) => listWaiting(db, filter, page),
+    waiting: () => waitingPeriods(db),
     ...createInvoicingRequestStore(db),
   };
 }

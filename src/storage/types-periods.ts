@@ -1,6 +1,7 @@
 /** Billing periods: their stages, what is asked of them, and the requests to invoice them. */
 import type { PinnedDates } from '../calendar/meters-of-period.js';
 import type { Meter } from '../domain/metering/meter.js';
+import type { WaitingStage } from '../domain/invoicing/waiting.js';
 import type { Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { PeriodKeyOf } from './types-correction.js';
@@ -9,6 +10,24 @@ import type { OpenWindow } from './types-usage.js';
 
 /** `void`: the invoice was voided; closing the period again issues its replacement (RULES 28). */
 export type BillingPeriodStage = 'open' | 'closing' | 'ready' | 'held' | 'invoiced' | 'skipped' | 'void';
+
+/** What a period that is closing or held waits for. */
+export interface WaitsFor {
+  /** Of the finding; `DRAFT`: an approval or its grace period; `BACKFILL_OPEN`: a backfill that covers a part of it. */
+  readonly code: string;
+  readonly detail: string;
+  /** Of the finding, the draft (its future invoice) or the backfill. */
+  readonly id: string;
+  /** When a draft is issued by itself; null: not without a person. */
+  readonly dueAt: Instant | null;
+}
+
+export interface WaitingPeriods {
+  readonly stage: WaitingStage;
+  readonly count: number;
+  /** The end of the one that ended first; null without one. */
+  readonly oldestEnd: Instant | null;
+}
 
 export interface BillingPeriodStatus extends BillingPeriod {
   readonly stage: BillingPeriodStage;
@@ -23,6 +42,8 @@ export interface BillingPeriodStatus extends BillingPeriod {
   readonly invoiceId: string | null;
   /** Through which position the facts are settled: of the last rating, with or without a document. */
   readonly invoicedCutoff: Position | null;
+  /** Of a period that is `closing` or `held`; findings that are open, so also such as are mended but not resolved. */
+  readonly waitsFor: readonly WaitsFor[];
 }
 
 /** The same for all these customers, of whom one is named. */
@@ -91,6 +112,13 @@ export interface BillingPeriodStore {
   /** After the last page: these versions are looked back for no more. */
   noteLookedBack(meterIds: readonly string[]): Promise<void>;
   listPeriods(customerId: string, page: PageRequest): Promise<Page<BillingPeriodStatus>>;
+  /** Periods of all customers, or of one, at that stage; the one that ended first is the first. */
+  listWaiting(
+    filter: { readonly stage: WaitingStage; readonly customerId?: string },
+    page: PageRequest,
+  ): Promise<Page<BillingPeriodStatus>>;
+  /** How many periods are at each stage. Reads as many rows as there are periods, and no usage. */
+  waiting(): Promise<readonly WaitingPeriods[]>;
 
   requestInvoicing(request: InvoicingRequest): Promise<void>;
   /** Requests of a billing day that have no outcome yet, oldest first. */

@@ -316,6 +316,8 @@ export interface FindingStore {
   find(findingId: string): Promise<Finding | null>;
   /** How many meters (of a customer's period) open findings with these codes speak of. */
   openMeters(codes: readonly string[]): Promise<number>;
+  /** How many findings nobody has resolved, by code; codes without any are missing. */
+  openByCode(): Promise<ReadonlyMap<string, number>>;
   /** The first decision stands: `stored` false when there was one. */
   resolve(findingId: string, resolution: FindingResolution): Promise<{ stored: boolean }>;
 }

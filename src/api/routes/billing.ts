@@ -1,12 +1,13 @@
 /** Billing periods and charges. */
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
+import { type WaitingStage, waitingStages } from '../../domain/invoicing/waiting.js';
 import { answers, eventPaging, idempotencyHeaders, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { billingPeriod, charge, closeBody } from '../schemas/billing.js';
 import { chargeEventPage } from '../schemas/events.js';
 import { explainCharge } from '../services/charge-explanation.js';
 import { requireCustomer } from '../services/customers.js';
-import type { BillingPeriodStatus } from '../../storage/types.js';
+import type { BillingPeriodStatus, Page, PageRequest } from '../../storage/types.js';
 import type { Api } from '../types.js';
 import { toApiBillingPeriod, toApiChargeEvent, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
@@ -24,8 +25,15 @@ export async function billingPeriodRoutes(app: Api, { storage, periods }: RouteC
       schema: {
         tags,
         operationId: 'listBillingPeriods',
-        summary: 'The billing periods of a customer',
-        querystring: z.strictObject({ customer_id: identifier, ...paging }),
+        summary: 'The billing periods of a customer, or those of all customers that have still to be invoiced',
+        description:
+          'Of a customer the newest first. With `stage` those that wait at that stage, of all customers or of one: the one that ended first is the first.',
+        querystring: z
+          .strictObject({ customer_id: identifier.optional(), stage: z.enum(waitingStages).optional(), ...paging })
+          .refine(({ customer_id: customer, stage }) => customer !== undefined || stage !== undefined, {
+            message: 'is needed, or "stage"',
+            path: ['customer_id'],
+          }),
         response: answers({
           success: { 200: { description: 'Billing periods.', schema: pageOf(billingPeriod) } },
           refusals: ['UNKNOWN_CUSTOMER', 'INVALID_CURSOR'],
@@ -33,9 +41,9 @@ export async function billingPeriodRoutes(app: Api, { storage, periods }: RouteC
       },
     },
     async (request) => {
-      const { customer_id: customerId } = request.query;
-      await requireCustomer(storage, customerId);
-      const page = await storage.periods.listPeriods(customerId, pageRequest(request.query));
+      const { customer_id: customerId, stage } = request.query;
+      if (customerId !== undefined) await requireCustomer(storage, customerId);
+      const page = await pageOfPeriods(storage, { customerId, stage }, pageRequest(request.query));
       return { data: await Promise.all(page.data.map(toApi)), next_cursor: page.nextCursor };
     },
   );
@@ -90,6 +98,16 @@ export async function billingPeriodRoutes(app: Api, { storage, periods }: RouteC
       return reply.code(202).send(await toApi(await periods.close(customerId, period, { force, reason })));
     },
   );
+}
+
+/** One of the two is given: the query's schema says so. */
+function pageOfPeriods(
+  { periods }: RouteContext['storage'],
+  { customerId, stage }: { readonly customerId: string | undefined; readonly stage: WaitingStage | undefined },
+  page: PageRequest,
+): Promise<Page<BillingPeriodStatus>> {
+  if (stage === undefined) return periods.listPeriods(customerId ?? '', page);
+  return periods.listWaiting({ stage, ...(customerId !== undefined && { customerId }) }, page);
 }
 
 export async function chargeRoutes(app: Api, { storage }: RouteContext): Promise<void> {

@@ -171,6 +171,22 @@ export const billingPeriod = z
     corrections: z.array(z.string()).meta({ description: 'Ids of its corrections and credit notes, in order.' }),
     invoiced_cutoff: z.string().nullable(),
     workflow_id: z.string(),
+    waits_for: z
+      .array(
+        z.object({
+          code: z.string().meta({
+            description:
+              'Of a finding that is open; DRAFT: approval, or its grace period; BACKFILL_OPEN: a backfill that covers a part of the period.',
+          }),
+          detail: z.string(),
+          id: z.string().meta({ description: 'Of the finding, the draft or the backfill.' }),
+          due_at: instantOut.nullable().meta({ description: 'When a draft is issued by itself.' }),
+        }),
+      )
+      .meta({
+        description:
+          'Why the period is held, or what keeps it closing. Empty while only its windows and the invoice delay are waited for.',
+      }),
   })
   .meta({ id: 'BillingPeriod' });
 

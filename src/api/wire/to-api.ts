@@ -125,6 +125,7 @@ export function toApiBillingPeriod(status: BillingPeriodStatus, corrections: rea
     corrections,
     invoiced_cutoff: status.invoicedCutoff,
     workflow_id: billingPeriodWorkflowId(status.customerId, status.period),
+    waits_for: status.waitsFor.map(({ code, detail, id, dueAt }) => ({ code, detail, id, due_at: dueAt })),
   };
 }
 

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
@@ -20,6 +21,12 @@ interface UsageOptions {
   readonly windows?: boolean;
 }
 
+interface ListOptions extends PagingOptions {
+  readonly stage?: string;
+}
+
+/** Of a period that has still to be invoiced. */
+const waitingStages = ['closing', 'ready', 'held', 'void'];
 const finalStages = new Set(['invoiced', 'held', 'skipped']);
 
 export function addPeriodCommands(program: Command, dependencies: CliDependencies): void {
@@ -35,9 +42,18 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
       context.print(answer, (usage) => describeUsage(usage, windows));
     });
   const periods = program.command('periods').description('where a billing period is; close it now');
-  withPaging(periods.command('list').description("a customer's billing periods, the newest first"))
-    .argument('<customer>', 'customer id')
-    .action(async (customer: string, options: PagingOptions, command: Command) =>
+  withPaging(
+    periods
+      .command('list')
+      .description(
+        "a customer's billing periods, the newest first; with --stage those of all customers that wait there",
+      ),
+  )
+    .argument('[customer]', 'customer id')
+    .addOption(
+      new Option('--stage <stage>', 'those that have still to be invoiced, the oldest first').choices(waitingStages),
+    )
+    .action(async (customer: string | undefined, options: ListOptions, command: Command) =>
       listPeriods(customer, options, contextOf(command, dependencies)),
     );
   periods
@@ -63,13 +79,21 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
   addPeriodCloseCommands(periods, dependencies);
 }
 
-async function listPeriods(customer: string, options: PagingOptions, context: CliContext): Promise<void> {
-  const query = { customer_id: customer, ...pagingQuery(options) };
+async function listPeriods(customer: string | undefined, options: ListOptions, context: CliContext): Promise<void> {
+  const { stage } = options;
+  if (customer === undefined && stage === undefined) throw new UsageError('name a customer, or a --stage');
+  const query = {
+    ...(customer === undefined ? {} : { customer_id: customer }),
+    ...(stage === undefined ? {} : { stage }),
+    ...pagingQuery(options),
+  };
   const answer = await context.api.json('/billing-periods', { query });
   const columns = [
+    ...(customer === undefined ? [column('Customer', 'customer_id')] : []),
     column('Period', 'period'),
     { header: 'Days', value: daysText } as const,
     column('Stage', 'stage'),
+    ...(stage === undefined ? [] : [{ header: 'Waits for', value: waitsForText } as const]),
     column('Invoice id', 'invoice_id'),
     {
       header: 'Corrections',
@@ -79,6 +103,12 @@ async function listPeriods(customer: string, options: PagingOptions, context: Cl
   ];
   context.print(answer, () => renderTable(columns, rowsOf(answer)));
   mentionNextPage(context, answer);
+}
+
+/** The codes, each once: `UNPRICED_METER, DRAFT`. */
+function waitsForText({ waits_for: reasons }: JsonObject): string {
+  const codes = (Array.isArray(reasons) ? reasons.filter(isObject) : []).map(({ code }) => String(code));
+  return [...new Set(codes)].join(', ');
 }
 
 function pathOf(customer: string, period: string): string {
