@@ -19,14 +19,15 @@ export interface RateShown {
 export function rateText(
   { from, to, rate, rate_date: date, source, inputs = [] }: RateShown,
   dayText: (day: LocalDate) => string = formatDay,
+  figures: (rate: string) => string = (rate) => rate,
 ): string {
   const day = dayText(date as LocalDate);
-  const shown = `1 ${from} = ${rate} ${to}`;
+  const shown = `1 ${from} = ${figures(rate)} ${to}`;
   const [only] = inputs;
   const isPublished = only === undefined || (inputs.length === 1 && only.base === from && only.quote === to);
   if (isPublished) return `${shown} (${sourceName(source)}, ${day})`;
-  const published = inputs.map((input) => `1 ${input.base} = ${input.rate} ${input.quote}`).join(', ');
-  return `${shown} = ${quotient(inputs, from)} (${sourceName(source)}: ${published}, ${day})`;
+  const published = inputs.map((input) => `1 ${input.base} = ${figures(input.rate)} ${input.quote}`).join(', ');
+  return `${shown} = ${figures(quotient(inputs, from))} (${sourceName(source)}: ${published}, ${day})`;
 }
 
 /** The European Central Bank by the name that it goes by; names of one's own as they are. */

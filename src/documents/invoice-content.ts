@@ -43,8 +43,8 @@ export interface Column {
   readonly align: 'left' | 'right' | 'point';
 }
 export interface Row {
-  /** A section's title, what it sums up, or a line. */
-  readonly kind: 'section' | 'line' | 'subtotal';
+  /** A section's title, what it sums up, a part of that, or a line. */
+  readonly kind: 'section' | 'line' | 'subtotal' | 'part';
   readonly cells: readonly (readonly Paragraph[])[];
   /** What a line adds to the total that is carried over pages. */
   readonly amount: DecimalString | null;
@@ -106,8 +106,8 @@ function partyLines(party: Party, labels: Labels): readonly string[] {
   return [
     party.name,
     ...address.map((line) => line.trim()).filter((line) => line !== ''),
-    ...(party.tax_id === undefined ? [] : [`${labels.taxId} ${party.tax_id}`]),
-    ...(party.vat_id === undefined || party.vat_id === party.tax_id ? [] : [`${labels.vatId} ${party.vat_id}`]),
+    ...(party.tax_id === undefined || party.vat_id === party.tax_id ? [] : [`${labels.taxId} ${party.tax_id}`]),
+    ...(party.vat_id === undefined ? [] : [`${labels.vatId} ${party.vat_id}`]),
     ...(party.email === undefined ? [] : [party.email]),
   ];
 }
@@ -127,6 +127,9 @@ function facts(invoice: Invoice, options: Shown): InvoiceContent['facts'] {
     { label: labels.servicePeriod, value: writing.period(invoice.periodStart, invoice.periodEnd, timeZone) },
     { label: labels.timeZone, value: timeZone },
     { label: labels.customer, value: invoice.customerId },
+    ...(invoice.buyer.reference === undefined
+      ? []
+      : [{ label: labels.buyerReference, value: invoice.buyer.reference }]),
     ...(isClaim(invoice) && invoice.paymentTerms !== ''
       ? [{ label: labels.paymentTerms, value: termsText(invoice.paymentTerms, writing.labels) }]
       : []),
@@ -192,7 +195,10 @@ function totals(invoice: Invoice, { writing, creditGrants }: Shown): InvoiceCont
   );
   return [
     row(labels.totals.subtotal, invoice.subtotal),
-    ...(draws.length > 0 ? draws : [row(labels.totals.credits, negated(invoice.credits))]),
+    // A document that takes back draws on no credit.
+    ...(draws.length > 0 || invoice.type === 'credit_note'
+      ? draws
+      : [row(labels.totals.credits, negated(invoice.credits))]),
     ...(taxed.length > 0 ? taxed : [row(labels.totals.tax, invoice.tax)]),
     row(`${labels.totals.total} ${currency}`, invoice.total, true),
   ];

@@ -7,7 +7,7 @@ import { chargeSections } from '../domain/invoicing/sections.js';
 import type { Section, SectionRow } from '../domain/invoicing/sections.js';
 import type { Calculation } from '../domain/rating/rating.js';
 import type { DecimalString, GroupKey } from '../domain/values.js';
-import { rateText } from './exchange.js';
+import { rateText, type RateShown } from './exchange.js';
 import { signOf } from './format.js';
 import type { Column, Paragraph, Row, Shown } from './invoice-content.js';
 import { reasonText } from './labels.js';
@@ -64,24 +64,37 @@ function sectionRows(section: Section, sheet: Sheet): readonly Row[] {
   return [
     { kind: 'section', cells: [[strong(title)]], amount: null },
     ...rows,
-    ...dimensionRows(section, sheet),
     subtotal(labels.sumOf(title), section.amount, sheet),
+    ...dimensionRows(section, sheet),
   ];
 }
 
-/** By the first dimension of a meter that has several, and more than one value of it. */
+/** Of which by the first dimension of a meter that has several, and more than one value of it (RULES 55); nothing more to pay. */
 function dimensionRows({ byDimension }: Section, sheet: Sheet): readonly Row[] {
   const dimensions = [...new Set(byDimension.map(({ dimension }) => dimension))];
   const [first] = dimensions;
   const own = byDimension.filter(({ dimension }) => dimension === first);
   if (dimensions.length < 2 || own.length < 2 || own.length > subtotalsMax) return [];
-  return own.map(({ dimension, value, amount }) => subtotal(`${dimension}: ${value ?? '–'}`, amount, sheet));
+  const { invoice, writing } = sheet;
+  const { labels } = writing;
+  const heading: Row = { kind: 'part', cells: [[muted(labels.ofWhichBy(first ?? ''))]], amount: null };
+  const parts = own.map(({ dimension, value, amount }): Row => {
+    const name = muted(`${dimension}: ${value ?? '–'}`);
+    return {
+      kind: 'part',
+      cells: [[name], ...between(invoice), [muted(writing.amount(amount, invoice.currency))]],
+      amount: null,
+    };
+  });
+  return [heading, ...parts];
 }
 
+/** The empty cells between the first and the last one. */
+const between = ({ type }: Invoice): Row['cells'] => (type === 'invoice' ? [[], []] : [[], [], []]);
+
 function subtotal(label: string, amount: DecimalString, { invoice, writing }: Sheet): Row {
-  const before = invoice.type === 'invoice' ? [[], []] : [[], [], []];
   const figure = strong(writing.amount(amount, invoice.currency));
-  return { kind: 'subtotal', cells: [[muted(label)], ...before, [figure]], amount: null };
+  return { kind: 'subtotal', cells: [[muted(label)], ...between(invoice), [figure]], amount: null };
 }
 
 function lineRow(row: SectionRow, sheet: Sheet): Row {
@@ -191,10 +204,17 @@ function groupParagraphs(group: GroupKey): Paragraph[] {
   return Object.entries(group).map(([name, value]) => muted(`${name}: ${value ?? '(none)'}`));
 }
 
-/** `Discount of 10 %: −11.87`: figures of a calculation are exact, and written as the formula beside them is. */
-function detailParagraph({ description: text, amount, kind }: SectionDetail, { point }: Writing): Paragraph {
-  const figure = amount.replace('-', '−').replace('.', point === ',' ? '.' : point);
-  return muted(kind === 'included' ? text : `${text} = ${figure}`.replace(/ /g, '\u00A0').replace(/:\u00A0/, ': '));
+/** `Discount of 10 % = −11.87`: figures of a calculation are exact, and written as the formula beside them is. */
+function detailParagraph({ description: text, amount, kind }: SectionDetail, writing: Writing): Paragraph {
+  const said = calculationText(text, writing);
+  if (kind === 'included') return muted(said);
+  return muted(inTerms(`${said} = ${calculationText(amount.replace('-', '−'), writing)}`));
+}
+
+/** A stored calculation with the words and the decimal point of a document's locale; no digit changes. */
+export function calculationText(text: string, { labels, point }: Pick<Writing, 'labels' | 'point'>): string {
+  const words = labels.calculation.reduce((said, [stored, printed]) => said.replace(stored, printed), text);
+  return words.replace(/(?<=\d)\.(?=\d)/g, point);
 }
 
 /** One formula; or, after a change of price within the period, one for each price with the days it was in force. */
@@ -204,12 +224,12 @@ function calculation(line: InvoiceLineItem, invoice: Invoice, writing: Writing):
   const [only] = charges;
   if (charges.length < 2) {
     const priced = only?.conversion === undefined ? formula : beforeConversion(formula, only.conversion.rate);
-    return [muted(`${inCurrency(only)}${inTerms(priced)}`), ...rates];
+    return [muted(`${inCurrency(only)}${inTerms(calculationText(priced, writing))}`), ...rates];
   }
   const formulas = charges.map((charge) => {
     const days = charge.in_force.map(({ from, to }) => writing.period(from, to, invoice.timeZone)).join(', ');
     const own = inCurrency(charge);
-    return muted(`${days}${own === '' ? ': ' : `, ${own}`}${inTerms(withoutUsedUp(charge))}`);
+    return muted(`${days}${own === '' ? ': ' : `, ${own}`}${inTerms(calculationText(withoutUsedUp(charge), writing))}`);
   });
   return [...formulas, ...rates];
 }
@@ -234,15 +254,20 @@ function withoutUsedUp({ formula, included, quantity, quantity_before: before }:
 /** Of prices in another currency: at which rate of which day they were converted, and what an agreed minimum came to. */
 export function conversions(
   { calculation: { charges } }: InvoiceLineItem,
-  { day }: Pick<Writing, 'day'>,
+  { day, labels, point }: Pick<Writing, 'day' | 'labels' | 'point'>,
 ): readonly string[] {
+  const rateOf = (applied: RateShown): string =>
+    rateText(applied, day, (rate) => calculationText(rate, { labels, point }));
   const texts = charges.flatMap(({ conversion, commitment }) => {
-    if (conversion !== undefined) return [rateText(conversion, day)];
+    if (conversion !== undefined) return [rateOf(conversion)];
     const minimum = commitment?.converted;
     if (commitment === undefined || minimum === undefined) return [];
     return [
-      `Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`,
-      rateText(minimum, day),
+      calculationText(`Minimum of ${minimum.price} ${minimum.from} = ${commitment.minimum} ${minimum.to}`, {
+        labels,
+        point,
+      }),
+      rateOf(minimum),
     ];
   });
   return [...new Set(texts)];

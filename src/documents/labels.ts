@@ -27,7 +27,8 @@ export interface Labels {
       | 'servicePeriod'
       | 'timeZone'
       | 'customer'
-      | 'paymentTerms',
+      | 'paymentTerms'
+      | 'buyerReference',
       string
     >
   >;
@@ -66,6 +67,10 @@ export interface Labels {
   /** Titles of sections that are no meter. */
   readonly kinds: Readonly<Record<Kind, string>>;
   readonly sumOf: (title: string) => string;
+  /** Above the sums by one dimension of a meter. */
+  readonly ofWhichBy: (dimension: string) => string;
+  /** The fixed words of calculations, which are stored in English: what each is printed as. */
+  readonly calculation: readonly (readonly [RegExp, string])[];
   readonly lines: (count: number) => string;
   readonly correctedQuantity: (quantity: string) => string;
   readonly reason: (reason: string) => string;

@@ -24,12 +24,16 @@ export interface Writing {
   period(from: Instant, to: Instant, timeZone: string): string;
 }
 
+/** The sign of the formulas beside it, which no line ends at, and not the hyphen of the digits or of CLDR. */
+const minus = '−';
+const withMinus = (figure: string): string => figure.replace(/^-/, minus);
+
 const english: Writing = {
   labels: labelsOf('en'),
   point: '.',
-  quantity: formatQuantity,
-  amount: (value, currency) => formatAmount(value, minorUnits(currency)),
-  money: (value, currency) => `${currency} ${formatAmount(value, minorUnits(currency))}`,
+  quantity: (value) => withMinus(formatQuantity(value)),
+  amount: (value, currency) => withMinus(formatAmount(value, minorUnits(currency))),
+  money: (value, currency) => `${currency} ${withMinus(formatAmount(value, minorUnits(currency)))}`,
   day: formatDay,
   period: formatPeriod,
 };
@@ -62,7 +66,6 @@ function writingIn(locale: string): Writing {
   const style = {
     point: partOf('decimal', '.'),
     group: partOf('group', ''),
-    minus: partOf('minusSign', '-').replace(/[^-−]/g, '') || '-',
     // From the right: 3 and 3, or 3 and 2 in India.
     sizes: parts
       .filter(({ type }) => type === 'integer')
@@ -117,12 +120,11 @@ const spaced = (text: string): string =>
 interface NumberStyle {
   readonly point: string;
   readonly group: string;
-  readonly minus: string;
   readonly sizes: readonly number[];
 }
 
 /** A plain decimal with the signs of a locale; no digit is added, dropped or rounded. */
-function written(text: string, { point, group, minus, sizes }: NumberStyle): string {
+function written(text: string, { point, group, sizes }: NumberStyle): string {
   const [, sign = '', whole = '', fraction] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) ?? [];
   const [first = 3, next = first] = sizes;
   const groups: string[] = [];

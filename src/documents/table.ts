@@ -86,9 +86,9 @@ class Table {
   private set({ cells }: Row): readonly (readonly CellLine[])[] {
     return this.columns.map((column, index) =>
       (cells[index] ?? []).flatMap(({ text, tone }) => {
-        const style = toneStyles[tone];
-        const width = cells.length === 1 ? contentWidth : column.width;
-        return this.sheet.text.wrap(text, width - 2 * padding.x, style).map((line) => ({ text: line, style }));
+        const width = (cells.length === 1 ? contentWidth : column.width) - 2 * padding.x;
+        const style = this.sheet.text.fitting(text, width, toneStyles[tone]);
+        return this.sheet.text.wrap(text, width, style).map((line) => ({ text: line, style }));
       }),
     );
   }

@@ -25,6 +25,9 @@ type Coverage = (codePoint: number) => boolean;
 // Invisible characters that could reorder or hide what a document says: control characters and marks of direction.
 const invisible = /[\p{Cc}\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/gu;
 
+/** Points; figures that would be smaller are broken over lines after all. */
+const smallestSize = 5;
+
 const noBreakSpace = '\u00A0';
 
 /** What is set in place of `text`: composed accents, no control characters, single spaces. */
@@ -64,15 +67,18 @@ export class Typesetter {
 
   /**
    * Lines no wider than `width`, which end at spaces (never at a no-break space), after hyphens and slashes, around
-   * ideographs; after the commas of a figure, and inside a word, only when it is too wide for a line of its own.
+   * ideographs; of a calculation before its signs, after the commas of a figure, and inside a word, only when it is too wide for a
+   * line of its own.
    */
   wrap(text: string, width: number, style: TextStyle): readonly string[] {
     const lines: string[] = [];
     for (const paragraph of text.split(/\r?\n/)) {
       let line = '';
       const tooWide = (piece: string): boolean => this.width(piece.trimEnd(), style) > width;
-      const pieces = breakable(cleanText(paragraph));
-      for (const piece of pieces.flatMap((each) => (tooWide(each) ? each.split(figureBreakpoints) : [each]))) {
+      const split = (pieces: readonly string[], at: RegExp): readonly string[] =>
+        pieces.flatMap((each) => (tooWide(each) ? each.split(at) : [each]));
+      const pieces = split(split(breakable(cleanText(paragraph)), signBreakpoints), figureBreakpoints);
+      for (const piece of pieces) {
         if (this.width((line + piece).trimEnd(), style) <= width) {
           line += piece;
           continue;
@@ -89,6 +95,16 @@ export class Typesetter {
     }
     // As wide as a space; copied text shall have ordinary ones.
     return lines.map((line) => line.replaceAll(noBreakSpace, ' '));
+  }
+
+  /** The style in which no figure of the text is wider than `width`: smaller where it must be, and never too small to be read. */
+  fitting(text: string, width: number, style: TextStyle): TextStyle {
+    const figures = text.match(/[-−]?\d(?:[.,’'\u00A0]?\d)*/g) ?? [];
+    const widest = Math.max(0, ...figures.map((figure) => this.width(figure, style)));
+    if (widest <= width) return style;
+    // To a hundredth of a point, rounded down: what is cut off would be a digit.
+    const size = Math.floor(((style.size * width) / widest) * 100) / 100;
+    return { ...style, size: Math.max(size, smallestSize) };
   }
 
   /** Draws one line with its baseline at `y`; right-aligned text ends at `x`. */
@@ -172,6 +188,9 @@ function inDrawingOrder(text: string): readonly string[] {
 /** Scripts written without spaces: a line may end before and after each of their characters. */
 const ideograph = '[\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Hangul}]';
 const breakpoints = new RegExp(`(?<= )|(?<=[-/])(?=\\p{L})|(?<=${ideograph})(?! )|(?=${ideograph})`, 'u');
+
+/** `1000 × 0.10` is one piece where it fits. */
+const signBreakpoints = /(?<=\u00A0)(?=[×/=+−])/;
 
 /** Half a figure reads as a smaller one, so it is torn apart only when nothing else helps, and then between its groups. */
 const figureBreakpoints = /(?<=[,.’\u00A0])(?=\d{3}(?:\D|$))/;

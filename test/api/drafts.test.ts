@@ -253,6 +253,6 @@ describe('wrong input', () => {
       ...exampleCustomer,
       grace_period: '2 days',
     });
-    await api.refused('INVOICE_NOT_FOUND', 404, 'GET', `${url}/pdf`);
+    await api.refused('INVOICE_NOT_ISSUED', 409, 'GET', `${url}/pdf`);
   });
 });

@@ -53,27 +53,27 @@ test('the PDF has the note’s own tax, its reason and those of its lines', asyn
   const invoice = eDocument({ lines: [{ key: 'calls', amount: '60.00' }] });
   const note = noteOn(invoice, [['calls', '10.00', { reasonCode: 'service_not_provided', reason: 'gateway down' }]]);
   const text = await textOf(invoice, note);
-  expect(text).toContain('Tax DE 19 % of -10.00\n-1.90');
-  expect(text).toContain('Total EUR\n-11.90');
+  expect(text).toContain('Tax DE 19 % of −10.00\n−1.90');
+  expect(text).toContain('Total EUR\n−11.90');
   expect(text).not.toContain('11.40');
   for (const said of ['service not provided', 'gateway down', 'Outage of 3 March', 'Before this note', 'Credited'])
     expect(text).toContain(said);
-  expect(text).toContain('60.00\n50.00\n-10.00');
+  expect(text).toContain('60.00\n50.00\n−10.00');
 });
 
 test('the tax in the PDF is its rate of the net, whatever credits have paid', async () => {
   const draws = [{ grantId: 'g', amount: '50.00' }];
   const invoice = eDocument({ lines: [{ key: 'calls', amount: '100.00' }], draws });
   const text = await textOf(invoice, noteOn(invoice, [['calls', '25.00']]));
-  expect(text).toContain('Tax DE 19 % of -25.00\n-4.75');
-  expect(text).toContain('Total EUR\n-29.75');
+  expect(text).toContain('Tax DE 19 % of −25.00\n−4.75');
+  expect(text).toContain('Total EUR\n−29.75');
 });
 
 test('lines of several rates bear each their own', async () => {
   const invoice = eDocument(twoRates);
   const note = noteOn(invoice, [['books', '40.00']]);
   expect(note.tax).toBe('2.8');
-  expect(await textOf(invoice, note)).toContain('Tax (reduced) DE 7 % of -40.00\n-2.80');
+  expect(await textOf(invoice, note)).toContain('Tax (reduced) DE 7 % of −40.00\n−2.80');
   const both = noteOn(invoice, [
     ['calls', '10.00'],
     ['books', '10.00'],
@@ -143,7 +143,7 @@ test('labels are those of the customer’s language', async () => {
   const invoice = eDocument(twoRates);
   const text = await textOf(invoice, noteOn(invoice, [['calls', '10.00']]), 'de');
   expect(text).toContain('Rechnungskorrektur');
-  expect(text).toContain('Steuer DE 19 % auf -10,00\n-1,90');
+  expect(text).toContain('Steuer DE 19 % auf −10,00\n−1,90');
   expect(text).toContain('Kulanz');
 });
 

@@ -266,10 +266,10 @@ describe('corrections', () => {
 
   it('show credits with the sign that they have in the total', async () => {
     const drawn = { subtotal: decimal('118.72'), credits: decimal('18.70'), total: decimal('100.02') };
-    expect(await textOf(sampleInvoice(drawn))).toMatch(/Credits\s+-18\.70[\s\S]*100\.02/);
+    expect(await textOf(sampleInvoice(drawn))).toMatch(/Credits\s+−18\.70[\s\S]*100\.02/);
     const restored = { subtotal: decimal('-50.00'), credits: decimal('-50.00'), total: decimal('0') };
     const text = await textOf({ ...correction, ...restored });
-    expect(text).toMatch(/Subtotal\s+-50\.00\s+Credits\s+50\.00/);
+    expect(text).toMatch(/Subtotal\s+−50\.00\s+Credits\s+50\.00/);
     expect(text).toContain('No payment is needed for this document.');
     expect(await textOf(sampleInvoice())).toMatch(/Credits\s+0\.00/);
   });
@@ -278,7 +278,7 @@ describe('corrections', () => {
     const text = await textOf({ ...correction, type: 'credit_note', total: decimal('-20.00') });
     expect(text).toContain('Credit note');
     expect(text).toContain('Credit in your favour: USD 20.00');
-    expect(text).toContain('-20.00');
+    expect(text).toContain('−20.00');
     expect(text).not.toContain('Please pay');
     expect(text).not.toContain('Payment terms');
   });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { addDecimals, decimal as toDecimal } from '../../src/domain/decimal.js';
 import { writingOf } from '../../src/documents/locale.js';
 import { eInvoiceXml } from '../../src/documents/e-invoice/e-invoice.js';
+import { invoiceContent } from '../../src/documents/invoice-content.js';
 import { renderInvoicePdf } from '../../src/documents/invoice-pdf.js';
 import { rendererName } from '../../src/documents/renderer.js';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
@@ -185,13 +186,73 @@ describe('a document over pages', () => {
 });
 
 describe('locales', () => {
+  test('a German document has German words and points in its calculations, and says once which number a party has', async () => {
+    const charge = {
+      ...{ model: 'tiered', formula: 'f', quantity: '1234', unit_price: null, quantity_before: '0', in_force: [] },
+      included: { units: '100.5', quantity: '1133.5' },
+      tiers: [
+        { up_to: '1000.5', quantity: '1000.5', unit_price: '0.10', amount: '100.05' },
+        { up_to: null, quantity: '133', unit_price: '0.08', amount: '10.64' },
+      ],
+      discount: { percent: '12.5', of: '110.69' },
+      limit: { kind: 'maximum', limit: '90.00', line_amount: '96.85', adjustment: '-6.85' },
+    };
+    const formula = '1000.5 × 0.10 + 133 × 0.08 (100.5 included) − 12.5 % × 110.69 − 6.85 (maximum 90.00)';
+    const calculation = { formula, charges: [charge] } as unknown as Invoice['lines'][number]['calculation'];
+    const party = { name: 'Acme', vat_id: 'DE811111111', tax_id: 'DE811111111', reference: 'PO-4711' };
+    const invoice = shown(sampleInvoice({ lines: [sampleLine({ calculation })], buyer: party }), 'detailed', 'de');
+    const text = (await textOf(invoice)).replaceAll('\n', ' ');
+    const said = [
+      '1000,5 × 0,10 + 133 × 0,08 (100,5 enthalten)',
+      '12,5 % × 110,69',
+      '(Höchstbetrag 90,00)',
+      '100,5 enthalten',
+      'bis 1000,5: 1000,5 × 0,10 = 100,05',
+      'darüber: 133 × 0,08 = 10,64',
+      'Rabatt von 12,5 % = −13,83625',
+      'Begrenzt auf den Höchstbetrag 90,00 = −6,85',
+      'USt-IdNr. DE811111111',
+      'Ihre Referenz PO-4711',
+    ];
+    expect(said.filter((each) => !text.includes(each))).toEqual([]);
+    expect(text).not.toMatch(/Steuernummer DE811111111|\d\.\d\d(?!\d)|Discount|included|maximum/);
+  });
+
+  test('no figure is broken over lines, however long it is', async () => {
+    const figures = ['395.704697986577', '35.828192900863125', '12345678901.123456789012'];
+    const lines = figures.map((figure, index) =>
+      sampleLine({
+        ...{ lineItemId: `l${index}`, meter: `m${index}`, quantity: decimal(figure) },
+        calculation: { formula: `${figure} × 0.123456789012 − 12.5 % × ${figure}`, charges: [] },
+      }),
+    );
+    const invoice = shown(sampleInvoice({ lines }), 'group', 'de');
+    const printed = (await textOf(invoice)).split(/[\n ]/);
+    for (const figure of figures) {
+      const [whole = '', fraction] = figure.split('.');
+      expect(printed).toContain(`${whole},${fraction}`);
+      expect(printed).toContain(`${whole.replace(/\B(?=(\d{3})+$)/g, '.')},${fraction}`);
+    }
+  });
+
+  test('what a sum is made of stands below it, and is no further line', () => {
+    const { rows } = invoiceContent(shown(ofOneMeter(grouped(4)), 'group', 'de'));
+    const printed = rows.map(({ kind, cells }) => [kind, cells[0]?.[0]?.text, cells.at(-1)?.[0]?.tone]);
+    expect(printed.slice(-4)).toEqual([
+      ['subtotal', 'Summe calls', 'strong'],
+      ['part', 'davon nach region', 'muted'],
+      ['part', 'region: eu', 'muted'],
+      ['part', 'region: us', 'muted'],
+    ]);
+  });
+
   test.each<[string, readonly string[]]>([
-    ['en', ['1,234,567.5', '-1,234.50', 'EUR 1,234.50', '29 February 2024', 'JPY 1,234']],
-    ['de', ['1.234.567,5', '-1.234,50', '1.234,50 EUR', '29. Februar 2024', '1.234 JPY']],
-    ['fr', ['1 234 567,5', '-1 234,50', '1 234,50 EUR', '29 février 2024', '1 234 JPY']],
-    ['en-IN', ['12,34,567.5', '-1,234.50', 'EUR 1,234.50', '29 February 2024', 'JPY 1,234']],
-    ['ar-EG', ['1,234,567.5', '-1,234.50', '1,234.50 EUR', '2024-02-29', '1,234 JPY']],
-    ['ja', ['1,234,567.5', '-1,234.50', 'EUR 1,234.50', '2024-02-29', 'JPY 1,234']],
+    ['en', ['1,234,567.5', '−1,234.50', 'EUR 1,234.50', '29 February 2024', 'JPY 1,234']],
+    ['de', ['1.234.567,5', '−1.234,50', '1.234,50 EUR', '29. Februar 2024', '1.234 JPY']],
+    ['fr', ['1 234 567,5', '−1 234,50', '1 234,50 EUR', '29 février 2024', '1 234 JPY']],
+    ['en-IN', ['12,34,567.5', '−1,234.50', 'EUR 1,234.50', '29 February 2024', 'JPY 1,234']],
+    ['ar-EG', ['1,234,567.5', '−1,234.50', '1,234.50 EUR', '2024-02-29', '1,234 JPY']],
+    ['ja', ['1,234,567.5', '−1,234.50', 'EUR 1,234.50', '2024-02-29', 'JPY 1,234']],
   ])('%s', (locale, expected) => {
     const writing = writingOf(locale);
     const plain = [
@@ -254,7 +315,7 @@ test('taxes, credits by name and reasons stand on the document', async () => {
     'Tax-exempt DE 0 % of 50.00',
     'Exempt as education.',
     'Credit “Package”',
-    '-40.00',
+    '−40.00',
     '129.00',
   ])
     expect(text).toContain(part);
@@ -285,9 +346,9 @@ describe('the bytes', () => {
       ].map(async (invoice) => readPdf(await renderInvoicePdf(invoice)).pages),
     );
     expect(sha256(Buffer.from(JSON.stringify(content)))).toMatchInlineSnapshot(
-      `"618e11a4c8613dfd7c4287ae6a2f5f577574e93ae6a5145a4e6b8fa263844db0"`,
+      `"a3e5f798f40ba6e950cca504fe38372c92d2e3b428f1e5f2bd17d9b8ac116ada"`,
     );
-    expect(rendererName([])).toMatch(/^layout 4, zlib \S+, cldr \S+$/);
+    expect(rendererName([])).toMatch(/^layout 5, zlib \S+, cldr \S+$/);
   });
 
   test('are the same in another process, zone and locale, Factur-X too', async () => {

@@ -25,7 +25,7 @@ const eInvoiceMediaTypes = {
   cii: 'application/xml',
   'factur-x': 'application/pdf',
 } as const satisfies Record<EInvoiceFormat, string>;
-const eInvoiceEndings = { ubl: '.ubl.xml', cii: '.cii.xml', 'factur-x': '.pdf' } as const satisfies Record<
+const eInvoiceEndings = { ubl: '.ubl.xml', cii: '.cii.xml', 'factur-x': '.factur-x.pdf' } as const satisfies Record<
   EInvoiceFormat,
   string
 >;

@@ -5,7 +5,7 @@ import { eInvoiceFormats, eInvoiceOf, pdfOf } from '../services/invoice-document
 import type { Api } from '../types.js';
 import type { RouteContext } from './context.js';
 import { eInvoiceAnswers, pdfAnswers, sendEInvoice, sendPdf } from './files.js';
-import { requireInvoice } from '../services/invoices.js';
+import { requireIssued } from '../services/invoices.js';
 
 const tags = ['invoices'];
 const params = z.object({ id: identifier.meta({ description: 'Invoice id or number.' }) });
@@ -23,12 +23,12 @@ export async function invoiceDocumentRoutes(app: Api, { storage, config }: Route
         params,
         response: answers({
           success: pdfAnswers,
-          refusals: ['INVOICE_NOT_FOUND', 'RENDERING_DIFFERS', 'TEXT_NOT_PRINTABLE'],
+          refusals: ['INVOICE_NOT_FOUND', 'INVOICE_NOT_ISSUED', 'RENDERING_DIFFERS', 'TEXT_NOT_PRINTABLE'],
         }),
       },
     },
     async (request, reply) => {
-      const found = await requireInvoice(storage, request.params.id);
+      const found = await requireIssued(storage, request.params.id);
       return sendPdf(request, reply, { name: found.number, file: await pdfOf(storage, found, fonts) });
     },
   );
@@ -45,12 +45,18 @@ export async function invoiceDocumentRoutes(app: Api, { storage, config }: Route
         querystring: z.strictObject({ format: z.enum(eInvoiceFormats).default('ubl') }),
         response: answers({
           success: eInvoiceAnswers,
-          refusals: ['INVOICE_NOT_FOUND', 'E_INVOICE_NOT_POSSIBLE', 'RENDERING_DIFFERS', 'TEXT_NOT_PRINTABLE'],
+          refusals: [
+            'INVOICE_NOT_FOUND',
+            'INVOICE_NOT_ISSUED',
+            'E_INVOICE_NOT_POSSIBLE',
+            'RENDERING_DIFFERS',
+            'TEXT_NOT_PRINTABLE',
+          ],
         }),
       },
     },
     async (request, reply) => {
-      const found = await requireInvoice(storage, request.params.id);
+      const found = await requireIssued(storage, request.params.id);
       const { format } = request.query;
       const { bytes } = await eInvoiceOf(storage, found, { format, fonts });
       return sendEInvoice(reply, { name: found.number, format, bytes });

@@ -55,7 +55,7 @@ export async function requireIssued(storage: InvoiceStorage, id: string): Promis
   if (found !== null) return found;
   const status = await statusBeforeIssue(storage, id);
   if (status === null) return requireInvoice(storage, id);
-  const detail = `The invoice ${id} is ${shown[status]}: only what was issued can be verified or voided.`;
+  const detail = `The invoice ${id} is ${shown[status]}: only what was issued can be printed, verified or voided.`;
   throw new DomainFailure('INVOICE_NOT_ISSUED', detail);
 }
 

@@ -104,7 +104,10 @@ function addFileCommands(notes: Command, dependencies: CliDependencies): void {
     .action(async (id: string, options: { format: string; output?: string }, command: Command) =>
       saveFile(
         `/credit-notes/${segment(id)}/e-invoice?format=${encodeURIComponent(options.format)}`,
-        { output: options.output, fallback: `${segment(id)}.xml` },
+        {
+          output: options.output,
+          fallback: `${segment(id)}${options.format === 'factur-x' ? '.factur-x.pdf' : '.xml'}`,
+        },
         { command, dependencies },
       ),
     );

@@ -73,7 +73,10 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: { format: string; output?: string }, command: Command) =>
       saveFile(
         `/invoices/${segment(id)}/e-invoice?format=${encodeURIComponent(options.format)}`,
-        { output: options.output, fallback: `${segment(id)}.xml` },
+        {
+          output: options.output,
+          fallback: `${segment(id)}${options.format === 'factur-x' ? '.factur-x.pdf' : '.xml'}`,
+        },
         { command, dependencies },
       ),
     );
