@@ -73,10 +73,7 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
     .action(async (id: string, options: { format: string; output?: string }, command: Command) =>
       saveFile(
         `/invoices/${segment(id)}/e-invoice?format=${encodeURIComponent(options.format)}`,
-        {
-          output: options.output,
-          fallback: `${segment(id)}${options.format === 'factur-x' ? '.factur-x.pdf' : '.xml'}`,
-        },
+        { output: options.output, fallback: eInvoiceName(id, options.format) },
         { command, dependencies },
       ),
     );
@@ -98,6 +95,9 @@ export function addInvoiceCommands(program: Command, dependencies: CliDependenci
   addDraftCommands(invoices, dependencies);
   addNumberCommands(invoices, dependencies);
 }
+
+const eInvoiceName = (id: string, format: string): string =>
+  `${segment(id)}${format === 'factur-x' ? '.factur-x.pdf' : '.xml'}`;
 
 async function writeOff(id: string, { idempotencyKey, ...body }: WriteOffOptions, context: CliContext): Promise<void> {
   const request = post(body, { idempotencyKey });

@@ -64,6 +64,8 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     veryLateFacts: 'reads',
     firstLateAfter: 'reads',
     perhapsLatePeriods: 'reads',
+    listWaiting: 'reads',
+    waiting: 'reads',
     factsSinceSkip: 'reads',
     isCarriedInto: 'reads',
     carryOn: 'writes',
@@ -127,6 +129,7 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     list: 'reads',
     find: 'reads',
     openMeters: 'reads',
+    openByCode: 'reads',
     resolve: 'writes',
   },
   idempotency: {
