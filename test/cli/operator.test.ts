@@ -93,6 +93,33 @@ test('ledger checklist says what of a month is open, and has a help of its own',
   expect((await run('ledger', 'checklist', '--help')).out).toContain('ledger checklist');
 });
 
+test('reconcile leaves out meters of which no stage has anything, but not where they differ', async () => {
+  const zero = { count: 0, quantity: '0' };
+  const stages = (meter: string, count: number) => ({
+    ...{
+      meter,
+      events: { stored: count, count, quantity: String(count) },
+      aggregates: zero,
+      lines: null,
+      journal: null,
+    },
+    charges: { quantity: String(count), amount: '0' },
+  });
+  const result = (customer_id: string, name: string, list: readonly object[]) => ({
+    ...{ customer_id, period: '2024-01-01', result: name, report: { stages: list, differences: [] } },
+  });
+  const results = [
+    result('c', 'equal', [stages('unused', 0), stages('used', 3)]),
+    result('d', 'different', [stages('lost', 0)]),
+  ];
+  const run_ = { run_id: 'r', status: 'finished', periods: 2, different: 0, findings: {}, results: { data: results } };
+  api.answer(() => ({ body: run_ }));
+  const { out } = await run('reconciliations', 'show', 'r');
+  expect(out).toMatch(/used .*3 events/);
+  expect(out).toContain('lost');
+  expect(out).not.toContain('unused');
+});
+
 test('what nobody asked for by name was done by the program', async () => {
   const entry = { at: '2024-01-15T10:00:00Z', sequence: 7, actor: null, changes: [], scope: 'customer/c' };
   api.answer(() => ({ body: { data: [entry], next_cursor: null } }));
