@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { done, seconds, Stop } from './console.mjs';
+import { dim, done, say, seconds, Stop } from './console.mjs';
 import { root } from './paths.mjs';
 import { run } from './processes.mjs';
 
@@ -53,7 +53,9 @@ function writeStamp(stamp, value) {
   writeFileSync(stamp, value);
 }
 
-async function step(what, args, env = {}) {
+/** Said before it begins, too: some take most of a minute. */
+async function step({ what, doing }, args, env = {}) {
+  say(dim(`  ${doing} …`));
   const start = Date.now();
   const { code, output } = await run(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
   if (code !== 0) throw new Stop(`Could not ${what}:\n${output.trimEnd()}`);
@@ -68,10 +70,14 @@ export async function ensurePrismaClient() {
   const value = fingerprint(['prisma/schema.prisma', 'prisma.config.ts', 'node_modules/prisma/package.json']);
   if (isFresh(stamps.client, value)) return;
   const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.env.PRISMA_SCHEMA_ENGINE_BINARY || process.execPath };
-  const time = await step('generate the Prisma client', [prisma, 'generate', '--no-hints'], {
-    ...env,
-    CHECKPOINT_DISABLE: '1',
-  });
+  const time = await step(
+    { what: 'generate the Prisma client', doing: 'Generating the Prisma client' },
+    [prisma, 'generate', '--no-hints'],
+    {
+      ...env,
+      CHECKPOINT_DISABLE: '1',
+    },
+  );
   writeStamp(stamps.client, value);
   done(`Prisma client generated (${time})`);
 }
@@ -100,14 +106,14 @@ export async function ensureBuilt() {
   if (!isFresh(stamps.compiled, compiled)) {
     // Without its output the compiler's memory of having emitted it would be wrong.
     if (!existsSync(join(dist, 'main.js'))) rmSync(join(dist, '.tsbuildinfo'), { force: true });
-    const time = await step('compile', [tsc, '-p', 'tsconfig.build.json']);
+    const time = await step({ what: 'compile', doing: 'Compiling' }, [tsc, '-p', 'tsconfig.build.json']);
     prune();
     writeStamp(stamps.compiled, compiled);
     done(`compiled (${time})`);
   }
   const bundled = fingerprint(['src/workflows', 'src/domain', 'src/contracts', 'src/worker', 'package-lock.json']);
   if (!isFresh(stamps.bundle, bundled) || !existsSync(join(dist, 'workflow-bundle.js'))) {
-    const time = await step('bundle the workflows', [bundler]);
+    const time = await step({ what: 'bundle the workflows', doing: 'Bundling the workflows' }, [bundler]);
     writeStamp(stamps.bundle, bundled);
     done(`workflows bundled (${time})`);
   }

@@ -25,6 +25,8 @@ const prettierCache = [
   bin('.cache', 'prettier', 'cache'),
 ];
 
+const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
 const staticChecks = [
   { name: 'types', args: [tsc, '--noEmit', '-p', 'tsconfig.json'] },
   {
@@ -86,11 +88,28 @@ export function countJest(json, code) {
   return { passed: result.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }
 
-function inherit(args) {
+/**
+ * Runs a program on our own output to its end. A signal to us alone (a CI that gives up, `kill`) would leave it running: it is handed
+ * on, and we end as it does.
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} its exit code
+ */
+export function inherit(args) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    let told = null;
+    const handOn = (signal) => {
+      told = signal;
+      child.kill(signal);
+    };
+    for (const signal of endingSignals) process.on(signal, handOn);
     child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
+    child.once('close', (code) => {
+      for (const signal of endingSignals) process.off(signal, handOn);
+      // Without our handler the signal ends us as it would have.
+      if (told === null) resolve(code ?? 1);
+      else process.kill(process.pid, told);
+    });
   });
 }
 

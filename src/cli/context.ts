@@ -18,8 +18,8 @@ export interface CliDependencies {
 export interface CliContext extends CliDependencies {
   readonly api: ApiClient;
   readonly json: boolean;
-  /** The answer as JSON with --json, else as `human` makes it. */
-  print(answer: unknown, human: (answer: JsonObject) => string): void;
+  /** The answer as JSON with --json, else as `human` makes it: in lines of `width`, where a terminal has one. */
+  print(answer: unknown, human: (answer: JsonObject, width: number | null) => string): void;
 }
 
 /** Reads the global options of the program that `command` belongs to. */
@@ -32,7 +32,11 @@ export function contextOf(command: Command, dependencies: CliDependencies): CliC
     api: createApiClient(url, { fetcher, actor: actorOf(as, terminal) }),
     json,
     print: (answer, human) => {
-      terminal.out(json ? `${JSON.stringify(answer, null, 2)}\n` : human(isObject(answer) ? answer : { answer }));
+      terminal.out(
+        json
+          ? `${JSON.stringify(answer, null, 2)}\n`
+          : human(isObject(answer) ? answer : { answer }, terminal.columns ?? null),
+      );
     },
   };
 }

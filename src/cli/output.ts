@@ -43,14 +43,66 @@ export function printable(value: unknown): string {
   return text.replace(/[\p{Cc}\u202A-\u202E\u2066-\u2069]/gu, ' ');
 }
 
-export function renderTable(columns: readonly TableColumn[], rows: readonly JsonObject[]): string {
+/** @param width of the terminal; null: as wide as the texts are (files, pipes) */
+export function renderTable(
+  columns: readonly TableColumn[],
+  rows: readonly JsonObject[],
+  width: number | null = null,
+): string {
+  const texts = rows.map((row) => columns.map(({ value }) => printable(value(row))));
+  const cells = width === null ? texts : texts.map((row) => row.map(toTheSecond));
+  const colWidths = width === null ? null : fitted(columns, cells, width);
   const table = new Table({
     head: columns.map(({ header }) => header),
     colAligns: columns.map(({ align }) => align ?? 'left'),
     style: { head: [], border: [], compact: true },
+    ...(colWidths !== null && {
+      colWidths: [...colWidths],
+      wordWrap: true,
+      wrapOnWordBoundary: hasRoomForWords(cells, colWidths),
+    }),
   });
-  table.push(...rows.map((row) => columns.map(({ value }) => printable(value(row)))));
+  table.push(...cells);
   return `${table.toString()}\n`;
+}
+
+/** Rows as a table, or a sentence where there are none. */
+export function renderList(
+  columns: readonly TableColumn[],
+  rows: readonly JsonObject[],
+  { empty, width }: { readonly empty: string; readonly width: number | null },
+): string {
+  return rows.length === 0 ? `${empty}\n` : renderTable(columns, rows, width);
+}
+
+/** For eyes: the microseconds of an instant. */
+const toTheSecond = (text: string): string => text.replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, '$1Z');
+
+/** Else what is too long for its column (an id, a digest) would be cut off: then texts are broken anywhere. */
+function hasRoomForWords(cells: readonly (readonly string[])[], colWidths: readonly number[]): boolean {
+  return cells.every((row) =>
+    row.every((text, i) => text.split(' ').every((word) => word.length <= (colWidths[i] ?? 0) - padding)),
+  );
+}
+
+/** Around the text of a cell. */
+const padding = 2;
+/** No column is wrapped to less, in characters. */
+const narrowest = 20;
+
+/** Widths (with their padding) of a table that is too wide: the widest column gives way to the others; null: it fits. */
+function fitted(
+  columns: readonly TableColumn[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): readonly number[] | null {
+  const wanted = columns.map(
+    ({ header }, i) => padding + Math.max(header.length, ...cells.map((row) => row[i]?.length ?? 0)),
+  );
+  const total = wanted.reduce((sum, each) => sum + each, columns.length + 1);
+  if (total <= width) return null;
+  const widest = wanted.indexOf(Math.max(...wanted));
+  return wanted.map((each, i) => (i === widest ? Math.max(narrowest + padding, each - (total - width)) : each));
 }
 
 /** Name and value a line, the values in one column. */
@@ -81,13 +133,13 @@ export function groupText(group: unknown): string {
 }
 
 /** Any object of the API: its plain properties, then a table for each list of objects in it. */
-export function renderObject(object: JsonObject): string {
+export function renderObject(object: JsonObject, width: number | null = null): string {
   const plain: (readonly [string, unknown])[] = [];
   const tables: string[] = [];
   for (const [name, value] of flat(object)) {
     const rows = Array.isArray(value) ? value.filter(isObject) : [];
     if (rows.length === 0) plain.push([name, value]);
-    else tables.push(`\n${name}\n${renderTable(columnsOf(rows), rows)}`);
+    else tables.push(`\n${name}\n${renderTable(columnsOf(rows), rows, width)}`);
   }
   return renderFacts(plain) + tables.join('');
 }

@@ -7,6 +7,8 @@ export interface Terminal {
   err(text: string): void;
   /** Whether a person watches standard error: only then a progress bar is drawn. */
   readonly interactive: boolean;
+  /** Characters in a line of standard output; null or absent where nobody watches it (a file, a pipe). */
+  readonly columns?: number | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Name of the operating system's user; null when there is none (a container with a bare number). */
   readonly user: string | null;
@@ -32,6 +34,7 @@ export function processTerminal(): Terminal {
     outBytes: (bytes) => void process.stdout.write(bytes),
     err: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
+    columns: process.stdout.isTTY ? process.stdout.columns : null,
     env: process.env,
     user: userName(),
   };

@@ -128,6 +128,7 @@ describe('status', () => {
       lastCutoff: null,
       invoiceId: null,
       invoicedCutoff: null,
+      waitsFor: [],
     });
 
     await fixture.append([

@@ -9,7 +9,7 @@ import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, property, renderFacts, renderTable } from '../output.js';
+import { column, printable, property, renderFacts, renderList, renderTable } from '../output.js';
 import { collected, mentionNextPage, pagingQuery, positiveInteger, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed, UsageError } from '../terminal.js';
@@ -89,13 +89,18 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
   const columns = [
     column('At', 'at'),
     column('No.', 'sequence', 'right'),
-    column('Actor', 'actor'),
+    { header: 'Actor', value: actorText },
     { header: 'Written', value: writtenText },
     column('Chain', 'scope'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  context.print(answer, (_answer, width) =>
+    renderList(columns, rowsOf(answer), { empty: 'There are no such entries.', width }),
+  );
   mentionNextPage(context, answer);
 }
+
+/** What nobody asked for by name the program did by itself: relay, worker, schedules. */
+const actorText = ({ actor }: JsonObject): string => (typeof actor === 'string' ? actor : '(the program)');
 
 const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
@@ -113,7 +118,7 @@ function describeEntry(entry: JsonObject): string {
   const columns = [
     column('Table', 'table'),
     column('Key', 'key'),
-    column('Actor', 'actor'),
+    { header: 'Actor', value: actorText },
     column('Digest', 'digest'),
   ];
   return [
@@ -121,7 +126,7 @@ function describeEntry(entry: JsonObject): string {
       ['Chain', entry['scope']],
       ['Entry', entry['sequence']],
       ['At', entry['at']],
-      ['Actor', entry['actor'] ?? 'not said'],
+      ['Actor', actorText(entry)],
       ['Hash', entry['hash']],
       ['Follows', entry['previous_hash'] === '' ? 'nothing: it is the first' : entry['previous_hash']],
     ]),

@@ -6,7 +6,7 @@ import { ApiProblem, isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, renderFacts, renderTable } from '../output.js';
+import { column, printable, renderFacts, renderList } from '../output.js';
 import { mentionNextPage, pagingQuery, positiveInteger, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { CommandFailed, UsageError } from '../terminal.js';
@@ -111,7 +111,9 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     column('Status', 'status'),
     column('Dead letter id', 'dead_letter_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  context.print(answer, (_answer, width) =>
+    renderList(columns, rowsOf(answer), { empty: 'There are no such dead letters.', width }),
+  );
   mentionNextPage(context, answer);
 }
 
@@ -200,7 +202,10 @@ async function replayFile(file: string, options: ReplayOptions, context: CliCont
   const { accepted, duplicate: duplicates, rejected, settled } = tally;
   const summary = { replayed: letters.length, accepted, duplicates, rejected, already_settled: settled };
   context.print(summary, renderCounts);
-  if (rejected > 0) throw new CommandFailed(`${rejected} were rejected again and stay open`);
+  if (rejected > 0)
+    throw new CommandFailed(
+      rejected === 1 ? '1 was rejected again and stays open' : `${rejected} were rejected again and stay open`,
+    );
 }
 
 async function replayMended(

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { newIdempotencyKey } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderObject, renderTable } from '../output.js';
+import { column, renderObject, renderList } from '../output.js';
 import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 
@@ -55,7 +55,9 @@ async function listFindings(options: ListOptions, context: CliContext): Promise<
     column('Resolution', 'resolution.resolution'),
     column('Finding id', 'finding_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  context.print(answer, (_answer, width) =>
+    renderList(columns, rowsOf(answer), { empty: 'There are no such findings.', width }),
+  );
   mentionNextPage(context, answer);
 }
 

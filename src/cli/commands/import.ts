@@ -165,7 +165,8 @@ async function runImport(options: ImportOptions, retries: number, context: CliCo
     });
     bar.stop();
     context.print(summary, () => describe(summary));
-    if (summary.rejected > 0) throw new CommandFailed(`${summary.rejected} rows were rejected`);
+    if (summary.rejected > 0)
+      throw new CommandFailed(`${summary.rejected} ${summary.rejected === 1 ? 'row was' : 'rows were'} rejected`);
   } catch (error) {
     bar.stop();
     if (error instanceof ApiProblem || error instanceof ApiUnreachable) {

@@ -258,6 +258,14 @@ function addMonthCommands(ledger: Command, dependencies: CliDependencies): void 
       );
     });
   ledger
+    .command('checklist')
+    .description('what of an accounting month is not in the books yet; as `close --dry-run`')
+    .argument('<month>', 'such as 2024-01')
+    .action(async (month: string, _options: unknown, command: Command) => {
+      const context = contextOf(command, dependencies);
+      context.print(await context.api.json(`/ledger/months/${segment(month)}/checklist`), checklistText);
+    });
+  ledger
     .command('close')
     .description('close an accounting month for ever; with the first one all before it')
     .argument('<month>', 'such as 2024-01')

@@ -143,7 +143,7 @@ function describe(close: JsonObject): string {
     ['Issued', count('issued')],
     ['Held', count('held')],
     ['Skipped', count('skipped')],
-    ['Already invoiced', count('already_invoiced')],
+    ['Invoiced meanwhile', count('already_invoiced')],
     ['Remaining', count('remaining')],
     ['Requested', `${String(close['requested_at'])} by ${String(close['requested_by'])}`],
   ]);

@@ -4,7 +4,17 @@ import { isObject, newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, daysText, groupText, lineName, property, renderFacts, renderObject, renderTable } from '../output.js';
+import {
+  column,
+  daysText,
+  groupText,
+  lineName,
+  property,
+  renderFacts,
+  renderObject,
+  renderList,
+  renderTable,
+} from '../output.js';
 import { mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
 import { addPeriodCloseCommands } from './period-closes.js';
@@ -101,7 +111,9 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
       value: ({ corrections }: JsonObject) => (Array.isArray(corrections) ? corrections.length : ''),
     } as const,
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
+  context.print(answer, (_answer, width) =>
+    renderList(columns, rowsOf(answer), { empty: 'There are no such billing periods.', width }),
+  );
   mentionNextPage(context, answer);
 }
 

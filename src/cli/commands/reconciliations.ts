@@ -87,15 +87,21 @@ function describe(run: JsonObject, results: readonly JsonObject[]): string {
     ['Different', run['different']],
     ...(findings.length === 0 ? [] : [['Findings', findings.join(', ')] as const]),
   ]);
-  const stages = results.flatMap((result) => reportRows(result, 'stages')).filter(hasEvents);
+  const stages = results.flatMap((result) => reportRows(result, 'stages')).filter(saysSomething);
   const differences = results.flatMap((result) => reportRows(result, 'differences'));
   return [facts, stageTable(stages), differenceTable(differences)].filter((part) => part !== '').join('\n');
 }
 
 /** Every meter of the server is held against every period; those that nothing was ever stored for say nothing. */
-function hasEvents(row: JsonObject): boolean {
-  const events = objectOf(row['events']);
-  return events['stored'] !== 0 || events['count'] !== 0 || isObject(row['charges']);
+function saysSomething(row: JsonObject): boolean {
+  return row['result'] === 'different' || stageNames.some((stage) => !isNothing(row[stage]));
+}
+
+const stageNames = ['events', 'aggregates', 'charges', 'lines', 'journal'];
+
+function isNothing(figures: unknown): boolean {
+  const { stored, count, quantity, amount } = objectOf(figures);
+  return [stored, count, quantity, amount].every((figure) => Number(figure ?? 0) === 0);
 }
 
 /** Entries of a list of the report, each with the customer and period that it is about. */
@@ -122,7 +128,7 @@ function stageTable(stages: readonly JsonObject[]): string {
       column('Customer', 'customer_id'),
       column('Period', 'period'),
       column('Meter', 'meter'),
-      ...['events', 'aggregates', 'charges', 'lines', 'journal'].map(figure),
+      ...stageNames.map(figure),
       column('', 'result'),
     ],
     stages,

@@ -118,6 +118,7 @@ export async function cli(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   user: string | null = 'ada',
+  columns: number | null = null,
 ): Promise<CliRun> {
   const printed = { out: '', err: '', bytes: [] as Uint8Array[] };
   const waits: number[] = [];
@@ -128,6 +129,7 @@ export async function cli(
       err: (text) => void (printed.err += text),
       outBytes: (bytes) => void printed.bytes.push(bytes),
       interactive: false,
+      columns,
       env,
       user,
     },
