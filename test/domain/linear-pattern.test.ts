@@ -69,7 +69,7 @@ describe('the same as ECMAScript', () => {
     '\\p{Script=Greek}',
     '\\p{Letter}',
   ];
-  const controls = ['\\t', '\\n', '\\v', '\\f', '\\r', '\\0', '\\cJ', '\\x41', '\\/', '\\.'];
+  const controls = ['\\t', '\\n', '\\v', '\\f', '\\r', '\\x00', '\\cJ', '\\x41', '\\/', '\\.'];
   const anySet = fc.constantFrom(...sets, ...controls);
   const range = fc.constantFrom('a-b', 'A-z', '0-9', '\\t-\\r', '\\u{1f600}-\\u{1f64f}', '\\u2000-\\u200f', '+--');
   const inClass = fc.oneof(
@@ -129,11 +129,11 @@ describe('the same as ECMAScript', () => {
           expect({ made, each, is: matchesPattern(made, each) }).toEqual({ made, each, is: expected });
         }
       }),
-      { numRuns: Number(process.env['PATTERN_RUNS'] ?? 3_000) },
+      { numRuns: Number(process.env['PATTERN_RUNS'] ?? 1_000) },
     );
     // Patterns that match everything, or nothing, would agree on anything.
-    expect(seen.matched).toBeGreaterThan(3_000);
-    expect(seen.others).toBeGreaterThan(3_000);
+    expect(seen.matched).toBeGreaterThan(1_000);
+    expect(seen.others).toBeGreaterThan(1_000);
   });
 
   const sample = Array.from({ length: 0x110000 }, (_, point) => point).filter(
