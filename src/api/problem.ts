@@ -134,6 +134,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   DEAD_LETTER_ATTEMPTED: { status: 409, title: 'Another content was sent in place of the dead letter' },
   UNKNOWN_SCHEMA_VERSION: { status: 404, title: 'No such version of a schema' },
   EVENT_SCHEMA_MISMATCH: { status: 422, title: 'The event does not match its schema' },
+  EVENT_SCHEMA_UNSUPPORTED: { status: 409, title: 'The version of the schema cannot be evaluated any more' },
   INVALID_SCHEMA: { status: 422, title: 'Not a schema that can be registered' },
   INCOMPATIBLE_SCHEMA: { status: 409, title: 'The schema breaks what relies on the event type' },
   TAG_NOT_REGISTERED: { status: 404, title: 'Tag not registered' },

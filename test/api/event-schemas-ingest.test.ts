@@ -245,3 +245,38 @@ test('an amendment is held against the version of the event it amends', async ()
   await api.refused('EVENT_NOT_FOUND', 422, ...amend('unknown', { bytes: 'y' }));
   expect(await storedVersion('a1')).toBe(1);
 });
+
+test('no text holds up the API by a pattern', async () => {
+  const schema = { properties: { host: { pattern: '^(prod|dev)-([a-z0-9]+-?)+$' } } };
+  await add(201, 'hosted', schema);
+  const answer = await send([
+    event('h1', 'hosted', { host: `prod-${'a'.repeat(40)}_` }),
+    event('h2', 'hosted', { host: 'prod-eu-1' }),
+  ]);
+  expect(answer).toMatchObject({
+    accepted: 1,
+    rejected: 1,
+    results: [{ event_id: 'h1', code: 'EVENT_SCHEMA_MISMATCH' }],
+  });
+});
+
+test('a version from before whose pattern cannot be evaluated refuses its own events, until the next one', async () => {
+  const schema = { properties: { a: { pattern: '^(?!test)' } }, patternProperties: { '(b)\\1': { type: 'number' } } };
+  const old = { eventType: 'looking', version: 1, schema, compatibility: 'backward', createdBy: 'ada' } as const;
+  await api.storage.eventSchemas.append(old);
+  const first = await send([event('k1', 'looking', { a: 'x' }, { schema_version: 1 }), event('k2', 'untyped', {})]);
+  expect(first).toMatchObject({ accepted: 1, rejected: 1 });
+  expect(first['results']).toMatchObject([
+    { event_id: 'k1', code: 'EVENT_SCHEMA_UNSUPPORTED', detail: expect.stringMatching(/Version 1.*lookahead.*replay/) },
+  ]);
+  await api.expect(201, 'POST', '/meters', {
+    code: 'looking',
+    event_type: 'looking',
+    aggregation: 'sum',
+    value_property: 'bb',
+  });
+  const next = { properties: { a: { not: { pattern: '^test' } }, bb: { type: 'number' } } };
+  await api.refused('INCOMPATIBLE_SCHEMA', 409, 'POST', '/event-schemas', { event_type: 'looking', schema: next });
+  await add(201, 'looking', next, { compatibility: 'none' });
+  expect(await send([event('k3', 'looking', { a: 'x', bb: 1 })])).toMatchObject({ accepted: 1 });
+});

@@ -15,7 +15,12 @@ interface Area {
 const programs = ['domain', 'calendar', 'contracts', 'storage'];
 
 export const matrix: Readonly<Record<string, Area>> = {
-  domain: { areas: [], packages: ['decimal.js'], node: false, why: 'the domain is pure: decimal.js and itself' },
+  domain: {
+    areas: [],
+    packages: ['decimal.js', 're2js', '@eslint-community/regexpp'],
+    node: false,
+    why: 'the domain is pure: itself, decimal.js, and for patterns re2js and regexpp',
+  },
   calendar: {
     areas: ['domain'],
     packages: ['temporal-polyfill'],

@@ -11,14 +11,12 @@ import {
   type JsonSchemaObject,
   type JsonValue,
 } from '../../domain/metering/json-schema.js';
+import { matchesPattern, patternProblem, patternTextMax } from '../../domain/metering/linear-pattern.js';
 import type { ExactJson } from './exact-json.js';
 import { exactMember, exactNumber, exactText, plainView } from './plain-metadata.js';
 
 /** Formats that are checked in linear time; others are refused. */
 export const schemaFormats = ['date-time', 'date', 'time', 'duration', 'uuid', 'ipv4', 'ipv6'] as const;
-
-/** A longer text matches no pattern: what a pattern costs may grow with a power of the length. */
-export const patternTextMax = 512;
 
 export interface SchemaMismatch {
   /** JSON pointer into the metadata. */
@@ -43,6 +41,25 @@ function numberAt(float: number, context: DataContext | undefined): D {
 /** What schemas say `integer` for; Ajv's own check sees floats. */
 const wholeNumber = 'wholeNumber';
 
+/**
+ * What Ajv takes instead of RegExp, for names of properties (our `pattern` is below). It keeps one by its text, and would write `code` into
+ * modules, of which none are made here.
+ */
+const regExp = Object.assign(
+  (pattern: string) => {
+    requireEvaluable(pattern);
+    return { test: (text: string) => matchesPattern(pattern, text) === true, toString: () => pattern };
+  },
+  { code: 'linearPattern' },
+);
+
+/** @throws Error */
+function requireEvaluable(pattern: string): void {
+  const problem = patternProblem(pattern);
+  if (problem !== null)
+    throw new Error(`the pattern ${JSON.stringify(pattern.slice(0, 256))} cannot be evaluated. ${problem}`);
+}
+
 const ajv = createAjv();
 
 function createAjv(): Ajv2020 {
@@ -52,6 +69,9 @@ function createAjv(): Ajv2020 {
     strictTypes: false,
     strictTuples: false,
     strictRequired: false,
+    // It would look for such properties with RegExp, which some patterns hold up for ever. Both keywords hold for them.
+    allowMatchingProperties: true,
+    code: { regExp },
     // What every object inherits, such as "constructor", is no property of metadata.
     ownProperties: true,
     logger: false,
@@ -92,8 +112,8 @@ function createAjv(): Ajv2020 {
     schemaType: 'string',
     errors: false,
     compile: (pattern: string) => {
-      const expression = new RegExp(pattern, 'u');
-      return (text: string) => text.length <= patternTextMax && expression.test(text);
+      requireEvaluable(pattern);
+      return (text: string) => text.length <= patternTextMax && matchesPattern(pattern, text) === true;
     },
   });
   return made;

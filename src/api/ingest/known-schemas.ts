@@ -3,6 +3,7 @@
  * a moment, so what another process registered holds that much later for events that name no version. One that an event
  * names and that is not known is asked for at once.
  */
+import type { JsonSchemaObject } from '../../domain/metering/json-schema.js';
 import type { EventSchemaStore } from '../../storage/types.js';
 import { type Awaitable, whenKnown } from './awaitable.js';
 import type { EventFormat, EventItem } from './event-format.js';
@@ -19,12 +20,19 @@ export interface RequestSchemas {
    * @param named the version that the event names
    * @returns null: the type has no schema, and none is named
    */
-  of(eventType: string, named: number | undefined): SchemaInUse | UnknownSchema | null;
+  of(eventType: string, named: number | undefined): SchemaInUse | UnusableSchema | UnknownSchema | null;
 }
 
 export interface SchemaInUse {
   readonly version: number;
   readonly validate: SchemaValidator;
+}
+
+/** A version that was registered and cannot be evaluated any more, such as one with a pattern that is not taken today (RULES 75). */
+export interface UnusableSchema {
+  readonly version: number;
+  /** Why, in sentences. */
+  readonly unusable: string;
 }
 
 /** The named version does not exist. */
@@ -49,7 +57,7 @@ type Latest = ReadonlyMap<string, number>;
 
 export class KnownSchemas {
   private readonly latest: Remembered<Latest>;
-  private readonly compiled = new Map<string, Promise<SchemaInUse>>();
+  private readonly compiled = new Map<string, Promise<SchemaInUse | UnusableSchema>>();
 
   constructor(private readonly store: Pick<EventSchemaStore, 'latestVersions' | 'find'>) {
     this.latest = new Remembered(() => store.latestVersions());
@@ -80,7 +88,7 @@ export class KnownSchemas {
     const isMissing = ({ eventType, named = 0 }: SchemaNeed): boolean => named > (remembered.get(eventType) ?? 0);
     if (needs.some(isMissing)) this.latest.forget();
     const latest = await this.latest.get();
-    const found = new Map<string, SchemaInUse>();
+    const found = new Map<string, SchemaInUse | UnusableSchema>();
     for (const { eventType, named } of needs) {
       const known = latest.get(eventType) ?? 0;
       const version = named ?? known;
@@ -100,20 +108,30 @@ export class KnownSchemas {
     };
   }
 
-  private compile(eventType: string, version: number): Promise<SchemaInUse> {
+  private compile(eventType: string, version: number): Promise<SchemaInUse | UnusableSchema> {
     const key = keyOf(eventType, version);
     const known = this.compiled.get(key);
     if (known !== undefined) return known;
     const made = this.store.find(eventType, version).then((stored) => {
       if (stored === null)
         throw new Error(`invariant broken: version ${version} of the schema of "${eventType}" is there`);
-      return { version, validate: compileEventSchema(stored.schema) };
+      return usable(version, stored.schema);
     });
     const [oldest] = this.compiled.keys();
     if (this.compiled.size >= compiledMax && oldest !== undefined) this.compiled.delete(oldest);
     this.compiled.set(key, made);
     made.catch(() => this.compiled.delete(key));
     return made;
+  }
+}
+
+/** One version that cannot be compiled refuses its own events, and holds up nothing else. */
+function usable(version: number, schema: JsonSchemaObject): SchemaInUse | UnusableSchema {
+  try {
+    return { version, validate: compileEventSchema(schema) };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { version, unusable: error.message };
   }
 }
 

@@ -12,7 +12,7 @@ import type { ProblemIssue } from '../problem.js';
 import type { TargetBackfill } from './backfilled.js';
 import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
-import { noSuchSchema, type RequestSchemas, type SchemaInUse, type UnknownSchema } from './known-schemas.js';
+import { noSuchSchema, type RequestSchemas } from './known-schemas.js';
 import { metadataToJson, type Metadata } from './read-metadata.js';
 import { valueProblem, type ValueNeeds } from './value-needs.js';
 
@@ -119,7 +119,7 @@ function refusalOf(shape: EventShape, eventTime: Instant, context: ReadContext):
 /** What is wrong with its metadata by the schema, the meters, the tags of now; null when nothing is. */
 function mismatchOf(
   { shape, eventTime }: { readonly shape: EventShape; readonly eventTime: Instant },
-  schema: SchemaInUse | UnknownSchema | null,
+  schema: ReturnType<RequestSchemas['of']>,
   context: ReadContext,
 ): ProblemIssue | null {
   const { event_type: eventType, metadata = noMetadata } = shape;
@@ -131,11 +131,15 @@ function mismatchOf(
   return tagProblem(metadata, eventType, context.tagRules);
 }
 
-function schemaProblem(shape: EventShape, schema: SchemaInUse | UnknownSchema): ProblemIssue | null {
+function schemaProblem(shape: EventShape, schema: NonNullable<ReturnType<RequestSchemas['of']>>): ProblemIssue | null {
   const { event_type: eventType, schema_version: named = 0, metadata = noMetadata } = shape;
   if ('latest' in schema) {
     const detail = `${noSuchSchema(eventType, named, schema.latest)} POST /event-schemas adds one.`;
     return { pointer: '/schema_version', code: 'UNKNOWN_SCHEMA_VERSION', detail };
+  }
+  if ('unusable' in schema) {
+    const detail = `Version ${schema.version} of the schema of "${eventType}" cannot be evaluated any more: ${schema.unusable} POST /event-schemas adds a version; then replay the dead letters.`;
+    return { pointer: '/schema_version', code: 'EVENT_SCHEMA_UNSUPPORTED', detail };
   }
   const mismatch = schema.validate(metadata);
   if (mismatch === null) return null;

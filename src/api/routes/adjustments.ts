@@ -51,6 +51,7 @@ export async function adjustmentRoutes(app: Api, { adjustments }: RouteContext):
             'VALUE_PROPERTY_MISSING',
             'VALUE_PROPERTY_NOT_DECIMAL',
             'EVENT_SCHEMA_MISMATCH',
+            'EVENT_SCHEMA_UNSUPPORTED',
             'TAG_NOT_REGISTERED',
             'TAG_VALUE_NOT_ALLOWED',
             'TAG_REQUIRED',

@@ -1,22 +1,19 @@
 /** From what was sent as a schema to one that events can be validated against, or why not. */
-import { Script } from 'node:vm';
 import { decimalTextOf } from '../../domain/decimal.js';
 import { escapedToken } from '../../domain/json-pointer.js';
 import {
   isSchemaObject,
   schemaProblems,
-  subschemas,
   type JsonSchemaObject,
   type JsonValue,
-  type PlacedSchema,
 } from '../../domain/metering/json-schema.js';
-import { compileEventSchema, patternTextMax, schemaFormats } from '../ingest/event-schema-validator.js';
+import { compileEventSchema, schemaFormats } from '../ingest/event-schema-validator.js';
 import { NumberText, stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import { isStorable } from '../ingest/read-metadata.js';
 import { RequestRefused, type ProblemIssue } from '../problem.js';
 
 /** docs/reference/LIMITS.md states them. */
-export const eventSchemaLimits = { bytes: 64 * 1024, depth: 100, digits: 15, patternMs: 100 } as const;
+export const eventSchemaLimits = { bytes: 64 * 1024, depth: 100, digits: 15 } as const;
 
 /**
  * @param sent the member `schema` of a body
@@ -31,7 +28,6 @@ export function readEventSchema(sent: ExactJson): JsonSchemaObject {
   const [first, ...others] = schemaProblems(schema);
   if (first !== undefined) throw refused(first, ...others);
   compile(schema);
-  requireFastPatterns({ schema, pointer: '' });
   return schema;
 }
 
@@ -89,51 +85,4 @@ function compile(schema: JsonSchemaObject): void {
     const formats = reason.includes('unknown format') ? ` Known formats: ${schemaFormats.join(', ')}.` : '';
     throw refused({ pointer: '', detail: `This is no valid schema: ${reason}.${formats}` });
   }
-}
-
-/** Patterns that need long for a text are refused: every event would pay, and some texts would stop the server. */
-function requireFastPatterns(place: PlacedSchema): void {
-  for (const { pattern, pointer } of patternsIn(place)) {
-    if (isFast(pattern)) continue;
-    const detail = `The pattern ${JSON.stringify(pattern)} can take very long for some texts (repetitions within or next to one another that match the same characters). Write it so that there is only one way to match, or use "enum", "maxLength" or "format".`;
-    throw refused({ pointer, detail });
-  }
-}
-
-function* patternsIn(place: PlacedSchema): Generator<{ readonly pattern: string; readonly pointer: string }> {
-  const { schema, pointer } = place;
-  if (typeof schema === 'boolean') return;
-  const { pattern, patternProperties } = schema;
-  if (typeof pattern === 'string') yield { pattern, pointer: `${pointer}/pattern` };
-  const named = isSchemaObject(patternProperties) ? Object.keys(patternProperties) : [];
-  for (const each of named) yield { pattern: each, pointer: `${pointer}/patternProperties` };
-  for (const below of subschemas(place)) yield* patternsIn(below);
-}
-
-const probe = new Script(
-  '{ const expression = new RegExp(pattern, "u"); for (const text of texts) expression.test(text); }',
-);
-
-/** Tried on long texts of repeated characters, in a context whose run can be broken off. It finds most, not all, slow ones. */
-function isFast(pattern: string): boolean {
-  try {
-    probe.runInNewContext({ pattern, texts: probeTexts(pattern) }, { timeout: eventSchemaLimits.patternMs });
-    return true;
-  } catch (error) {
-    if ((error as { readonly code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return false;
-    throw error;
-  }
-}
-
-const commonUnits = ['a', 'A', '0', '-', '_', ' ', '.', 'é'];
-
-function probeTexts(pattern: string): readonly string[] {
-  const literals = [...new Set(pattern.replaceAll(/\\./gsu, '').replaceAll(/[\\^$*+?()[\]{}|]/g, ''))].slice(0, 24);
-  const pairs = literals.slice(0, 8).flatMap((one) => literals.slice(0, 8).map((other) => one + other));
-  const start = /^\^?([\w :/.-]*)/.exec(pattern)?.[1] ?? '';
-  const starts = [...new Set(['', start, start.slice(0, -1)])];
-  const units = [...new Set([...commonUnits, ...literals, ...pairs])];
-  return starts.flatMap((each) =>
-    units.map((unit) => `${(each + unit.repeat(patternTextMax)).slice(0, patternTextMax - 1)}\u0001`),
-  );
 }

@@ -4,6 +4,7 @@
  * too, because nothing can be said of a schema that looks at its neighbours.
  */
 import { escapedToken } from '../json-pointer.js';
+import { patternProblem, patternSteps } from './linear-pattern.js';
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -37,7 +38,11 @@ const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
 export const schemaDialect = 'https://json-schema.org/draft/2020-12/schema';
 
 /** What a schema may be. docs/reference/LIMITS.md states them. */
-export const schemaLimits = { depth: 32, unfolded: 1_000, listed: 1_000, patternLength: 256 } as const;
+export const schemaLimits = {
+  ...{ depth: 32, unfolded: 1_000, listed: 1_000, patternLength: 256 },
+  /** Of all patterns, with references written out: what a character of an event may cost. */
+  patternSteps: 5_000,
+} as const;
 
 export interface SchemaProblem {
   /** JSON pointer into the schema. */
@@ -117,8 +122,28 @@ export function schemaProblems(root: JsonSchemaObject): readonly SchemaProblem[]
 function ownProblems({ schema, pointer }: PlacedSchema): readonly SchemaProblem[] {
   if (typeof schema === 'boolean') return [];
   return Object.entries(schema).flatMap(([keyword, value]) => {
+    const at = `${pointer}/${escapedToken(keyword)}`;
     const detail = keywordProblem(keyword, value, pointer === '');
-    return detail === null ? [] : { pointer: `${pointer}/${escapedToken(keyword)}`, detail };
+    return detail === null ? patternProblems(keyword, value, at) : { pointer: at, detail };
+  });
+}
+
+/** The patterns of a keyword that has some. */
+function patternsOf(keyword: string, value: JsonValue): readonly string[] {
+  if (keyword === 'pattern') return typeof value === 'string' ? [value] : [];
+  return keyword === 'patternProperties' && isSchemaObject(value) ? Object.keys(value) : [];
+}
+
+/** @param at pointer to the keyword */
+function patternProblems(keyword: string, value: JsonValue, at: string): readonly SchemaProblem[] {
+  return patternsOf(keyword, value).flatMap((pattern): readonly SchemaProblem[] => {
+    const pointer = keyword === 'pattern' ? at : `${at}/${escapedToken(pattern.slice(0, schemaLimits.patternLength))}`;
+    if (pattern.length > schemaLimits.patternLength) {
+      return [{ pointer, detail: `A pattern has at most ${schemaLimits.patternLength} characters.` }];
+    }
+    const problem = patternProblem(pattern);
+    if (problem === null) return [];
+    return [{ pointer, detail: `The pattern ${JSON.stringify(pattern)} cannot be taken. ${problem}` }];
   });
 }
 
@@ -132,56 +157,71 @@ function keywordProblem(keyword: string, value: JsonValue, atRoot: boolean): str
   if (keyword === 'enum' && Array.isArray(value) && value.length > schemaLimits.listed) {
     return `"enum" lists at most ${schemaLimits.listed} values.`;
   }
-  if (keyword === 'pattern' && typeof value === 'string') return patternProblem(value);
-  if (keyword !== 'patternProperties' || !isSchemaObject(value)) return null;
-  return (
-    Object.keys(value)
-      .map(patternProblem)
-      .find((detail) => detail !== null) ?? null
-  );
+  return null;
 }
 
-function patternProblem(pattern: string): string | null {
-  return pattern.length <= schemaLimits.patternLength
-    ? null
-    : `A pattern has at most ${schemaLimits.patternLength} characters.`;
+/** Of a schema with every reference written out. */
+interface UnfoldedSize {
+  readonly schemas: number;
+  readonly patternSteps: number;
+}
+
+const sum = (sizes: readonly UnfoldedSize[]): UnfoldedSize => ({
+  schemas: sizes.reduce((total, { schemas }) => total + schemas, 0),
+  patternSteps: sizes.reduce((total, each) => total + each.patternSteps, 0),
+});
+
+function ownSize(schema: JsonSchema): UnfoldedSize {
+  const patterns = typeof schema === 'boolean' ? [] : Object.entries(schema).flatMap((entry) => patternsOf(...entry));
+  return { schemas: 1, patternSteps: patterns.reduce((total, pattern) => total + patternSteps(pattern), 0) };
 }
 
 /** References lead to a schema, and never back to where they stand; followed everywhere they stay bounded. */
 function referenceProblems(root: JsonSchemaObject, places: ReadonlyMap<string, JsonSchema>): readonly SchemaProblem[] {
-  const sizes = new Map<string, number>();
+  const sizes = new Map<string, UnfoldedSize>();
   const open = new Set<string>();
   const problems: SchemaProblem[] = [];
-  const sizeOf = (place: PlacedSchema): number => {
+  const sizeOf = (place: PlacedSchema): UnfoldedSize => {
     const known = sizes.get(place.pointer);
     if (known !== undefined) return known;
     open.add(place.pointer);
-    let size = 1;
     const reference = typeof place.schema === 'boolean' ? undefined : place.schema['$ref'];
-    if (typeof reference === 'string') size += sizeOfTarget(reference, `${place.pointer}/$ref`);
-    for (const below of subschemas(place)) size += sizeOf(below);
+    const size = sum([
+      ownSize(place.schema),
+      ...(typeof reference === 'string' ? [sizeOfTarget(reference, `${place.pointer}/$ref`)] : []),
+      ...[...subschemas(place)].map(sizeOf),
+    ]);
     open.delete(place.pointer);
     sizes.set(place.pointer, size);
     return size;
   };
-  const sizeOfTarget = (reference: string, pointer: string): number => {
+  const sizeOfTarget = (reference: string, pointer: string): UnfoldedSize => {
     const target = resolveReference(root, reference);
     if (target === undefined || !places.has(target.pointer)) {
       const detail = `"$ref" leads to a schema of this document, as "#/$defs/name"; "${reference.slice(0, 100)}" does not.`;
       problems.push({ pointer, detail });
-      return 0;
+      return sum([]);
     }
     if (!open.has(target.pointer)) return sizeOf(target);
     problems.push({
       pointer,
       detail: 'A reference cannot lead back to where it stands: metadata is not nested without end.',
     });
-    return 0;
+    return sum([]);
   };
   const size = sizeOf({ schema: root, pointer: '' });
-  if (problems.length === 0 && size > schemaLimits.unfolded) {
-    const detail = `With every reference written out there are ${size} schemas in it; at most ${schemaLimits.unfolded} are taken.`;
-    problems.push({ pointer: '', detail });
+  return problems.length > 0 ? problems : sizeProblems(size);
+}
+
+function sizeProblems({ schemas, patternSteps: steps }: UnfoldedSize): readonly SchemaProblem[] {
+  const problem = (detail: string): SchemaProblem => ({
+    pointer: '',
+    detail: `With every reference written out ${detail}`,
+  });
+  if (schemas > schemaLimits.unfolded) {
+    return [problem(`there are ${schemas} schemas in it; at most ${schemaLimits.unfolded} are taken.`)];
   }
-  return problems;
+  if (steps <= schemaLimits.patternSteps) return [];
+  const detail = `its patterns have ${steps} characters and classes, repetitions counted as often as they may occur; at most ${schemaLimits.patternSteps} are taken. Say lengths with "minLength" and "maxLength".`;
+  return [problem(detail)];
 }

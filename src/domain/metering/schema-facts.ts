@@ -8,6 +8,7 @@ import {
   type JsonSchemaObject,
   type JsonValue,
 } from './json-schema.js';
+import { matchesPattern } from './linear-pattern.js';
 
 /** Types by which values differ: a whole number is an `integer`, any other number a `fraction`. */
 export type Kind = 'null' | 'boolean' | 'object' | 'array' | 'string' | 'integer' | 'fraction';
@@ -154,20 +155,31 @@ export function membersOf(
   return isSchemaObject(members) ? (Object.entries(members) as [string, JsonSchema][]) : [];
 }
 
-export const matchesPattern = (pattern: string, text: string): boolean => new RegExp(pattern, 'u').test(text);
-
-/** What one schema says of a property; null: nothing. */
-export function propertyIn({ schema, pointer, root }: Conjunct, name: string): readonly At[] | null {
+/**
+ * What one schema says of a property; null: nothing.
+ * @param of what it says for certain, or all that it may say: of a pattern that cannot be evaluated any more neither is known
+ */
+export function propertyIn(
+  { schema, pointer, root }: Conjunct,
+  name: string,
+  of: 'certain' | 'possible' = 'certain',
+): readonly At[] | null {
   const found: At[] = [];
+  let isSure = true;
   for (const keyword of ['properties', 'patternProperties'] as const) {
     for (const [key, member] of membersOf(schema, keyword)) {
       const isMeant = keyword === 'properties' ? key === name : matchesPattern(key, name);
-      if (isMeant) found.push({ schema: member, pointer: `${pointer}/${keyword}/${escapedToken(key)}`, root });
+      isSure &&= isMeant !== null;
+      if (isMeant ?? of === 'possible') {
+        found.push({ schema: member, pointer: `${pointer}/${keyword}/${escapedToken(key)}`, root });
+      }
     }
   }
-  if (found.length > 0) return found;
+  if (!isSure && of === 'certain') return found.length > 0 ? found : null;
+  if (found.length > 0 && isSure) return found;
   const others = schema['additionalProperties'] as JsonSchema | undefined;
-  return others === undefined ? null : [{ schema: others, pointer: `${pointer}/additionalProperties`, root }];
+  if (others === undefined) return found.length > 0 ? found : null;
+  return [...found, { schema: others, pointer: `${pointer}/additionalProperties`, root }];
 }
 
 export function propertyOf(conjuncts: readonly Conjunct[], name: string): readonly At[] {

@@ -1,5 +1,6 @@
 /** One keyword of the wider schema at a time: whether all that is known of the narrower one implies it. */
 import type { JsonValue } from './json-schema.js';
+import { matchesPattern, patternTextMax } from './linear-pattern.js';
 import { sameKeyword, sameValue } from './schema-equality.js';
 import {
   boundOf,
@@ -8,7 +9,6 @@ import {
   isMultiple,
   isWithinBound,
   kindsOfType,
-  matchesPattern,
   requiredNames,
   type Bound,
   type Conjunct,
@@ -167,7 +167,8 @@ const checks: Readonly<Record<string, Check>> = {
   pattern: (left, { schema }) => {
     const value = onlyValue(left);
     const pattern = schema['pattern'] as string;
-    const isMatched = typeof value === 'string' && value.length <= 512 && matchesPattern(pattern, value);
+    const isMatched =
+      typeof value === 'string' && value.length <= patternTextMax && matchesPattern(pattern, value) === true;
     return isMatched ? null : `texts must match ${pattern}`;
   },
   required: ({ conjuncts }, { schema }) => {

@@ -1,7 +1,8 @@
 /** Whether a schema accepts a scalar, as far as can be told, and scalars that are worth asking about. */
 import { isDecimal } from '../decimal.js';
 import { resolveReference, subschemas, type JsonSchema, type JsonSchemaObject, type JsonValue } from './json-schema.js';
-import { isMultiple, kindOf, kindsOfType, listedValues, matchesPattern, type At } from './schema-facts.js';
+import { matchesPattern, patternTextMax } from './linear-pattern.js';
+import { isMultiple, kindOf, kindsOfType, listedValues, type At } from './schema-facts.js';
 
 /** Stands for a text that no schema lists. */
 export const someText = Symbol('some text');
@@ -99,7 +100,7 @@ function ofText(keyword: string, value: JsonValue, sample: string | typeof someT
     case 'maxLength':
       return [...sample].length <= (value as number);
     case 'pattern':
-      return sample.length <= 512 && matchesPattern(value as string, sample);
+      return sample.length <= patternTextMax && matchesPattern(value as string, sample);
     default:
       // None of the formats that a schema may name is written as a decimal.
       return isDecimal(sample) ? false : null;

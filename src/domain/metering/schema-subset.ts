@@ -170,7 +170,7 @@ class Comparison {
     const schemas = propertyOf(left.conjuncts, name);
     // Where the narrower one says nothing of it, its place is that of the object.
     const pointer = schemas[0]?.pointer ?? left.pointer;
-    return (propertyIn(right, name) ?? []).flatMap((at) => this.gaps({ schemas, pointer }, at));
+    return (propertyIn(right, name, 'possible') ?? []).flatMap((at) => this.gaps({ schemas, pointer }, at));
   }
 
   /** Names that match a pattern of the wider schema: the narrower one must know the same pattern. */
