@@ -49,13 +49,13 @@ export function renderTable(columns: readonly TableColumn[], rows: readonly Json
     colAligns: columns.map(({ align }) => align ?? 'left'),
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => columns.map(({ value }) => printable(value(row)))));
+  for (const row of rows) table.push(columns.map(({ value }) => printable(value(row))));
   return `${table.toString()}\n`;
 }
 
 /** Name and value a line, the values in one column. */
 export function renderFacts(facts: readonly (readonly [string, unknown])[]): string {
-  const width = Math.max(0, ...facts.map(([name]) => name.length));
+  const width = facts.reduce((widest, [name]) => Math.max(widest, name.length), 0);
   return facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}\n`).join('');
 }
 
