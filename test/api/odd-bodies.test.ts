@@ -98,11 +98,14 @@ describe('headers of a CloudEvent', () => {
     if (!api.app.server.listening) await api.app.listen({ host: '127.0.0.1', port: 0 });
     const { port } = api.app.server.address() as AddressInfo;
     return new Promise((resolve, reject) => {
-      const call = request({ port, path: '/events', method: 'POST', headers: { ...headers, ...more } }, (answer) => {
-        let text = '';
-        answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        answer.on('end', () => resolve(JSON.parse(text) as Json));
-      });
+      const call = request(
+        { port, path: '/events', method: 'POST', agent: false, headers: { ...headers, ...more } },
+        (answer) => {
+          let text = '';
+          answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+          answer.on('end', () => resolve(JSON.parse(text) as Json));
+        },
+      );
       call.on('error', reject).end('{}');
     });
   };

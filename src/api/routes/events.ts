@@ -79,7 +79,10 @@ export async function ingestRoute(app: Api, { receiver }: RouteContext): Promise
       const sent = { backfillId: request.query.backfill_id };
       let answer: IngestAnswer;
       try {
-        if (isBinary && 'payload' in body) throw binaryLines();
+        if (isBinary && 'payload' in body) {
+          body.payload.resume();
+          throw binaryLines();
+        }
         answer = await ('payload' in body
           ? receiver.receiveLines(body.payload, headers, sent)
           : receiver.receive(body, headers, sent));
