@@ -296,6 +296,7 @@ class Stack {
   async stop() {
     this.#closed = true;
     for (const name of partNames) this.#stopping.add(name);
+    if (this.#running.size > 0) this.#writeState();
     await Promise.all([this.stopOne('api'), this.stopOne('worker')]);
     await this.stopOne('temporal');
     await this.stopOne('postgres');
@@ -307,6 +308,7 @@ class Stack {
     const state = {
       script: { pid: process.pid, identity: identityOf(process.pid) },
       apiUrl: this.apiUrl,
+      stopping: this.#closed,
       parts: parts.map(({ name, pid }) => ({ name, pid, identity: identityOf(pid) })),
     };
     writeFileSync(join(this.dataDir, stateName), `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
@@ -325,6 +327,11 @@ export async function clearLeftOvers(dataDir) {
     return;
   }
   if (identityOf(state.script.pid) === state.script.identity) {
+    if (state.stopping === true) {
+      throw new Stop(
+        `Reckoner is stopping on these data (pid ${state.script.pid}). Start it again when that has ended.`,
+      );
+    }
     throw new Stop(`Reckoner runs already on these data (pid ${state.script.pid}), at ${state.apiUrl}.`);
   }
   const order = ['api', 'worker', 'temporal', 'postgres'];

@@ -20,6 +20,8 @@ export interface Problem {
   readonly code: FailureCode;
   readonly instance: string;
   readonly errors: readonly ProblemIssue[];
+  /** Only where more is at fault than `errors` lists. */
+  readonly errors_truncated?: true;
   /** Only where a part of the request was carried out. */
   readonly progress?: IngestProgress;
 }
@@ -44,6 +46,7 @@ export const problemCodes: Readonly<Record<FailureCode, CodeEntry>> = {
   VALIDATION_FAILED: { status: 422, title: 'The request does not have the required shape' },
   UNKNOWN_PROPERTY: { status: 422, title: 'Unknown property' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   BATCH_TOO_LARGE: { status: 413, title: 'Too many events in one request' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported media type' },
   INVALID_INSTANT: { status: 422, title: 'Not an instant' },
@@ -186,10 +189,23 @@ export const retryAfterSeconds: Readonly<Partial<Record<FailureCode, number>>> =
   DUPLICATE_FLOOD: 10,
 };
 
-/** More than one place of the body at fault; the first issue gives the problem its code. */
+/**
+ * What an answer lists of all that is at fault: a body may have a fault in every few bytes. Who looks for faults may stop behind one
+ * more than these.
+ */
+export const issuesMax = 50;
+
+export type ProblemIssues = readonly [ProblemIssue, ...ProblemIssue[]];
+
+/** More than one place of the body at fault; the first issue gives the problem its code, the first `issuesMax` are listed. */
 export class RequestRefused extends DomainFailure {
-  constructor(readonly issues: readonly [ProblemIssue, ...ProblemIssue[]]) {
+  readonly issues: readonly ProblemIssue[];
+  readonly isTruncated: boolean;
+
+  constructor(issues: ProblemIssues) {
     super(issues[0].code, issues[0].detail, issues[0].pointer);
+    this.issues = issues.slice(0, issuesMax);
+    this.isTruncated = issues.length > issuesMax;
   }
 }
 
@@ -246,6 +262,7 @@ export function problemOf(failure: DomainFailure, requestId: string): Problem {
     code: failure.code,
     instance: requestId,
     errors: issuesOf(failure),
+    ...(failure instanceof RequestRefused && failure.isTruncated && { errors_truncated: true }),
     ...(failure instanceof IngestInterrupted && { progress: failure.progress }),
   };
 }

@@ -62,7 +62,8 @@ export function renderTable(
       wrapOnWordBoundary: hasRoomForWords(cells, colWidths),
     }),
   });
-  table.push(...cells);
+  // One at a time: a call with a hundred thousand arguments overflows the stack.
+  for (const row of cells) table.push(row);
   return `${table.toString()}\n`;
 }
 
@@ -97,7 +98,7 @@ function fitted(
   width: number,
 ): readonly number[] | null {
   const wanted = columns.map(
-    ({ header }, i) => padding + Math.max(header.length, ...cells.map((row) => row[i]?.length ?? 0)),
+    ({ header }, i) => padding + cells.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), header.length),
   );
   const total = wanted.reduce((sum, each) => sum + each, columns.length + 1);
   if (total <= width) return null;
@@ -107,7 +108,7 @@ function fitted(
 
 /** Name and value a line, the values in one column. */
 export function renderFacts(facts: readonly (readonly [string, unknown])[]): string {
-  const width = Math.max(0, ...facts.map(([name]) => name.length));
+  const width = facts.reduce((widest, [name]) => Math.max(widest, name.length), 0);
   return facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}\n`).join('');
 }
 

@@ -132,7 +132,7 @@ function tableOf(charge: ChargeExplanation, windows: readonly ExplainedWindow[],
   };
   const texts = [head, ...rows.map((row) => ({ ...row, events: String(row.events) }))];
   const widest = (of: (row: (typeof texts)[number]) => string): number =>
-    Math.max(...texts.map((row) => of(row).length));
+    texts.reduce((width, row) => Math.max(width, of(row).length), 0);
   const [when, quantity, events] = [
     widest((row) => row.when),
     widest((row) => row.quantity),

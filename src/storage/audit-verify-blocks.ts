@@ -96,7 +96,7 @@ async function factProblem(client: pg.ClientBase, row: BlockRow, layouts: Layout
   for (const [index, table] of tables.entries()) {
     const layout = layouts.get(layoutKey(table, row.layouts[table] ?? 0));
     if (layout === undefined) return inBlock('block_changed', block, `The log does not know its layout of ${table}.`);
-    found.push(...(await factsOf(client, { layout, place: index + 1, row })));
+    for (const fact of await factsOf(client, { layout, place: index + 1, row })) found.push(fact);
   }
   found.sort((a, b) => (a.position < b.position ? -1 : Number(a.position > b.position)));
   const differing = firstDifference(row.fact_index, found);

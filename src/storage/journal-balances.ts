@@ -187,13 +187,13 @@ async function rebuild(db: Database): Promise<Rebuilt> {
     let left: readonly string[] = ids;
     for (let attempt = 1; left.length > 0 && attempt <= attemptsWithoutLock; attempt += 1) {
       const { done, missed } = await correct(db.pool, left);
-      corrected.push(...done);
+      for (const difference of done) corrected.push(difference);
       left = [...new Set(missed.map(({ customerId }) => customerId))];
     }
     for (const customerId of left) {
       const { done, missed } = await correctLocked(db, customerId);
-      corrected.push(...done);
-      unresolved.push(...missed);
+      for (const difference of done) corrected.push(difference);
+      for (const difference of missed) unresolved.push(difference);
     }
     customers += ids.length;
     after = ids.at(-1) ?? after;

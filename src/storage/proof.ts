@@ -3,7 +3,7 @@
  * generated SQL of aggregation, aggregates from their revisions, charges, journal entries.
  */
 import { addDecimals } from '../domain/decimal.js';
-import { addDigests } from '../domain/metering/digest.js';
+import { sumDigests } from '../domain/metering/digest.js';
 import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { DecimalString, Digest, GroupKey, Instant, Position } from '../domain/values.js';
@@ -254,7 +254,7 @@ async function finalWindows(db: Database, { customerId, period }: PeriodKeyOf): 
       windowEnd: first.window_end,
       quantity: addDecimals(groups.map(({ quantity }) => quantity)),
       eventCount: groups.reduce((sum, row) => sum + Number(row.event_count), 0),
-      digest: addDigests(...groups.map(({ digest }) => digest)),
+      digest: sumDigests(groups.map(({ digest }) => digest)),
       cutoff: groups.map((row) => row.cutoff_position).reduce((a, b) => (BigInt(a) < BigInt(b) ? b : a)),
     };
   });

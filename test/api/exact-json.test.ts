@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  beginningOfJson,
   depthOf,
   NumberText,
   parseExactJson,
@@ -133,6 +134,27 @@ test('the sentence about a fault shows the text as it was sent, and never the ma
   };
   expect(messageOf(parseExactJson)).toBe(messageOf(JSON.parse));
   expect(messageOf(parseExactJson)).toMatch(/SyntaxError/);
+});
+
+test.each([
+  ['{"a":"x","b":[1,{"c":null}],"d":1e5}', 1_000],
+  ['[]', 10],
+  ['{"":[[],{}],"\\u00e9\\"":[true,1e400]}', 100],
+])('the beginning of %s', (text, length) => {
+  const value = parseExactJson(text);
+  const whole = stringifyExactJson(value);
+  expect(beginningOfJson(value, length)).toBe(whole);
+  for (let some = 1; some < whole.length; some += 1) {
+    const beginning = beginningOfJson(value, some);
+    expect(beginning.length).toBeGreaterThanOrEqual(some);
+    expect(whole.startsWith(beginning)).toBe(true);
+  }
+});
+
+test('a member named __proto__ is one like any other', () => {
+  const value = parseExactJson('{"__proto__":{"a":1},"n":1e5}') as Readonly<Record<string, unknown>>;
+  expect(Object.keys(value)).toEqual(['__proto__', 'n']);
+  expect(value['a']).toBeUndefined();
 });
 
 test('a body cannot forge the marker of a number', () => {

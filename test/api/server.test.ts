@@ -61,17 +61,17 @@ async function sendRaw(text: string): Promise<string> {
 }
 
 test.each([
-  ['a bad chunk', 400, 'Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n'],
-  ['a bad length', 400, 'Content-Length: -5\r\n\r\n{}'],
-  ['two lengths', 400, 'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-  ['huge headers', 431, `X-Much: ${'x'.repeat(100_000)}\r\n\r\n`],
-])('%s is answered as a problem, and the connection closed', async (_what, status, rest) => {
+  ['a bad chunk', 400, 'INVALID_JSON', 'Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n'],
+  ['a bad length', 400, 'INVALID_JSON', 'Content-Length: -5\r\n\r\n{}'],
+  ['two lengths', 400, 'INVALID_JSON', 'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['huge headers', 431, 'HEADERS_TOO_LARGE', `X-Much: ${'x'.repeat(100_000)}\r\n\r\n`],
+])('%s is answered as a problem, and the connection closed', async (_what, status, code, rest) => {
   const answer = await sendRaw(`POST /meters HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${rest}`);
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\\r\\nContent-Type: application/problem\\+json\\r\\n`));
   expect(head).toMatch(/\r\nConnection: close/);
   const problem = JSON.parse(body) as Readonly<Record<string, unknown>>;
-  expect(problem).toMatchObject({ code: 'INVALID_JSON', status, type: 'urn:reckoner:problem:INVALID_JSON' });
+  expect(problem).toMatchObject({ code, status, type: `urn:reckoner:problem:${code}` });
   expect(head).toContain(`X-Request-Id: ${String(problem['instance'])}`);
   expect((await fetch(`${api.url}/health/live`)).status).toBe(200);
 });

@@ -84,7 +84,7 @@ it('an import sends tags in an object of their own; an empty cell is no tag', ()
   );
   const metadataOf = (columns: Readonly<Record<string, string>>): unknown => {
     const column = (name: string): string | undefined => ({ at: '2024-01-01T00:00:00Z', ...columns })[name];
-    const { event } = eventOf({ number: 1, column, problem: null });
+    const { event } = eventOf({ number: 1, column, value: column, problem: null });
     return (JSON.parse(event ?? '') as { readonly metadata: unknown }).metadata;
   };
   expect(metadataOf({ team: 'search', n: '1' })).toEqual({

@@ -4,6 +4,7 @@ import { compileTemplate, MissingColumn } from '../../src/cli/import/template.js
 const row = (number: number, columns: Record<string, string> = {}): SourceRow => ({
   number,
   column: (name) => columns[name],
+  value: (name) => columns[name],
   problem: null,
 });
 const csv = { columns: ['model', 'row count'], fingerprint: 'f00d' };

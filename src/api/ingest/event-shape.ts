@@ -1,7 +1,7 @@
 /** The shape of an event: its properties and their types, before anything is read from them. */
 import type { FailureCode } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
-import type { ProblemIssue } from '../problem.js';
+import { issuesMax, type ProblemIssue } from '../problem.js';
 import { NumberText, type ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
 import { isStorable, type Metadata } from './read-metadata.js';
@@ -67,7 +67,10 @@ export function isEventShape(item: JsonObject): item is JsonObject & EventShape 
     }
   }
   let properties = 0;
-  for (const _key in item) properties += 1;
+  for (const _key in item) {
+    properties += 1;
+    if (properties > known) return false;
+  }
   return properties === known;
 }
 
@@ -100,12 +103,20 @@ const textProperties: ReadonlyMap<string, { readonly min: number; readonly max: 
 const required = ['event_id', 'customer_id', 'event_type', 'event_time'] as const;
 const known = [...required, 'metadata', 'source', 'request_id', 'user_id', 'trace_id', 'schema_version'];
 
-/** Everything wrong with the item's shape, in the order of its properties, missing ones last. */
+/**
+ * What is wrong with the item's shape, in the order of its properties, missing ones last: up to one more than an answer lists.
+ */
 export function shapeProblems(item: JsonObject): readonly ProblemIssue[] {
+  const found: ProblemIssue[] = [];
+  for (const key in item) {
+    const wrong = propertyProblem(key, item[key] ?? null);
+    if (wrong !== null) found.push(wrong);
+    if (found.length > issuesMax) return found;
+  }
   const missing = required
     .filter((key) => !Object.hasOwn(item, key))
     .map((key) => problem(`/${key}`, 'VALIDATION_FAILED', `"${key}" is missing.`));
-  return [...Object.entries(item).flatMap(([key, value]) => propertyProblem(key, value) ?? []), ...missing];
+  return [...found, ...missing];
 }
 
 function propertyProblem(key: string, value: ExactJson): ProblemIssue | null {

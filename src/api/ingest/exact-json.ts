@@ -4,6 +4,9 @@
  * take the fast way, plain `JSON.parse`.
  */
 
+import { jsonText } from '../../domain/json-text.js';
+import { endOfString, quoteCode, readKnownJson } from './read-known-json.js';
+
 /** A number token that a float could change (or would print in exponent notation), as it was written. */
 export class NumberText {
   constructor(readonly text: string) {}
@@ -22,9 +25,6 @@ const mayNeedText = /[:,[]\s*-?(?:\d[\d.]{15}|\d[\d.]*[eE]|0\.000000)|^\s*-?\d/;
 /** A token that is carried as its text. */
 const needsText = /^-?(?:.{16,}|.*[eE]|0\.000000)/;
 
-/** What a number's text begins with on its way through JSON.parse; drawn once a process, so that no body can forge it. */
-const marker = `number:${globalThis.crypto.randomUUID()}:`;
-
 /**
  * In time that grows with the length of the text and nothing else, whatever is in it.
  * @throws SyntaxError when the text is not JSON
@@ -33,44 +33,11 @@ const marker = `number:${globalThis.crypto.randomUUID()}:`;
 export function parseExactJson(text: string): ExactJson {
   const value = JSON.parse(text) as ExactJson;
   // Only what is JSON is looked at further: behind a string that does not end, say, every quote might begin one.
-  return mayNeedText.test(text) ? (withNumbers(JSON.parse(withMarkedNumbers(text))) as ExactJson) : value;
+  return mayNeedText.test(text) ? (readKnownJson(text, exactNumber) as ExactJson) : value;
 }
 
-/**
- * Each number that is carried as its text becomes a string that begins with the marker. By hand: a regular expression for
- * strings keeps a place to come back to for every escape in them, and long strings have more than it can keep.
- * @param json known to be JSON
- */
-function withMarkedNumbers(json: string): string {
-  let marked = '';
-  let taken = 0;
-  for (let at = 0; at < json.length; at += 1) {
-    const code = json.charCodeAt(at);
-    if (code === quoteCode) at = endOfString(json, at);
-    else if (isDigit(code) || code === minusCode) {
-      const from = at;
-      while (isNumberCode(json.charCodeAt(at + 1))) at += 1;
-      const token = json.slice(from, at + 1);
-      if (!needsText.test(token)) continue;
-      marked += `${json.slice(taken, from)}"${marker}${token}"`;
-      taken = at + 1;
-    }
-  }
-  return marked + json.slice(taken);
-}
-
-const quoteCode = 34;
-const backslashCode = 92;
-const minusCode = 45;
-
-/** @returns the place of the quote that ends the string that begins at `start`; -1 when none does */
-function endOfString(json: string, start: number): number {
-  for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
-    let escapes = 0;
-    while (json.charCodeAt(end - 1 - escapes) === backslashCode) escapes += 1;
-    if (escapes % 2 === 0) return end;
-  }
-  return -1;
+function exactNumber(token: string): number | NumberText {
+  return needsText.test(token) ? new NumberText(token) : Number(token);
 }
 
 /** How deep objects and lists are nested in a text, which need not be JSON, but is looked at as such up to where it is not. */
@@ -87,34 +54,6 @@ export function depthOf(text: string): number {
     } else if (code === 93 || code === 125) depth -= 1;
   }
   return deepest;
-}
-
-const isDigit = (code: number): boolean => code >= 48 && code <= 57;
-
-/** What may follow the beginning of a number: digits, `+`, `-`, `.`, `E`, `e`. */
-function isNumberCode(code: number): boolean {
-  return isDigit(code) || code === 43 || code === minusCode || code === 46 || code === 69 || code === 101;
-}
-
-/** Puts the numbers in the place of the strings that stand for them. (A reviver takes several times as long, and recurses.) */
-function withNumbers(value: unknown): unknown {
-  const whole: Container = { value };
-  const open: Container[] = [whole];
-  for (let container = open.pop(); container !== undefined; container = open.pop()) {
-    // for … in would look at the keys of a list as texts.
-    if (Array.isArray(container)) for (let at = 0; at < container.length; at += 1) visit(container, at, open);
-    else for (const key in container) visit(container, key, open);
-  }
-  return whole['value'];
-}
-
-type Container = Record<string | number, unknown>;
-
-function visit(container: Container, key: string | number, open: Container[]): void {
-  const member = container[key];
-  if (typeof member === 'string') {
-    if (member.startsWith(marker)) container[key] = new NumberText(member.slice(marker.length));
-  } else if (typeof member === 'object' && member !== null) open.push(member as Container);
 }
 
 /** The JSON text of a value, every number as it was written. */
@@ -151,3 +90,34 @@ export function stringifyDeepJson(value: ExactJson): string {
   }
   return written;
 }
+
+/** As `stringifyExactJson`, but only so much of it, or little more. Without recursion. */
+export function beginningOfJson(value: ExactJson, characters: number): string {
+  let written = '';
+  const open: { readonly members: Members; readonly keys: readonly string[] | null; next: number }[] = [];
+  const write = (member: ExactJson): void => {
+    if (typeof member !== 'object' || member === null || member instanceof NumberText) {
+      written += typeof member === 'string' ? jsonText(member) : stringifyExactJson(member);
+      return;
+    }
+    const keys = Array.isArray(member) ? null : Object.keys(member);
+    written += keys === null ? '[' : '{';
+    open.push({ members: member as Members, keys, next: 0 });
+  };
+  write(value);
+  for (let top = open.at(-1); top !== undefined && written.length < characters; top = open.at(-1)) {
+    const { members, keys, next } = top;
+    if (next === (keys ?? (members as unknown as readonly ExactJson[])).length) {
+      written += keys === null ? ']' : '}';
+      open.pop();
+      continue;
+    }
+    top.next += 1;
+    const key = keys?.[next] ?? next;
+    written += `${next === 0 ? '' : ','}${keys === null ? '' : `${jsonText(String(key))}:`}`;
+    write(members[key] ?? null);
+  }
+  return written;
+}
+
+type Members = Readonly<Record<string | number, ExactJson>>;

@@ -218,5 +218,7 @@ export class GroupCommit {
 
 /** Several times as fast as flatMap, which looks at every item. */
 function joined<T>(lists: readonly (readonly T[])[]): readonly T[] {
-  return ([] as readonly T[]).concat(...lists);
+  const all: T[] = [];
+  for (const list of lists) for (const item of list) all.push(item);
+  return all;
 }

@@ -26,4 +26,6 @@ export const ingestLimits = {
   metadataDepth: 8,
   /** Of a body that could not be read, this much is kept as a dead letter. */
   deadLetterCharacters: 64 * 1024,
+  /** A malformed event is written so far to tell it from others; more than a line of a stream can hold. */
+  malformedCharacters: 256 * 1024,
 } as const;

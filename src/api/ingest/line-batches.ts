@@ -92,7 +92,7 @@ class LineCollector {
   /** @param bytes that end in a line feed */
   private complete(bytes: Buffer): void {
     this.begin(bytes);
-    this.whole.push(...this.begun);
+    for (const piece of this.begun) this.whole.push(piece);
     this.wholeBytes += this.begunBytes;
     this.begun = [];
     this.begunBytes = 0;

@@ -4,7 +4,7 @@
  * `cloudevents` package, which reads numbers through floats and makes a class instance of each event.
  */
 import type { FailureCode } from '../../domain/failure.js';
-import type { ProblemIssue } from '../problem.js';
+import { issuesMax, type ProblemIssue } from '../problem.js';
 import { isObject, pointerTo, textIssue, type EventShape, type JsonObject } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
 import { ingestLimits } from './limits.js';
@@ -59,30 +59,42 @@ export function readCloudEvent(item: ExactJson, context: ReadContext): ReadResul
     const detail = 'A CloudEvent is a JSON object.';
     return { malformed: true, issues: [{ pointer: '', code: 'VALIDATION_FAILED', detail }] };
   }
-  const event = withoutNulls(item);
-  const [first, ...others] = problems(event);
+  const [first, ...others] = problems(item);
   if (first !== undefined) return { malformed: true, issues: [first, ...others] };
-  const result = readShape(toShape(event), context);
+  const result = readShape(toShape(withoutNulls(item)), context);
   return isRefused(result) ? { ...result, issues: [located(result.issues[0]), ...result.issues.slice(1)] } : result;
 }
 
 /** An attribute that is null counts as not given (JSON format, 2.2). */
 function withoutNulls(item: JsonObject): JsonObject {
   for (const key in item) {
-    if (item[key] === null) return Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null));
+    if (item[key] === null) return given(item);
   }
   return item;
 }
 
+/** Key by key: there may be very many of no value. */
+function given(item: JsonObject): JsonObject {
+  const found: Record<string, ExactJson> = {};
+  for (const key in item) {
+    const value = item[key] ?? null;
+    if (value !== null) found[key] = value;
+  }
+  return found;
+}
+
+/** Up to one more than an answer lists. */
 function problems(event: JsonObject): readonly ProblemIssue[] {
   const found: ProblemIssue[] = [];
   if (event['specversion'] !== '1.0') found.push(issue('specversion', '"specversion" must be "1.0".'));
   for (const [name, { required }] of textAttributes) {
-    if (required && !Object.hasOwn(event, name)) found.push(issue(name, `"${name}" is missing.`));
+    if (required && (event[name] ?? null) === null) found.push(issue(name, `"${name}" is missing.`));
   }
-  for (const [name, value] of Object.entries(event)) {
-    const problem = problemOf(name, value);
+  for (const name in event) {
+    const value = event[name] ?? null;
+    const problem = value === null ? null : problemOf(name, value);
     if (problem !== null) found.push(problem);
+    if (found.length > issuesMax) break;
   }
   return found;
 }
@@ -162,7 +174,29 @@ export function isBinaryMode(headers: Readonly<Record<string, unknown>>): boolea
   return headers['ce-specversion'] !== undefined;
 }
 
-/** The attributes of a CloudEvent in binary mode. A header that came twice is joined by Node, and then no longer valid. */
+/**
+ * The headers with those attributes as lists that came more than once. Node joins them to one text, in which an id would be another.
+ * @param raw names and values, in turn (Node: `rawHeaders`)
+ */
+export function withRepeatedAttributes<H extends Readonly<Record<string, unknown>>>(
+  headers: H,
+  raw: readonly string[],
+): H {
+  const all = new Map<string, string[]>();
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase();
+    if (name.startsWith(binaryPrefix)) all.set(name, [...(all.get(name) ?? []), raw[at + 1] ?? '']);
+  }
+  const repeated = [...all].filter(([, values]) => values.length > 1);
+  return repeated.length === 0 ? headers : { ...headers, ...Object.fromEntries(repeated) };
+}
+
+/** The names of the headers of attributes that came more than once (`withRepeatedAttributes`). */
+export function repeatedAttributes(headers: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.keys(headers).filter((name) => name.startsWith(binaryPrefix) && Array.isArray(headers[name]));
+}
+
+/** The attributes of a CloudEvent in binary mode; of those that came more than once (`withRepeatedAttributes`) none. */
 export function attributesOf(headers: Readonly<Record<string, unknown>>): JsonObject {
   const event: Record<string, ExactJson> = Object.create(null) as Record<string, ExactJson>;
   for (const [name, value] of Object.entries(headers)) {

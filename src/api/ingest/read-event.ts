@@ -8,7 +8,7 @@ import { tagProblem, type TagRules } from '../../domain/metering/tags.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import { contentHashOf } from '../../storage/content-hash.js';
-import type { ProblemIssue } from '../problem.js';
+import type { ProblemIssue, ProblemIssues } from '../problem.js';
 import type { TargetBackfill } from './backfilled.js';
 import { isEventShape, isObject, shapeProblems, type EventShape } from './event-shape.js';
 import type { ExactJson } from './exact-json.js';
@@ -37,7 +37,7 @@ export interface ReadContext {
 export interface RefusedEvent {
   /** The item does not have an event's shape (as against: a well-formed event that cannot be taken). */
   readonly malformed: boolean;
-  readonly issues: readonly [ProblemIssue, ...ProblemIssue[]];
+  readonly issues: ProblemIssues;
   /**
    * The event, where it is refused by what may change while the ledger goes on: schemas, meters, tags. It may have been taken
    * before the change, and is then the duplicate that it was.
@@ -60,10 +60,10 @@ const noProvenance: Provenance = { requestId: null, userId: null, traceId: null 
  */
 export function readEvent(item: ExactJson, context: ReadContext): ReadResult {
   if (!isObject(item))
-    return malformed({ pointer: '', code: 'VALIDATION_FAILED', detail: 'An event is a JSON object.' });
+    return malformed([{ pointer: '', code: 'VALIDATION_FAILED', detail: 'An event is a JSON object.' }]);
   if (!isEventShape(item) || context.doubtfulText) {
     const [first, ...others] = shapeProblems(item);
-    if (first !== undefined) return malformed(first, ...others);
+    if (first !== undefined) return malformed([first, ...others]);
   }
   return readShape(item as unknown as EventShape, context);
 }
@@ -77,7 +77,7 @@ export function readShape(shape: EventShape, context: ReadContext): ReadResult {
     eventTime = parseInstant(shape.event_time, '/event_time');
     metadataJson = metadataToJson(metadata, { strings: context.doubtfulText });
   } catch (error) {
-    return malformed(issueOf(error));
+    return malformed([issueOf(error)]);
   }
   const schema = context.schemas === null ? null : context.schemas.of(shape.event_type, shape.schema_version);
   const refusal = refusalOf(shape, eventTime, context);
@@ -153,6 +153,6 @@ function issueOf(error: unknown): ProblemIssue {
   return { pointer: error.pointer ?? '', code: error.code, detail: error.detail };
 }
 
-function malformed(...issues: readonly [ProblemIssue, ...ProblemIssue[]]): RefusedEvent {
+function malformed(issues: ProblemIssues): RefusedEvent {
   return { malformed: true, issues };
 }

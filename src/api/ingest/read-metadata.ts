@@ -1,5 +1,5 @@
 /** Metadata of an event: bounded, storable as jsonb, its numbers exact. */
-import { numberTextToDecimal } from '../../domain/decimal.js';
+import { decimalTextOf, numberTextToDecimal } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
 import { NumberText, stringifyExactJson, type ExactJson } from './exact-json.js';
@@ -31,18 +31,24 @@ export interface MetadataCheck {
 export function metadataToJson(metadata: Metadata, check: MetadataCheck): string {
   const { properties, plain } = surveyFlat(metadata, check);
   if (properties > ingestLimits.metadataProperties) {
-    throw refused(`"metadata" has ${properties} properties; at most ${ingestLimits.metadataProperties} are accepted.`);
+    const detail = `"metadata" has more than ${ingestLimits.metadataProperties} properties; no more are accepted.`;
+    throw refused(detail);
   }
   const json = plain
     ? JSON.stringify(metadata)
-    : stringifyExactJson(checkedTree(metadata, { pointer: '/metadata', depth: 1 }, check));
+    : stringifyExactJson(checkedTree(metadata, { above: null, token: '', depth: 1 }, { ...check, left: valuesMax }));
   if (json.length * 3 > ingestLimits.metadataBytes && Buffer.byteLength(json) > ingestLimits.metadataBytes) {
-    throw refused(`"metadata" is larger than ${ingestLimits.metadataBytes} bytes.`);
+    throw tooLarge();
   }
   return json;
 }
 
-/** One look at the properties; `plain` when they are texts, booleans, nulls and numbers that a float holds exactly. */
+/** A value takes at least two bytes, with what parts it from the next: more of them are too large before they are written. */
+const valuesMax = ingestLimits.metadataBytes / 2;
+
+const tooLarge = (): DomainFailure => refused(`"metadata" is larger than ${ingestLimits.metadataBytes} bytes.`);
+
+/** One look at the properties, no further than they are too many; `plain` when they are texts, booleans, nulls and numbers that a float holds exactly. */
 function surveyFlat(
   metadata: Metadata,
   check: MetadataCheck,
@@ -51,6 +57,7 @@ function surveyFlat(
   let plain = !check.strings;
   for (const key in metadata) {
     properties += 1;
+    if (properties > ingestLimits.metadataProperties) break;
     if (key.length > ingestLimits.metadataKeyLength || key === '' || key === '__proto__') plain = false;
     const value = metadata[key];
     if (typeof value === 'object' && value !== null) plain = false;
@@ -59,48 +66,62 @@ function surveyFlat(
 }
 
 /** Metadata with objects, long numbers or doubtful texts in it: everything checked, long numbers in plain notation. */
-function checkedTree(value: ExactJson, place: Place, check: MetadataCheck): ExactJson {
-  const { pointer, depth } = place;
-  if (typeof value === 'string') return storable(value, pointer, check);
+function checkedTree(value: ExactJson, place: Place, check: TreeCheck): ExactJson {
+  check.left -= 1;
+  if (check.left < 0) throw tooLarge();
+  if (typeof value === 'string') return storable(value, place, check);
   if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof NumberText) return new NumberText(numberTextToDecimal(value.text, pointer));
+  if (value instanceof NumberText) {
+    return new NumberText(decimalTextOf(value.text) ?? numberTextToDecimal(value.text, pointerTo(place)));
+  }
+  const { depth } = place;
   if (depth > ingestLimits.metadataDepth) {
     throw refused(`"metadata" is nested deeper than ${ingestLimits.metadataDepth} levels.`);
   }
-  const below = (token: string | number): Place => ({
-    pointer: `${pointer}/${escapedToken(String(token))}`,
-    depth: depth + 1,
-  });
-  if (isList(value)) return value.map((item, index) => checkedTree(item, below(index), check));
-  const entries = Object.entries(value).map(([key, member]) => {
-    requireKey(key, pointer, check);
-    return [key, checkedTree(member, below(key), check)] as const;
-  });
-  return Object.fromEntries(entries);
+  if (isList(value))
+    return value.map((item, token) => checkedTree(item, { above: place, token, depth: depth + 1 }, check));
+  const checked: Record<string, ExactJson> = {};
+  for (const key in value) {
+    requireKey(key, place, check);
+    checked[key] = checkedTree(value[key] ?? null, { above: place, token: key, depth: depth + 1 }, check);
+  }
+  return checked;
 }
 
+interface TreeCheck extends MetadataCheck {
+  /** How many more values there may be. */
+  left: number;
+}
+
+/** Where a value stands. Its pointer is written only where it is needed: not for what is right, which may be very many. */
 interface Place {
-  readonly pointer: string;
+  readonly above: Place | null;
+  readonly token: string | number;
   readonly depth: number;
 }
 
-function requireKey(key: string, pointer: string, check: MetadataCheck): void {
+function pointerTo({ above, token }: Place): string {
+  return above === null ? '/metadata' : `${pointerTo(above)}/${escapedToken(String(token))}`;
+}
+
+function requireKey(key: string, place: Place, check: MetadataCheck): void {
   if (key === '__proto__') {
     throw new DomainFailure(
       'UNKNOWN_PROPERTY',
       '"__proto__" is not accepted as a name of a property.',
-      `${pointer}/__proto__`,
+      `${pointerTo(place)}/__proto__`,
     );
   }
   if (key === '' || key.length > ingestLimits.metadataKeyLength) {
-    throw refused(`Names of metadata properties have 1 to ${ingestLimits.metadataKeyLength} characters.`, pointer);
+    const detail = `Names of metadata properties have 1 to ${ingestLimits.metadataKeyLength} characters.`;
+    throw refused(detail, pointerTo(place));
   }
-  storable(key, pointer, check);
+  storable(key, place, check);
 }
 
-function storable(text: string, pointer: string, check: MetadataCheck): string {
+function storable(text: string, place: Place, check: MetadataCheck): string {
   if (!check.strings || isStorable(text)) return text;
-  throw refused('Texts cannot contain the character U+0000 or half of a surrogate pair.', pointer);
+  throw refused('Texts cannot contain the character U+0000 or half of a surrogate pair.', pointerTo(place));
 }
 
 const isList = (value: ExactJson): value is readonly ExactJson[] => Array.isArray(value);

@@ -4,7 +4,7 @@ import type { UsageEvent } from '../../domain/metering/event.js';
 import type { AppendOutcome, NewDeadLetter, Refusal } from '../../storage/types.js';
 import { placedIn, refusalsOfCommit } from './backfilled.js';
 import { identifierOf } from './event-format.js';
-import { itemText, malformedText, type EventsBody } from './parse-body.js';
+import { itemText, malformedTexts, type EventsBody } from './parse-body.js';
 import { isRefused, type ReadContext, type RefusedEvent } from './read-event.js';
 
 /** One entry of `results` (docs/reference/API.md): what was not newly accepted. */
@@ -40,6 +40,7 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
   let malformedSingle: RefusedEvent | null = null;
   const { read, eventIdKey, customerIdKey } = body.format;
   const { backfill } = context;
+  const malformedText = malformedTexts(body);
   for (let index = 0; index < body.items.length; index += 1) {
     const item = body.items[index] ?? null;
     const result = backfill === undefined ? read(item, context) : placedIn(backfill, read(item, context));
@@ -57,7 +58,7 @@ export function readRequest(body: EventsBody, context: ReadContext): ReadRequest
       detail,
       customerId: identifierOf(item, customerIdKey),
       eventId,
-      payload: result.malformed ? malformedText(item) : itemText(item),
+      payload: result.malformed ? malformedText(item, index) : itemText(item),
       backfillId: backfill?.backfillId ?? null,
     });
     if (body.form === 'single' && result.malformed) malformedSingle = result;

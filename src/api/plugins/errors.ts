@@ -44,9 +44,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, failur
 export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (socket.writable) {
-    const { status, detail } = brokenRequests[error.code ?? ''] ?? brokenRequest;
+    const { status, detail, code = 'INVALID_JSON' } = brokenRequests[error.code ?? ''] ?? brokenRequest;
     const id = randomUUID();
-    const body = JSON.stringify({ ...problemOf(new DomainFailure('INVALID_JSON', detail), id), status });
+    const body = JSON.stringify({ ...problemOf(new DomainFailure(code, detail), id), status });
     const head = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
       `Content-Type: ${problemMediaType}`,
@@ -59,14 +59,25 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   socket.destroy(error);
 }
 
-const brokenRequest = {
+interface BrokenRequest {
+  readonly status: number;
+  readonly detail: string;
+  /** Else INVALID_JSON: nobody knows whether there was a body at all. */
+  readonly code?: FailureCode;
+}
+
+const brokenRequest: BrokenRequest = {
   status: 400,
   detail:
     'This is no HTTP request that can be read: its framing (chunks, Content-Length, Transfer-Encoding) or its headers are wrong. Nothing after the fault was read.',
-} as const;
-const brokenRequests: Readonly<Record<string, { readonly status: number; readonly detail: string }>> = {
+};
+const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'The request was not sent to its end in time. Send it again.' },
-  HPE_HEADER_OVERFLOW: { status: 431, detail: 'The headers of the request are too large.' },
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    detail: 'The headers of the request are too large.',
+    code: 'HEADERS_TOO_LARGE',
+  },
 };
 
 const asIs = (payload: unknown): string => payload as string;

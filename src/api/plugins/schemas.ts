@@ -3,10 +3,10 @@ import { createSerializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { FailureCode } from '../../domain/failure.js';
 import { escapedToken } from '../../domain/json-pointer.js';
-import type { ProblemIssue } from '../problem.js';
+import { issuesMax, type ProblemIssue } from '../problem.js';
 import type { Api } from '../types.js';
 
-/** A request that does not fit its route's schema. */
+/** A request that does not fit its route's schema; up to one issue more than an answer lists. */
 export class SchemaRefused extends Error {
   override readonly name = 'SchemaRefused';
   constructor(readonly issues: readonly ProblemIssue[]) {
@@ -23,7 +23,7 @@ export function registerSchemas(app: Api): void {
       if (empty?.success === true && isEmptyObject(data)) return { value: empty.data };
       const parsed = schema.safeParse(data);
       if (parsed.success) return { value: parsed.data };
-      return { error: new SchemaRefused(parsed.error.issues.flatMap(toProblemIssues)) };
+      return { error: new SchemaRefused(firstOf(parsed.error.issues, toProblemIssues)) };
     };
   });
   // A parameter that nobody reads is refused everywhere: whoever filters by it must not take all for what was asked for.
@@ -34,6 +34,16 @@ export function registerSchemas(app: Api): void {
   app.setSerializerCompiler(createSerializerCompiler());
 }
 
+function firstOf(
+  issues: readonly z.core.$ZodIssue[],
+  toProblemIssues: (issue: z.core.$ZodIssue) => readonly ProblemIssue[],
+): readonly ProblemIssue[] {
+  return issues
+    .slice(0, issuesMax + 1)
+    .flatMap(toProblemIssues)
+    .slice(0, issuesMax + 1);
+}
+
 const noParameters = z.strictObject({});
 
 function isEmptyObject(data: unknown): boolean {
@@ -41,9 +51,14 @@ function isEmptyObject(data: unknown): boolean {
   return true;
 }
 
+/** Of a body that a route reads by itself. */
+export function bodyRefused({ issues }: z.ZodError): SchemaRefused {
+  return new SchemaRefused(firstOf(issues, bodyIssues));
+}
+
 export function bodyIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, issuesMax + 1).map((key) => {
       const pointer = pointerTo([...issue.path, key]);
       return { pointer, code: 'UNKNOWN_PROPERTY', detail: `"${key.slice(0, 100)}" is not known here.` };
     });
@@ -54,7 +69,7 @@ export function bodyIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
 /** Path and query have no place in the body to point to; the sentence names the parameter instead. */
 function parameterIssues(issue: z.core.$ZodIssue): readonly ProblemIssue[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, issuesMax + 1).map((key) => {
       const detail = `There is no query parameter "${key.slice(0, 100)}" here.`;
       return { pointer: '', code: 'UNKNOWN_PROPERTY', detail };
     });

@@ -5,7 +5,7 @@ import { DomainFailure } from '../../domain/failure.js';
 import { depthOf, parseExactJson } from '../ingest/exact-json.js';
 import { jsonTextOf } from '../json-text.js';
 import { requestIdOf } from '../plugins/idempotency.js';
-import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
+import { bodyRefused } from '../plugins/schemas.js';
 import { answers, documented, identifier, idempotencyHeaders } from '../schemas/common.js';
 import {
   adjustmentAnswer,
@@ -132,5 +132,5 @@ function shapeOf(body: unknown): AdjustmentShape {
   }
   const parsed = adjustmentShape.safeParse(body);
   if (parsed.success) return parsed.data;
-  throw new SchemaRefused(parsed.error.issues.flatMap(bodyIssues));
+  throw bodyRefused(parsed.error);
 }

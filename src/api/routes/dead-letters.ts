@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { DeadLetterFilter } from '../../storage/types.js';
 import type { ExactJson } from '../ingest/exact-json.js';
-import { SchemaRefused, bodyIssues } from '../plugins/schemas.js';
+import { bodyRefused } from '../plugins/schemas.js';
 import { actingHeaders, answers, documented, identifier } from '../schemas/common.js';
 import {
   bulkReplayAnswer,
@@ -155,7 +155,7 @@ export async function deadLetterReplayRoute(app: Api, { deadLetters }: RouteCont
 function shapeOf(body: unknown): { readonly event?: ExactJson; readonly reason?: string | undefined } {
   if (body === undefined || body === null) return {};
   const parsed = replayShape.safeParse(body);
-  if (!parsed.success) throw new SchemaRefused(parsed.error.issues.flatMap(bodyIssues));
+  if (!parsed.success) throw bodyRefused(parsed.error);
   const { event, reason } = parsed.data;
   return { ...(event !== undefined && { event: event as ExactJson }), reason };
 }

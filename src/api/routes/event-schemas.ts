@@ -1,7 +1,7 @@
 /** The schema registry: what the metadata of an event type must be. */
 import { z } from 'zod';
 import type { ExactJson } from '../ingest/exact-json.js';
-import { bodyIssues, SchemaRefused } from '../plugins/schemas.js';
+import { bodyRefused } from '../plugins/schemas.js';
 import { actingHeaders, answers, documented, identifier, paging } from '../schemas/common.js';
 import {
   eventSchema,
@@ -51,7 +51,7 @@ export async function eventSchemaRoutes(app: Api, { eventSchemas }: RouteContext
     },
     async (request, reply) => {
       const parsed = eventSchemaShape.safeParse(request.body);
-      if (!parsed.success) throw new SchemaRefused(parsed.error.issues.flatMap(bodyIssues));
+      if (!parsed.success) throw bodyRefused(parsed.error);
       const { event_type: eventType, schema, compatibility, dry_run: dryRun } = parsed.data;
       const wanted = { eventType, schema: schema as ExactJson, compatibility, actor: request.actor };
       if (dryRun) return toApiEventSchema(await eventSchemas.check(wanted));

@@ -2,10 +2,10 @@ import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
-import { parseInstant } from '../../domain/time/instant.js';
 import type { IngestAnswer } from '../ingest/event-ingest.js';
 import { stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import { eventMediaTypes, linesMediaType, wholeMediaTypes, type WholeBody } from '../ingest/receive-events.js';
+import { isBinaryMode, withRepeatedAttributes } from '../ingest/read-cloud-event.js';
 import { acceptedEncodings } from '../ingest/request-body.js';
 import { answers, eventPaging, identifier } from '../schemas/common.js';
 import { sourceName } from '../schemas/corrections.js';
@@ -15,7 +15,7 @@ import type { Api } from '../types.js';
 import { toApiAdjustment, toApiReplacement } from '../wire/corrections-to-api.js';
 import { toApiEvent, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
-import { pageRequest } from './paging.js';
+import { pageRequest, rangeAsked } from './paging.js';
 
 const tags = ['events'];
 
@@ -73,11 +73,16 @@ export async function ingestRoute(app: Api, { receiver }: RouteContext): Promise
       },
     },
     async (request, reply) => {
-      const { headers } = request;
+      const isBinary = isBinaryMode(request.headers);
+      const headers = isBinary ? withRepeatedAttributes(request.headers, request.raw.rawHeaders) : request.headers;
       const body = (request.body as WholeBody | LinesBody | undefined) ?? noBody;
       const sent = { backfillId: request.query.backfill_id };
       let answer: IngestAnswer;
       try {
+        if (isBinary && 'payload' in body) {
+          body.payload.resume();
+          throw binaryLines();
+        }
         answer = await ('payload' in body
           ? receiver.receiveLines(body.payload, headers, sent)
           : receiver.receive(body, headers, sent));
@@ -89,6 +94,12 @@ export async function ingestRoute(app: Api, { receiver }: RouteContext): Promise
       return sendText(reply.code(202), JSON.stringify(answer));
     },
   );
+}
+
+/** Whose headers would be left out in silence. */
+function binaryLines(): DomainFailure {
+  const detail = `The headers "ce-…" are one CloudEvent, the body (${linesMediaType}) is lines of events. Send the lines without them, or the event as application/json.`;
+  return new DomainFailure('VALIDATION_FAILED', detail);
 }
 
 export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<void> {
@@ -107,13 +118,8 @@ export async function eventRoutes(app: Api, { storage }: RouteContext): Promise<
       },
     },
     async (request, reply) => {
-      const { customer_id: customerId, event_type: eventType, from, to } = request.query;
-      const filter = {
-        customerId,
-        ...(eventType !== undefined && { eventType }),
-        ...(from !== undefined && { from: parseInstant(from) }),
-        ...(to !== undefined && { to: parseInstant(to) }),
-      };
+      const { customer_id: customerId, event_type: eventType } = request.query;
+      const filter = { customerId, ...(eventType !== undefined && { eventType }), ...rangeAsked(request.query) };
       const page = await storage.ledger.listEvents(filter, pageRequest(request.query));
       return sendExact(reply, toApiPage(page, toApiEvent));
     },

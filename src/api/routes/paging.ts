@@ -1,4 +1,6 @@
 import { DomainFailure } from '../../domain/failure.js';
+import { parseInstant } from '../../domain/time/instant.js';
+import type { Instant } from '../../domain/values.js';
 import type { PageRequest } from '../../storage/types.js';
 import { pageLimits } from '../schemas/common.js';
 
@@ -19,4 +21,20 @@ export function pageRequest(query: {
     throw new DomainFailure('INVALID_CURSOR', detail);
   }
   return { limit, cursor };
+}
+
+/**
+ * From the query of a list over a range of time, without its end.
+ * @throws DomainFailure VALIDATION_FAILED for a range that is empty whatever there is: a list of nothing would be taken for an answer
+ */
+export function rangeAsked(query: { readonly from?: string | undefined; readonly to?: string | undefined }): {
+  readonly from?: Instant;
+  readonly to?: Instant;
+} {
+  const from = query.from === undefined ? undefined : parseInstant(query.from);
+  const to = query.to === undefined ? undefined : parseInstant(query.to);
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw new DomainFailure('VALIDATION_FAILED', `The range from ${from} to before ${to} is empty.`);
+  }
+  return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
 }

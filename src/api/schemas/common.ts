@@ -82,6 +82,7 @@ export const problem = z
     code: z.enum(failureCodes),
     instance: z.string().meta({ description: 'The id of the request.' }),
     errors: z.array(z.object({ pointer: z.string(), code: z.enum(failureCodes), detail: z.string() })),
+    errors_truncated: z.literal(true).optional().meta({ description: 'More is at fault than `errors` lists.' }),
     progress: z
       .object({ lines: z.int(), accepted: z.int(), duplicates: z.int(), rejected: z.int() })
       .optional()

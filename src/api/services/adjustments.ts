@@ -9,7 +9,7 @@ import type { KnownMeters } from '../ingest/known-meters.js';
 import type { KnownSchemas, RequestSchemas } from '../ingest/known-schemas.js';
 import type { KnownTags } from '../ingest/known-tags.js';
 import { isRefused, readEvent, type ReadContext } from '../ingest/read-event.js';
-import { RequestRefused, type ProblemIssue } from '../problem.js';
+import { issuesMax, RequestRefused, type ProblemIssue } from '../problem.js';
 import type { AdjustmentShape } from '../schemas/corrections.js';
 
 export interface AdjustmentServiceDependencies {
@@ -117,7 +117,7 @@ function readReplacement(
   context: ReadContext,
 ): Replacement {
   const strange = Object.keys(replacement).filter((key) => !isReplacementProperty(key));
-  const [first, ...others] = strange.map(unknownProperty);
+  const [first, ...others] = strange.slice(0, issuesMax + 1).map(unknownProperty);
   if (first !== undefined) throw new RequestRefused([first, ...others]);
   // Its identity is that of the event it replaces.
   const event = readEvent({ ...replacement, customer_id: customerId, source, event_id: eventId }, context);

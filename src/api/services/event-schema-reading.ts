@@ -10,7 +10,7 @@ import {
 import { compileEventSchema, schemaFormats } from '../ingest/event-schema-validator.js';
 import { NumberText, stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import { isStorable } from '../ingest/read-metadata.js';
-import { RequestRefused, type ProblemIssue } from '../problem.js';
+import { issuesMax, RequestRefused, type ProblemIssue } from '../problem.js';
 
 /** docs/reference/LIMITS.md states them. */
 export const eventSchemaLimits = { bytes: 64 * 1024, depth: 100, digits: 15 } as const;
@@ -26,7 +26,7 @@ export function readEventSchema(sent: ExactJson): JsonSchemaObject {
     throw refused({ pointer: '', detail: `A schema has at most ${eventSchemaLimits.bytes} bytes.` });
   }
   const [first, ...others] = schemaProblems(schema);
-  if (first !== undefined) throw refused(first, ...others);
+  if (first !== undefined) throw refusedFor([first, ...others]);
   compile(schema);
   return schema;
 }
@@ -36,14 +36,16 @@ interface Problem {
   readonly detail: string;
 }
 
-function refused(...problems: readonly [Problem, ...Problem[]]): RequestRefused {
+const refused = (problem: Problem): RequestRefused => refusedFor([problem]);
+
+function refusedFor(problems: readonly [Problem, ...Problem[]]): RequestRefused {
   const issue = ({ pointer, detail }: Problem): ProblemIssue => ({
     pointer: `/schema${pointer}`,
     code: 'INVALID_SCHEMA',
     detail,
   });
   const [first, ...others] = problems;
-  return new RequestRefused([issue(first), ...others.slice(0, 49).map(issue)]);
+  return new RequestRefused([issue(first), ...others.slice(0, issuesMax).map(issue)]);
 }
 
 /** Numbers as floats, where these are exact; texts that can be stored. */

@@ -11,7 +11,7 @@ import { sameValue } from '../../domain/metering/schema-equality.js';
 import type { EventSchemaVersion, Storage } from '../../storage/types.js';
 import type { ExactJson } from '../ingest/exact-json.js';
 import { noSuchSchema, type KnownSchemas } from '../ingest/known-schemas.js';
-import { RequestRefused, type ProblemIssue } from '../problem.js';
+import { issuesMax, RequestRefused, type ProblemIssue } from '../problem.js';
 import { readEventSchema } from './event-schema-reading.js';
 
 export interface EventSchemaDependencies {
@@ -32,8 +32,6 @@ export type EventSchemaDraft = Omit<EventSchemaVersion, 'createdAt'>;
 
 /** Somebody else added a version at the same time; each attempt sees one more. */
 const attemptsMax = 50;
-/** Reasons that a refusal lists. */
-const reasonsMax = 50;
 
 export class EventSchemaService {
   constructor(private readonly deps: EventSchemaDependencies) {}
@@ -102,6 +100,6 @@ function requireNone(reasons: readonly { readonly pointer: string; readonly deta
     code: 'INCOMPATIBLE_SCHEMA',
     detail,
   });
-  const [first, ...others] = reasons.slice(0, reasonsMax).map(issue);
+  const [first, ...others] = reasons.slice(0, issuesMax + 1).map(issue);
   if (first !== undefined) throw new RequestRefused([first, ...others]);
 }

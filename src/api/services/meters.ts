@@ -76,8 +76,12 @@ function requireNoTag(name: string, property: string | null | undefined): void {
   throw new DomainFailure('VALIDATION_FAILED', detail, `/${name}`);
 }
 
-/** No event can have such a property (nor can a body name it as a filter). */
+/** No event can have such a property (nor can a body name `__proto__` as a filter). */
 function requirePossible(pointer: string, property: string | null | undefined): void {
+  if (property === tagPrefix) {
+    const detail = `"${tagPrefix}" names no tag: behind the point stands its key.`;
+    throw new DomainFailure('VALIDATION_FAILED', detail, pointer);
+  }
   if (property !== '__proto__' && property !== `${tagPrefix}__proto__`) return;
   const detail = '"__proto__" is not accepted as a name of a property.';
   throw new DomainFailure('VALIDATION_FAILED', detail, pointer);

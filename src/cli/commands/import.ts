@@ -101,6 +101,7 @@ async function readOptions(file: string, options: Options, context: CliContext):
     throw new UsageError(`cannot read ${file}: ${messageOf(error)}`);
   });
   if (!info.isFile()) throw new UsageError(`${file} is not a file`);
+  if (info.size === 0) throw new UsageError(`${file}: the file is empty`);
   if (options.delimiter.length !== 1) throw new UsageError('--delimiter takes one character');
   const twice = Object.keys(options.value).find((name) => Object.hasOwn(options.metadata, name));
   if (twice !== undefined) throw new UsageError(`the property ${twice} is given by --value and by --metadata`);

@@ -1,6 +1,6 @@
 /** From a row of a file to an event, as its options say. */
 import type { SourceRow } from './rows.js';
-import { columnReader, compileTemplate, MissingColumn } from './template.js';
+import { columnReader, compileTemplate, MissingColumn, valueReader } from './template.js';
 import type { Template, TemplateScope } from './template.js';
 import { toRfc3339 } from './time.js';
 
@@ -43,7 +43,7 @@ export function compileMapping(options: MappingOptions, scope: TemplateScope): (
   const entries = Object.entries(options.metadata);
   const metadata = entries.map(([name, text]) => [name, template(text, `--metadata ${name}`)] as const);
   const values = Object.entries(options.values).map(
-    ([name, column]) => [name, columnReader(column, `--value ${name}`, scope)] as const,
+    ([name, column]) => [name, valueReader(column, `--value ${name}`, scope)] as const,
   );
   const customer = compileCustomer(options.customer, scope);
   const eventType = template(options.eventType, '--event-type');

@@ -5,6 +5,7 @@ import type { ReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parse as csvParser } from 'csv-parse';
 import { isLosslessNumber, parse as parseLossless } from 'lossless-json';
+import { decimalTextOf } from '../../domain/decimal.js';
 import { isObject } from '../api-client.js';
 import { messageOf } from '../context.js';
 import { CommandFailed, UsageError } from '../terminal.js';
@@ -14,6 +15,8 @@ export interface SourceRow {
   readonly number: number;
   /** The column's text; undefined when the row has no such column. */
   column(name: string): string | undefined;
+  /** The same as a value: a JSON number with an exponent, which no text of a decimal has, as the plain decimal that it is. */
+  value(name: string): string | undefined;
   /** Why the row cannot be read; its columns are then undefined. */
   readonly problem: { readonly code: string; readonly detail: string } | null;
 }
@@ -79,10 +82,12 @@ async function openCsv(stream: ReadStream, delimiter: string): Promise<RowSource
 }
 
 function csvRow(number: number, record: readonly string[], places: ReadonlyMap<string, number>): SourceRow {
+  const column = (name: string): string | undefined => record[places.get(name) ?? -1];
   const fits = record.length === places.size;
   return {
     number,
-    column: (name) => record[places.get(name) ?? -1],
+    column,
+    value: column,
     problem: fits
       ? null
       : { code: 'WRONG_NUMBER_OF_FIELDS', detail: `the row has ${record.length} fields, the header ${places.size}` },
@@ -108,17 +113,22 @@ function ndjsonRow(number: number, line: string): SourceRow {
     // Numbers stay as they are written: a float would change long ones.
     const object = parseLossless(line.replace(/^\uFEFF/, ''));
     if (isObject(object) && !isLosslessNumber(object)) {
-      return { number, column: (name) => textAt(object, name), problem: null };
+      return {
+        number,
+        column: (name) => textOf(memberAt(object, name)),
+        value: (name) => valueOf(memberAt(object, name)),
+        problem: null,
+      };
     }
   } catch {
     // Told below, like any other line that is not an object.
   }
-  return { number, column: () => undefined, problem: { code: 'INVALID_JSON', detail } };
+  return { number, column: () => undefined, value: () => undefined, problem: { code: 'INVALID_JSON', detail } };
 }
 
 /** `a.b` is property b of the object in property a, unless there is a property `a.b`. */
-function textAt(object: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = Object.hasOwn(object, name)
+function memberAt(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name)
     ? object[name]
     : name
         .split('.')
@@ -126,6 +136,15 @@ function textAt(object: Readonly<Record<string, unknown>>, name: string): string
           (inner, key) => (isObject(inner) && Object.hasOwn(inner, key) ? inner[key] : undefined),
           object,
         );
+}
+
+/** As the API reads a number, exactly; one that is longer than it takes stays as it is, and the API says so. */
+function valueOf(value: unknown): string | undefined {
+  if (!isLosslessNumber(value) || !/e/i.test(value.value)) return textOf(value);
+  return decimalTextOf(value.value) ?? value.value;
+}
+
+function textOf(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (isLosslessNumber(value)) return value.value;
   return typeof value === 'object' ? JSON.stringify(value) : String(value);

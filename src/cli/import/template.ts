@@ -43,6 +43,12 @@ function compilePlace(place: string, option: string, scope: TemplateScope): stri
   return columnReader(place, option, scope);
 }
 
+/** As `columnReader`, for a value that may be counted. */
+export function valueReader(column: string, option: string, scope: TemplateScope): Template {
+  const read = columnReader(column, option, scope);
+  return (row) => row.value(column) ?? read(row);
+}
+
 /** Reads one column; a CSV file without it is refused before anything is sent. */
 export function columnReader(column: string, option: string, { columns }: TemplateScope): Template {
   if (columns !== null && !columns.includes(column)) {

@@ -1,6 +1,6 @@
 /** What document schema 2 says of a line beside schema 1: what kind it is, what it is called in the books, where it comes from. */
 import { decimal, toDecimalString } from '../decimal.js';
-import { addDigests, emptyDigest } from '../metering/digest.js';
+import { sumDigests } from '../metering/digest.js';
 import type { PriceItem } from '../rating/price-item.js';
 import { commitmentLineKey } from '../rating/line-key.js';
 import type { Calculation, RatedCharge, RatedLine } from '../rating/rating.js';
@@ -84,7 +84,7 @@ export function lineItemFacts(source: ItemSource, { tags, meters }: ItemContext)
         .map(({ meterId, version }) => ({ meter_id: meterId, version })),
       price_book_versions: uniqueOf(books),
       event_count: charges.reduce((sum, { eventCount }) => sum + eventCount, 0),
-      digest: addDigests(emptyDigest, ...charges.map(({ digest }) => digest)),
+      digest: sumDigests(charges.map(({ digest }) => digest)),
     },
     taxLines: [],
   };

@@ -22,6 +22,11 @@ export function digestOf(hashes: Iterable<string | bigint>): Digest {
 
 /** The digest of the union of disjoint sets. */
 export function addDigests(...digests: readonly Digest[]): Digest {
+  return sumDigests(digests);
+}
+
+/** As `addDigests`, of any number: a call takes only so many arguments, and a meter may have more groups. */
+export function sumDigests(digests: Iterable<Digest>): Digest {
   let sum = 0n;
   for (const digest of digests) {
     invariant(isDigest(digest), `a digest has 16 hex digits, got "${digest}"`);

@@ -39,7 +39,7 @@ export function usageBetween(
   const unreadable: UnreadableValue[] = [];
   const windows = pools.flatMap((pool) => {
     const read = readingsOf(all, pool, bounds);
-    unreadable.push(...read.unreadable);
+    for (const value of read.unreadable) unreadable.push(value);
     return [...read.byGroup.values()].flatMap((part) => windowsOf(pool, part, bounds));
   });
   return { windows: windows.sort(compareUsage), unreadable: unreadable.sort(compareUnreadable) };

@@ -1,6 +1,6 @@
 import { toDecimalString } from '../decimal.js';
 import type { D } from '../decimal.js';
-import { addDigests } from '../metering/digest.js';
+import { sumDigests } from '../metering/digest.js';
 import { minorUnits } from '../money/currency.js';
 import type { DecimalString, GroupKey } from '../values.js';
 import { inInvoiceCurrency } from './invoice-currency.js';
@@ -142,7 +142,7 @@ function chargeOf(
     quantity,
     amount: amountText(priced.amount, minorDigits),
     eventCount: share.eventCount,
-    digest: onlyDigest !== undefined && share.digests.length === 1 ? onlyDigest : addDigests(...share.digests),
+    digest: onlyDigest !== undefined && share.digests.length === 1 ? onlyDigest : sumDigests(share.digests),
     calculation,
   };
 }

@@ -57,7 +57,7 @@ export function sharesByVersion(
     }
     share.quantity = add(share.quantity, used.quantity);
     share.eventCount += used.eventCount;
-    share.digests.push(...used.digests);
+    for (const digest of used.digests) share.digests.push(digest);
     current = share;
   }
   const { price } = plan.last;

@@ -1,5 +1,5 @@
 import { addDecimals, decimal, zero } from '../decimal.js';
-import { addDigests, emptyDigest } from '../metering/digest.js';
+import { sumDigests, emptyDigest } from '../metering/digest.js';
 import type { DecimalString, Digest } from '../values.js';
 
 /** Usage of one meter as one stage of the chain has it. */
@@ -27,7 +27,7 @@ export function usageByMeter(rows: readonly MeterUsage[]): ReadonlyMap<string, M
         meter,
         quantity: addDecimals(own.map(({ quantity }) => quantity)),
         eventCount: own.reduce((sum, { eventCount }) => sum + eventCount, 0),
-        digest: addDigests(...own.map(({ digest }) => digest)),
+        digest: sumDigests(own.map(({ digest }) => digest)),
       },
     ]),
   );
