@@ -30,19 +30,14 @@ describe('more at fault than an answer lists', () => {
   const cloud = { specversion: '1.0', id: 'i', source: 's', type: 'api_call', subject: 'cust_1' };
   const time = '2024-01-15T10:00:00Z';
 
-  test.each<[string, string, (count: number) => Json, Json?]>([
-    ['an event', '/events', (count) => callEvent('odd', unknowns(count))],
-    [
-      'a CloudEvent',
-      '/events',
-      (count) => ({ ...cloud, time, ...unknowns(count) }),
-      { 'content-type': 'application/cloudevents+json' },
-    ],
-    ['an adjustment', '/event-adjustments', amended],
-    ['a meter', '/meters', (count) => ({ ...meter, ...unknowns(count) })],
-  ])('of %s is said to be more', async (_what, url, body, headers) => {
+  test.each<[string, string, (count: number) => Json, string]>([
+    ['an event', '/events', (count) => callEvent('odd', unknowns(count)), 'application/json'],
+    ['a CloudEvent', '/events', (count) => ({ ...cloud, time, ...unknowns(count) }), 'application/cloudevents+json'],
+    ['an adjustment', '/event-adjustments', amended, 'application/json'],
+    ['a meter', '/meters', (count) => ({ ...meter, ...unknowns(count) }), 'application/json'],
+  ])('of %s is said to be more', async (_what, url, body, mediaType) => {
     const told = async (count: number): Promise<Json> => {
-      const { body: text } = await api.send('POST', url, body(count), headers as Record<string, string>);
+      const { body: text } = await api.send('POST', url, body(count), { 'content-type': mediaType });
       return JSON.parse(text) as Json;
     };
     const atLimit = await told(issuesMax);
@@ -58,7 +53,8 @@ describe('more at fault than an answer lists', () => {
     const odd = callEvent('very-odd', unknowns(200_000));
     const answer = await api.expect(202, 'POST', '/events', [odd, callEvent('neighbour')]);
     expect(answer).toMatchObject({ accepted: 1, rejected: 1, results: [{ index: 0, code: 'UNKNOWN_PROPERTY' }] });
-    await api.refused('UNKNOWN_PROPERTY', 422, 'POST', '/events', odd);
+    const alone = await api.send('POST', '/events', odd);
+    expect(JSON.parse(alone.body)).toMatchObject({ status: 422, code: 'UNKNOWN_PROPERTY', errors_truncated: true });
     expect(await api.expect(200, 'GET', '/events/cust_1/neighbour')).toMatchObject({ event_id: 'neighbour' });
     const kept = (await api.deadLetters()).filter((letter) => letter['event_id'] === 'very-odd');
     for (const { payload } of kept) expect(String(payload).length).toBeLessThan(66_000);
