@@ -150,7 +150,7 @@ const environment = z.object({
   RECKONER_IDLE_TIMEOUT: duration('PT5M'),
   RECKONER_FUTURE_TOLERANCE: duration('PT5M'),
   RECKONER_DUPLICATE_FLOOD_WINDOW: positiveDuration('PT1M'),
-  RECKONER_DUPLICATE_FLOOD_DUPLICATES: integer('20000', { from: 0, to: 999_999_999 }),
+  RECKONER_DUPLICATE_FLOOD_DUPLICATES: integer('75000', { from: 0, to: 999_999_999 }),
   RECKONER_DUPLICATE_FLOOD_PERCENT: integer('50', { from: 1, to: 100 }),
   RECKONER_RATING_CADENCE: z
     .string()

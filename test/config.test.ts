@@ -29,7 +29,7 @@ describe('loadConfig', () => {
       outOfOrdernessMs: 60_000,
       idleTimeoutMs: 300_000,
       futureToleranceMs: 300_000,
-      duplicateFlood: { windowMs: 60_000, duplicates: 20_000, percent: 50 },
+      duplicateFlood: { windowMs: 60_000, duplicates: 75_000, percent: 50 },
       ratingCadence: 86_400_000,
       seller: { name: 'Unnamed seller (set RECKONER_SELLER_NAME)' },
       taxProvider: { kind: 'none' },

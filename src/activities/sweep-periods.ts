@@ -1,10 +1,8 @@
-import { utcDay } from '../domain/time/instant.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
 import { workflowTypes } from '../contracts/names.js';
-import { readySignal } from '../contracts/invoicing.js';
-import { billingPeriodStart, invoicingStart, reRatingStart } from '../contracts/start-options.js';
+import { billingPeriodStart, reRatingStart } from '../contracts/start-options.js';
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { inParallel } from '../relay/in-parallel.js';
 import { everyPage } from '../storage/every-page.js';
@@ -63,7 +61,8 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         await recogniseRevenue(storage, now());
         await storage.journal.takeMonthSnapshots(automaticActor);
         await sweepReceivables(dependencies);
-        await wakeDueDrafts(dependencies);
+        // Drafts whose grace has passed and that nobody has asked about; the run that is woken looks for further ones itself.
+        await storage.drafts.requestDue(now(), pageSize);
         await lookBackForMeters(dependencies);
         await wakeInvoicing(dependencies);
         await rateFallbacksAgain(dependencies);
@@ -72,19 +71,6 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
     );
     return { started: progress.started + reRatings + late };
   };
-}
-
-/** Drafts whose grace has passed and that nobody has woken. */
-async function wakeDueDrafts({ storage, client, now }: ActivityDependencies): Promise<void> {
-  const billingDay = utcDay(now());
-  const [first] = await storage.drafts.requestDue(now(), pageSize);
-  if (first === undefined) return;
-  // The run looks for further ones itself.
-  await client.workflow.signalWithStart(workflowTypes.invoicing, {
-    ...invoicingStart(billingDay),
-    signal: readySignal,
-    signalArgs: [first],
-  });
 }
 
 /** Periods whose provisional charges stand on prices that were not those of then (RULES 43): the next close may be far. */

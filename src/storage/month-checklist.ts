@@ -53,7 +53,10 @@ const openSql = `
 const itemsMax = 500;
 
 export async function monthChecklist(db: Database, month: LocalDate): Promise<MonthChecklist> {
-  const { rows } = await db.pool.query<OpenItem & { readonly total: number; readonly held: number }>(openSql, [month, itemsMax]);
+  const { rows } = await db.pool.query<OpenItem & { readonly total: number; readonly held: number }>(openSql, [
+    month,
+    itemsMax,
+  ]);
   const count = (kind: OpenItem['kind']): number => rows.find((row) => row.kind === kind)?.total ?? 0;
   return {
     month,

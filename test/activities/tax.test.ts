@@ -109,7 +109,10 @@ test('a new line of a taxed chain is held, not free, where no provider says what
   expect(await re.documents(customerId)).toHaveLength(1);
   const { data } = await storage.findings.list({ customerId }, { limit: 10 });
   expect(data).toMatchObject([
-    { code: 'TAX_UNAVAILABLE', detail: expect.stringMatching(/RECKONER_TAX_PROVIDER: none.*"calls".*re-rate the period/) },
+    {
+      code: 'TAX_UNAVAILABLE',
+      detail: expect.stringMatching(/RECKONER_TAX_PROVIDER: none.*"calls".*re-rate the period/),
+    },
   ]);
   // What the chain speaks for needs no provider; with one, the new line bears its rate.
   expect(await re.reRate(customerId)).toBe('completed');

@@ -125,6 +125,7 @@ describe('before the period is closed', () => {
       corrections: [],
       invoice_id: null,
       invoiced_cutoff: null,
+      waits_for: [],
       workflow_id: 'billing-period/cust_1/2024-01-01',
     });
     const periods = await api.all('/billing-periods?customer_id=cust_1&limit=1');

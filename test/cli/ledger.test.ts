@@ -72,7 +72,9 @@ it('months are closed with a reason, under a key', async () => {
   const checklist = { month: '2024-01', drafts: 0, unbilled: 1, held: 1, unapplied_payments: 0, data: [held] };
   api.answer(({ path }) => ({ body: path.endsWith('/checklist') ? checklist : closing }));
   const asked = await run('close', '2024-01', '--dry-run');
-  expect(asked.out).toMatch(/1 ended periods without invoice \(1 held\)[\s\S]*Stage +│ Held by[\s\S]*unbilled.*acme.*2024-01-01.*held +│ METER_WITHOUT_PRICE, UNREADABLE_VALUE/);
+  expect(asked.out).toMatch(
+    /1 ended periods without invoice \(1 held\)[\s\S]*Stage +│ Held by[\s\S]*unbilled.*acme.*2024-01-01.*held +│ METER_WITHOUT_PRICE, UNREADABLE_VALUE/,
+  );
   expect(last()?.path).toBe('/ledger/months/2024-01/checklist');
   const warned = await run('close', '2024-01', '--reason', 'month end');
   expect(warned).toMatchObject({ code: 0, err: asked.out });
