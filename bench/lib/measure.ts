@@ -49,10 +49,13 @@ export interface Comparison {
   readonly order?: 'limit first';
 }
 
-/** One warm-up of both sides, then `rounds` of both. The ratio is taken round by round: its two sides are neighbours in time. */
+/** Rounds before the first that counts: a server that has just been started runs interpreted code for some seconds. */
+const warmUps = 3;
+
+/** Warm-ups of both sides, then `rounds` of both. The ratio is taken round by round: its two sides are neighbours in time. */
 export async function compare({ row, unit, ours, limit, rounds, target, order }: Comparison): Promise<Ratio> {
   const rates = { ours: [] as number[], limit: [] as number[] };
-  for (let round = -1; round < rounds; round += 1) {
+  for (let round = -warmUps; round < rounds; round += 1) {
     const sides = order === undefined && round % 2 === 0 ? (['ours', 'limit'] as const) : (['limit', 'ours'] as const);
     for (const side of sides) {
       const rate = await unitsPerSecond(side === 'ours' ? ours : limit);
