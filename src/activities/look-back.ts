@@ -1,7 +1,4 @@
 /** A meter over past events counts in every period that is not invoiced (RULES 31): also in those that were skipped (RULES 64). */
-import { readySignal } from '../contracts/invoicing.js';
-import { workflowTypes } from '../contracts/names.js';
-import { invoicingStart } from '../contracts/start-options.js';
 import { utcDay } from '../domain/time/instant.js';
 import type { ActivityDependencies } from './dependencies.js';
 
@@ -19,18 +16,4 @@ export async function lookBackForMeters({ storage, now }: ActivityDependencies):
   }
   await storage.periods.noteLookedBack(meterIds);
   return true;
-}
-
-/**
- * Wakes invoicing of every day with requests that nobody has decided about: whoever asked may have been lost before it told, and a run
- * that was told may be gone (terminated, its Temporal lost, or ahead of a database that was restored).
- */
-export async function wakeInvoicing({ storage, client }: ActivityDependencies): Promise<void> {
-  for (const { billingDay, ...waiting } of await storage.periods.waitingInvoicing()) {
-    await client.workflow.signalWithStart(workflowTypes.invoicing, {
-      ...invoicingStart(billingDay),
-      signal: readySignal,
-      signalArgs: [waiting],
-    });
-  }
 }

@@ -1,14 +1,12 @@
 /** The steps of a close of many periods. Each is one statement or can be repeated, so a run goes on where it stopped. */
 import { Context } from '@temporalio/activity';
 import type { Activities, PeriodCloseStepInput } from '../contracts/activities.js';
-import { readySignal } from '../contracts/invoicing.js';
-import { workflowTypes } from '../contracts/names.js';
 import type { PeriodCloseProgress } from '../contracts/period-close.js';
-import { invoicingStart } from '../contracts/start-options.js';
 import { pause } from '../relay/pause.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { heartbeating } from './heartbeating.js';
-import { lookBackForMeters, wakeInvoicing } from './look-back.js';
+import { lookBackForMeters } from './look-back.js';
+import { wakeInvoicing, wakeWaitingInvoicing } from './wake-invoicing.js';
 
 type Steps = Pick<Activities, 'planPeriodClose' | 'handOverPeriods' | 'followPeriodClose'>;
 
@@ -24,7 +22,7 @@ export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
         () => after,
         async () => {
           // What was skipped without a meter that is new is with invoicing then, and not left out as empty.
-          if (await lookBackForMeters(dependencies)) await wakeInvoicing(dependencies);
+          if (await lookBackForMeters(dependencies)) await wakeWaitingInvoicing(dependencies);
           for (let next: string | null = after; next !== null;) {
             after = next;
             ({ next } = await periodCloses.createMissing(closeId, after));
@@ -46,13 +44,9 @@ export function periodCloseSteps(dependencies: ActivityDependencies): Steps {
   };
 }
 
-/** One signal a chunk: the requests themselves are rows. */
-async function wake({ client }: ActivityDependencies, { closeId, billingDay }: PeriodCloseStepInput): Promise<void> {
-  await client.workflow.signalWithStart(workflowTypes.invoicing, {
-    ...invoicingStart(billingDay),
-    signal: readySignal,
-    signalArgs: [{ customerId: `period-close/${closeId}`, period: billingDay }],
-  });
+/** One signal a chunk. */
+function wake(dependencies: ActivityDependencies, { closeId, billingDay }: PeriodCloseStepInput): Promise<void> {
+  return wakeInvoicing(dependencies, billingDay, { customerId: `period-close/${closeId}`, period: billingDay });
 }
 
 /** Until invoicing has decided everything that was handed over, or the time is up. */

@@ -1,16 +1,16 @@
 import type { RequestInvoicingInput, RequestInvoicingOutput } from '../contracts/activities.js';
-import { readySignal } from '../contracts/invoicing.js';
 import { workflowTypes } from '../contracts/names.js';
-import { billingPeriodStart, invoicingStart } from '../contracts/start-options.js';
+import { billingPeriodStart } from '../contracts/start-options.js';
 import { instantToMs } from '../domain/time/instant.js';
 import { customerOf } from '../billing/price-facts.js';
 import type { BillingPeriod } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { periodOf } from './period-facts.js';
+import { wakeInvoicing } from './wake-invoicing.js';
 
 /** Hands a period over: a row that `invoicing` works off, a signal that wakes it, and the next period's workflow. */
 export function requestInvoicing(dependencies: ActivityDependencies) {
-  const { storage, client } = dependencies;
+  const { storage } = dependencies;
   return async (input: RequestInvoicingInput): Promise<RequestInvoicingOutput> => {
     const { customerId, period: name, requestId, billingDay, forced, reason } = input;
     const period = await periodOf(storage, input);
@@ -26,11 +26,7 @@ export function requestInvoicing(dependencies: ActivityDependencies) {
     }
     if (!alreadyInvoiced) {
       await storage.periods.requestInvoicing({ requestId, customerId, period: name, billingDay, forced, reason });
-      await client.workflow.signalWithStart(workflowTypes.invoicing, {
-        ...invoicingStart(billingDay),
-        signal: readySignal,
-        signalArgs: [{ customerId, period: name }],
-      });
+      await wakeInvoicing(dependencies, billingDay, { customerId, period: name });
     }
     await startNextPeriod(dependencies, period, input.nowMs);
     return { alreadyInvoiced };

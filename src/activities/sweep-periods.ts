@@ -11,12 +11,13 @@ import type { ActivityDependencies } from './dependencies.js';
 import { endCredits } from './end-credits.js';
 import { sweepReceivables } from './sweep-receivables.js';
 import { heartbeating } from './heartbeating.js';
-import { lookBackForMeters, wakeInvoicing } from './look-back.js';
+import { lookBackForMeters } from './look-back.js';
 import { noteMovedBoundaries } from './moved-boundaries.js';
 import { periodOf } from './period-facts.js';
 import { startLatePeriods } from './later-periods.js';
 import { rateAgain } from './rate-provisionally.js';
 import { reportTaxAgain } from './report-taxes.js';
+import { wakeWaitingInvoicing } from './wake-invoicing.js';
 
 const pageSize = 200;
 const startsInFlight = 8;
@@ -64,7 +65,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
         // Drafts whose grace has passed and that nobody has asked about; the run that is woken looks for further ones itself.
         await storage.drafts.requestDue(now(), pageSize);
         await lookBackForMeters(dependencies);
-        await wakeInvoicing(dependencies);
+        await wakeWaitingInvoicing(dependencies);
         await rateFallbacksAgain(dependencies);
         await reportTaxAgain(dependencies);
       },

@@ -4,7 +4,7 @@ import { createActivities } from '../../src/activities/index.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture, settings } from './fixture.js';
+import { createActivityFixture, settings, seatsMeter } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
 const customerId = 'acme';
@@ -14,11 +14,7 @@ let fixture: ActivityFixture;
 beforeEach(async () => {
   fixture = await createActivityFixture();
   const { reference } = fixture.storage;
-  await reference.createMeter({
-    ...{ code: 'seats', eventType: 'seat_change', aggregation: 'weighted_sum', valueProperty: 'seats', groupBy: [] },
-    ...{ filters: {}, windowSize: 'hour', allowedLateness: 'PT1H', allowNegative: false, maxGroups: 1000 },
-    effectiveFrom: null,
-  });
+  await reference.createMeter(seatsMeter);
   const content = { code: 'seats', version: 'v1', currency: 'USD', effective_from: '2023-01-01T00:00:00Z' };
   const prices = [{ meter: 'seats', model: 'flat', unit_price: '1.00', minimum: '15.00' }];
   await reference.createPriceBook(parsePriceBook({ ...content, prices }));

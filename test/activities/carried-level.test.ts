@@ -7,7 +7,7 @@ import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import type { BillingPeriod } from '../../src/storage/types.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture, issuedAt } from './fixture.js';
+import { createActivityFixture, issuedAt, seatsMeter } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
 const months = ['2024-01-01' as LocalDate, '2024-02-01' as LocalDate, '2024-03-01' as LocalDate] as const;
@@ -17,19 +17,7 @@ let fixture: ActivityFixture;
 beforeAll(async () => {
   fixture = await createActivityFixture();
   const { reference } = fixture.storage;
-  await reference.createMeter({
-    code: 'seats',
-    eventType: 'seat_change',
-    aggregation: 'weighted_sum',
-    valueProperty: 'seats',
-    groupBy: [],
-    filters: {},
-    windowSize: 'hour',
-    allowedLateness: 'PT1H',
-    allowNegative: false,
-    maxGroups: 1000,
-    effectiveFrom: null,
-  });
+  await reference.createMeter(seatsMeter);
   const content = { code: 'seats', version: 'v1', currency: 'USD', effective_from: '2024-01-01T00:00:00Z' };
   await reference.createPriceBook(
     parsePriceBook({ ...content, prices: [{ meter: 'seats', model: 'flat', unit_price: '10.00' }] }),

@@ -1,4 +1,5 @@
 /** Activities on a database of their own, with the seed's tiered price; Temporal's client only takes notes. */
+import type { Meter } from '../../src/domain/metering/meter.js';
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -65,6 +66,21 @@ export interface ActivityFixture {
   run<P extends unknown[], R>(activity: (...parameters: P) => Promise<R>, ...parameters: P): Promise<R>;
   close(): Promise<void>;
 }
+
+/** A level, by event: changes of it. */
+export const seatsMeter: Omit<Meter, 'meterId' | 'version'> = {
+  code: 'seats',
+  eventType: 'seat_change',
+  aggregation: 'weighted_sum',
+  valueProperty: 'seats',
+  groupBy: [],
+  filters: {},
+  windowSize: 'hour',
+  allowedLateness: 'PT1H',
+  allowNegative: false,
+  maxGroups: 1000,
+  effectiveFrom: null,
+};
 
 export async function createActivityFixture(): Promise<ActivityFixture> {
   const database = await createTestDatabase();

@@ -1,11 +1,10 @@
 /** A skip settles what was known then: what is learned later, and could change it, has the period asked about again (RULES 64). */
 import { randomUUID } from 'node:crypto';
 import type { LocalDate } from '../../src/domain/values.js';
-import type { Meter } from '../../src/domain/metering/meter.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { BillingPeriod } from '../../src/storage/types.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture, issuedAt } from './fixture.js';
+import { createActivityFixture, issuedAt, seatsMeter } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
 const months = ['2024-01-01', '2024-02-01', '2024-03-01'] as LocalDate[];
@@ -13,20 +12,7 @@ const [january, february, march] = months as [LocalDate, LocalDate, LocalDate];
 /** The day of the sweep. */
 const today = '2024-02-01' as LocalDate;
 
-const meter: Omit<Meter, 'meterId' | 'version'> = {
-  code: 'seats',
-  eventType: 'seat_change',
-  aggregation: 'weighted_sum',
-  valueProperty: 'seats',
-  groupBy: [],
-  filters: {},
-  windowSize: 'hour',
-  allowedLateness: 'PT1H',
-  allowNegative: false,
-  maxGroups: 1000,
-  effectiveFrom: null,
-};
-const uploads = { ...meter, code: 'uploads', eventType: 'upload', aggregation: 'count', valueProperty: null } as const;
+const uploads = { ...seatsMeter, code: 'uploads', eventType: 'upload', aggregation: 'count', valueProperty: null } as const;
 
 let fixture: ActivityFixture;
 
@@ -91,7 +77,7 @@ async function swept(): Promise<readonly string[]> {
 
 describe('a level that is learned late', () => {
   beforeEach(async () => {
-    await fixture.storage.reference.createMeter(meter);
+    await fixture.storage.reference.createMeter(seatsMeter);
     await invoice(...months);
     expect(await stages()).toEqual(['skipped', 'skipped', 'skipped']);
     expect(await swept()).toEqual([]);
@@ -171,7 +157,7 @@ describe('a level that is learned late', () => {
 });
 
 test('what was skipped before the cutoff was kept is asked about once more', async () => {
-  await fixture.storage.reference.createMeter(meter);
+  await fixture.storage.reference.createMeter(seatsMeter);
   await changeSeats('2024-01-10T00:00:00Z', 10);
   const request = { customerId: 'acme', period: february, billingDay: today, forced: false, reason: null };
   const requestId = randomUUID();
@@ -204,7 +190,7 @@ describe('a meter over past events', () => {
   });
 
   test('a level: every period from the first event on', async () => {
-    await fixture.storage.reference.createMeter(meter);
+    await fixture.storage.reference.createMeter(seatsMeter);
     expect(await swept()).toEqual(['invoicing/2024-02-01']);
     expect(await stages()).toEqual(['skipped', 'ready', 'ready']);
     await issuePending();
