@@ -3,6 +3,7 @@ import { invariant } from '../domain/failure.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import type { Database } from './database.js';
 import { sqlState } from './errors.js';
+import { nextOf } from './next-of.js';
 import { cursorPart } from './paging.js';
 import { openLedgerTransaction } from './safe-horizon.js';
 import type { AppendOutcome } from './types.js';
@@ -76,18 +77,13 @@ export async function appendToBackfills(
       const known = standings.includes('closed') ? await lookUp(only('closed'), backfills) : committed;
       return events.map((event, index) =>
         standings[index] === 'open'
-          ? outcomeOf(appended.next())
+          ? nextOf(appended, 'every event that is appended has an outcome')
           : (committed.get(event) ?? known.get(event) ?? 'backfill_closed'),
       );
     } catch (error) {
       if (!isDecidedMeanwhile(error)) throw error;
     }
   }
-}
-
-function outcomeOf({ done, value }: IteratorResult<AppendOutcome, unknown>): AppendOutcome {
-  invariant(done !== true, 'every event that is appended has an outcome');
-  return value;
 }
 
 /** Those of the backfills that are open, and those that replace: reverted ones neither. */

@@ -10,14 +10,13 @@ import { appendDecisions, lockLetters, storable, type LockedLetter } from './dea
 import { sqlState } from './errors.js';
 import {
   deadlockDetected,
-  findEarlier,
-  insertEvents,
+  insertNew,
   lookUpEarlier,
   outcomesOf,
   sortBatch,
-  type EarlierEvents,
   type OutcomeContext,
 } from './ledger-append.js';
+import { nextOf } from './next-of.js';
 import type { AppendOutcome, LetterReplayed, LetterToReplay, Refusal, Replaying } from './types.js';
 
 interface Replay {
@@ -80,13 +79,7 @@ async function replayOnce(
   });
   if (decisions.length > 0) await appendDecisions(client, decisions);
   const decided = became.values();
-  return before.map((each) => each ?? next(decided));
-}
-
-function next<T>(values: Iterator<T>): T {
-  const { done, value } = values.next() as IteratorResult<T, undefined>;
-  invariant(done !== true, 'every dead letter that was open is decided');
-  return value;
+  return before.map((each) => each ?? nextOf(decided, 'every dead letter that was open is decided'));
 }
 
 /** null: it is open, and nothing else was begun. */
@@ -115,8 +108,7 @@ async function storeEvents(
   const outcomes = new Map<UsageEvent, AppendOutcome>();
   if (taken.length > 0) {
     const sorted = sortBatch(taken, backfillIdsOf(taken));
-    const inserted = await insertEvents(client, sorted);
-    const earlier: EarlierEvents = inserted === sorted.winners.length ? new Map() : await findEarlier(client, sorted);
+    const earlier = await insertNew(client, sorted);
     for (const [index, outcome] of outcomesOf(sorted, earlier, context).entries()) {
       outcomes.set(taken[index] as UsageEvent, outcome);
     }

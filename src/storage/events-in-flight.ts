@@ -1,6 +1,6 @@
-import { invariant } from '../domain/failure.js';
 import type { UsageEvent } from '../domain/metering/event.js';
 import { ContentHashSet } from './content-hash-set.js';
+import { nextOf } from './next-of.js';
 
 /**
  * The events that this process is storing at the moment. One that comes twice at once waits here until the first is committed,
@@ -42,7 +42,9 @@ export class EventsInFlight<Outcome extends string> {
     const asked = others.length === 0 ? [] : await this.each(others, store, call + 1);
     const outcomes = { stored: stored.values(), asked: asked.values() };
     return events.map((event) =>
-      became.has(event) ? (became.get(event) ?? next(outcomes.asked)) : next(outcomes.stored),
+      became.has(event)
+        ? (became.get(event) ?? nextOf(outcomes.asked, everyOutcome))
+        : nextOf(outcomes.stored, everyOutcome),
     );
   }
 
@@ -121,8 +123,4 @@ class Batch<Outcome> {
 /** U+0000 is in no identifier, because Postgres cannot store it. */
 const identityOf = ({ customerId, source, eventId }: UsageEvent): string => `${customerId}\0${source}\0${eventId}`;
 
-function next<T>(values: Iterator<T>): T {
-  const { value, done } = values.next();
-  invariant(done !== true, 'every event has an outcome');
-  return value;
-}
+const everyOutcome = 'every event has an outcome';

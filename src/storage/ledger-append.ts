@@ -224,7 +224,7 @@ const earlierThanThisSql = `${earlierSql}
  * Which events of the batch, repeats included, were in the ledger before the transaction, which has inserted the others. By
  * index. A statement of its own, so that its snapshot has the rows of those whose commit the insert waited for.
  */
-export function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Promise<EarlierEvents> {
+function findEarlier(client: pg.ClientBase, { events }: SortedBatch): Promise<EarlierEvents> {
   return earlierOf(client, events.map(keyedBy), { name: 'ledger-earlier-than-this', text: earlierThanThisSql });
 }
 
@@ -238,6 +238,12 @@ export async function lookUpEarlier(
   for (const [index, event] of events.entries()) if (which(event)) keys.push(keyedBy(event, index));
   if (keys.length === 0) return new Map();
   return earlierOf(pool, keys, { name: 'ledger-earlier', text: earlierSql });
+}
+
+/** Inserts those of the batch that are new. By index, repeats included, those that were there before. */
+export async function insertNew(client: pg.ClientBase, batch: SortedBatch): Promise<EarlierEvents> {
+  const inserted = await insertEvents(client, batch);
+  return inserted === batch.winners.length ? new Map() : findEarlier(client, batch);
 }
 
 const keyedBy = (event: UsageEvent, index: number): string => `[${keyOf(event)},${index},${event.contentHash}]`;

@@ -7,8 +7,7 @@ import {
   copyEvents,
   deadlockDetected,
   type EarlierEvents,
-  findEarlier,
-  insertEvents,
+  insertNew,
   lookUpEarlier,
   type SortedBatch,
 } from './ledger-append.js';
@@ -111,8 +110,7 @@ async function insertBatch(db: Database, batch: Batch): Promise<EarlierEvents> {
 function insertOnce(db: Database, { sorted, deadLetters }: Batch): Promise<EarlierEvents> {
   return db.transaction(
     async (client) => {
-      const inserted = sorted.winners.length === 0 ? 0 : await insertEvents(client, sorted);
-      const found: EarlierEvents = inserted === sorted.winners.length ? none : await findEarlier(client, sorted);
+      const found = sorted.winners.length === 0 ? none : await insertNew(client, sorted);
       if (deadLetters.length > 0) await insertDeadLetters(client, deadLetters);
       return found;
     },
