@@ -44,8 +44,10 @@ export async function persistently<T>(work: () => Promise<T>): Promise<T> {
 }
 
 export class JointBooks {
-  /** Every event by id as the last acknowledged fact has it; null: voided. */
+  /** Every event by id as its last fact that was acknowledged has it, by the ledger's order; null: voided. */
   readonly facts = new Map<string, Call | null>();
+  /** The position of the adjustment that an event has in `facts`. */
+  private readonly adjustedAt = new Map<string, bigint>();
   /** As they were sent first. */
   readonly sent = new Map<string, Call>();
   private readonly open = new Map<
@@ -67,6 +69,7 @@ export class JointBooks {
   movedTo(scene: JointScene): JointBooks {
     const moved = new JointBooks(scene, this.customerId, this.periods);
     for (const [id, call] of this.facts) moved.facts.set(id, call);
+    for (const [id, position] of this.adjustedAt) moved.adjustedAt.set(id, position);
     for (const [id, call] of this.sent) moved.sent.set(id, call);
     for (const [period, reRatings] of this.reRatings) moved.reRatings.set(period, reRatings);
     for (const period of this.invoiced) moved.invoiced.add(period);
@@ -93,7 +96,7 @@ export class JointBooks {
     const { customerId } = this;
     const key = { customerId, source: '', eventId, reason: null };
     const requestId = randomUUID();
-    await persistently(() =>
+    const { adjustment } = await persistently(() =>
       this.scene.storage.adjustments.adjust(
         replacement === null
           ? { ...key, type: 'void', replacement: null }
@@ -101,6 +104,10 @@ export class JointBooks {
         requestId,
       ),
     );
+    // Of two in flight the answers may come in another order than their positions: one that was lost is asked for again.
+    const position = BigInt(adjustment.position);
+    if (position < (this.adjustedAt.get(eventId) ?? 0n)) return;
+    this.adjustedAt.set(eventId, position);
     this.facts.set(eventId, replacement);
   }
 
