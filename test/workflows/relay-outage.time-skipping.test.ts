@@ -1,6 +1,6 @@
 /**
  * A relay that is away for an hour while events keep coming, under the real workflow: real activities, ledger and relay loop on
- * Temporal's time-skipping server. It catches up without a late revision, and the invoice is right.
+ * Temporal's time-skipping server. It catches up without a late revision, in the middle of a period and over its end and gate.
  */
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -195,7 +195,8 @@ function activities() {
 /** Runs a scene with workers; in the end no window was another one than its workflow had been told, and nothing was found. */
 async function underTheWorkflow(customerId: string, play: (scene: Scene) => Promise<void>): Promise<void> {
   const { told, activities: real } = activities();
-  await withWorker(env, { activities: real }, async () => {
+  // A workflow that outlives its scene would wait in the server for the cache of a worker that is gone: none is cached.
+  await withWorker(env, { activities: real, maxCachedWorkflows: 0 }, async () => {
     const scene = await Scene.begin(customerId);
     try {
       await play(scene);
@@ -207,7 +208,10 @@ async function underTheWorkflow(customerId: string, play: (scene: Scene) => Prom
   });
 }
 
-test.each([['an hour', 1]])(
+test.each([
+  ['an hour', 1],
+  ['five hours', 5],
+])(
   'away for %s in the middle of a period: each window is closed once, and the invoice is right',
   async (name, hours) => {
     await underTheWorkflow(`away for ${name}`, async (scene) => {
@@ -231,3 +235,24 @@ test.each([['an hour', 1]])(
   },
   240_000,
 );
+
+test("away over the period's end and its gate: the invoice has everything, nothing is corrected, the next period loses nothing", async () => {
+  await underTheWorkflow('away over the end', async (scene) => {
+    const [period, next] = scene.periods;
+    if (period === undefined || next === undefined) throw new Error('a scene has periods');
+    scene.relay.start();
+    await sleepUntil(env, scene.endMs - 3 * hour);
+    await scene.eventsUntil(scene.endMs - 0.5 * hour);
+    await scene.relay.stop();
+    await scene.eventsUntil(scene.endMs + 2.5 * hour);
+    // Invoiced, of which no relay has told the last windows.
+    await scene.expectInvoiced(period);
+    scene.relay.start();
+    await scene.relay.settled();
+    await scene.eventsUntil(scene.endMs + 4 * hour);
+    await sleepUntil(env, scene.endMs + 14 * hour);
+    expect(await scene.windows(period)).toEqual(scene.expectedWindows(period));
+    expect(await scene.windows(next)).toEqual(scene.expectedWindows(next));
+    await scene.expectInvoiced(period);
+  });
+}, 240_000);
