@@ -104,11 +104,11 @@ interface Kept {
   dueAt: Instant | null;
 }
 
-/** To be tried again: the prices were read before a version was learned that may be theirs. */
-class PricesMoved extends Error {
-  override readonly name = 'PricesMoved';
+/** To be tried again: prices and meters were read before a version was learned that may be theirs. */
+class VersionsMoved extends Error {
+  override readonly name = 'VersionsMoved';
   constructor({ customerId, period }: BillingPeriod) {
-    super(`a price book version was learned while ${period} of ${customerId} was about to be priced`);
+    super(`a version of a price book or a meter was learned while ${period} of ${customerId} was about to be rated`);
   }
 }
 
@@ -125,7 +125,7 @@ async function decide(gate: GateTransaction, { dependencies, period, facts, kept
     const { invoiceId, number } = original;
     return { outcome: 'already_invoiced', invoiceId, number };
   }
-  if (!(await gate.holdPrices(facts.known))) throw new PricesMoved(period);
+  if (!(await gate.holdVersions(facts.known))) throw new VersionsMoved(period);
   await gate.bringWindowsToCutoff();
   const rated = await rateWith(facts, period, atCutoff(gate));
   const unreadable = await gate.unreadableValues();

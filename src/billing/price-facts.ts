@@ -106,6 +106,7 @@ export async function factsFrom(
   const known = {
     codes: [...new Set(assignments.map(({ priceBook }) => priceBook))],
     priceBookIds: prices.versions.map(({ priceBookId }) => priceBookId),
+    meterIds: meters.map(({ meterId }) => meterId),
   };
   return { ...priced, customer, customerVersionId, meters, localDates, rates, known };
 }
