@@ -7,7 +7,7 @@ import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import type { Instant } from '../domain/values.js';
 import { noTaxProvider } from '../domain/tax/tax.js';
 import { taxableLines, taxOfInvoice } from '../billing/document-tax.js';
-import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
+import { isUsed, pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { CustomerPriceFacts, UsageSource } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -177,6 +177,5 @@ async function issue(gate: GateTransaction, content: Omit<InvoiceFacts, 'chargeI
 
 /** Without usage and without a fee that is due all the same (RULES 25). */
 function isEmpty(usage: readonly SegmentUsage[], lines: readonly RatedLine[]): boolean {
-  const isUsed = ({ eventCount, quantity }: SegmentUsage): boolean => eventCount > 0 || !decimal(quantity).isZero();
   return !usage.some(isUsed) && lines.every(({ amount }) => decimal(amount).isZero());
 }
