@@ -4,7 +4,7 @@ import type { PinnedDates } from '../calendar/meters-of-period.js';
 import { decimal } from '../domain/decimal.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
-import type { Meter } from '../domain/metering/meter.js';
+import type { Meter, MeterPool } from '../domain/metering/meter.js';
 import { type MeterInForce, holdsAtAll } from '../domain/metering/meter-versions.js';
 import { EventTotals } from '../domain/rating/event-totals.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
@@ -13,7 +13,7 @@ import type { ConversionRates } from '../domain/rating/invoice-currency.js';
 import { overrideCode, withOverrides } from '../domain/rating/overrides.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
-import { pooledMeters } from '../domain/rating/pools.js';
+import { pooledMeters, pricedPools } from '../domain/rating/pools.js';
 import type {
   LineEventTotals,
   MeterGroups,
@@ -312,6 +312,11 @@ async function eventTotalsOf(part: PricedMeters, { events }: UsageSource): Promi
     });
   }
   return totals.totals;
+}
+
+/** What of the period is rated as a whole: meters that do not add up, by the groups that their prices pool. */
+export function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
+  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
 }
 
 /** Meters by the segments that price them. */

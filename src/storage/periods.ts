@@ -31,7 +31,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
     noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
     isCarriedInto: (period) => isCarriedInto(db, period),
-    carryOn: (period) => carryOn(db, period),
+    carryOn: (period, leavesLevel) => carryOn(db, period, leavesLevel),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     listWaiting: (filter, page) => listWaiting(db, filter, page),
     waiting: () => waitingPeriods(db),
