@@ -33,15 +33,6 @@ export const mayCarryOnSql = `ARRAY(SELECT b.period::text FROM billing_periods b
     AND EXISTS (SELECT FROM invoicing_requests r JOIN invoicing_outcomes o USING (request_id)
       WHERE r.customer_id = b.customer_id AND r.period = b.period))`;
 
-export async function isCarriedInto(db: Database, { customerId, period }: BillingPeriod): Promise<boolean> {
-  const { rows } = await db.pool.query({
-    name: 'period-is-carried-into',
-    text: `SELECT FROM billing_periods p WHERE p.customer_id = $1 AND p.period = $2 AND ${isCarriedIntoSql('p')}`,
-    values: [customerId, period],
-  });
-  return rows.length > 0;
-}
-
 /**
  * The period after this one, made where it is missing: where this one lies before `billing_from`, a level is carried on, and nobody
  * has asked for that period's invoice yet. So whoever is lost after making it is answered the same again. Else null.

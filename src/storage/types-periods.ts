@@ -98,8 +98,6 @@ export interface BillingPeriodStore {
     now: Instant,
     page: PageRequest & { readonly leavesLevel: LeavesLevel },
   ): Promise<Page<BillingPeriod>>;
-  /** Whether a level that is not zero may be carried into this stored period. */
-  isCarriedInto(period: BillingPeriod): Promise<boolean>;
   /**
    * Before `billing_from`: the period after this one, made because a level is carried into it (RULES 65); null: nothing is carried
    * on, or its invoice was asked for already.
