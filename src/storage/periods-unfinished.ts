@@ -7,10 +7,10 @@ import type { Database } from './database.js';
 import { reasonOfOne } from './errors.js';
 import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
-import { carriedOnSql } from './periods-carried.js';
-import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
+import { mayCarryOnSql } from './periods-carried.js';
+import { findOrCreateNamed, periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
-import type { BillingPeriod, Page, PageRequest } from './types.js';
+import type { BillingPeriod, LeavesLevel, Page, PageRequest } from './types.js';
 
 /** Customers whose calendars are looked at together. */
 const customersAtOnce = 100;
@@ -23,14 +23,14 @@ interface SweptCustomer {
   readonly versions: readonly CalendarFacts[];
   /** Starts of the stored periods. */
   readonly starts: readonly Instant[];
-  /** Where a level is carried on before `billing_from`, and no stored period begins. */
-  readonly carried_on: readonly Instant[];
+  /** Names of periods before `billing_from` that may carry a level on to where no stored period begins. */
+  readonly may_carry_on: readonly LocalDate[];
 }
 
 const customersSql = `
   SELECT c.customer_id, v.billing_from, v.versions,
          ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts,
-         ${carriedOnSql} AS carried_on
+         ${mayCarryOnSql} AS may_carry_on
     FROM (SELECT customer_id FROM customers WHERE customer_id >= $1 ORDER BY customer_id LIMIT $2) AS c
    CROSS JOIN LATERAL (
      SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
@@ -56,14 +56,18 @@ const unfinishedSql = `
  * `billing_from` and now that are missing; before `billing_from` there are only those that usage made, and of these the ones into which a
  * level is carried (RULES 65).
  */
-export async function unfinishedPeriods(db: Database, now: Instant, page: PageRequest): Promise<Page<BillingPeriod>> {
+export async function unfinishedPeriods(
+  db: Database,
+  now: Instant,
+  { leavesLevel, ...page }: PageRequest & { readonly leavesLevel: LeavesLevel },
+): Promise<Page<BillingPeriod>> {
   let [customer = '', start = '-infinity'] = decodeCursor(page, list, [cursorPart.text, cursorPart.instant]) ?? [];
   const found: PeriodRow[] = [];
   for (;;) {
     const { rows: customers } = await db.pool.query<SweptCustomer>(customersSql, [customer, customersAtOnce]);
     const last = customers.at(-1);
     if (last === undefined) break;
-    for (const each of customers) await createMissingOrNote(db, each, now);
+    for (const each of customers) await createMissingOrNote(db, each, { now, leavesLevel });
     const values = [customer, last.customer_id, start, now, page.limit + 1 - found.length];
     found.push(...(await db.pool.query<PeriodRow>(unfinishedSql, values)).rows);
     if (found.length > page.limit || customers.length < customersAtOnce) break;
@@ -75,9 +79,9 @@ export async function unfinishedPeriods(db: Database, now: Instant, page: PageRe
 }
 
 /** One customer whose calendar cannot be read holds up nobody: a finding says so. */
-async function createMissingOrNote(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+async function createMissingOrNote(db: Database, swept: SweptCustomer, until: Until): Promise<void> {
   try {
-    await createMissing(db, swept, now);
+    await createMissing(db, swept, until);
   } catch (error) {
     const { customer_id: customerId } = swept;
     const reason = reasonOfOne(error);
@@ -91,7 +95,12 @@ async function createMissingOrNote(db: Database, swept: SweptCustomer, now: Inst
   }
 }
 
-async function createMissing(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+interface Until {
+  readonly now: Instant;
+  readonly leavesLevel: LeavesLevel;
+}
+
+async function createMissing(db: Database, swept: SweptCustomer, { now, leavesLevel }: Until): Promise<void> {
   const calendar = calendarOf(swept.versions);
   const timeZone = swept.versions.at(-1)?.timeZone ?? 'UTC';
   const first = startOfLocalDay(swept.billing_from, timeZone);
@@ -99,7 +108,11 @@ async function createMissing(db: Database, swept: SweptCustomer, now: Instant): 
   for (const { from } of calendarPeriods(calendar, { from: first, to: now })) {
     if (!stored.has(from)) await periodAt(db, swept.customer_id, from);
   }
-  for (const from of swept.carried_on) if (from <= now) await periodAt(db, swept.customer_id, from);
+  for (const name of swept.may_carry_on) {
+    const before = await findOrCreateNamed(db, swept.customer_id, name);
+    if (before !== null && before.to <= now && (await leavesLevel(before)))
+      await periodAt(db, before.customerId, before.to);
+  }
 }
 
 /** The periods of the calendar from the one that contains `from` to the one that contains `to`. */

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { LocalDate } from '../../src/domain/values.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
-import type { BillingPeriod } from '../../src/storage/types.js';
+import type { BillingPeriod, Storage } from '../../src/storage/types.js';
 import { usageEvent } from '../storage/usage-fixture.js';
 import { createActivityFixture, issuedAt, seatsMeter } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
@@ -270,6 +270,47 @@ describe('a meter over past events', () => {
     await expect(skip).rejects.toThrow('2 versions of meters, and 1 were counted with');
     await issuePending();
     expect(await totals()).toEqual(['2024-01-01 1']);
+  });
+
+  test('a meter that is learned, and looked back for, between reading the versions and the gate is billed all the same', async () => {
+    const { storage, activities, run } = fixture;
+    const request = { customerId: 'acme', period: january, billingDay: today, forced: false, reason: null };
+    await storage.periods.requestInvoicing({ ...request, requestId: randomUUID() });
+    const billing = storage.billing as { atGates: Storage['billing']['atGates'] };
+    const { atGates } = billing;
+    let opened = 0;
+    billing.atGates = async (...parameters) => {
+      opened += 1;
+      if (opened === 1) {
+        await storage.reference.createMeter(uploads);
+        await swept();
+      }
+      return atGates(...parameters);
+    };
+    await run(activities.issueChunk, { billingDay: today, limit: 10 });
+    await swept();
+    await issuePending();
+    expect(await totals()).toEqual(['2024-01-01 1']);
+    // The first one was given up, and the next read the versions anew.
+    expect(opened).toBe(2);
+  });
+
+  test('versions that go on being learned hold the period, and end the attempts', async () => {
+    const { storage } = fixture;
+    const request = { customerId: 'acme', period: january, billingDay: today, forced: false, reason: null };
+    await storage.periods.requestInvoicing({ ...request, requestId: randomUUID() });
+    const billing = storage.billing as { atGates: Storage['billing']['atGates'] };
+    const { atGates } = billing;
+    let learned = 0;
+    billing.atGates = async (...parameters) => {
+      await storage.reference.createMeter({ ...uploads, code: `uploads-${(learned += 1)}` });
+      return atGates(...parameters);
+    };
+    await issuePending();
+    expect(learned).toBe(3);
+    expect(await stages()).toEqual(['held', 'skipped', 'skipped']);
+    const { data } = await storage.findings.list({ customerId: 'acme', code: 'INVOICING_FAILED' }, { limit: 10 });
+    expect(data).toHaveLength(1);
   });
 
   const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND NOT granted
