@@ -44,7 +44,7 @@ const planSql = `
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
   INSERT INTO period_close_targets (close_id, customer_id, period, request_id, reason)
   SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
-    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end
+    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end, p.time_zone
       FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
      CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
        ORDER BY version DESC LIMIT 1) AS v
@@ -68,7 +68,7 @@ export async function planTargets(db: Database, closeId: string): Promise<void> 
  */
 const handOverSql = `
   WITH pending AS MATERIALIZED (
-    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, c.billing_day
+    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, b.time_zone, c.billing_day
       FROM period_close_targets t JOIN period_closes c USING (close_id)
       JOIN billing_periods b ON (b.customer_id, b.period) = (t.customer_id, t.period)
      WHERE t.close_id = $1 AND t.reason IS NULL

@@ -37,10 +37,6 @@ const hasOwnRangeSql = (cutoff: string): string => `EXISTS (SELECT FROM usage_ra
 export const mayBeNewsSql = (cutoff: string, carries: string): string => `(
   ${hasOwnRangeSql(cutoff)} OR ${carries} AND EXISTS (SELECT FROM ${earlierRangesSql(cutoff)}))`;
 
-/** From when on a version of a meter or price book holds: a local date has begun nowhere before. */
-const startSql = (version: string): string =>
-  `coalesce(${version}.effective_from, (${version}.effective_from_date - interval '1 day') AT TIME ZONE 'UTC', '-infinity')`;
-
 /** Prices `v` that the customer of `p` has or had by an assignment or an override, and when that was learned: at the latest with a stage of a rollout. */
 const pricesSql = `SELECT v.*, greatest(v.learned_at, a.learned_at, (SELECT max(s.decided_at) FROM price_rollouts o
       JOIN price_rollout_stages s USING (rollout_id) WHERE o.price_book_id = v.price_book_id)) AS known_at,
@@ -49,17 +45,21 @@ const pricesSql = `SELECT v.*, greatest(v.learned_at, a.learned_at, (SELECT max(
   UNION ALL
   SELECT v.*, v.learned_at, '-infinity', 'infinity' FROM price_overrides o JOIN price_books v USING (price_book_id) WHERE o.customer_id = p.customer_id`;
 
+const beginSql = 'greatest(v.effective_from, v.effective_from_date::timestamp AT TIME ZONE p.time_zone, v.assigned_from)';
+
 /** Until when prices `v` are those of the invoice of the period `p`: what is billed in advance is about the next one. */
 const pricedUntilSql = `CASE WHEN v.prices @? '$[*] ? (@.billed == "in_advance")' THEN coalesce((SELECT n.period_end FROM billing_periods n
     WHERE n.customer_id = p.customer_id AND n.period_start = p.period_end), p.period_end + interval '1 month') ELSE p.period_end END`;
 
 /**
  * Whether prices of the period `p` were learned since the instant, and some are due that no usage makes (RULES 15, 18). Which of them
- * holds is the gate's to say: at worst it skips the period again. Who asked at that instant read the prices later.
+ * holds is the gate's to say: at worst it skips the period again. Who asked at that instant read the prices later. Price books may be
+ * large: they are looked into only where one was learned since.
  */
 const isPricedSinceSql = (since: string): string => `EXISTS (SELECT FROM (${pricesSql}) AS v
-  WHERE greatest(${startSql('v')}, v.assigned_from) < ${pricedUntilSql}
-    AND least(v.effective_until, v.assigned_until) > p.period_start
+  WHERE v.known_at > ${since} AND ${beginSql} < p.period_end + interval '1 month')
+  AND EXISTS (SELECT FROM (${pricesSql}) AS v
+  WHERE ${beginSql} < ${pricedUntilSql} AND least(v.effective_until, v.assigned_until) > p.period_start
   HAVING max(v.known_at) > ${since} AND bool_or(v.minimum_commitment IS NOT NULL
     OR v.prices @? '$[*] ? (@.model == "fixed" || @.minimum != null || @.charge_when_zero == true)'))`;
 
@@ -114,7 +114,7 @@ const askAgainSql = `
     SELECT ${nameBasedIdSql(`jsonb_build_array('meter-looked-back', p.request_id)`)}, p.customer_id, p.period, $4::date, false,
         'a meter was learned that may count what was skipped'
       FROM skipped p WHERE EXISTS (
-        SELECT FROM fresh m WHERE ${startSql('m')} < p.period_end
+        SELECT FROM fresh m WHERE coalesce(m.effective_from, (m.effective_from_date - interval '1 day') AT TIME ZONE 'UTC', '-infinity') < p.period_end
           AND CASE WHEN m.aggregation = 'weighted_sum'
             THEN EXISTS (SELECT FROM level l WHERE (l.customer_id, l.meter_id) = (p.customer_id, m.meter_id) AND l.begins < p.period_end)
             ELSE ${eventOf('e.event_type = m.event_type')} OR ${amendedOf('e.replacement_event_type = m.event_type')} END)
