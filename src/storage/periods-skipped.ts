@@ -21,11 +21,11 @@ export function lastSkipSql(customer: string, period: string): string {
 /** Whether there is a level that any customer's events may change. */
 export const anyLevelSql = `EXISTS (SELECT FROM meters WHERE aggregation = 'weighted_sum')`;
 
-/** For FROM: ranges `u` of the customer of `p` that the relay has planned beyond the cutoff, of periods `earlier` than it. */
-const earlierRangesSql = (
+/** Periods of the customer of `p` before it of which the relay has planned facts beyond the cutoff. */
+const laterKnownSql = (
   cutoff: string,
-): string => `usage_ranges u JOIN billing_periods earlier USING (customer_id, period)
-    WHERE u.customer_id = p.customer_id AND u.to_position > ${cutoff} AND earlier.period_start < p.period_start`;
+): string => `SELECT b.* FROM usage_ranges u JOIN billing_periods b USING (customer_id, period)
+    WHERE u.customer_id = p.customer_id AND u.to_position > ${cutoff} AND b.period_start < p.period_start`;
 
 const hasOwnRangeSql = (cutoff: string): string => `EXISTS (SELECT FROM usage_ranges u
     WHERE u.customer_id = p.customer_id AND u.period = p.period AND u.to_position > ${cutoff})`;
@@ -35,7 +35,7 @@ const hasOwnRangeSql = (cutoff: string): string => `EXISTS (SELECT FROM usage_ra
  * it, those of a period before it. The relay keeps the newest range of every customer and period, so nothing of the ledger is read.
  */
 export const mayBeNewsSql = (cutoff: string, carries: string): string => `(
-  ${hasOwnRangeSql(cutoff)} OR ${carries} AND EXISTS (SELECT FROM ${earlierRangesSql(cutoff)}))`;
+  ${hasOwnRangeSql(cutoff)} OR ${carries} AND EXISTS (${laterKnownSql(cutoff)}))`;
 
 /** Prices `v` that the customer of `p` has or had by an assignment or an override, and when that was learned: at the latest with a stage of a rollout. */
 const pricesSql = `SELECT v.*, greatest(v.learned_at, a.learned_at, (SELECT max(s.decided_at) FROM price_rollouts o
@@ -45,7 +45,8 @@ const pricesSql = `SELECT v.*, greatest(v.learned_at, a.learned_at, (SELECT max(
   UNION ALL
   SELECT v.*, v.learned_at, '-infinity', 'infinity' FROM price_overrides o JOIN price_books v USING (price_book_id) WHERE o.customer_id = p.customer_id`;
 
-const beginSql = 'greatest(v.effective_from, v.effective_from_date::timestamp AT TIME ZONE p.time_zone, v.assigned_from)';
+const beginSql =
+  'greatest(v.effective_from, v.effective_from_date::timestamp AT TIME ZONE p.time_zone, v.assigned_from)';
 
 /** Until when prices `v` are those of the invoice of the period `p`: what is billed in advance is about the next one. */
 const pricedUntilSql = `CASE WHEN v.prices @? '$[*] ? (@.billed == "in_advance")' THEN coalesce((SELECT n.period_end FROM billing_periods n
@@ -63,19 +64,18 @@ const isPricedSinceSql = (since: string): string => `EXISTS (SELECT FROM (${pric
   HAVING max(v.known_at) > ${since} AND bool_or(v.minimum_commitment IS NOT NULL
     OR v.prices @? '$[*] ? (@.model == "fixed" || @.minimum != null || @.charge_when_zero == true)'))`;
 
+const skippedAt = 'coalesce(r.cutoff_position, 0)';
+const levelTypesSql = `SELECT event_type FROM meters WHERE aggregation = 'weighted_sum'`;
+
 /**
  * Whether something was learned that may make another of the skipped period `p` with the last request `r`. Its own facts have it asked
  * about in any case. Nobody is told here of facts before it, of which only such as change a level are news for it (`factsSinceSkip`),
- * nor of prices: they are news for whoever closes it again.
+ * nor of prices: they are news for whoever closes it again. OFFSET keeps the events of other periods from being read.
  */
 export const newsSinceSkipSql = `(
-  ${hasOwnRangeSql('coalesce(r.cutoff_position, 0)')}
-  OR ${anyLevelSql} AND EXISTS (SELECT FROM ${earlierRangesSql('coalesce(r.cutoff_position, 0)')}
-    AND ${isLevelChangedSql({
-      types: `SELECT event_type FROM meters WHERE aggregation = 'weighted_sum'`,
-      period: 'earlier',
-      since: 'coalesce(r.cutoff_position, 0)',
-    })})
+  ${hasOwnRangeSql(skippedAt)}
+  OR ${anyLevelSql} AND EXISTS (SELECT FROM (${laterKnownSql(skippedAt)} OFFSET 0) AS earlier
+    WHERE ${isLevelChangedSql({ types: levelTypesSql, period: 'earlier', since: skippedAt })})
   OR ${isPricedSinceSql('r.requested_at')})`;
 
 const eventOf = (condition: string): string => `EXISTS (SELECT FROM telemetry_events e
