@@ -9,6 +9,7 @@ import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import { mayCarryOnSql } from './periods-carried.js';
 import { findOrCreateNamed, periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
+import { isSettledEmptySql, lastRequestSql } from './periods-stage.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { BillingPeriod, LeavesLevel, Page, PageRequest } from './types.js';
 
@@ -45,14 +46,12 @@ const unfinishedSql = `
   SELECT ${periodColumns} FROM billing_periods p
    WHERE customer_id >= $1 AND customer_id <= $2 AND (customer_id, period_start) > ($1, $3) AND period_start <= $4
      AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
-     AND NOT EXISTS (
-       SELECT FROM (SELECT request_id FROM invoicing_requests r WHERE r.customer_id = p.customer_id AND r.period = p.period
-                     ORDER BY request_order DESC LIMIT 1) AS last
-         JOIN invoicing_outcomes o USING (request_id) WHERE o.outcome IN ('held', 'skipped'))
+     AND NOT EXISTS (SELECT FROM (${lastRequestSql('p.customer_id', 'p.period')}) AS r
+       WHERE r.outcome = 'held' OR ${isSettledEmptySql})
    ORDER BY customer_id, period_start LIMIT $5`;
 
 /**
- * Begun periods that were never invoiced, held or skipped (a voided invoice is replaced on demand only), in order of customer and start. Creates those between
+ * Begun periods that were never invoiced (a voided invoice is replaced on demand only), and neither held nor skipped after their end, in order of customer and start. Creates those between
  * `billing_from` and now that are missing; before `billing_from` there are only those that usage made, and of these the ones into which a
  * level is carried (RULES 65).
  */
