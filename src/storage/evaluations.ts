@@ -5,7 +5,7 @@ import type { DecimalString, Instant, LocalDate, Position } from '../domain/valu
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { totalsOf } from './evaluations-totals.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
 import { isCarriedIntoSql } from './periods-carried.js';
 import { endsAfterSql } from './re-ratings-scope.js';
@@ -31,7 +31,10 @@ export function createEvaluationStore(db: Database): EvaluationStore {
       ]);
       return rows[0] === undefined ? null : evaluationFromDb(rows[0]);
     },
-    list: (page) => listEvaluations(db, page),
+    list: async (page) => {
+      const list = { sql: evaluationSql, name: 'price-evaluations', at: 'e.requested_at', id: 'e.evaluation_id' };
+      return mapPage(await newestFirst<EvaluationRow>(db.pool, list, page), evaluationFromDb);
+    },
     pending: async (evaluationId, limit) => {
       const { rows } = await db.pool.query<PeriodRow>({
         name: 'evaluation-pending',
@@ -146,20 +149,6 @@ function evaluationFromDb(row: EvaluationRow): PriceEvaluation {
     targets: Number(row.targets),
     periods: Number(row.periods),
   };
-}
-
-async function listEvaluations(db: Database, page: PageRequest): Promise<Page<PriceEvaluation>> {
-  const list = 'price-evaluations';
-  const [at, id] = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<EvaluationRow>(
-    `${evaluationSql} WHERE $1::timestamptz IS NULL OR (e.requested_at, e.evaluation_id) < ($1, $2::uuid)
-     ORDER BY e.requested_at DESC, e.evaluation_id DESC LIMIT $3`,
-    [at ?? null, id ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.requested_at, row.evaluation_id]),
-    evaluationFromDb,
-  );
 }
 
 const pendingSql = `

@@ -2,7 +2,7 @@
 import type { Instant, LocalDate } from '../domain/values.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
 import type {
   BillingPeriod,
@@ -35,7 +35,10 @@ export function createReconciliationStore(db: Database): ReconciliationStore {
       );
       return rows[0] === undefined ? null : runFromDb(rows[0]);
     },
-    list: (page) => listRuns(db, page),
+    list: async (page) => {
+      const list = { sql: runSql, name: 'reconciliations', at: 'q.requested_at', id: 'q.run_id' };
+      return mapPage(await newestFirst<RunRow>(db.pool, list, page), runFromDb);
+    },
     results: (runId, filter, page) => listResults(db, { runId, ...filter }, page),
     pending: async (runId, limit) => {
       const { rows } = await db.pool.query<PeriodRow>({
@@ -87,20 +90,6 @@ function runFromDb(row: RunRow): ReconciliationRun {
     periods: Number(row.periods),
     different: Number(row.different),
   };
-}
-
-async function listRuns(db: Database, page: PageRequest): Promise<Page<ReconciliationRun>> {
-  const list = 'reconciliations';
-  const [at, id] = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<RunRow>(
-    `${runSql} WHERE $1::timestamptz IS NULL OR (q.requested_at, q.run_id) < ($1, $2::uuid)
-     ORDER BY q.requested_at DESC, q.run_id DESC LIMIT $3`,
-    [at ?? null, id ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.requested_at, row.run_id]),
-    runFromDb,
-  );
 }
 
 interface ResultRow {
