@@ -1,16 +1,14 @@
 /** Which periods a close means, and which of them are ready; and handing those over to invoicing in bulk. */
-import { periodContaining, periodNamed } from '../calendar/calendar.js';
+import { type CalendarFacts, calendarOf, periodContaining, periodNamed } from '../calendar/calendar.js';
 import { localDateAt, startOfLocalDay } from '../calendar/time-zones.js';
 import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
 import { isCarriedIntoSql } from './periods-carried.js';
-import { periodAt } from './periods-create.js';
+import { calendarFactsSql, periodAt } from './periods-create.js';
 import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
 import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
 /** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
@@ -107,12 +105,7 @@ const customersSql = `
               SELECT legal_entity FROM customer_versions WHERE customer_id = u.customer_id ORDER BY version DESC LIMIT 1) AS now
            WHERE u.customer_id > $1 AND ($2::text[] IS NULL OR u.customer_id = ANY ($2))
              AND ($3::text IS NULL OR now.legal_entity = $3) ORDER BY u.customer_id LIMIT $4) AS u
-   CROSS JOIN LATERAL (
-     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
-            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', ${instantSql('calendar_from')},
-              'customerVersionId', customer_version_id) ORDER BY version) AS versions
-       FROM customer_versions WHERE customer_id = u.customer_id) AS v
+   CROSS JOIN LATERAL (${calendarFactsSql('u.customer_id')}) AS v
    ORDER BY u.customer_id`;
 
 /** A page of customers: makes the period that the scope names, where the calendar has it, it has ended and nothing made it so far. */

@@ -2,7 +2,7 @@ import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { metersToLookBackFor } from './gate-meters.js';
 import { carryOn, isCarriedInto } from './periods-carried.js';
-import { findOrCreateNamed, periodAt } from './periods-create.js';
+import { findOrCreateNamed, lastStart, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
 import { listWaiting, waitingPeriods } from './periods-waiting.js';
@@ -18,6 +18,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     periodAt: (customerId, at) => periodAt(db, customerId, at),
     periodNamed: (customerId, period) => findOrCreateNamed(db, customerId, period),
     status: (customerId, period) => periodStatus(db, customerId, period),
+    lastStart: (customerId) => lastStart(db, customerId),
     openWindows: (period) => openWindows(db, period),
     highestEventTime: (period) => highestEventTime(db, period),
     pinnedDates: (period, versions) => pinnedDates(db.pool, period, versions),

@@ -63,6 +63,8 @@ export interface BillingPeriodStore {
   /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
   periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
   status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  /** Of the customer's last stored period, which may not have begun; null: none is stored. */
+  lastStart(customerId: string): Promise<Instant | null>;
   /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;

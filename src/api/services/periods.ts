@@ -1,7 +1,7 @@
 /** Billing periods as clients name them, and closing one on demand. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { periodContaining, periodNamed } from '../../calendar/calendar.js';
+import { calendarOf, periodContaining, periodNamed } from '../../calendar/calendar.js';
 import type { CalendarSegment } from '../../calendar/calendar.js';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
@@ -10,7 +10,6 @@ import { parsePeriodName } from '../../domain/time/local-date.js';
 import type { Interval, LocalDate } from '../../domain/values.js';
 import type { BillingPeriod, BillingPeriodStatus, Customer, Storage } from '../../storage/types.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
-import { calendarOf } from './calendar-of.js';
 import { requireCustomer } from './customers.js';
 
 export interface PeriodServiceDependencies {

@@ -58,6 +58,7 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     periodAt: 'writes',
     periodNamed: 'writes',
     status: 'reads',
+    lastStart: 'reads',
     openWindows: 'reads',
     highestEventTime: 'reads',
     pinnedDates: 'reads',
