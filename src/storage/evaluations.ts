@@ -7,8 +7,7 @@ import type { Database } from './database.js';
 import { totalsOf } from './evaluations-totals.js';
 import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { endsAfterSql } from './re-ratings-scope.js';
+import { isBillableSql } from './periods-billable.js';
 import type {
   BillingPeriod,
   EvaluatedCustomer,
@@ -76,21 +75,12 @@ export function createEvaluationStore(db: Database): EvaluationStore {
   };
 }
 
-/** A period without usage counts from `billing_from` on, as it does when periods are closed. */
 const targetsSql = `
   INSERT INTO price_evaluation_targets (evaluation_id, customer_id, period)
   SELECT $1, p.customer_id, p.period FROM billing_periods p
-  CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions WHERE customer_id = p.customer_id
-    ORDER BY version DESC LIMIT 1) AS v
   WHERE ($2::text[] IS NULL OR p.customer_id = ANY ($2)) AND p.period_start <= now()
     AND ($3::timestamptz IS NULL OR p.period_end > $3) AND ($4::timestamptz IS NULL OR p.period_start < $4)
-    AND (${endsAfterSql('p', 'v.billing_from')}
-      OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
-      OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-        AND event_time >= p.period_start AND event_time < p.period_end)
-      OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
-      OR ${isCarriedIntoSql('p')})`;
+    AND ${isBillableSql('p')}`;
 
 async function store(db: Database, request: EvaluationRequest): Promise<void> {
   const { evaluationId, workflowId, priceBook, scope, cutoff, requestedBy, comparisonOf } = request;

@@ -5,10 +5,9 @@ import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import { isCarriedIntoSql } from './periods-carried.js';
+import { isBillableSql } from './periods-billable.js';
 import { calendarFactsSql, periodAt } from './periods-create.js';
 import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
-import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
 /** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
@@ -35,7 +34,6 @@ export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZO
 const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
     AND ${lastDaySql} = c.ended_on))`;
 
-/** Before `billing_from` only usage, an invoice, or a first fee in advance makes a period. */
 const planSql = `
   WITH asked AS (SELECT unnest(customer_ids) AS customer_id FROM period_closes WHERE close_id = $1),
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
@@ -43,17 +41,11 @@ const planSql = `
   SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
     SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end
       FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
-     CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
+     CROSS JOIN LATERAL (SELECT legal_entity FROM customer_versions WHERE customer_id = p.customer_id
        ORDER BY version DESC LIMIT 1) AS v
      WHERE ${isNamedSql} AND (c.customer_ids = '{}' OR p.customer_id IN (SELECT customer_id FROM asked))
        AND (c.legal_entity IS NULL OR v.legal_entity = c.legal_entity)
-       AND (${endsAfterSql('p', 'v.billing_from')} OR ${isOpeningSql('p', 'v.billing_from')}
-         OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
-         OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-           AND event_time >= p.period_start AND event_time < p.period_end)
-         OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
-         OR ${isCarriedIntoSql('p')})`)}) AS judged`;
+       AND ${isBillableSql('p')}`)}) AS judged`;
 
 export async function planTargets(db: Database, closeId: string): Promise<void> {
   await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });
@@ -130,7 +122,7 @@ function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseSc
   const period = endedOn === null ? named : periodContaining(calendar, startOfLocalDay(endedOn, timeZone));
   if (period === null || period.to > now) return null;
   const lastDay = localDateAt(addMs(period.to, -1), period.timeZone);
-  // Billing may begin within the period, as `endsAfterSql` has it.
+  // Billing may begin within the period, as `isBillableSql` has it.
   if (lastDay < row.billing_from || (endedOn !== null && lastDay !== endedOn)) return null;
   return row.starts.includes(period.from) ? null : period.from;
 }

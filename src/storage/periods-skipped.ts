@@ -5,6 +5,7 @@
 import { nameBasedIdSql } from './aggregation-revisions.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
+import { usedSql } from './periods-billable.js';
 import type { LookBack } from './types.js';
 
 /** Customers whose skipped periods are looked at together. */
@@ -31,12 +32,6 @@ export const mayBeNewsSql = (cutoff: string, carries: string): string => `(
     WHERE u.customer_id = p.customer_id AND u.period = p.period AND u.to_position > ${cutoff})
   OR ${carries} AND EXISTS (SELECT FROM usage_ranges u JOIN billing_periods b USING (customer_id, period)
     WHERE u.customer_id = p.customer_id AND u.to_position > ${cutoff} AND b.period_start < p.period_start))`;
-
-const eventOf = (condition: string): string => `EXISTS (SELECT FROM telemetry_events e
-  WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end AND ${condition})`;
-const amendedOf = (condition: string): string => `EXISTS (SELECT FROM event_adjustments e
-  WHERE e.customer_id = p.customer_id AND e.replacement_event_time >= p.period_start AND e.replacement_event_time < p.period_end
-    AND ${condition})`;
 
 /**
  * Hands over the skipped periods of some customers that have, or are carried, events of the type that one of the versions counts.
@@ -70,7 +65,7 @@ const askAgainSql = `
         SELECT FROM fresh m WHERE coalesce(m.effective_from, (m.effective_from_date - interval '1 day') AT TIME ZONE 'UTC', '-infinity') < p.period_end
           AND CASE WHEN m.aggregation = 'weighted_sum'
             THEN EXISTS (SELECT FROM level l WHERE (l.customer_id, l.meter_id) = (p.customer_id, m.meter_id) AND l.begins < p.period_end)
-            ELSE ${eventOf('e.event_type = m.event_type')} OR ${amendedOf('e.replacement_event_type = m.event_type')} END)
+            ELSE ${usedSql('p', (type) => `${type} = m.event_type`)} END)
      ORDER BY p.customer_id, p.period ON CONFLICT (request_id) DO NOTHING)
   SELECT max(customer_id) AS last, count(*)::int AS customers FROM chosen`;
 

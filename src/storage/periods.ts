@@ -1,6 +1,7 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { metersToLookBackFor } from './gate-meters.js';
+import { isBillable } from './periods-billable.js';
 import { carryOn, isCarriedInto } from './periods-carried.js';
 import { findOrCreateNamed, lastStart, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
@@ -31,6 +32,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     metersToLookBackFor: () => metersToLookBackFor(db),
     askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
     noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
+    isBillable: (customerId, period) => isBillable(db, customerId, period),
     isCarriedInto: (period) => isCarriedInto(db, period),
     carryOn: (period) => carryOn(db, period),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),

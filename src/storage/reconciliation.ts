@@ -3,6 +3,7 @@ import type { Instant, LocalDate } from '../domain/values.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
+import { usedSql } from './periods-billable.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
 import type {
   BillingPeriod,
@@ -138,10 +139,7 @@ const pendingSql = `
     AND (EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
       OR EXISTS (SELECT FROM aggregated_usage WHERE customer_id = p.customer_id AND period = p.period)
       OR EXISTS (SELECT FROM rated_charges WHERE customer_id = p.customer_id AND period = p.period)
-      OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-        AND event_time >= p.period_start AND event_time < p.period_end)
-      OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))
+      OR ${usedSql('p')})
   ORDER BY p.customer_id, p.period LIMIT $2`;
 
 /** The report sums up the results: how many periods, and which differences by class and stage. */

@@ -94,6 +94,11 @@ export interface BillingPeriodStore {
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
   unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
+  /**
+   * Whether the period is stored and there is something to bill in it, as closes of many periods have it: from `billing_from` on always,
+   * before it where there is usage, an invoice, a level carried into it, or a first fee in advance (RULES 18, 60, 65).
+   */
+  isBillable(customerId: string, period: LocalDate): Promise<boolean>;
   /** Whether the stored period before this one ends with a level that is not zero. */
   isCarriedInto(period: BillingPeriod): Promise<boolean>;
   /**

@@ -68,6 +68,7 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     listWaiting: 'reads',
     waiting: 'reads',
     factsSinceSkip: 'reads',
+    isBillable: 'reads',
     isCarriedInto: 'reads',
     carryOn: 'writes',
     metersToLookBackFor: 'reads',
