@@ -182,7 +182,10 @@ export async function reversePayment(
 const reversed = (paymentId: string, { reason }: { readonly reason: string }): DomainFailure =>
   new DomainFailure('PAYMENT_REVERSED', `The payment ${paymentId} is reversed already (${reason}).`);
 
-/** Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers how much. */
+/**
+ * Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers what was
+ * allocated; nothing where the request was carried out before.
+ */
 export async function applyCredit(
   { settlement }: SettlementStorage,
   { customerId, requestId, actor, now }: Deciding & { readonly customerId: string; readonly requestId: string },
