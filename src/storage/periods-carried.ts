@@ -8,7 +8,7 @@ import { periodAt } from './periods-create.js';
 import type { BillingPeriod } from './types.js';
 
 /** Whether the period of an alias ends with a level that is not zero, by its latest revisions. */
-export const leavesLevelSql = (alias: string): string => `EXISTS (
+const leavesLevelSql = (alias: string): string => `EXISTS (
   SELECT FROM (SELECT DISTINCT ON (meter_id, group_key) closing_level FROM aggregated_period_usage
       WHERE customer_id = ${alias}.customer_id AND period = ${alias}.period ORDER BY meter_id, group_key, revision DESC) AS level
    WHERE level.closing_level <> 0)`;
