@@ -1,8 +1,7 @@
 import { metersOfPeriod } from '../calendar/meters-of-period.js';
 import { groupBy } from '../domain/group-by.js';
-import { addsUp, type MeterPool } from '../domain/metering/meter.js';
+import { addsUp } from '../domain/metering/meter.js';
 import { holdsAtAll } from '../domain/metering/meter-versions.js';
-import { pricedPools } from '../domain/rating/pools.js';
 import { lineRounding } from '../domain/rating/plan-meter.js';
 import { feeRounding, quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import type { RoundingOf } from '../domain/reconciliation/lines.js';
@@ -20,7 +19,7 @@ import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, NewFinding, PeriodChain, PeriodRating, Storage } from '../storage/types.js';
 import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
-import { pinnedPriceFacts } from './price-facts.js';
+import { pinnedPriceFacts, poolsOf } from './price-facts.js';
 import type { PriceFacts } from './price-facts.js';
 
 type Reading = Pick<Storage, 'billing' | 'ledger' | 'proof' | 'reference'>;
@@ -175,10 +174,6 @@ async function settledStages(
     quantityOnly: quantityOnlyMeters(facts.segments, facts.next ?? undefined),
     roundingOf: (line) => roundingOf(facts, line),
   };
-}
-
-function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
-  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
 }
 
 /** A line is rounded as the version at the period's end says. */

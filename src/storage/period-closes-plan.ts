@@ -8,27 +8,28 @@ import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
 import { isCarriedIntoSql } from './periods-carried.js';
 import { periodAt } from './periods-create.js';
-import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
+import { newsSinceSkipSql } from './periods-skipped.js';
+import { isSettledEmptySql, lastRequestSql, stageSql } from './periods-stage.js';
 import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
 import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
-/** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
+/** Rows of `periods`, each with its `stage` and the `reason` why it is not ready (RULES 60); NULL: it is. */
 export const judgedSql = (periods: string): string => `
-  SELECT p.*, CASE
+  SELECT p.*, s.stage, CASE
       WHEN p.period_end > now() THEN 'not_ended'
-      WHEN NOT o.voided THEN 'invoiced'
-      WHEN r.request_id IS NOT NULL AND r.outcome IS NULL THEN 'requested'
-      WHEN r.outcome = 'skipped' AND NOT ${mayBeNewsSql('coalesce(r.cutoff_position, 0)', anyLevelSql)} THEN 'skipped'
-      WHEN o.voided AND r.outcome NOT IN ('held', 'skipped') THEN 'void'
+      WHEN s.stage = 'invoiced' THEN 'invoiced'
+      WHEN s.stage = 'ready' THEN 'requested'
+      WHEN s.stage = 'skipped' AND ${isSettledEmptySql} AND NOT ${newsSinceSkipSql} THEN 'skipped'
+      WHEN s.stage = 'void' THEN 'void'
       WHEN EXISTS (SELECT FROM backfill_customers b
         WHERE b.customer_id = p.customer_id AND b.range_start < p.period_end AND b.range_end > p.period_start
           AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)) THEN 'backfill_open'
     END AS reason
   FROM (${periods}) AS p
   LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS o ON true
-  LEFT JOIN LATERAL (SELECT q.request_id, d.outcome, d.cutoff_position FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
-    WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true`;
+  LEFT JOIN LATERAL (${lastRequestSql('p.customer_id', 'p.period')}) AS r ON true
+  CROSS JOIN LATERAL (SELECT ${stageSql} AS stage) AS s`;
 
 /** The last local day of a period `p`. */
 export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZONE p.time_zone)::date`;
@@ -43,7 +44,7 @@ const planSql = `
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
   INSERT INTO period_close_targets (close_id, customer_id, period, request_id, reason)
   SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
-    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end
+    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end, p.time_zone
       FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
      CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
        ORDER BY version DESC LIMIT 1) AS v
@@ -67,7 +68,7 @@ export async function planTargets(db: Database, closeId: string): Promise<void> 
  */
 const handOverSql = `
   WITH pending AS MATERIALIZED (
-    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, c.billing_day
+    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, b.time_zone, c.billing_day
       FROM period_close_targets t JOIN period_closes c USING (close_id)
       JOIN billing_periods b ON (b.customer_id, b.period) = (t.customer_id, t.period)
      WHERE t.close_id = $1 AND t.reason IS NULL

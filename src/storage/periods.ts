@@ -1,7 +1,7 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { metersToLookBackFor } from './gate-meters.js';
-import { carryOn, isCarriedInto } from './periods-carried.js';
+import { carryOn } from './periods-carried.js';
 import { findOrCreateNamed, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
@@ -30,8 +30,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     metersToLookBackFor: () => metersToLookBackFor(db),
     askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
     noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
-    isCarriedInto: (period) => isCarriedInto(db, period),
-    carryOn: (period) => carryOn(db, period),
+    carryOn: (period, leavesLevel) => carryOn(db, period, leavesLevel),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     listWaiting: (filter, page) => listWaiting(db, filter, page),
     waiting: () => waitingPeriods(db),

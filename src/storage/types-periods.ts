@@ -57,6 +57,9 @@ export interface StoredBounds extends Interval {
   readonly customerId: string;
 }
 
+/** Whether a decided period ends with a level that is not zero; asked only where stored usage says that it may. */
+export type LeavesLevel = (period: BillingPeriod) => Promise<boolean>;
+
 export interface BillingPeriodStore {
   /** The stored period that contains the instant, created (with every rule of RULES 22) when it is missing. */
   periodAt(customerId: string, at: Instant): Promise<BillingPeriod>;
@@ -91,14 +94,15 @@ export interface BillingPeriodStore {
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
-  unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
-  /** Whether the stored period before this one ends with a level that is not zero. */
-  isCarriedInto(period: BillingPeriod): Promise<boolean>;
+  unfinishedPeriods(
+    now: Instant,
+    page: PageRequest & { readonly leavesLevel: LeavesLevel },
+  ): Promise<Page<BillingPeriod>>;
   /**
    * Before `billing_from`: the period after this one, made because a level is carried into it (RULES 65); null: nothing is carried
    * on, or its invoice was asked for already.
    */
-  carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
+  carryOn(period: BillingPeriod, leavesLevel: LeavesLevel): Promise<BillingPeriod | null>;
   /**
    * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
    * be skipping a period without one of them.

@@ -67,7 +67,6 @@ const calls: { readonly [Store in keyof Stores]: Calls<Stores[Store]> } & {
     listWaiting: 'reads',
     waiting: 'reads',
     factsSinceSkip: 'reads',
-    isCarriedInto: 'reads',
     carryOn: 'writes',
     metersToLookBackFor: 'reads',
     askSkippedAgain: 'writes',
