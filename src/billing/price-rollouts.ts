@@ -66,7 +66,7 @@ export async function membershipsOfAll(storage: Rollouts, versions: readonly Pri
   return new Map(rollouts.map((rollout) => [rollout.priceBookId, membershipOf(rollout, null, startOfDay)]));
 }
 
-export function firstAssignment(assignments: readonly PriceBookAssignment[], code: string): Instant | null {
+function firstAssignment(assignments: readonly PriceBookAssignment[], code: string): Instant | null {
   const starts = assignments.flatMap(({ priceBook, effectiveFrom }) =>
     priceBook === code ? [effectiveFrom ?? ''] : [],
   );

@@ -86,11 +86,6 @@ export function periodNamed(segments: readonly CalendarSegment[], name: LocalDat
   return null;
 }
 
-/** The first boundary after an instant: where its period ends and the next one begins. */
-export function nextBoundary(segments: readonly CalendarSegment[], after: Instant): Instant {
-  return periodContaining(segments, after).to;
-}
-
 /**
  * The segments after a change of zone or anchor that is learned at an instant: it takes effect at the next boundary under
  * the old facts, and the period that begins there runs to the first later boundary of the new ones (RULES 22). A change

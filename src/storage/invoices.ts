@@ -1,7 +1,7 @@
 /** Reading invoices: the document with its lines; its status is the last transition. */
 import type pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { Invoice, InvoiceLineItem, InvoiceStatus } from '../domain/invoicing/invoice.js';
-import { groupRows } from './group-rows.js';
 import { type CreditedInvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
 import { cursorPart, filtered, newestFirst } from './paging.js';
 import type { BillingStore, InvoiceLife, Page, PageRequest } from './types.js';
@@ -74,7 +74,7 @@ export async function withLines(db: Queryable, invoices: readonly StatusRow[]): 
     'SELECT * FROM invoice_line_items WHERE invoice_id = ANY ($1::uuid[]) ORDER BY invoice_id, line_number',
     [invoices.map((invoice) => invoice.invoice_id)],
   );
-  const byInvoice = groupRows(rows, (row) => row.invoice_id);
+  const byInvoice = groupBy(rows, (row) => row.invoice_id);
   return invoices.map((invoice) => invoiceFromDb(invoice, byInvoice.get(invoice.invoice_id) ?? []));
 }
 

@@ -6,10 +6,11 @@ import { requireStart } from '../domain/rollout/start.js';
 import type { StageKind } from '../domain/rollout/rollout.js';
 import { isLocalDate } from '../domain/time/effective-from.js';
 import type { Instant, LocalDate } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { cursorPart, filtered, mapPage, newestFirst } from './paging.js';
 import { lockPriceBook, priceBookOf, rolloutsBeside } from './reference-prices.js';
-import { dateOf, dateOfLocal } from './row-types.js';
+import { effectiveColumns } from './row-types.js';
 import type {
   NewRolloutStage,
   PriceBookCustomer,
@@ -77,13 +78,12 @@ interface StageRow {
   readonly decided_at: Instant;
 }
 
-const instantFormat = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 const rolloutSql = `
   SELECT r.*, b.code, b.version, (SELECT jsonb_agg(jsonb_build_object(
       'sequence', s.sequence, 'stage_id', s.stage_id, 'kind', s.kind, 'percentage', s.percentage,
-      'effective_from', coalesce(to_char(s.effective_from, ${instantFormat}), s.effective_from_date::text),
+      'effective_from', coalesce(${instantSql('s.effective_from')}, s.effective_from_date::text),
       'customer_ids', s.customer_ids, 'evaluation_id', s.evaluation_id, 'override', s.override, 'reason', s.reason,
-      'decided_by', s.decided_by, 'decided_at', to_char(s.decided_at, ${instantFormat})) ORDER BY s.sequence)
+      'decided_by', s.decided_by, 'decided_at', ${instantSql('s.decided_at')}) ORDER BY s.sequence)
     FROM price_rollout_stages s WHERE s.rollout_id = r.rollout_id) AS stages
   FROM price_rollouts r JOIN price_books b USING (price_book_id)`;
 
@@ -156,14 +156,12 @@ function firstStageRow(
   rolloutId: string,
   { effectiveFrom, customerIds, ...stage }: NewRolloutStage,
 ): Prisma.PriceRolloutStageUncheckedCreateInput {
-  const isDate = isLocalDate(effectiveFrom);
   return {
     ...stage,
     rolloutId,
     sequence: 1,
     customerIds: [...customerIds],
-    effectiveFrom: isDate ? null : dateOf(effectiveFrom),
-    effectiveFromDate: isDate ? dateOfLocal(effectiveFrom) : null,
+    ...effectiveColumns(effectiveFrom),
   };
 }
 

@@ -1,10 +1,10 @@
 /** Reading payments, refunds, credit notes, and what they settle. */
 import type pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { CreditNoteLine, CreditReason } from '../domain/settlement/credit-note.js';
 import type { Party } from '../domain/invoicing/invoice.js';
 import type { DecimalString, Instant } from '../domain/values.js';
 import { decimalSql } from './aggregation-sql-fragments.js';
-import { groupRows } from './group-rows.js';
 import { cursorPart, filtered, mapPage, newestFirst } from './paging.js';
 import { type AllocationRow, reversalFromDb, type ReversalColumns, sourceOf, targetOf } from './settlement-mapping.js';
 import type { DocumentStore } from './types-documents.js';
@@ -170,7 +170,7 @@ async function notesOf(db: Queryable, rows: readonly NoteRow[]): Promise<readonl
     'SELECT * FROM credit_note_lines WHERE credit_note_id = ANY ($1::uuid[]) ORDER BY credit_note_id, line_number',
     [rows.map((row) => row.credit_note_id)],
   );
-  const byNote = groupRows(lines, (line) => line.credit_note_id);
+  const byNote = groupBy(lines, (line) => line.credit_note_id);
   return rows.map((row) => ({
     creditNoteId: row.credit_note_id,
     number: row.number,

@@ -6,7 +6,6 @@ import {
   calendarOf,
   type CalendarSegment,
   changeCalendar,
-  nextBoundary,
   periodContaining,
   periodNamed,
 } from '../../src/calendar/calendar.js';
@@ -166,7 +165,7 @@ describe('a change of zone or anchor', () => {
   test('learned exactly at a boundary it waits for the next one', () => {
     const segments = changeCalendar(always('UTC', 1), { timeZone: 'UTC', anchorDay: 15 }, at('2024-02-01T00:00:00Z'));
     expect(segments.at(-1)?.from).toBe(at('2024-03-01T00:00:00Z'));
-    expect(nextBoundary(segments, at('2024-03-01T00:00:00Z'))).toBe(at('2024-03-15T00:00:00Z'));
+    expect(periodContaining(segments, at('2024-03-01T00:00:00Z')).to).toBe(at('2024-03-15T00:00:00Z'));
   });
 
   test('replaces one that has not taken effect yet', () => {

@@ -12,6 +12,7 @@ import { DomainFailure } from '../../domain/failure.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import { isOverrideCode } from '../../domain/rating/overrides.js';
+import { isLocalDate } from '../../domain/time/effective-from.js';
 import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
 import type {
@@ -211,7 +212,7 @@ function assignmentBound(
   pointer: string,
 ): Instant | null | undefined {
   if (text === null || text === undefined) return text;
-  if (text.length === 'YYYY-MM-DD'.length) return startOfLocalDay(text as LocalDate, timeZone);
+  if (isLocalDate(text)) return startOfLocalDay(text, timeZone);
   const at = parseInstant(text, pointer);
   if (isHourAligned(at)) return at;
   const detail =
