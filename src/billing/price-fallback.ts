@@ -8,7 +8,7 @@ import type { Instant } from '../domain/values.js';
 import { canonicalJson } from '../storage/canonical-json.js';
 import { isUnavailable } from '../storage/errors.js';
 import type { BillingPeriod, NewFinding, PriceFallback, Storage } from '../storage/types.js';
-import { factsFrom, pinnedPriceFacts, pinsOf, priceFactsOf, rateWith } from './price-facts.js';
+import { factsFrom, pinnedOf, pinnedPriceFacts, pinsOf, priceFactsOf, rateWith } from './price-facts.js';
 import type { CustomerPriceFacts, PriceFacts, PriceSource, RatedPeriod } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
 
@@ -66,15 +66,12 @@ export async function recheckFallbacks(storage: Checking, period: BillingPeriod)
 
 /** Both prices on the same usage: of an invoiced period on what its documents stand on, else on that of now. null: no difference. */
 async function differs(storage: Checking, period: BillingPeriod, fallback: PriceFallback): Promise<NewFinding | null> {
-  const { documents, rating } = await storage.proof.chain(period);
-  const [original] = documents;
-  const facts =
-    rating === null || original === undefined
-      ? await priceFactsOf(storage, period)
-      : await pinnedPriceFacts(storage, period, { pins: rating.pinnedVersions, currency: original.currency });
+  const chain = await storage.proof.chain(period);
+  const pinned = pinnedOf(chain);
+  const facts = pinned === null ? await priceFactsOf(storage, period) : await pinnedPriceFacts(storage, period, pinned);
   const { pinnedVersions: pins, currency } = fallback;
   if (canonicalJson(pinsOf(facts)) === canonicalJson(pins)) return null;
-  const cutoff = rating?.cutoff ?? (await storage.ledger.safeHorizon());
+  const cutoff = chain.rating?.cutoff ?? (await storage.ledger.safeHorizon());
   const rate = async (priced: PriceFacts): Promise<RatedPeriod> =>
     rateWith(priced, period, await rawUsageAt(storage, period, { meters: priced.meters, cutoff }));
   const now = await rate(facts);

@@ -4,7 +4,7 @@ import { invoicedLines } from '../../domain/correction/invoiced.js';
 import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { DecimalString } from '../../domain/values.js';
-import { customerOf, pinsOf, rateWith } from '../../billing/price-facts.js';
+import { customerOf, pinnedOf, pinsOf, rateWith } from '../../billing/price-facts.js';
 import { brokenSettlement } from '../../billing/reconcile-period.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type {
@@ -84,16 +84,15 @@ async function factsOf(
   period: BillingPeriod,
   { reRating, chain }: { readonly reRating: ReRating; readonly chain: PeriodChain },
 ): Promise<PriceFacts | HeldFacts> {
-  const [original] = chain.documents;
-  if (chain.rating === null || original === undefined) {
+  const pinned = pinnedOf(chain);
+  if (pinned === null) {
     const what = chain.voided === null ? 'not invoiced' : `void (${chain.voided.number})`;
     return { held: `The period is ${what}: there is nothing to correct. Close it to have it invoiced.` };
   }
   try {
-    const pinned = { pins: chain.rating.pinnedVersions, currency: original.currency };
     const facts = await newPriceFacts(storage, period, { reRating, pinned });
-    if (facts.currency === original.currency) return facts;
-    return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${original.currency}.` };
+    if (facts.currency === pinned.currency) return facts;
+    return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${pinned.currency}.` };
   } catch (error) {
     if (error instanceof DomainFailure) return { held: error.detail };
     throw error;
