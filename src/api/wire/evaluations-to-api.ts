@@ -1,5 +1,5 @@
 /** What-if results → wire. */
-import { addDecimals, decimal, toDecimalString } from '../../domain/decimal.js';
+import { addDecimals } from '../../domain/decimal.js';
 import type { PriceComparison } from '../../domain/evaluation/compare-prices.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import type { RatedLine, RatingResult } from '../../domain/rating/rating.js';
@@ -8,9 +8,9 @@ import type {
   BillingPeriod,
   CustomerDifference,
   EvaluatedCustomer,
-  EvaluationResult,
   EvaluationTotals,
   PriceEvaluation,
+  StoredEvaluationResult,
 } from '../../storage/types.js';
 
 export interface NamedVersion {
@@ -133,18 +133,16 @@ export function toApiEvaluatedCustomer(customer: EvaluatedCustomer): object {
   };
 }
 
-export function toApiEvaluationResult(result: EvaluationResult): object {
-  const { currency, current, evaluated } = result;
-  const difference =
-    current === null || evaluated === null ? null : toDecimalString(decimal(evaluated).minus(decimal(current)));
+export function toApiEvaluationResult(result: StoredEvaluationResult): object {
+  const { currency } = result;
   return {
     customer_id: result.customerId,
     period: result.period,
     result: result.result,
     currency,
-    current: amountText(current, currency),
-    evaluated: amountText(evaluated, currency),
-    difference: amountText(difference, currency),
+    current: amountText(result.current, currency),
+    evaluated: amountText(result.evaluated, currency),
+    difference: amountText(result.difference, currency),
     invoiced: amountText(result.invoiced, currency),
     lines: result.lines,
     problems: result.problems,

@@ -7,11 +7,10 @@ import type { Ageing } from '../../domain/settlement/ageing.js';
 import { creditsIn } from '../../domain/settlement/allocation.js';
 import type { Allocation, AllocationSource } from '../../domain/settlement/allocation.js';
 import type { CreditableLine } from '../../domain/settlement/credit-note.js';
-import { receivableIn, standingOf } from '../../domain/settlement/items.js';
+import { allocatedOf, receivableIn, standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { InvoiceSettlement, Payment, Refund, StoredCreditNote, WriteOff } from '../../storage/types.js';
-import { allocatedOf } from '../services/settlement.js';
 
 const inCurrency =
   (currency: string) =>
@@ -233,14 +232,14 @@ export function toApiAgeing(customerId: string, ageing: Ageing): object {
   };
 }
 
-export function toApiApplied(allocations: readonly Allocation[]): object {
+export function toApiApplied(allocations: readonly (Allocation & { readonly currency: string })[]): object {
   return {
-    allocations: allocations.map(({ source, target, amount }) => ({
+    allocations: allocations.map(({ source, target, amount, currency }) => ({
       source: sourceName[source.kind],
       source_id: source.id,
       invoice_id: target.kind === 'invoice' ? target.id : null,
       refund_id: target.kind === 'refund' ? target.id : null,
-      amount,
+      amount: formatAmount(amount, currency),
     })),
   };
 }

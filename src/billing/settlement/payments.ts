@@ -35,13 +35,13 @@ export async function recordPayment(
   {
     payment,
     parts,
-    allowDuplicate = false,
+    allowDuplicate,
     now,
   }: {
     readonly payment: NewPayment;
     readonly parts: readonly PaymentPart[];
     /** The bank did receive it twice. */
-    readonly allowDuplicate?: boolean;
+    readonly allowDuplicate: boolean;
   } & Pick<Deciding, 'now'>,
 ): Promise<void> {
   const { paymentId, customerId, currency, amount, reference, receivedAt: at, recordedBy: actor } = payment;
@@ -182,11 +182,11 @@ export async function reversePayment(
 const reversed = (paymentId: string, { reason }: { readonly reason: string }): DomainFailure =>
   new DomainFailure('PAYMENT_REVERSED', `The payment ${paymentId} is reversed already (${reason}).`);
 
-/** Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers how much. */
+/** Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers what was carried. */
 export async function applyCredit(
   { settlement }: SettlementStorage,
   { customerId, requestId, actor, now }: Deciding & { readonly customerId: string; readonly requestId: string },
-): Promise<readonly Allocation[]> {
+): Promise<readonly (Allocation & { readonly currency: string })[]> {
   return settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items();
     const currencies = [...new Set([...items.chains, ...items.refunds].map(({ currency }) => currency))];
@@ -200,7 +200,7 @@ export async function applyCredit(
         cause: { id: requestId, actor, reason: 'unapplied credit applied' },
         now,
       });
-      return allocations;
+      return allocations.map((allocation) => ({ ...allocation, currency }));
     });
   });
 }
