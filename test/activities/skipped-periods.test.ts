@@ -12,7 +12,13 @@ const [january, february, march] = months as [LocalDate, LocalDate, LocalDate];
 /** The day of the sweep. */
 const today = '2024-02-01' as LocalDate;
 
-const uploads = { ...seatsMeter, code: 'uploads', eventType: 'upload', aggregation: 'count', valueProperty: null } as const;
+const uploads = {
+  ...seatsMeter,
+  code: 'uploads',
+  eventType: 'upload',
+  aggregation: 'count',
+  valueProperty: null,
+} as const;
 
 let fixture: ActivityFixture;
 
@@ -246,7 +252,7 @@ describe('a meter over past events', () => {
     await fixture.storage.backfills.decide(asked.backfillId, decision);
     await plan();
     const { relay } = fixture.storage;
-    const due = await relay.due('all', 0, 100);
+    const due = await relay.due(0, 100);
     expect(due.map(({ customerId, period }) => [customerId, period])).toContainEqual(['acme', january]);
   });
 
