@@ -2,8 +2,8 @@
  * What may be rated on last known prices (RULES 43): estimates and provisional charges, never what is issued. What was rated so
  * is rated again.
  */
-import { addDecimals } from '../domain/decimal.js';
 import { formatAmount } from '../domain/money/rounding.js';
+import { totalOf } from '../domain/rating/total.js';
 import type { Instant } from '../domain/values.js';
 import { canonicalJson } from '../storage/canonical-json.js';
 import { isUnavailable } from '../storage/errors.js';
@@ -91,8 +91,7 @@ function differenceFinding(
   { customerId, period, fallbackId, pricesAsOf, currency: then }: PriceFallback,
   rated: { readonly then: RatedPeriod; readonly now: RatedPeriod; readonly currency: string },
 ): NewFinding {
-  const total = ({ lines }: RatedPeriod, currency: string): string =>
-    `${formatAmount(addDecimals(lines.map(({ amount }) => amount)), currency)} ${currency}`;
+  const total = (of: RatedPeriod, currency: string): string => `${formatAmount(totalOf(of), currency)} ${currency}`;
   const before = total(rated.then, then);
   const after = total(rated.now, rated.currency);
   return {

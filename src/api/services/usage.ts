@@ -5,7 +5,6 @@ import { pinnedOf, pinnedPriceFacts, poolsOf, rateWith } from '../../billing/pri
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { unreadableDetail } from '../../billing/unreadable-values.js';
 import { windowBoundsOf } from '../../calendar/time-zones.js';
-import { addDecimals } from '../../domain/decimal.js';
 import { groupBy } from '../../domain/group-by.js';
 import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fold.js';
 import { groupKeyText } from '../../domain/metering/group-key.js';
@@ -16,6 +15,7 @@ import type { WatermarkSettings } from '../../domain/metering/watermark.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { groupsByMeter } from '../../domain/rating/pools.js';
 import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
+import { totalOf } from '../../domain/rating/total.js';
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
 import { defaultWatermark, type StatedWindow, type WindowStates, windowStates } from './window-states.js';
@@ -102,7 +102,7 @@ export async function usageOf(
     ),
     lines: cost.lines,
     problems: [...live.unreadable.map(unreadableProblem), ...cost.problems],
-    total: formatAmount(addDecimals(cost.lines.map(({ amount }) => amount)), currency),
+    total: formatAmount(totalOf(cost), currency),
   };
 }
 

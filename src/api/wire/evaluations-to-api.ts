@@ -1,8 +1,8 @@
 /** What-if results → wire. */
-import { addDecimals } from '../../domain/decimal.js';
 import type { PriceComparison } from '../../domain/evaluation/compare-prices.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import type { RatedLine, RatingResult } from '../../domain/rating/rating.js';
+import { totalOf } from '../../domain/rating/total.js';
 import type { DecimalString } from '../../domain/values.js';
 import type {
   BillingPeriod,
@@ -19,12 +19,12 @@ export interface NamedVersion {
   readonly currency: string;
 }
 
-export function toApiQuantities({ code, version, currency }: NamedVersion, { lines, problems }: RatingResult): object {
+export function toApiQuantities({ code, version, currency }: NamedVersion, rated: RatingResult): object {
   return {
     price_book: { code, version },
     currency,
-    total: formatAmount(addDecimals(lines.map(({ amount }) => amount)), currency),
-    lines: lines.map((line) => ({
+    total: formatAmount(totalOf(rated), currency),
+    lines: rated.lines.map((line) => ({
       meter: line.meter,
       name: line.name ?? null,
       group: line.group,
@@ -33,7 +33,7 @@ export function toApiQuantities({ code, version, currency }: NamedVersion, { lin
       formula: line.formula,
       calculations: calculationsOf(line),
     })),
-    problems,
+    problems: rated.problems,
   };
 }
 
