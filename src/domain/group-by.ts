@@ -1,9 +1,9 @@
-/** Values by their key, each list in the order of the values, the keys in the order of their first one. */
-export function groupBy<T>(
+/** Values by key: keys as they first came, the values of each as they came (Map.groupBy is not in Node 20). */
+export function groupBy<T, K extends string>(
   values: readonly T[],
-  keyOf: (value: T) => string,
-): ReadonlyMap<string, readonly [T, ...T[]]> {
-  const groups = new Map<string, [T, ...T[]]>();
+  keyOf: (value: T) => K,
+): ReadonlyMap<K, readonly [T, ...T[]]> {
+  const groups = new Map<K, [T, ...T[]]>();
   for (const value of values) {
     const key = keyOf(value);
     const group = groups.get(key);

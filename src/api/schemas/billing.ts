@@ -118,7 +118,7 @@ export const usage = z
     }),
     next_close_at: instantOut.nullable().meta({
       description:
-        'When the first of the windows that wait for late usage is due to close; null: none waits. A window that was past when its usage came is left out: it closes after a quiet time, which begins again with more of it.',
+        'When the next window is due to close, later than as_of; null: none is. A window that was past when its usage came is left out: it closes after a quiet time, which begins again with more of it.',
     }),
     finality: z.enum(['estimated', 'final']),
     currency: z.string(),

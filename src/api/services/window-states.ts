@@ -28,8 +28,8 @@ export interface StatedWindow extends WindowUsage {
 export interface WindowStates {
   readonly watermark: Instant;
   /**
-   * When the first of the windows that wait for late usage is due to close; null: none waits. One that was past when its usage came
-   * is left out: it closes after a quiet time, of which only the workflow knows (RULES 63).
+   * When the next window is due to close; null: none is. One that was past when its usage came is left out: it closes after a quiet
+   * time, of which only the workflow knows (RULES 63).
    */
   readonly nextCloseAt: Instant | null;
   readonly stated: (usage: WindowUsage) => StatedWindow;
