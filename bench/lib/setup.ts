@@ -44,7 +44,7 @@ const customerFacts: CustomerFacts = {
 
 export async function createCustomer({ reference }: Storage, customerId: string): Promise<void> {
   await reference.putCustomer(customerId, customerFacts, null);
-  await reference.assignPriceBook(customerId, priceBookCode, null);
+  await reference.assignPriceBook(customerId, priceBookCode, null, { effectiveUntil: null, decidedBy: 'bench' });
 }
 
 /** January 2024 of a customer, made where it is not there yet. */

@@ -39,7 +39,7 @@ class Told {
 async function drain(relay: RelayStore, epoch: number, told: Told): Promise<void> {
   for (let facts = 1; facts > 0;) ({ facts } = await relay.plan(group, epoch));
   for (let more = true; more;) {
-    const ranges = await relay.due(group, 0, rangesPerStep);
+    const ranges = await relay.due(0, rangesPerStep);
     for (const range of ranges) await told.deliver(range);
     await relay.markDelivered(ranges);
     more = ranges.length === rangesPerStep;

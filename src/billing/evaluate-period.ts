@@ -2,13 +2,12 @@
 import { calendarOf, periodContaining } from '../calendar/calendar.js';
 import { comparePrices } from '../domain/evaluation/compare-prices.js';
 import type { PriceComparison } from '../domain/evaluation/compare-prices.js';
-import type { PinnedVersions } from '../domain/invoicing/invoice.js';
 import { keepingOverrides } from '../domain/rating/overrides.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { BillingPeriod, Storage } from '../storage/types.js';
-import { pinnedPriceFacts, priceFactsOf, rateWith, withCurrentRates } from './price-facts.js';
-import type { PriceFacts, PriceSource } from './price-facts.js';
+import { billsInAdvance, pinnedOf, pinnedPriceFacts, priceFactsOf, rateWith, withCurrentRates } from './price-facts.js';
+import type { Pinned, PriceFacts, PriceSource } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
 
 export interface PeriodEvaluation extends PriceComparison {
@@ -35,27 +34,23 @@ export async function evaluatePeriod(
   period: BillingPeriod,
   { version, cutoff, without = null }: Asked,
 ): Promise<PeriodEvaluation> {
-  const { documents, rating } = await storage.proof.chain(period);
-  const [original] = documents;
+  const chain = await storage.proof.chain(period);
+  const pinned = pinnedOf(chain);
   const facts =
-    original === undefined || rating === null
+    pinned === null
       ? await priceFactsOf(storage, period, { without })
-      : await invoicedFacts(storage, period, { pins: rating.pinnedVersions, currency: original.currency, without });
+      : await invoicedFacts(storage, period, { ...pinned, without });
   const usage = await rawUsageAt(storage, period, { meters: facts.meters, cutoff });
   const current = await rateWith(facts, period, usage);
   const evaluated = await rateWith(await evaluatedFacts(storage, period, { facts, version }), period, usage);
-  return { ...comparePrices(current, evaluated, documents), currency: facts.currency };
+  return { ...comparePrices(current, evaluated, chain.documents), currency: facts.currency };
 }
 
 /** What its documents pin; unless that is the version which it is to be rated without. */
 async function invoicedFacts(
   storage: EvaluatedFrom,
   period: BillingPeriod,
-  {
-    pins,
-    currency,
-    without,
-  }: { readonly pins: PinnedVersions; readonly currency: string; readonly without: string | null },
+  { pins, currency, without }: Pinned & { readonly without: string | null },
 ): Promise<PriceFacts> {
   const pinned = await pinnedPriceFacts(storage, period, { pins, currency });
   const segments = [pinned.segments, pinned.next?.segments ?? [], ...pinned.meterSegments.values()].flat();
@@ -73,14 +68,13 @@ async function evaluatedFacts(
   { facts, version: priceBook }: { readonly facts: PriceFacts; readonly version: PriceBookVersion },
 ): Promise<PriceFacts> {
   const { customerId, from, to } = period;
-  const isForNext = priceBook.fees.some(({ billed }) => billed === 'in_advance');
-  const next = isForNext ? await periodFrom(storage, customerId, to) : null;
+  const next = billsInAdvance(priceBook) ? await periodFrom(storage, customerId, to) : undefined;
   const segments = [{ from, to, priceBook }];
   return withCurrentRates(storage, period, {
     ...facts,
     segments,
     meterSegments: keepingOverrides(segments, facts.meterSegments),
-    next: next === null ? null : { ...next, segments: [{ ...next, priceBook }] },
+    next: next === undefined ? undefined : { ...next, segments: [{ ...next, priceBook }] },
   });
 }
 

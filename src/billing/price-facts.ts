@@ -26,7 +26,15 @@ import { quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import { priceSegments } from '../domain/rating/segments.js';
 import type { PriceSchedule } from '../domain/rating/segments.js';
 import { conversionRates, pinnedRates, ratesOfPins } from './exchange-rates.js';
-import type { BillingPeriod, Customer, KnownPrices, KnownVersions, Storage } from '../storage/types.js';
+import type {
+  BillingPeriod,
+  Customer,
+  KnownPrices,
+  KnownVersions,
+  PeriodChain,
+  PeriodRating,
+  Storage,
+} from '../storage/types.js';
 import { membershipsOf } from './price-rollouts.js';
 
 type Reference = Pick<Storage, 'reference'>;
@@ -45,7 +53,7 @@ export interface PriceFacts {
   /** By meter code: prices that an override of the customer, or a re-rating limited to some meters, has moved. */
   readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
   /** The period after this one, where a fee is billed in advance for it. */
-  readonly next: NextPeriod | null;
+  readonly next: NextPeriod | undefined;
   /** When it is an opening period (RULES 18); undefined: never. */
   readonly opening: PinnedVersions['opening'];
   /** What prices in other currencies are converted at; what is missing in it has no conversion set up. */
@@ -137,24 +145,37 @@ async function nextPeriodOf(
   { periods }: Pick<Storage, 'periods'>,
   { customerId, to }: BillingPeriod,
   schedule: PriceSchedule,
-): Promise<NextPeriod | null> {
-  if (!schedule.versions.some(billsInAdvance)) return null;
+): Promise<NextPeriod | undefined> {
+  if (!schedule.versions.some(billsInAdvance)) return undefined;
   const { from, to: end } = await periods.periodAt(customerId, to);
   const segments = priceSegments({ from, to: end }, schedule);
   return segments.some(({ priceBook }) => priceBook !== null && billsInAdvance(priceBook))
     ? { from, to: end, segments }
-    : null;
+    : undefined;
 }
 
 /** Whether a version has a fee for the period after the one that is invoiced. */
 export const billsInAdvance = ({ fees }: PriceBookVersion): boolean =>
   fees.some(({ billed }) => billed === 'in_advance');
 
+/** What a document was rated with. */
+export interface Pinned {
+  readonly pins: PinnedVersions;
+  readonly currency: string;
+}
+
+/** What an invoiced period was rated with last, in its currency; null: it is not invoiced. */
+export function pinnedOf({ documents, rating }: PeriodChain): (Pinned & { readonly rating: PeriodRating }) | null {
+  const [original] = documents;
+  if (original === undefined || rating === null) return null;
+  return { pins: rating.pinnedVersions, currency: original.currency, rating };
+}
+
 /** What a document of the period was rated with: of the versions of meters those that it pinned, and no later one. */
 export async function pinnedPriceFacts(
   { reference }: Reference,
   period: BillingPeriod,
-  { pins, currency }: { readonly pins: PinnedVersions; readonly currency: string },
+  { pins, currency }: Pinned,
 ): Promise<PriceFacts> {
   const pinned = new Set(pins.meter_ids);
   const versions = (await reference.meterVersions()).filter(({ meterId }) => pinned.has(meterId));
@@ -173,7 +194,7 @@ export async function pinnedPriceFacts(
     segments: pins.price_segments.map((segment) => unpinned(segment, books)),
     next:
       next === undefined
-        ? null
+        ? undefined
         : { from: next.from, to: next.to, segments: next.price_segments.map((segment) => unpinned(segment, books)) },
     opening: pins.opening,
     rates: ratesOfPins(pins.exchange_rates),
@@ -209,7 +230,7 @@ export function pinsOf({
     price_segments: segments.map(pinned),
     ...(Object.keys(localDates).length > 0 && { local_dates: localDates }),
     ...(opening !== undefined && { opening }),
-    ...(next !== null && {
+    ...(next !== undefined && {
       next_period: { from: next.from, to: next.to, price_segments: next.segments.map(pinned) },
     }),
     ...(meterSegments.size > 0 && {
@@ -226,6 +247,14 @@ const pinned = ({ from, to, priceBook }: PriceSegment): PinnedSegment => ({
   to,
   price_book_id: priceBook?.priceBookId ?? null,
 });
+
+/** What prices a meter, a segment at a time. */
+export const segmentsOf = ({ segments, meterSegments }: PriceFacts, code: string): readonly PriceSegment[] =>
+  meterSegments.get(code) ?? segments;
+
+/** What of the period is rated as a whole: meters that do not add up, by the groups that their prices pool. */
+export const poolsOf = (facts: PriceFacts): readonly MeterPool<MeterInForce>[] =>
+  facts.meters.flatMap((meter) => pricedPools([meter], segmentsOf(facts, meter.code), facts.next));
 
 /**
  * The same with rates for the currencies that no document of the period has pinned one for, as the customer has its prices
@@ -273,21 +302,18 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, source:
   // One after the other: they are read on the gate's one connection.
   for (const { meters, segments } of partsOf(facts)) {
     const ids = new Set(meters.map(({ code }) => code));
-    const all = await source.usage(
-      segments,
-      meters.map(({ meterId }) => meterId),
-      facts.next ?? undefined,
-    );
+    const meterIds = meters.map(({ meterId }) => meterId);
+    const all = await source.usage(segments, meterIds, facts.next);
     const usage = all.filter(({ meter }) => ids.has(meter));
     const used = new Set(usage.map(({ meter }) => meter));
-    const pooled = pooledMeters(meters, segments, facts.next ?? undefined).filter(({ code }) => used.has(code));
+    const pooled = pooledMeters(meters, segments, facts.next).filter(({ code }) => used.has(code));
     const part = { meters, segments, usage, ...(pooled.length > 0 && { meterGroups: await source.groups(pooled) }) };
     parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
   const { currency, rates, segments, next, opening } = facts;
   const usage = parts.flatMap((part) => part.usage);
   const isOpening = opening === true || (opening === 'unless_used' && !usage.some(isUsed));
-  const result = rateParts({ period, currency, rates, isOpening, ...(next !== null && { next }) }, parts);
+  const result = rateParts({ period, currency, rates, isOpening, ...(next !== undefined && { next }) }, parts);
   const isCounted = isCountedForFees(segments, next);
   return { ...result, usage: usage.filter(({ meter }) => !isCounted(meter)) };
 }
@@ -297,8 +323,8 @@ export const isUsed = ({ eventCount, quantity }: SegmentUsage): boolean =>
   eventCount > 0 || !decimal(quantity).isZero();
 
 /** Meters whose usage no charge prices by itself. */
-function isCountedForFees(segments: readonly PriceSegment[], next: NextPeriod | null): (meter: string) => boolean {
-  const meters = quantityOnlyMeters(segments, next ?? undefined);
+function isCountedForFees(segments: readonly PriceSegment[], next: NextPeriod | undefined): (meter: string) => boolean {
+  const meters = quantityOnlyMeters(segments, next);
   return (meter) => meters.has(meter);
 }
 
@@ -312,11 +338,6 @@ async function eventTotalsOf(part: PricedMeters, { events }: UsageSource): Promi
     });
   }
   return totals.totals;
-}
-
-/** What of the period is rated as a whole: meters that do not add up, by the groups that their prices pool. */
-export function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
-  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
 }
 
 /** Meters by the segments that price them. */

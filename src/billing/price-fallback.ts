@@ -2,13 +2,13 @@
  * What may be rated on last known prices (RULES 43): estimates and provisional charges, never what is issued. What was rated so
  * is rated again.
  */
-import { addDecimals } from '../domain/decimal.js';
 import { formatAmount } from '../domain/money/rounding.js';
+import { totalOf } from '../domain/rating/total.js';
 import type { Instant } from '../domain/values.js';
 import { canonicalJson } from '../storage/canonical-json.js';
 import { isUnavailable } from '../storage/errors.js';
 import type { BillingPeriod, NewFinding, PriceFallback, Storage } from '../storage/types.js';
-import { factsFrom, pinnedPriceFacts, pinsOf, priceFactsOf, rateWith } from './price-facts.js';
+import { factsFrom, pinnedOf, pinnedPriceFacts, pinsOf, priceFactsOf, rateWith } from './price-facts.js';
 import type { CustomerPriceFacts, PriceFacts, PriceSource, RatedPeriod } from './price-facts.js';
 import { rawUsageAt } from './raw-usage.js';
 
@@ -66,15 +66,12 @@ export async function recheckFallbacks(storage: Checking, period: BillingPeriod)
 
 /** Both prices on the same usage: of an invoiced period on what its documents stand on, else on that of now. null: no difference. */
 async function differs(storage: Checking, period: BillingPeriod, fallback: PriceFallback): Promise<NewFinding | null> {
-  const { documents, rating } = await storage.proof.chain(period);
-  const [original] = documents;
-  const facts =
-    rating === null || original === undefined
-      ? await priceFactsOf(storage, period)
-      : await pinnedPriceFacts(storage, period, { pins: rating.pinnedVersions, currency: original.currency });
+  const chain = await storage.proof.chain(period);
+  const pinned = pinnedOf(chain);
+  const facts = pinned === null ? await priceFactsOf(storage, period) : await pinnedPriceFacts(storage, period, pinned);
   const { pinnedVersions: pins, currency } = fallback;
   if (canonicalJson(pinsOf(facts)) === canonicalJson(pins)) return null;
-  const cutoff = rating?.cutoff ?? (await storage.ledger.safeHorizon());
+  const cutoff = chain.rating?.cutoff ?? (await storage.ledger.safeHorizon());
   const rate = async (priced: PriceFacts): Promise<RatedPeriod> =>
     rateWith(priced, period, await rawUsageAt(storage, period, { meters: priced.meters, cutoff }));
   const now = await rate(facts);
@@ -94,8 +91,7 @@ function differenceFinding(
   { customerId, period, fallbackId, pricesAsOf, currency: then }: PriceFallback,
   rated: { readonly then: RatedPeriod; readonly now: RatedPeriod; readonly currency: string },
 ): NewFinding {
-  const total = ({ lines }: RatedPeriod, currency: string): string =>
-    `${formatAmount(addDecimals(lines.map(({ amount }) => amount)), currency)} ${currency}`;
+  const total = (of: RatedPeriod, currency: string): string => `${formatAmount(totalOf(of), currency)} ${currency}`;
   const before = total(rated.then, then);
   const after = total(rated.now, rated.currency);
   return {

@@ -19,8 +19,8 @@ import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, NewFinding, PeriodChain, PeriodRating, Storage } from '../storage/types.js';
 import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
-import { pinnedPriceFacts, poolsOf } from './price-facts.js';
-import type { PriceFacts } from './price-facts.js';
+import { pinnedOf, pinnedPriceFacts, poolsOf, segmentsOf } from './price-facts.js';
+import type { Pinned, PriceFacts } from './price-facts.js';
 
 type Reading = Pick<Storage, 'billing' | 'ledger' | 'proof' | 'reference'>;
 
@@ -77,10 +77,11 @@ export async function brokenSettlement(
   period: BillingPeriod,
   { chain, usage }: { readonly chain: PeriodChain; readonly usage: boolean },
 ): Promise<readonly { readonly detail: string; readonly subject: object }[]> {
-  const { rating, documents } = chain;
-  if (rating === null || documents.length === 0) return [];
-  const read = { chain, rating, posted: await withEntries(storage, documents) };
-  const facts = await factsOf(storage, period, read);
+  const { documents } = chain;
+  const pinned = pinnedOf(chain);
+  if (pinned === null) return [];
+  const read = { ...pinned, documents, posted: await withEntries(storage, documents) };
+  const facts = await pinnedPriceFacts(storage, period, pinned);
   const settled = compareSettled(await settledStages(storage, period, { ...read, facts }));
   const differences = [...(usage ? settled.usageDifferences : []), ...settled.documentDifferences];
   const altered = documents.filter((document) => documentHash(document) !== document.documentHash);
@@ -112,11 +113,11 @@ interface ReadDocuments {
 }
 
 async function reportOf(storage: Reading, period: BillingPeriod, read: ReadDocuments): Promise<ReconciliationReport> {
-  const { rating, documents } = read.chain;
+  const pinned = pinnedOf(read.chain);
   const posted = await withEntries(storage, read.documents);
-  return rating === null || documents.length === 0
+  return pinned === null
     ? openReport(storage, period, { ...read, posted })
-    : invoicedReport(storage, period, { chain: read.chain, rating, posted });
+    : invoicedReport(storage, period, { ...pinned, documents: read.chain.documents, posted });
 }
 
 async function withEntries({ proof }: Reading, documents: readonly Invoice[]): Promise<readonly DocumentWithEntries[]> {
@@ -127,9 +128,10 @@ async function withEntries({ proof }: Reading, documents: readonly Invoice[]): P
   }));
 }
 
-interface InvoicedRead {
-  readonly chain: PeriodChain;
+interface InvoicedRead extends Pinned {
   readonly rating: PeriodRating;
+  /** Those of the chain. */
+  readonly documents: readonly Invoice[];
   readonly posted: readonly DocumentWithEntries[];
 }
 
@@ -138,8 +140,11 @@ async function invoicedReport(
   period: BillingPeriod,
   read: InvoicedRead,
 ): Promise<ReconciliationReport> {
-  const { cutoff, pinnedVersions: pins } = read.rating;
-  const facts = await factsOf(storage, period, read);
+  const {
+    pins,
+    rating: { cutoff },
+  } = read;
+  const facts = await pinnedPriceFacts(storage, period, read);
   const stored = await storage.proof.eventCounts(period, pins.meter_ids, cutoff);
   const events = await storage.proof.rawUsage(period, pins.meter_ids, cutoff);
   const eventsOverPeriod = await storage.proof.rawPeriodUsage(period, poolsOf(facts), cutoff);
@@ -147,43 +152,36 @@ async function invoicedReport(
   return reconcileInvoiced({ ...settled, cutoff, stored, events, eventsOverPeriod });
 }
 
-/** As the rating pinned them. */
-function factsOf(storage: Reading, period: BillingPeriod, { chain, rating }: InvoicedRead): Promise<PriceFacts> {
-  return pinnedPriceFacts(storage, period, { pins: rating.pinnedVersions, currency: currencyOf(chain) });
-}
-
-const currencyOf = ({ documents }: PeriodChain): string => documents[0]?.currency ?? '';
-
 async function settledStages(
   { proof }: Reading,
   period: BillingPeriod,
-  { chain, rating, posted, facts }: InvoicedRead & { readonly facts: PriceFacts },
+  { rating, pins, currency, documents, posted, facts }: InvoicedRead & { readonly facts: PriceFacts },
 ): Promise<SettledStages> {
-  const { cutoff, pinnedVersions: pins, chargeIds } = rating;
+  const { cutoff, chargeIds } = rating;
   const pools = poolsOf(facts);
   return {
-    currency: currencyOf(chain),
+    currency,
     aggregates: await proof.aggregatedUsage(period, pins.meter_ids, cutoff),
     overPeriod: {
       meters: new Set(pools.map(({ meter }) => meter.code)),
       usage: await proof.periodUsage(period, pools, cutoff),
     },
     charges: await proof.charges(period, chargeIds),
-    documents: chain.documents,
+    documents,
     posted,
-    quantityOnly: quantityOnlyMeters(facts.segments, facts.next ?? undefined),
+    quantityOnly: quantityOnlyMeters(facts.segments, facts.next),
     roundingOf: (line) => roundingOf(facts, line),
   };
 }
 
 /** A line is rounded as the version at the period's end says. */
 function roundingOf(
-  { meters, segments, meterSegments, next }: PriceFacts,
+  facts: PriceFacts,
   { lineKey, meter: code, group }: Parameters<RoundingOf>[0],
 ): RoundingMode | null {
-  if (code === null) return feeRounding(lineKey, segments, next ?? undefined);
-  const meter = meters.findLast((candidate) => candidate.code === code) ?? unknownMeter(code);
-  return lineRounding(meter, group, meterSegments.get(code) ?? segments);
+  if (code === null) return feeRounding(lineKey, facts.segments, facts.next);
+  const meter = facts.meters.findLast((candidate) => candidate.code === code) ?? unknownMeter(code);
+  return lineRounding(meter, group, segmentsOf(facts, code));
 }
 
 /** A price may name a meter that nothing was ever recorded for. */

@@ -85,7 +85,7 @@ class RelayLoop {
     if (facts > 0) this.quietFromMs = Infinity;
     if (facts === 0 && nowMs() > this.quietFromMs) return tickMs;
 
-    const ranges = await relay.due(group, signalIntervalMs, rangesPerStep);
+    const ranges = await relay.due(signalIntervalMs, rangesPerStep);
     if (ranges.length > 0) {
       this.quietFromMs = Infinity;
       await this.deliver(ranges);

@@ -18,6 +18,7 @@ import type {
   Page,
   PageRequest,
   PriceEvaluation,
+  StoredEvaluationResult,
 } from './types.js';
 
 export function createEvaluationStore(db: Database): EvaluationStore {
@@ -190,6 +191,7 @@ interface ResultRow {
   readonly currency: string;
   readonly current: DecimalString | null;
   readonly evaluated: DecimalString | null;
+  readonly difference: DecimalString | null;
   readonly invoiced: DecimalString | null;
   readonly lines: readonly unknown[];
   readonly problems: readonly unknown[];
@@ -199,7 +201,7 @@ async function listResults(
   db: Database,
   filter: { readonly evaluationId: string; readonly customerId?: string; readonly result?: EvaluationResult['result'] },
   page: PageRequest,
-): Promise<Page<EvaluationResult>> {
+): Promise<Page<StoredEvaluationResult>> {
   const list = 'price-evaluation-results';
   const after = decodeCursor(page, list, [cursorPart.text, cursorPart.date]);
   const params = new SqlParameters();
@@ -211,7 +213,8 @@ async function listResults(
   }
   const { rows } = await db.pool.query<ResultRow>(
     `SELECT customer_id, period, result, currency, ${decimalSql('current_amount')} AS current,
-       ${decimalSql('evaluated_amount')} AS evaluated, ${decimalSql('invoiced_amount')} AS invoiced, lines, problems
+       ${decimalSql('evaluated_amount')} AS evaluated, ${decimalSql('evaluated_amount - current_amount')} AS difference,
+       ${decimalSql('invoiced_amount')} AS invoiced, lines, problems
      FROM price_evaluation_results WHERE ${conditions.join(' AND ')}
      ORDER BY customer_id, period LIMIT ${params.add(page.limit + 1, 'int')}`,
     [...params.values],

@@ -1,5 +1,6 @@
 /** What a person looks at before an accounting month is closed: what of it is not in the books yet. */
-import type { LocalDate } from '../domain/values.js';
+import { formatAmount } from '../domain/money/rounding.js';
+import type { DecimalString, LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { isWaitingSql } from './drafts.js';
 import { judgedSql, lastDaySql } from './period-closes-plan.js';
@@ -23,18 +24,19 @@ const openSql = `
     FROM overlapping p JOIN invoice_drafts d USING (customer_id, period)
     WHERE ${isWaitingSql}),
   open AS (
-    SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail, '{}'::text[] AS held_by FROM drafts d
+    SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail, NULL AS currency,
+      '{}'::text[] AS held_by FROM drafts d
     UNION ALL
-    SELECT 'unbilled', j.customer_id, j.period, NULL, j.stage, ${heldBySql} FROM (${judgedSql(`
+    SELECT 'unbilled', j.customer_id, j.period, NULL, j.stage, NULL, ${heldBySql} FROM (${judgedSql(`
       SELECT o.* FROM overlapping o WHERE ${isBillableSql('o')}`)}) AS j
     WHERE (j.reason IS NULL OR j.reason IN ('requested', 'void', 'backfill_open'))
       AND NOT EXISTS (SELECT FROM drafts d WHERE (d.customer_id, d.period) = (j.customer_id, j.period))
     UNION ALL
-    SELECT 'unapplied_payment', p.customer_id, NULL, p.payment_id::text, a.rest || ' ' || p.currency, '{}'
+    SELECT 'unapplied_payment', p.customer_id, NULL, p.payment_id::text, a.rest::text, p.currency, '{}'
     FROM month m JOIN payments p ON p.received_at < m.next
     CROSS JOIN LATERAL (SELECT p.amount - coalesce(sum(l.amount), 0) AS rest FROM allocations l WHERE l.payment_id = p.payment_id) AS a
     WHERE a.rest > 0 AND NOT EXISTS (SELECT FROM payment_reversals r WHERE r.payment_id = p.payment_id))
-  SELECT o.kind, o.customer_id AS "customerId", o.period, o.id, o.detail, o.held_by AS "heldBy",
+  SELECT o.kind, o.customer_id AS "customerId", o.period, o.id, o.detail, o.currency, o.held_by AS "heldBy",
          count(*) OVER (PARTITION BY o.kind)::int AS total,
          (count(*) FILTER (WHERE o.kind = 'unbilled' AND o.detail = 'held') OVER ())::int AS held
   FROM open o ORDER BY o.kind, o.customer_id COLLATE "C", o.period LIMIT $2`;
@@ -42,11 +44,15 @@ const openSql = `
 /** At most so many items are listed; the counts are of all. */
 const itemsMax = 500;
 
+interface OpenItemRow extends OpenItem {
+  /** Of a payment, whose detail is what is left of it. */
+  readonly currency: string | null;
+  readonly total: number;
+  readonly held: number;
+}
+
 export async function monthChecklist(db: Database, month: LocalDate): Promise<MonthChecklist> {
-  const { rows } = await db.pool.query<OpenItem & { readonly total: number; readonly held: number }>(openSql, [
-    month,
-    itemsMax,
-  ]);
+  const { rows } = await db.pool.query<OpenItemRow>(openSql, [month, itemsMax]);
   const count = (kind: OpenItem['kind']): number => rows.find((row) => row.kind === kind)?.total ?? 0;
   return {
     month,
@@ -54,6 +60,11 @@ export async function monthChecklist(db: Database, month: LocalDate): Promise<Mo
     unbilled: count('unbilled'),
     held: rows[0]?.held ?? 0,
     unappliedPayments: count('unapplied_payment'),
-    items: rows.map(({ total: _total, held: _held, ...item }) => item),
+    items: rows.map(itemFromDb),
   };
+}
+
+function itemFromDb({ total: _total, held: _held, currency, detail, ...item }: OpenItemRow): OpenItem {
+  if (currency === null) return { ...item, detail };
+  return { ...item, detail: `${formatAmount(detail as DecimalString, currency)} ${currency}` };
 }

@@ -16,7 +16,6 @@ interface FallbackRow {
   readonly pinned_versions: PinnedVersions;
   readonly currency: string;
   readonly charge_ids: readonly string[];
-  readonly rated_at: Instant;
 }
 
 export function createPriceFallbackStore(db: Database): PriceFallbackStore {
@@ -49,7 +48,6 @@ const fallbackOf = (row: FallbackRow): PriceFallback => ({
   pinnedVersions: row.pinned_versions,
   currency: row.currency,
   chargeIds: row.charge_ids,
-  ratedAt: row.rated_at,
 });
 
 /** The same rating twice is one fallback. */

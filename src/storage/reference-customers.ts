@@ -38,7 +38,7 @@ type CustomerStore = Pick<
 export function createCustomerStore(db: Database): CustomerStore {
   return {
     putCustomer: (customerId, facts, calendarFrom) => putCustomer(db, { customerId, facts, calendarFrom }),
-    assignPriceBook: (customerId, priceBook, effectiveFrom, { effectiveUntil = null, decidedBy = 'unknown' } = {}) =>
+    assignPriceBook: (customerId, priceBook, effectiveFrom, { effectiveUntil, decidedBy }) =>
       assignPriceBook(db, { customerId, priceBook, effectiveFrom, effectiveUntil, decidedBy }),
     findCustomer: async (customerId) => {
       const row = await db.prisma.customerVersion.findFirst({ where: { customerId }, orderBy: { version: 'desc' } });

@@ -31,7 +31,7 @@ export function createRelayStore(
       return { epoch: Number(cursor.epoch), position: cursor.position };
     },
     plan: (group, epoch) => planner.plan(group, epoch),
-    due: (_group, intervalMs, limit) => dueRanges(db, intervalMs, limit),
+    due: (intervalMs, limit) => dueRanges(db, intervalMs, limit),
     markDelivered: async (ranges) => {
       await db.pool.query(markDeliveredSql, [
         ranges.map((range) => range.customerId),

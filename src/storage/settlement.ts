@@ -1,9 +1,8 @@
 /** Settling a customer's account: what is written in one transaction under the account's lock. */
 import type pg from 'pg';
-import { zero } from '../domain/decimal.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
 import type { CreditNote } from '../domain/settlement/credit-note.js';
-import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
+import { creditedSoFar } from '../domain/settlement/credit-room.js';
 import type { DecimalString } from '../domain/values.js';
 import type { Database } from './database.js';
 import { drawNumber } from './draw-number.js';
@@ -32,6 +31,7 @@ import {
   listRefunds,
   receivableMismatches,
   settlementOf,
+  standingNotes,
 } from './settlement-reads.js';
 import {
   findWriteOff,
@@ -80,7 +80,7 @@ function transactionOn(client: pg.PoolClient, customerId: string, writes: GateWr
   return {
     items: (documents) => readOpenItems(client, customerId, documents),
     chain: (originalId) => chainOf(client, customerId, originalId),
-    creditedOf: (originalId) => creditedOf(client, originalId),
+    creditedOf: async (originalId) => creditedSoFar(await standingNotes(client, originalId)),
     creditedItems: (originalId) => creditedItems(client, originalId),
     allocatedBy: (source) => allocatedBy(client, source),
     isAllocated: async (allocation, causeId) => {
@@ -177,28 +177,6 @@ async function chainOf(
     [customerId, originalId],
   );
   return withLines(client, rows);
-}
-
-/** What notes that count have credited of a chain. */
-async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: string): Promise<CreditedSoFar> {
-  const { rows } = await client.query<{
-    readonly line_key: string;
-    readonly amount: DecimalString;
-    readonly subtotal: DecimalString;
-    readonly tax: DecimalString;
-  }>(
-    `SELECT l.line_key, sum(l.amount) AS amount, sum(sum(l.amount)) OVER () AS subtotal, sum(sum(l.tax)) OVER () AS tax
-     FROM credit_notes c JOIN credit_note_lines l USING (credit_note_id)
-     WHERE c.invoice_id = $1 AND NOT EXISTS (SELECT FROM credit_note_voids v WHERE v.credit_note_id = c.credit_note_id)
-     GROUP BY l.line_key`,
-    [originalId],
-  );
-  const [first] = rows;
-  return {
-    byLine: new Map(rows.map((row) => [row.line_key, row.amount])),
-    subtotal: first?.subtotal ?? zero,
-    tax: first?.tax ?? zero,
-  };
 }
 
 async function creditedItems(

@@ -51,6 +51,11 @@ export interface EvaluationResult {
   readonly problems: readonly unknown[];
 }
 
+export interface StoredEvaluationResult extends EvaluationResult {
+  /** `evaluated` − `current`; null where one of them is. */
+  readonly difference: DecimalString | null;
+}
+
 /** All periods of a customer together. */
 export interface EvaluatedCustomer {
   readonly customerId: string;
@@ -115,6 +120,6 @@ export interface EvaluationStore {
     evaluationId: string,
     filter: { customerId?: string; result?: EvaluationResult['result'] },
     page: PageRequest,
-  ): Promise<Page<EvaluationResult>>;
+  ): Promise<Page<StoredEvaluationResult>>;
   finish(evaluationId: string): Promise<void>;
 }

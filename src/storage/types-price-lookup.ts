@@ -54,7 +54,6 @@ export interface PriceFallback extends NewPriceFallback {
   readonly fallbackId: string;
   readonly customerId: string;
   readonly period: LocalDate;
-  readonly ratedAt: Instant;
 }
 
 export interface PriceFallbackStore {

@@ -135,14 +135,13 @@ export interface ReferenceStore {
   ): Promise<{ customer: Customer; created: boolean }>;
   /**
    * Appends an assignment, unless the one learned last says the same.
-   * @param more by default it has no end, and nobody is named
    * @throws DomainFailure UNKNOWN_CUSTOMER
    */
   assignPriceBook(
     customerId: string,
     priceBook: string,
     effectiveFrom: Instant | null,
-    more?: { readonly effectiveUntil?: Instant | null; readonly decidedBy?: string },
+    decided: { readonly effectiveUntil: Instant | null; readonly decidedBy: string },
   ): Promise<void>;
   findCustomer(customerId: string): Promise<Customer | null>;
   /** All versions, oldest first: the calendar needs every zone and anchor the customer ever had. */

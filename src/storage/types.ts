@@ -141,7 +141,7 @@ export interface RelayStore {
    * customer and period, the oldest first. Stable until delivered: asking again gives the same `to`, or a later one
    * with the same `from`.
    */
-  due(group: string, intervalMs: number, limit: number): Promise<readonly UsageRange[]>;
+  due(intervalMs: number, limit: number): Promise<readonly UsageRange[]>;
   markDelivered(ranges: readonly Pick<UsageRange, 'customerId' | 'period' | 'to'>[]): Promise<void>;
   lag(group: string): Promise<{ facts: number; oldestUndelivered: Instant | null }>;
 }

@@ -128,7 +128,10 @@ describe('what an earlier rating pooled otherwise is no level', () => {
   beforeEach(async () => {
     await fixture.storage.reference.createMeter(regions);
     await learn('v1', ['region']);
-    await fixture.storage.reference.assignPriceBook(customerId, 'regions', null);
+    await fixture.storage.reference.assignPriceBook(customerId, 'regions', null, {
+      effectiveUntil: null,
+      decidedBy: 'ann',
+    });
     await changeRegion('eu', '2023-10-10T00:00:00Z', 10);
   });
 

@@ -98,7 +98,7 @@ export class ActivityCaseEngine implements CaseEngine {
         conversion === undefined ? null : { source: conversion.source, maxAgeDays: conversion.max_age_days ?? 7 },
     };
     await storage.reference.putCustomer(customerId, facts, null);
-    await storage.reference.assignPriceBook(customerId, priceBook, null);
+    await storage.reference.assignPriceBook(customerId, priceBook, null, { effectiveUntil: null, decidedBy: 'a test' });
     engine.currency = customer.currency;
     for (const grant of grants) await engine.grantCredit(grant);
     return engine;

@@ -76,6 +76,7 @@ test('where credits have paid all but the tax, the tax that was paid is credited
   await recordPayment(storage, {
     payment: { ...paid, paymentId: randomUUID(), receivedAt: issuedAt, recordedBy: 'ann' },
     parts: [{ invoiceId: invoice.invoiceId, number: invoice.number, amount: money('19.00') }],
+    allowDuplicate: false,
     now: issuedAt,
   });
   await expect(voidInvoice(storage, invoice, { ...deciding, reason: 'wrong' })).rejects.toMatchObject({

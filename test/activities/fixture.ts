@@ -128,7 +128,10 @@ export async function createActivityFixture(): Promise<ActivityFixture> {
     addCustomer: async (customerId, more = {}) => {
       const all = { ...facts, ...more };
       await storage.reference.putCustomer(customerId, all, null);
-      await storage.reference.assignPriceBook(customerId, all.priceBook, null);
+      await storage.reference.assignPriceBook(customerId, all.priceBook, null, {
+        effectiveUntil: null,
+        decidedBy: 'a test',
+      });
     },
     addCalls: async (customerId, count, from = '2024-01-10T00:00:00Z') => {
       const events = Array.from({ length: count }, (_, index) => {

@@ -4,7 +4,9 @@ import { addMs, instantToMs, msPerHour } from '../../src/domain/time/instant.js'
 import type { Instant, LocalDate } from '../../src/domain/values.js';
 import type { BillingPeriod } from '../../src/storage/types.js';
 import { usageEvent } from '../storage/usage-fixture.js';
-import { createActivityFixture, january } from './fixture.js';
+import { freshState, mergeLedgerWindows } from '../../src/workflows/billing-period/accumulation.js';
+import { wakeUpAt } from '../../src/workflows/billing-period/deadlines.js';
+import { createActivityFixture, january, seatsMeter, settings as workers } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
 
 let fixture: ActivityFixture;
@@ -132,4 +134,44 @@ test('a longer window is closed when all in it is; one that a level is only carr
   });
   await append('c', '2024-01-10T23:00:00Z', '{}', 'ping');
   expect(statesOf(await usageOf(storage, period))).toMatchObject({ 'daily 01-10T00': 'closing' });
+});
+
+test('the next window to close is that which the workflow waits for', async () => {
+  const { storage, run, activities } = fixture;
+  const counting = { code: 'prompt', eventType: 'ping', aggregation: 'count', valueProperty: null } as const;
+  await storage.reference.createMeter({ ...seatsMeter, ...counting, allowedLateness: 'PT15M' });
+  const ahead = addMs(await clock(), msPerHour);
+  const hourEnd = Math.floor(instantToMs(ahead) / msPerHour) + 1;
+  await append('slow', ahead);
+  const period = await storage.periods.periodAt('acme', ahead);
+  const due = async (): Promise<number> => {
+    const { nextCloseAt, asOf } = await usageOf(storage, period, { watermark: workers });
+    const nowMs = instantToMs(asOf);
+    const reading = await run(activities.readPeriod, { customerId: 'acme', period: period.period, nowMs });
+    const { settings, to } = reading;
+    const state = mergeLedgerWindows(freshState, reading, { settings, nowMs });
+    expect(nextCloseAt === null ? null : instantToMs(nextCloseAt)).toBe(wakeUpAt(state, { settings, to }));
+    return wakeUpAt(state, { settings, to });
+  };
+  const [idleMs, quarterMs] = [workers.idleTimeoutMs, msPerHour / 4];
+  expect(await due()).toBe(hourEnd * msPerHour + msPerHour + idleMs);
+  await append('prompt', ahead, '{}', 'ping');
+  expect(await due()).toBe(hourEnd * msPerHour + quarterMs + idleMs);
+});
+
+test('no window closes next where all are closed, or were past when their usage came', async () => {
+  const { storage, run, activities } = fixture;
+  await fixture.addCalls('acme', 3);
+  const period = await periodNamed();
+  expect(await usageOf(storage, period)).toMatchObject({
+    meters: [{ windows: [{ state: 'closing' }] }],
+    nextCloseAt: null,
+  });
+  const nowMs = instantToMs(await clock());
+  const all = { customerId: 'acme', period: january, nowMs, scope: 'all' as const, windows: [], rate: true };
+  await run(activities.closeWindows, { ...all, accumulatedThrough: null });
+  expect(await usageOf(storage, period)).toMatchObject({
+    meters: [{ windows: [{ state: 'closed' }] }],
+    nextCloseAt: null,
+  });
 });

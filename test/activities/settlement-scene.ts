@@ -33,7 +33,7 @@ export class SettlementScene {
       ...{ method: 'card', reference: null, recordedBy: 'ann' },
     };
     const parts = to.map(([{ invoiceId, number }, part]) => ({ invoiceId, number, amount: money(part) }));
-    await recordPayment(this.chain.storage, { payment, parts, now: issuedAt });
+    await recordPayment(this.chain.storage, { payment, parts, allowDuplicate: false, now: issuedAt });
     return paymentId;
   }
 

@@ -116,15 +116,16 @@ test('skipped after its invoice was voided: a new meter that looks back while a 
   await reference.createMeter({ ...uploads, code: 'seats', eventType: 'export' });
   await scene.swept();
   expect(await scene.stages(january)).toEqual(['skipped']);
-  await relay.markDelivered(await relay.due('all', 0, 100));
+  await relay.markDelivered(await relay.due(0, 100));
   await scene.closeBackfill(backfillId);
-  const told = await relay.due('all', 0, 100);
+  const told = await relay.due(0, 100);
   expect(told.map(({ customerId, period }) => [customerId, period])).toEqual([['acme', january]]);
   await scene.invoice(january);
   expect(await scene.totals()).toEqual(['2024-01-01 1', '2024-01-01 1']);
 });
 
 describe('prices that are learned after the skip', () => {
+  const decided = { effectiveUntil: null, decidedBy: 'ann' };
   const fee = { model: 'fixed', name: 'Support', amount: '12.00', billed: 'in_arrears' };
   const zeroTier = {
     model: 'tiered',
@@ -173,7 +174,7 @@ describe('prices that are learned after the skip', () => {
   test('an assignment of a price book that was there before', async () => {
     await scene.publish('v1', '2023-01-01T00:00:00Z', [fee], 'with a fee');
     expect(await open()).toEqual([[], []]);
-    await storage.reference.assignPriceBook('acme', 'with a fee', endOfJanuary ?? null);
+    await storage.reference.assignPriceBook('acme', 'with a fee', endOfJanuary ?? null, decided);
     await expectBilled('12');
   });
 
@@ -214,7 +215,7 @@ describe('prices that are learned after the skip', () => {
     await scene.publish('v2', '2024-01-01T00:00:00Z', [{ meter: 'more', model: 'flat', unit_price: '1.00' }]);
     await scene.publish('v3', '2024-03-01T00:00:00Z', [fee]);
     await scene.publish('v1', '2023-01-01T00:00:00Z', [fee], 'of others');
-    await storage.reference.assignPriceBook('acme', 'of others', '2024-03-01T00:00:00.000000Z' as Instant);
+    await storage.reference.assignPriceBook('acme', 'of others', '2024-03-01T00:00:00.000000Z' as Instant, decided);
     expect(await open()).toEqual([[], []]);
     expect(await scene.closeMany(february)).toEqual([['not_ready', 'skipped']]);
   });

@@ -212,7 +212,7 @@ describe('a meter over past events', () => {
     expect(await scene.stages(...months)).toEqual(['skipped', 'skipped', 'skipped']);
     await scene.closeBackfill(backfillId);
     const { relay } = fixture.storage;
-    const due = await relay.due('all', 0, 100);
+    const due = await relay.due(0, 100);
     expect(due.map(({ customerId, period }) => [customerId, period])).toContainEqual(['acme', january]);
   });
 

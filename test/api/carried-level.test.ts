@@ -1,4 +1,5 @@
 /** From a cent back to its events where a level was carried into the period: `weighted_sum` (RULES 70). */
+import { explainCharge } from '../../src/api/services/charge-explanation.js';
 import { exampleCustomer, TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -85,6 +86,30 @@ test('a month without events says from which events its level comes, and these s
       },
     },
   ]);
+});
+
+test('what a level began with is read once for an answer', async () => {
+  const { change, lines, open, send } = level('read-once');
+  await open();
+  await send(change('before', '2024-01-01T00:00:00Z', '10'), change('within', '2024-02-11T00:00:00Z', '5'));
+  await lines('2024-01');
+  const [february] = await lines('2024-02');
+  const { storage } = api;
+  let readings = 0;
+  const counted = {
+    ...storage,
+    billing: {
+      ...storage.billing,
+      openingLevel: (chargeId: string) => {
+        readings += 1;
+        return storage.billing.openingLevel(chargeId);
+      },
+    },
+  };
+  const [chargeId = ''] = february?.['charge_ids'] as readonly string[];
+  const { calculation } = await explainCharge(counted, chargeId);
+  expect(calculation).toMatchObject({ opening_level: { level: '10' }, level_stretches: [{}, {}] });
+  expect(readings).toBe(1);
 });
 
 test('with events of its own the month shows both: what it began with and what changed it', async () => {

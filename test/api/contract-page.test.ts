@@ -66,6 +66,15 @@ test('what a body must have is shown with its route', () => {
   expect(missing).toEqual([]);
 });
 
+test('what live usage says is shown with its route', async () => {
+  const { components } = await api.expect(200, 'GET', '/openapi.json');
+  const { Usage: schema } = (components as { readonly schemas: Readonly<Record<string, Json>> }).schemas;
+  const shown = shownBodies().get('GET /customers/{}/usage');
+  const names = Object.keys(schema?.['properties'] as Json);
+  expect(names).toContain('next_close_at');
+  expect(names.filter((name) => shown?.includes(`"${name}"`) !== true)).toEqual([]);
+});
+
 test('every aggregation has a row that says what its value means', async () => {
   const body = withBodies().find(([name]) => name === 'POST /meters')?.[1] as {
     readonly properties: { readonly aggregation: { readonly enum: readonly string[]; readonly description: string } };

@@ -224,7 +224,7 @@ test('unapplied credit settles the oldest open invoice on demand', async () => {
   await pay({ amount: '12.00' });
   expect(await detail(january['invoice_id'])).toMatchObject({ status: 'issued' });
   const { allocations } = await api.expect(200, 'POST', '/customers/cust_1/apply-credit');
-  expect(allocations).toMatchObject([{ source: 'payment', invoice_id: january['invoice_id'], amount: '10' }]);
+  expect(allocations).toMatchObject([{ source: 'payment', invoice_id: january['invoice_id'], amount: '10.00' }]);
   expect(await detail(january['invoice_id'])).toMatchObject({ status: 'paid' });
   expect(await receivable()).toMatchObject({ unapplied: '2.00' });
 });

@@ -67,7 +67,7 @@ describe('tags', () => {
       expect((events['data'] as readonly Json[]).map((event) => event['event_id'])).toEqual(ids);
     }
     expect(await api.expect(200, 'GET', '/events/cust_2/c')).toMatchObject({
-      metering: [{ group: { 'tags.team': null, region: 'eu' }, invoice: { line_amount: '10' } }],
+      metering: [{ group: { 'tags.team': null, region: 'eu' }, invoice: { line_amount: '10.00' } }],
     });
     expect(await api.expect(200, 'GET', '/events/cust_2/untagged')).toMatchObject({ metering: [] });
   });

@@ -23,6 +23,7 @@ describe('before the period is closed', () => {
       period: { period: '2024-01-01', from: '2024-01-01T00:00:00.000000Z', to: '2024-02-01T00:00:00.000000Z' },
       as_of: expect.stringMatching(/Z$/),
       watermark: expect.stringMatching(/Z$/),
+      next_close_at: null,
       finality: 'estimated',
       currency: 'USD',
       meters: [

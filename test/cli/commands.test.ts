@@ -194,9 +194,10 @@ describe('usage and periods', () => {
     const period = { period: '2024-01-01', from: 'f', to: 't' };
     const cost = { total: '0.00', lines: [], problems: [] };
     const watermark = '2024-01-15T12:30:00Z';
-    api.answer(() => ({ body: { customer_id: 'c', period, as_of: 'a', watermark, currency: 'USD', meters, cost } }));
+    const times = { as_of: 'a', watermark, next_close_at: '2024-01-15T14:05:00Z' };
+    api.answer(() => ({ body: { customer_id: 'c', period, ...times, currency: 'USD', meters, cost } }));
     const { out } = await run('usage', 'c', '2024-01');
-    expect(out).toMatch(/Watermark +2024-01-15T12:30:00Z/);
+    expect(out).toMatch(/Watermark +2024-01-15T12:30:00Z\nCloses next +2024-01-15T14:05:00Z/);
     expect(out).toContain('4 (2 closed, 1 closing, 1 open)');
     expect(out).not.toContain('2024-01-15T13:00:00Z');
     const every = await run('usage', 'c', '2024-01', '--windows');

@@ -186,7 +186,7 @@ class World {
     if (chain === undefined) return;
     for (const { creditDraws, posted } of chain.documents) {
       for (const { grantId, amount } of creditDraws) this.draw(grantId, -cents(amount));
-      this.post(voidEntry(posted, postingDate));
+      this.post(voidEntry(posted, postingDate, invoiceEntry(posted, postingDate)));
     }
     this.chains.delete(month);
   }

@@ -146,7 +146,7 @@ describe('what else a document posts', () => {
           })),
         };
         const posted = invoiceEntry(shape, postingDate);
-        const voided = voidEntry(shape, '2024-05-01' as LocalDate);
+        const voided = voidEntry(shape, '2024-05-01' as LocalDate, posted);
         expect(addDecimals((posted?.postings ?? []).map(({ amount }) => amount))).toBe('0');
         expect(posted === null).toBe(voided === null);
         const both = [...(posted?.postings ?? []), ...(voided?.postings ?? [])];
@@ -182,8 +182,11 @@ test('every entry balances', () => {
 });
 
 describe('voiding', () => {
+  const voidOf = (document: PostedInvoice): ReturnType<typeof voidEntry> =>
+    voidEntry(document, postingDate, invoiceEntry(document, postingDate));
+
   test("the entry is the document's own, reversed", () => {
-    const voided = voidEntry(invoice(['118.72', '1.28', '0']), postingDate);
+    const voided = voidOf(invoice(['118.72', '1.28', '0']));
     expect(voided?.postings.map(inShort)).toEqual([
       ['accounts_receivable', null, '-120'],
       ['revenue', 'line-1', '118.72'],
@@ -204,18 +207,18 @@ describe('voiding', () => {
     ['correction', 'Void of correction invoice INV-000007'],
     ['credit_note', 'Void of credit note INV-000007'],
   ] as const)('names a %s', (type, description) => {
-    expect(voidEntry(invoice(['1'], type), postingDate)?.description).toBe(description);
+    expect(voidOf(invoice(['1'], type))?.description).toBe(description);
   });
 
   test('what had no entry is not reversed', () => {
-    expect(voidEntry(invoice(['0', '0']), postingDate)).toBeNull();
+    expect(voidOf(invoice(['0', '0']))).toBeNull();
   });
 
   test('document and void sum to zero, line by line', () => {
     const amount = fc.integer({ min: -99_999, max: 99_999 }).map((cents) => String(cents));
     fc.assert(
       fc.property(fc.array(amount, { maxLength: 8 }), (amounts) => {
-        const both = [invoiceEntry(invoice(amounts), postingDate), voidEntry(invoice(amounts), postingDate)];
+        const both = [invoiceEntry(invoice(amounts), postingDate), voidOf(invoice(amounts))];
         const postings = both.flatMap((entry) => entry?.postings ?? []);
         for (const lineItemId of new Set(postings.map((posting) => posting.lineItemId))) {
           const ofLine = postings.filter((posting) => posting.lineItemId === lineItemId);

@@ -97,7 +97,7 @@ test.each([
 test.each(['HRK', 'BGN', 'XAU', 'usd', 'US', 'DOLLARS', '', 'constructor'])(
   '"%s" is no currency to bill in',
   (code) => {
-    expect(codeOf(() => minorUnits(code, '/currency'))).toBe('UNKNOWN_CURRENCY');
+    expect(codeOf(() => minorUnits(code))).toBe('UNKNOWN_CURRENCY');
     expect(codeOf(() => findCurrency(code))).toBe('UNKNOWN_CURRENCY');
   },
 );

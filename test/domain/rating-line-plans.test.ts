@@ -29,7 +29,7 @@ describe('currencies (RULES 23, 39)', () => {
 
   test('foreign ones are those of any price book of the period, its meters and the next one', () => {
     const found = (more: object = {}) =>
-      foreignCurrencies({ currency: 'USD', segments: segmentsOf([usd, null]), next: null, ...more });
+      foreignCurrencies({ currency: 'USD', segments: segmentsOf([usd, null]), next: undefined, ...more });
     expect(found()).toEqual([]);
     expect(found({ currency: 'EUR' })).toEqual(['USD']);
     expect(found({ segments: segmentsOf([gbp, usd, chf, gbp]) })).toEqual(['CHF', 'GBP']);

@@ -73,7 +73,7 @@ describe('an invoiced period', () => {
 
   test('a void document that is reversed nets to zero, one that is not is a difference', () => {
     const document: Invoice = { ...invoice, invoiceId: 'invoice-0', number: 'INV-000000', status: 'void' };
-    const entries = [entry, present(voidEntry(document, day))];
+    const entries = [entry, present(voidEntry(document, day, invoiceEntry(document, day)))];
     const withVoid = (own: readonly JournalEntry[]): InvoicedStages => ({
       ...honest,
       posted: [{ document, entries: own }, ...honest.posted],

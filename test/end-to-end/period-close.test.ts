@@ -48,7 +48,10 @@ async function addCustomers(): Promise<void> {
       4,
       async (id) => {
         await storage.reference.putCustomer(id, { ...rest, name: id, billingFrom: '2023-11-01' as LocalDate }, null);
-        await storage.reference.assignPriceBook(id, rest.priceBook, null);
+        await storage.reference.assignPriceBook(id, rest.priceBook, null, {
+          effectiveUntil: null,
+          decidedBy: 'a test',
+        });
       },
     );
   } finally {

@@ -42,7 +42,7 @@ async function tell({ relay }: Storage): Promise<readonly UsageRange[]> {
   const { epoch } = await relay.acquire(group);
   const horizon = BigInt((await relay.lag(group)).facts);
   for (let planned = 0n; planned <= horizon; planned += 1_600_000n) await relay.plan(group, epoch);
-  const ranges = await relay.due(group, 0, 10);
+  const ranges = await relay.due(0, 10);
   await relay.markDelivered(ranges);
   return ranges;
 }

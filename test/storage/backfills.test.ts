@@ -205,7 +205,7 @@ describe('the relay', () => {
     const { epoch } = await relay.acquire(group);
     await relay.plan(group, epoch);
     const told = async () =>
-      (await relay.due(group, 0, 1_000))
+      (await relay.due(0, 1_000))
         .filter((each) => each.customerId === customerId)
         .map((each) => [each.period, each.eventCount, each.sums]);
     expect(await told()).toEqual([]);

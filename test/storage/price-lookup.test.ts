@@ -27,7 +27,7 @@ beforeEach(async () => {
   await writer.createMeter(meter('calls'));
   await writer.createPriceBook(book('standard', 'v1', '0.10'));
   await writer.putCustomer('acme', { ...acme, priceBook: 'standard' }, null);
-  await writer.assignPriceBook('acme', 'standard', null);
+  await writer.assignPriceBook('acme', 'standard', null, { effectiveUntil: null, decidedBy: 'a test' });
   read = [];
   const counting: ReferenceStore = {
     ...writer,
@@ -86,7 +86,7 @@ test('everything that decides a price is seen at once', async () => {
   results = [];
   await known();
   expect(results).toEqual(['hit']);
-  await writer.assignPriceBook('acme', 'other', null);
+  await writer.assignPriceBook('acme', 'other', null, { effectiveUntil: null, decidedBy: 'a test' });
   await expectMiss();
   expect(await known()).toEqual(['standard v1', 'other v1']);
   const { code: _code, version: _version, ...content } = book('own', 'v1', '0.01');

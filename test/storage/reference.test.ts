@@ -142,7 +142,7 @@ describe('price book assignments', () => {
       ['premium', from],
       ['standard', null],
     ] as const) {
-      await storage.reference.assignPriceBook('assigned', book, start);
+      await storage.reference.assignPriceBook('assigned', book, start, { effectiveUntil: null, decidedBy: 'a test' });
     }
     const assignments = await storage.reference.assignments('assigned');
     expect(assignments.map(({ priceBook, effectiveFrom }) => [priceBook, effectiveFrom])).toEqual([
@@ -155,7 +155,9 @@ describe('price book assignments', () => {
   });
 
   test('an unknown customer is refused', async () => {
-    await expect(storage.reference.assignPriceBook('nobody', 'standard', null)).rejects.toMatchObject({
+    await expect(
+      storage.reference.assignPriceBook('nobody', 'standard', null, { effectiveUntil: null, decidedBy: 'a test' }),
+    ).rejects.toMatchObject({
       code: 'UNKNOWN_CUSTOMER',
     });
   });

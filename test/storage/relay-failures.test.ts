@@ -21,7 +21,7 @@ afterEach(() => fixture.close());
 
 const event = (customerId: string, eventId: string, time: string): UsageEvent =>
   usageEvent({ customerId, eventId, eventTime: time });
-const due = (): Promise<readonly UsageRange[]> => relay.due(group, 0, 100);
+const due = (): Promise<readonly UsageRange[]> => relay.due(0, 100);
 const storedRanges = async (): Promise<number> => {
   const { rows } = await fixture.db.pool.query<{ n: string }>('SELECT count(*) AS n FROM usage_ranges');
   return Number(rows[0]?.n);

@@ -73,7 +73,7 @@ test('closing and reverting: looks a period and a missing day, not rows', async 
   expect(missing.blocks).toBeLessThan(5_000);
 
   await relay.plan('all', epoch);
-  const told = (await relay.due('all', 0, 100)).map(({ period, maxEventTime }) => [period, maxEventTime]);
+  const told = (await relay.due(0, 100)).map(({ period, maxEventTime }) => [period, maxEventTime]);
   const lastOf = (day: string) => instant(`${day}T23:59:25.440Z`);
   expect(told).toEqual([
     ['2024-01-01', lastOf('2024-01-31')],
@@ -86,9 +86,9 @@ test('closing and reverting: looks a period and a missing day, not rows', async 
   expect(cost.blocks).toBeLessThan(1_000);
 
   // A reverted backfill is no progress: only what counts moves time on.
-  await relay.markDelivered(await relay.due('all', 0, 100));
+  await relay.markDelivered(await relay.due(0, 100));
   await relay.plan('all', epoch);
-  expect((await relay.due('all', 0, 100)).map(({ maxEventTime }) => maxEventTime)).toEqual([null, null, null]);
+  expect((await relay.due(0, 100)).map(({ maxEventTime }) => maxEventTime)).toEqual([null, null, null]);
 });
 
 test('where amendments have moved events of the backfill is told, and not where they have moved others', async () => {
@@ -121,9 +121,9 @@ test('where amendments have moved events of the backfill is told, and not where 
     metadataJson: '{}',
   });
   await relay.plan('other', epoch);
-  await relay.markDelivered(await relay.due('other', 0, 100));
+  await relay.markDelivered(await relay.due(0, 100));
   await fixture.decide(again, 'closed');
   await relay.plan('other', epoch);
-  expect((await relay.due('other', 0, 100)).map(({ period }) => period)).toContain('2024-07-01');
-  expect((await relay.due('other', 0, 100)).map(({ period }) => period)).not.toContain('2024-06-01');
+  expect((await relay.due(0, 100)).map(({ period }) => period)).toContain('2024-07-01');
+  expect((await relay.due(0, 100)).map(({ period }) => period)).not.toContain('2024-06-01');
 });

@@ -21,7 +21,7 @@ const event = (
   eventId: string,
   more: Partial<Omit<UsageEvent, 'eventTime'>> & { eventTime?: string } = {},
 ) => usageEvent({ customerId, eventId, eventTime: '2024-01-10T10:00:00Z', ...more });
-const told = async (): Promise<readonly UsageRange[]> => relay.due(group, 0, 1_000);
+const told = async (): Promise<readonly UsageRange[]> => relay.due(0, 1_000);
 const eventsOf = async (customerId: string): Promise<number> =>
   (await told())
     .filter((range) => range.customerId === customerId)

@@ -23,7 +23,7 @@ afterEach(() => fixture.close());
 
 const event = (customerId: string, eventId: string, time = '2024-01-10T10:00:00Z'): UsageEvent =>
   usageEvent({ customerId, eventId, eventTime: time });
-const due = (): Promise<readonly UsageRange[]> => relay.due(group, 0, 100);
+const due = (): Promise<readonly UsageRange[]> => relay.due(0, 100);
 const told = async (customerId: string) =>
   (await due())
     .filter((range) => range.customerId === customerId)

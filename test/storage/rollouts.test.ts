@@ -119,9 +119,10 @@ test('customers of a price book are those who were assigned it last, page by pag
       id,
       'standard',
       id === 'b' ? ('2024-01-10T00:00:00.000000Z' as Instant) : null,
+      { effectiveUntil: null, decidedBy: 'a test' },
     );
   }
-  await storage.reference.assignPriceBook('c', 'other', null);
+  await storage.reference.assignPriceBook('c', 'other', null, { effectiveUntil: null, decidedBy: 'a test' });
   const first = await storage.rollouts.customersOf('standard', { after: null, limit: 2 });
   expect(first).toMatchObject([
     { customerId: 'a', assignedFrom: null, timeZone: acme.timeZone },

@@ -5,7 +5,7 @@ import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decima
 import { DomainFailure } from '../../domain/failure.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
-import { customerOf, pinsOf, rateWith } from '../../billing/price-facts.js';
+import { customerOf, pinnedOf, pinsOf, rateWith } from '../../billing/price-facts.js';
 import { brokenSettlement } from '../../billing/reconcile-period.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import type {
@@ -85,16 +85,16 @@ async function factsOf(
   period: BillingPeriod,
   { reRating, chain }: { readonly reRating: ReRating; readonly chain: PeriodChain },
 ): Promise<PriceFacts | HeldFacts> {
-  const [original] = chain.documents;
-  if (chain.rating === null || original === undefined) {
+  const pinned = pinnedOf(chain);
+  if (pinned === null) {
     const what = chain.voided === null ? 'not invoiced' : `void (${chain.voided.number})`;
     return { held: `The period is ${what}: there is nothing to correct. Close it to have it invoiced.` };
   }
   try {
-    const pinned = { pins: pinsOfChain(chain.rating, chain), currency: original.currency };
-    const facts = await newPriceFacts(storage, period, { reRating, pinned });
-    if (facts.currency === original.currency) return facts;
-    return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${original.currency}.` };
+    const pins = decidedByUsage(pinned.pins, chain);
+    const facts = await newPriceFacts(storage, period, { reRating, pinned: { ...pinned, pins } });
+    if (facts.currency === pinned.currency) return facts;
+    return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${pinned.currency}.` };
   } catch (error) {
     if (error instanceof DomainFailure) return { held: error.detail };
     throw error;
@@ -102,10 +102,10 @@ async function factsOf(
 }
 
 /**
- * Those of its last rating. An opening period that was pinned as one for good, before usage decided (ADR-029), and of which no usage
+ * The pins of its last rating. An opening period that was pinned as one for good, before usage decided (ADR-029), and of which no usage
  * was billed so far, is decided by usage from here on: what it was billed is the same by both.
  */
-function pinsOfChain({ pinnedVersions: pins }: PeriodRating, { documents }: PeriodChain): PinnedVersions {
+function decidedByUsage(pins: PinnedVersions, { documents }: PeriodChain): PinnedVersions {
   const isBilled = documents.some(({ lines }) => lines.some(({ meter }) => meter !== null));
   return pins.opening === true && !isBilled ? { ...pins, opening: 'unless_used' } : pins;
 }

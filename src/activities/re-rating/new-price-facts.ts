@@ -1,18 +1,12 @@
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { keepsPins } from '../../domain/correction/reasons.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
-import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
 import { pricesWithNamed, segmentsWithNamed } from '../../domain/rating/named-version.js';
 import type { NamingDates } from '../../domain/rating/named-version.js';
-import { pinnedPriceFacts, priceFactsOf, withCurrentRates } from '../../billing/price-facts.js';
+import { pinnedPriceFacts, priceFactsOf, segmentsOf, withCurrentRates } from '../../billing/price-facts.js';
 import { membershipOf } from '../../domain/rollout/inclusion.js';
-import type { PriceFacts } from '../../billing/price-facts.js';
+import type { Pinned, PriceFacts } from '../../billing/price-facts.js';
 import type { BillingPeriod, ReRating, Storage } from '../../storage/types.js';
-
-interface Pinned {
-  readonly pins: PinnedVersions;
-  readonly currency: string;
-}
 
 /**
  * The versions that a re-rating rates a period with (RULES 21): the pins of its last rating for what was learned about usage;
@@ -59,7 +53,7 @@ async function named(
     ...before,
     segments: prices.segments,
     meterSegments: new Map(own),
-    next: before.next === null || prices.next === null ? before.next : { ...before.next, segments: prices.next },
+    next: before.next === undefined || prices.next === null ? before.next : { ...before.next, segments: prices.next },
   };
 }
 
@@ -82,6 +76,6 @@ async function rolledBackAmong(
 }
 
 function limitedTo(codes: readonly string[], before: PriceFacts, after: PriceFacts): PriceFacts {
-  const moved = codes.map((code) => [code, after.meterSegments.get(code) ?? after.segments] as const);
+  const moved = codes.map((code) => [code, segmentsOf(after, code)] as const);
   return { ...before, meterSegments: new Map([...before.meterSegments, ...moved]) };
 }

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { actorHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { usage } from '../schemas/billing.js';
 import { customer, customerBody } from '../schemas/reference.js';
-import { defaultPriceFallback } from '../../billing/price-fallback.js';
 import { usageOf, type PeriodUsage } from '../services/usage.js';
 import type { Api } from '../types.js';
 import { toApiCustomer } from '../wire/to-api.js';
@@ -102,10 +101,7 @@ export async function customerRoutes(app: Api, { customers, storage }: RouteCont
 }
 
 export async function usageRoutes(app: Api, { periods, storage, config }: RouteContext): Promise<void> {
-  const usageSettings = {
-    fallback: { ...defaultPriceFallback, ...config.priceFallback },
-    ...(config.watermark !== undefined && { watermark: config.watermark }),
-  };
+  const settings = { fallback: config.priceFallback, watermark: config.watermark };
   app.get(
     '/customers/:customer_id/usage',
     {
@@ -125,20 +121,21 @@ export async function usageRoutes(app: Api, { periods, storage, config }: RouteC
       const { customer_id: customerId } = request.params;
       const named = request.query.period;
       const { period } = await (named === undefined ? periods.current(customerId) : periods.require(customerId, named));
-      return toApiUsage(period, await usageOf(storage, period, usageSettings));
+      return toApiUsage(period, await usageOf(storage, period, settings));
     },
   );
 }
 
 function toApiUsage(
   period: BillingPeriod,
-  { asOf, watermark, finality, currency, pricesAsOf, meters, lines, problems, total }: PeriodUsage,
+  { asOf, watermark, nextCloseAt, finality, currency, pricesAsOf, meters, lines, problems, total }: PeriodUsage,
 ): object {
   return {
     customer_id: period.customerId,
     period: { period: period.period, from: period.from, to: period.to },
     as_of: asOf,
     watermark,
+    next_close_at: nextCloseAt,
     finality,
     currency,
     meters: meters.map((usageOfMeter) => ({

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
+import { formatAmount } from '../../domain/money/rounding.js';
 import type { IngestAnswer } from '../ingest/event-ingest.js';
 import { stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import { eventMediaTypes, linesMediaType, wholeMediaTypes, type WholeBody } from '../ingest/receive-events.js';
@@ -166,7 +167,7 @@ function toApiTrace({ event, adjustments, effective, period, stage, metering }: 
               invoice_id: billed.invoice.invoiceId,
               number: billed.invoice.number,
               line_item_id: billed.line.lineItemId,
-              line_amount: billed.line.amount,
+              line_amount: formatAmount(billed.line.amount, billed.line.currency),
             },
       carried_to:
         carriedTo === null

@@ -116,6 +116,10 @@ export const usage = z
       description:
         'How far usage of the period is expected to be complete: windows that end before it are closing or closed.',
     }),
+    next_close_at: instantOut.nullable().meta({
+      description:
+        'When the next window is due to close, later than as_of; null: none is. A window that was past when its usage came is left out: it closes after a quiet time, which begins again with more of it.',
+    }),
     finality: z.enum(['estimated', 'final']),
     currency: z.string(),
     meters: z.array(

@@ -2,7 +2,7 @@
 import { isRetired } from '../../domain/correction/retire.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { ChargeExplanation, ExplainedOpening } from '../../explanation/charge-explanation.js';
-import type { BillingPeriod, Storage, StoredCharge } from '../../storage/types.js';
+import type { BillingPeriod, OpeningLevel, Storage, StoredCharge } from '../../storage/types.js';
 import { levelStretches } from '../../domain/metering/level-stretches.js';
 import type { DecimalString } from '../../domain/values.js';
 
@@ -20,14 +20,15 @@ export async function explainCharge(
   const period = await storage.periods.periodNamed(charge.customerId, charge.period);
   if (period === null) throw new Error(`invariant broken: charge ${chargeId} of a period that does not exist`);
   const { meter, group, segment, cutoff } = charge;
+  const level = await storage.billing.openingLevel(chargeId);
   const [windows, events, opening, stretches, decided, lines, meters, standing] = await Promise.all([
     // What is retired stands on no usage: its windows are those of the charge that has it now.
     meter === null || isRetired(charge.calculation)
       ? []
       : storage.usage.windowsAt(period, meter, group, segment, cutoff, charge.calculation.except),
     storage.billing.chargeEvents(chargeId, { limit: firstEvents }),
-    openingOf(storage, chargeId),
-    stretchesOf(storage, charge, period),
+    openingOf(storage, chargeId, level),
+    stretchesOf(storage, charge, { period, level }),
     decidedBy(storage, chargeId),
     storage.billing.linesOfCharge(chargeId),
     storage.reference.meters(),
@@ -80,13 +81,17 @@ export async function explainCharge(
   };
 }
 
-/** From the ledger at the charge's cutoff: what is learned later does not change it (RULES 70). */
-async function openingOf({ billing }: Pick<Storage, 'billing'>, chargeId: string): Promise<ExplainedOpening | null> {
-  const [opening, events] = await Promise.all([
-    billing.openingLevel(chargeId),
-    billing.openingEvents(chargeId, { limit: firstEvents }),
-  ]);
+/**
+ * From the ledger at the charge's cutoff: what is learned later does not change it (RULES 70).
+ * @param opening null: the charge is not of a level, or nothing is left of it
+ */
+async function openingOf(
+  { billing }: Pick<Storage, 'billing'>,
+  chargeId: string,
+  opening: OpeningLevel | null,
+): Promise<ExplainedOpening | null> {
   if (opening === null) return null;
+  const events = await billing.openingEvents(chargeId, { limit: firstEvents });
   const { at, level, eventCount, digest } = opening;
   const first = events.data.map(({ eventId }) => eventId);
   return { at, level, event_count: eventCount, digest, first, href: `/charges/${chargeId}/opening-events` };
@@ -97,11 +102,9 @@ type Shown<Name extends 'level_stretches' | 'decided_by'> = NonNullable<ChargeEx
 async function stretchesOf(
   { billing }: Pick<Storage, 'billing'>,
   { chargeId, eventCount, quantity }: StoredCharge,
-  period: BillingPeriod,
+  { period, level: opening }: { readonly period: BillingPeriod; readonly level: OpeningLevel | null },
 ): Promise<Shown<'level_stretches'>> {
-  if (eventCount > changesMax) return null;
-  const opening = await billing.openingLevel(chargeId);
-  if (opening === null) return null;
+  if (opening === null || eventCount > changesMax) return null;
   const { data } = await billing.chargeEvents(chargeId, { limit: changesMax });
   const changes = data.map(({ eventTime, value }) => ({ eventTime, change: (value ?? '0') as DecimalString }));
   return levelStretches(period, { opening: opening.level, changes, quantity });

@@ -4,7 +4,7 @@ import { balanceFinding } from '../../billing/balance-finding.js';
 import { recogniseRevenue } from '../../billing/recognise-revenue.js';
 import { monthIsOverAt, monthNotOver, nextMonth } from '../../calendar/accounting-months.js';
 import { DomainFailure } from '../../domain/failure.js';
-import { formatAmount } from '../../domain/money/rounding.js';
+import { formatAmount, formatFoundAmount } from '../../domain/money/rounding.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../domain/values.js';
@@ -117,8 +117,13 @@ export function toApiBalance(row: CustomerBalance & { readonly version?: number 
   return { customer_id: customerId, account, currency, ...toApiSums(row, currency), version: row.version ?? null };
 }
 
-export function toApiDifference({ model, customerId, ...rest }: BalanceDifference): object {
-  return { model, customer_id: customerId, ...rest };
+export function toApiDifference({ model, customerId, account, currency, ...sides }: BalanceDifference): object {
+  const shown = ({ debit, credit }: BalanceDifference['found']): object => ({
+    debit: formatFoundAmount(debit, currency),
+    credit: formatFoundAmount(credit, currency),
+  });
+  const { expected, found } = sides;
+  return { model, customer_id: customerId, account, currency, expected: shown(expected), found: shown(found) };
 }
 
 export function toApiSnapshot(snapshot: LedgerSnapshot): object {

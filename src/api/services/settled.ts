@@ -1,15 +1,14 @@
 /** How an invoice stands: what is open of it, what has settled it, what can still be credited. */
 import { compareText } from '../../domain/compare-text.js';
-import { addDecimals, zero } from '../../domain/decimal.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
-import type { CreditedSoFar } from '../../domain/settlement/credit-room.js';
+import { creditedSoFar } from '../../domain/settlement/credit-room.js';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import type { Itemisation } from '../../domain/invoicing/presentation.js';
 import { sectionsToWire } from './invoice-sections.js';
-import type { DecimalString, Instant } from '../../domain/values.js';
+import type { Instant } from '../../domain/values.js';
 import { documentsOfPeriod } from '../../billing/documents-of-period.js';
-import type { DraftOf, InvoiceSettlement, Rendering, Storage } from '../../storage/types.js';
+import type { DraftOf, Rendering, Storage } from '../../storage/types.js';
 import { skippedReason } from './drafts.js';
 import type { DraftService } from './drafts.js';
 import { requireInvoice } from './invoices.js';
@@ -97,19 +96,8 @@ async function settlementOf(storage: Pick<Storage, 'settlement' | 'billing'>, in
           document.status !== 'void' && (document.invoiceId === invoiceId || document.correctsInvoiceId === invoiceId),
       )
     : [];
-  return toApiSettlement(invoice, { items, settlement, creditable: creditableLines(chain, creditedOf(settlement)) });
-}
-
-function creditedOf({ creditNotes }: InvoiceSettlement): CreditedSoFar {
-  const standing = creditNotes.filter((note) => note.void === null);
-  const byLine = new Map<string, DecimalString>();
-  for (const { lineKey, amount } of standing.flatMap(({ lines }) => lines))
-    byLine.set(lineKey, addDecimals([byLine.get(lineKey) ?? zero, amount]));
-  return {
-    byLine,
-    subtotal: addDecimals(standing.map(({ subtotal }) => subtotal)),
-    tax: addDecimals(standing.map(({ tax }) => tax)),
-  };
+  const credited = creditedSoFar(settlement.creditNotes.filter((note) => note.void === null));
+  return toApiSettlement(invoice, { items, settlement, creditable: creditableLines(chain, credited) });
 }
 
 const toApiRendering = (rendering: Rendering & { readonly renderedAt: Instant }): object => ({

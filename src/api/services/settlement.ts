@@ -4,7 +4,6 @@ import { issueCreditNote, refundCredit, writeOff } from '../../billing/settlemen
 import { allocatePayment, applyCredit, recordPayment, reversePayment } from '../../billing/settlement/payments.js';
 import type { PaymentPart } from '../../billing/settlement/payments.js';
 import { reverseWriteOff } from '../../billing/settlement/write-offs.js';
-import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { findCurrency } from '../../domain/money/currency.js';
@@ -203,14 +202,4 @@ async function partsOf(
     parts.push({ invoiceId, number, amount: amount as DecimalString });
   }
   return parts;
-}
-
-/** What of a payment settles something, and what does not. */
-export function allocatedOf({ amount, settles, reversal }: Payment): {
-  readonly allocated: DecimalString;
-  readonly unallocated: DecimalString;
-} {
-  const allocated = addDecimals(settles.map((each) => each.amount));
-  const rest = decimal(reversal === null ? amount : zero).minus(decimal(allocated));
-  return { allocated, unallocated: toDecimalString(rest) };
 }

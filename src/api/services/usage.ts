@@ -1,19 +1,21 @@
 /** What was used in a period, and what it would cost. Quantities and amounts come from the domain; this reads its inputs. */
 import { defaultPriceFallback, priceFactsOrLastKnown } from '../../billing/price-fallback.js';
 import type { PriceFallbackPolicy } from '../../billing/price-fallback.js';
-import { pinnedPriceFacts, rateWith } from '../../billing/price-facts.js';
+import { pinnedOf, pinnedPriceFacts, poolsOf, rateWith } from '../../billing/price-facts.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
 import { unreadableDetail } from '../../billing/unreadable-values.js';
 import { windowBoundsOf } from '../../calendar/time-zones.js';
-import { addDecimals } from '../../domain/decimal.js';
+import { groupBy } from '../../domain/group-by.js';
 import { mergeUsage, sumWindows, usageBySegment } from '../../domain/metering/fold.js';
 import { groupKeyText } from '../../domain/metering/group-key.js';
-import { addsUp, type Meter, type MeterPool, type WindowUsage } from '../../domain/metering/meter.js';
+import { addsUp, type Meter, type WindowUsage } from '../../domain/metering/meter.js';
 import type { MeterInForce } from '../../domain/metering/meter-versions.js';
+import { asSegmentUsage } from '../../domain/metering/period-usage.js';
 import type { WatermarkSettings } from '../../domain/metering/watermark.js';
 import { formatAmount } from '../../domain/money/rounding.js';
-import { groupsByMeter, pricedPools } from '../../domain/rating/pools.js';
+import { groupsByMeter } from '../../domain/rating/pools.js';
 import type { PriceSegment, RatingProblem, RatingResult, SegmentUsage } from '../../domain/rating/rating.js';
+import { totalOf } from '../../domain/rating/total.js';
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, Storage, UnreadableValues, UsageSpan } from '../../storage/types.js';
 import { defaultWatermark, type StatedWindow, type WindowStates, windowStates } from './window-states.js';
@@ -30,6 +32,7 @@ export interface PeriodUsage {
   /** What was committed before is in it. */
   readonly asOf: Instant;
   readonly watermark: Instant;
+  readonly nextCloseAt: WindowStates['nextCloseAt'];
   /** `final`: invoiced, and nothing has come since that a correction would have to bill. */
   readonly finality: 'estimated' | 'final';
   readonly currency: string;
@@ -49,9 +52,10 @@ export interface UsageProblem extends Pick<RatingProblem, 'meter' | 'group' | 'd
 }
 
 export interface UsageSettings {
-  readonly fallback?: PriceFallbackPolicy;
+  /** What is not said of it is as by default. */
+  readonly fallback?: Partial<PriceFallbackPolicy> | undefined;
   /** Those of the workers, or the states of windows are not theirs. */
-  readonly watermark?: WatermarkSettings;
+  readonly watermark?: WatermarkSettings | undefined;
 }
 
 /**
@@ -61,41 +65,44 @@ export interface UsageSettings {
 export async function usageOf(
   storage: UsageStorage,
   period: BillingPeriod,
-  { fallback = defaultPriceFallback, watermark = defaultWatermark }: UsageSettings = {},
+  { fallback, watermark = defaultWatermark }: UsageSettings = {},
 ): Promise<PeriodUsage> {
-  const { documents, rating } = await storage.proof.chain(period);
-  const invoiced =
-    documents[0] === undefined || rating === null
-      ? null
-      : { pins: rating.pinnedVersions, currency: documents[0].currency };
+  const pinned = pinnedOf(await storage.proof.chain(period));
   const { facts, pricesAsOf } =
-    invoiced === null
-      ? await priceFactsOrLastKnown(storage, period, fallback)
-      : { facts: await pinnedPriceFacts(storage, period, invoiced), pricesAsOf: null };
+    pinned === null
+      ? await priceFactsOrLastKnown(storage, period, { ...defaultPriceFallback, ...fallback })
+      : { facts: await pinnedPriceFacts(storage, period, pinned), pricesAsOf: null };
   const spans = spansOf(facts, period);
   // Everything is read as it was at one position, however often the ledger is asked.
   const { position: cutoff, at: asOf } = await storage.ledger.horizon();
   const { meters } = facts;
   const live = await storage.usage.liveUsage(period, { meters, spans: spans.map(({ span }) => span), cutoff });
-  const isFinal = invoiced !== null && (await storage.periods.veryLateFacts(period)).count === 0;
+  const isFinal = pinned !== null && (await storage.periods.veryLateFacts(period)).count === 0;
   const { currency } = facts;
   const cost = await rateWith(facts, period, {
-    usage: (segments) => Promise.resolve(rateable(facts, { live, spans, segments })),
+    usage: (segments, meterIds) => {
+      const asked = meters.filter(({ meterId }) => meterIds.includes(meterId));
+      return Promise.resolve(rateable(asked, { live, spans, segments }));
+    },
     groups: () =>
       Promise.resolve(groupsByMeter(meters.flatMap(({ code }) => spanOf({ live, spans }, 'total', code) ?? []))),
     events: (meterIds, visit) => storage.proof.eachEvent(period, { meterIds, cutoff }, visit),
   });
   const states = await windowStates(storage, period, { live, asOf, settings: watermark });
+  const windows = groupBy(live.windows, ({ meter }) => meter);
   return {
     asOf,
     watermark: states.watermark,
+    nextCloseAt: states.nextCloseAt,
     finality: isFinal ? 'final' : 'estimated',
     currency,
     pricesAsOf,
-    meters: lastVersions(facts.meters).flatMap((meter) => usageOfMeter(meter, { live, spans, period, asOf, states })),
+    meters: lastVersions(facts.meters).flatMap((meter) =>
+      usageOfMeter(meter, { live, windows, spans, period, asOf, states }),
+    ),
     lines: cost.lines,
     problems: [...live.unreadable.map(unreadableProblem), ...cost.problems],
-    total: formatAmount(addDecimals(cost.lines.map(({ amount }) => amount)), currency),
+    total: formatAmount(totalOf(cost), currency),
   };
 }
 
@@ -111,21 +118,19 @@ interface AskedSpan {
 }
 
 /** What cannot be had from the smallest windows: totals of meters that do not add up, and their longer windows. */
-function spansOf({ meters, segments, meterSegments, next }: PriceFacts, period: BillingPeriod): readonly AskedSpan[] {
+function spansOf(facts: PriceFacts, period: BillingPeriod): readonly AskedSpan[] {
   const whole = [period.from, period.to] as const;
-  return meters
-    .filter((meter) => !addsUp(meter))
-    .flatMap((meter): readonly AskedSpan[] => {
-      const pools: readonly MeterPool[] = [{ meter, by: meter.groupBy }];
-      const priced = pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined);
-      const isStored = meter.windowSize === 'hour' && meter.aggregation !== 'weighted_sum';
-      const bounds = windowBoundsOf(period, period.timeZone, meter.windowSize);
-      return [
-        { purpose: 'price', meter: meter.code, span: { pools: priced, bounds: whole } },
-        { purpose: 'total', meter: meter.code, span: { pools, bounds: whole } },
-        ...(isStored ? [] : [{ purpose: 'windows', meter: meter.code, span: { pools, bounds } } as const]),
-      ];
-    });
+  return poolsOf(facts).flatMap((priced): readonly AskedSpan[] => {
+    const { meter } = priced;
+    const pools = [{ meter, by: meter.groupBy }];
+    const isStored = meter.windowSize === 'hour' && meter.aggregation !== 'weighted_sum';
+    const bounds = windowBoundsOf(period, period.timeZone, meter.windowSize);
+    return [
+      { purpose: 'price', meter: meter.code, span: { pools: [priced], bounds: whole } },
+      { purpose: 'total', meter: meter.code, span: { pools, bounds: whole } },
+      ...(isStored ? [] : [{ purpose: 'windows', meter: meter.code, span: { pools, bounds } } as const]),
+    ];
+  });
 }
 
 interface Read {
@@ -140,16 +145,13 @@ function spanOf({ live, spans }: Read, purpose: AskedSpan['purpose'], meter: str
 }
 
 function rateable(
-  { meters }: PriceFacts,
+  meters: readonly Meter[],
   { segments, ...read }: Read & { readonly segments: readonly PriceSegment[] },
 ): readonly SegmentUsage[] {
   const adding = new Set(meters.filter(addsUp).map(({ code }) => code));
   const windows = read.live.windows.filter(({ meter }) => adding.has(meter));
   const whole = meters.flatMap(({ code }) => spanOf(read, 'price', code) ?? []);
-  return [
-    ...usageBySegment(windows, segments),
-    ...whole.map(({ windowStart: _from, windowEnd: _to, ...usage }) => ({ ...usage, segment: segments.length - 1 })),
-  ];
+  return [...usageBySegment(windows, segments), ...asSegmentUsage(whole, segments)];
 }
 
 /** Versions of one meter share its windows, and are shown as one. */
@@ -159,22 +161,25 @@ function lastVersions(meters: readonly MeterInForce[]): readonly Meter[] {
 
 interface Shown extends Read {
   readonly period: BillingPeriod;
+  /** The smallest ones, by meter. */
+  readonly windows: ReadonlyMap<string, readonly WindowUsage[]>;
   readonly asOf: Instant;
   readonly states: WindowStates;
 }
 
 function usageOfMeter(meter: Meter, read: Shown): readonly UsageOfMeter[] {
-  const { period, live, asOf, states } = read;
-  const hours = live.windows.filter((usage) => usage.meter === meter.code);
+  const { period, asOf, states } = read;
+  const hours = read.windows.get(meter.code) ?? [];
   const totals = spanOf(read, 'total', meter.code) ?? sumWindows(hours, [period.from, period.to]);
   const begun = (spanOf(read, 'windows', meter.code) ?? windowsOf(meter, hours, period)).filter(
     // A level is carried through windows to come; an event may be a little ahead of the clock.
     ({ windowStart, eventCount }) => eventCount > 0 || windowStart <= asOf,
   );
-  return totals.map((total) => {
-    const group = groupKeyText(total.group);
-    return { total, windows: begun.filter((usage) => groupKeyText(usage.group) === group).map(states.stated) };
-  });
+  const byGroup = groupBy(begun, ({ group }) => groupKeyText(group));
+  return totals.map((total) => ({
+    total,
+    windows: (byGroup.get(groupKeyText(total.group)) ?? []).map(states.stated),
+  }));
 }
 
 function windowsOf(meter: Meter, hours: readonly WindowUsage[], period: BillingPeriod): readonly WindowUsage[] {

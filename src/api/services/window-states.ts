@@ -3,7 +3,13 @@ import { allowedLatenessMs } from '../../billing/allowed-lateness.js';
 import { compareText } from '../../domain/compare-text.js';
 import { groupBy } from '../../domain/group-by.js';
 import type { WindowUsage } from '../../domain/metering/meter.js';
-import { type WatermarkSettings, watermark, windowState } from '../../domain/metering/watermark.js';
+import {
+  nextDeadline,
+  watermark,
+  type WatermarkSettings,
+  windowDueAt,
+  windowState,
+} from '../../domain/metering/watermark.js';
 import { instantToMs, msToInstant } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import type { BillingPeriod, LiveUsage, RevisedWindow, Storage } from '../../storage/types.js';
@@ -21,6 +27,11 @@ export interface StatedWindow extends WindowUsage {
 
 export interface WindowStates {
   readonly watermark: Instant;
+  /**
+   * When the next window is due to close; null: none is. One that was past when its usage came is left out: it closes after a quiet
+   * time, of which only the workflow knows (RULES 63).
+   */
+  readonly nextCloseAt: Instant | null;
   readonly stated: (usage: WindowUsage) => StatedWindow;
 }
 
@@ -32,27 +43,36 @@ export async function windowStates(
 ): Promise<WindowStates> {
   const highest = await storage.periods.highestEventTime(period);
   const highestEventTimeMs = highest === null ? null : instantToMs(highest);
-  const watermarkMs = watermark({ ...settings, highestEventTimeMs }, instantToMs(asOf));
+  const progress = { ...settings, highestEventTimeMs };
+  const nowMs = instantToMs(asOf);
+  const watermarkMs = watermark(progress, nowMs);
   const lateness = allowedLatenessMs(await storage.reference.meterVersions(), period);
-  const revised = byMeter(live.revised);
-  const stateOf = ({ meter, windowStart, windowEnd }: WindowUsage): StatedWindow['state'] => {
-    const closing = { windowEndMs: instantToMs(windowEnd), allowedLatenessMs: lateness[meter] ?? 0 };
-    const byTime = windowState(closing, watermarkMs);
+  const revised = groupBy(
+    [...live.revised].sort((a, b) => compareText(a.windowStart, b.windowStart)),
+    ({ meter }) => meter,
+  );
+  const closingOf = ({ meter, windowEnd }: Pick<WindowUsage, 'meter' | 'windowEnd'>) => ({
+    windowEndMs: instantToMs(windowEnd),
+    allowedLatenessMs: lateness[meter] ?? 0,
+  });
+  const stateOf = (window: WindowUsage): StatedWindow['state'] => {
+    const byTime = windowState(closingOf(window), watermarkMs);
     if (byTime === 'open') return byTime;
-    const parts = partsOf(revised.get(meter) ?? [], { windowStart, windowEnd });
+    const parts = partsOf(revised.get(window.meter) ?? [], window);
     // A window that a level is only carried through has no revision of its own.
     if (parts.length === 0) return byTime;
     return parts.every(({ isSettled }) => isSettled) ? 'closed' : 'closing';
   };
-  return { watermark: msToInstant(watermarkMs), stated: (usage) => ({ ...usage, state: stateOf(usage) }) };
+  const dueMs = live.revised
+    .filter(({ isSettled }) => !isSettled)
+    .map((window) => windowDueAt({ ...closingOf(window), lastPastArrivalMs: null }, progress));
+  const nextCloseMs = nextDeadline(dueMs.filter((ms) => ms > nowMs));
+  return {
+    watermark: msToInstant(watermarkMs),
+    nextCloseAt: nextCloseMs === null ? null : msToInstant(nextCloseMs),
+    stated: (usage) => ({ ...usage, state: stateOf(usage) }),
+  };
 }
-
-/** In order of time. */
-const byMeter = (windows: readonly RevisedWindow[]): ReadonlyMap<string, readonly RevisedWindow[]> =>
-  groupBy(
-    [...windows].sort((a, b) => compareText(a.windowStart, b.windowStart)),
-    ({ meter }) => meter,
-  );
 
 /** The smallest windows within a window of the meter; looked up, because a month has many of either. */
 function partsOf(

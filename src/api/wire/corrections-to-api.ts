@@ -1,7 +1,5 @@
 /** Domain → wire: adjustments, re-ratings, proofs. */
-import { decimal } from '../../domain/decimal.js';
-import { minorUnits } from '../../domain/money/currency.js';
-import { formatAmount } from '../../domain/money/rounding.js';
+import { formatAmount, formatFoundAmount } from '../../domain/money/rounding.js';
 import type { InvoiceVerification } from '../../domain/reconciliation/verify-document.js';
 import type { DecimalString } from '../../domain/values.js';
 import type {
@@ -88,18 +86,14 @@ export function toApiVerification(verification: InvoiceVerification): object {
   const { currency, lines, total, credits, tax } = verification;
   const shown = <T extends Compared>(compared: T): T => ({
     ...compared,
-    expected: amountText(compared.expected, currency),
-    found: amountText(compared.found, currency),
-    difference: amountText(compared.difference, currency),
+    expected: formatFoundAmount(compared.expected, currency),
+    found: formatFoundAmount(compared.found, currency),
+    difference: formatFoundAmount(compared.difference, currency),
   });
   return { ...verification, lines: lines.map(shown), total: shown(total), credits: shown(credits), tax: shown(tax) };
 }
 
 type Compared = Readonly<Record<'expected' | 'found' | 'difference', DecimalString>>;
-
-function amountText(amount: DecimalString, currency: string): string {
-  return decimal(amount).decimalPlaces() <= minorUnits(currency) ? formatAmount(amount, currency) : amount;
-}
 
 export function toApiReconciliation(run: ReconciliationRun): object {
   const { scope } = run;

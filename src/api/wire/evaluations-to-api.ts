@@ -1,16 +1,16 @@
 /** What-if results → wire. */
-import { addDecimals, decimal, toDecimalString } from '../../domain/decimal.js';
 import type { PriceComparison } from '../../domain/evaluation/compare-prices.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import type { RatedLine, RatingResult } from '../../domain/rating/rating.js';
+import { totalOf } from '../../domain/rating/total.js';
 import type { DecimalString } from '../../domain/values.js';
 import type {
   BillingPeriod,
   CustomerDifference,
   EvaluatedCustomer,
-  EvaluationResult,
   EvaluationTotals,
   PriceEvaluation,
+  StoredEvaluationResult,
 } from '../../storage/types.js';
 
 export interface NamedVersion {
@@ -19,12 +19,12 @@ export interface NamedVersion {
   readonly currency: string;
 }
 
-export function toApiQuantities({ code, version, currency }: NamedVersion, { lines, problems }: RatingResult): object {
+export function toApiQuantities({ code, version, currency }: NamedVersion, rated: RatingResult): object {
   return {
     price_book: { code, version },
     currency,
-    total: formatAmount(addDecimals(lines.map(({ amount }) => amount)), currency),
-    lines: lines.map((line) => ({
+    total: formatAmount(totalOf(rated), currency),
+    lines: rated.lines.map((line) => ({
       meter: line.meter,
       name: line.name ?? null,
       group: line.group,
@@ -33,7 +33,7 @@ export function toApiQuantities({ code, version, currency }: NamedVersion, { lin
       formula: line.formula,
       calculations: calculationsOf(line),
     })),
-    problems,
+    problems: rated.problems,
   };
 }
 
@@ -133,18 +133,16 @@ export function toApiEvaluatedCustomer(customer: EvaluatedCustomer): object {
   };
 }
 
-export function toApiEvaluationResult(result: EvaluationResult): object {
-  const { currency, current, evaluated } = result;
-  const difference =
-    current === null || evaluated === null ? null : toDecimalString(decimal(evaluated).minus(decimal(current)));
+export function toApiEvaluationResult(result: StoredEvaluationResult): object {
+  const { currency } = result;
   return {
     customer_id: result.customerId,
     period: result.period,
     result: result.result,
     currency,
-    current: amountText(current, currency),
-    evaluated: amountText(evaluated, currency),
-    difference: amountText(difference, currency),
+    current: amountText(result.current, currency),
+    evaluated: amountText(result.evaluated, currency),
+    difference: amountText(result.difference, currency),
     invoiced: amountText(result.invoiced, currency),
     lines: result.lines,
     problems: result.problems,

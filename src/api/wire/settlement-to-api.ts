@@ -1,17 +1,16 @@
 /** Settlement on the wire. */
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
+import { decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { ageBuckets } from '../../domain/settlement/ageing.js';
 import type { Ageing } from '../../domain/settlement/ageing.js';
-import { creditsIn } from '../../domain/settlement/allocation.js';
+import { creditsIn, settledBy } from '../../domain/settlement/allocation.js';
 import type { Allocation, AllocationSource } from '../../domain/settlement/allocation.js';
 import type { CreditableLine } from '../../domain/settlement/credit-note.js';
-import { currenciesOf, receivableIn, standingOf } from '../../domain/settlement/items.js';
+import { allocatedOf, currenciesOf, receivableIn, standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { InvoiceSettlement, Payment, Refund, StoredCreditNote, WriteOff } from '../../storage/types.js';
-import { allocatedOf } from '../services/settlement.js';
 
 const inCurrency =
   (currency: string) =>
@@ -137,16 +136,15 @@ export function toApiSettlement(
   const amount = inCurrency(currency);
   const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));
   const standing = chain === undefined ? undefined : standingOf(chain).documents.get(invoiceId);
-  const allocatedFrom = (kind: AllocationSource['kind']): DecimalString =>
-    addDecimals(settlement.allocations.filter(({ source }) => source.kind === kind).map((each) => each.amount));
+  const by = settledBy(settlement.allocations, standing?.credited ?? zero);
   return {
     open: amount(standing?.open ?? zero),
     credited: amount(standing?.credited ?? zero),
-    settled: amount(addDecimals(settlement.allocations.map((each) => each.amount))),
+    settled: amount(by.allocated),
     settled_by: {
-      paid: amount(allocatedFrom('payment')),
-      credited: amount(addDecimals([standing?.credited ?? zero, allocatedFrom('chain')])),
-      written_off: amount(allocatedFrom('write_off')),
+      paid: amount(by.paid),
+      credited: amount(by.credited),
+      written_off: amount(by.writtenOff),
     },
     creditable: (status === 'void' ? [] : creditable).map((line) => ({
       line_key: line.lineKey,
@@ -233,14 +231,14 @@ export function toApiAgeing(customerId: string, ageing: Ageing): object {
   };
 }
 
-export function toApiApplied(allocations: readonly Allocation[]): object {
+export function toApiApplied(allocations: readonly (Allocation & { readonly currency: string })[]): object {
   return {
-    allocations: allocations.map(({ source, target, amount }) => ({
+    allocations: allocations.map(({ source, target, amount, currency }) => ({
       source: sourceName[source.kind],
       source_id: source.id,
       invoice_id: target.kind === 'invoice' ? target.id : null,
       refund_id: target.kind === 'refund' ? target.id : null,
-      amount,
+      amount: formatAmount(amount, currency),
     })),
   };
 }

@@ -35,13 +35,13 @@ export async function recordPayment(
   {
     payment,
     parts,
-    allowDuplicate = false,
+    allowDuplicate,
     now,
   }: {
     readonly payment: NewPayment;
     readonly parts: readonly PaymentPart[];
     /** The bank did receive it twice. */
-    readonly allowDuplicate?: boolean;
+    readonly allowDuplicate: boolean;
   } & Pick<Deciding, 'now'>,
 ): Promise<void> {
   const { paymentId, customerId, currency, amount, reference, receivedAt: at, recordedBy: actor } = payment;
@@ -184,12 +184,12 @@ const reversed = (paymentId: string, { reason }: { readonly reason: string }): D
 
 /**
  * Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers what was
- * allocated; nothing where the request was carried out before.
+ * carried; nothing where the request was carried out before.
  */
 export async function applyCredit(
   { settlement }: SettlementStorage,
   { customerId, requestId, actor, now }: Deciding & { readonly customerId: string; readonly requestId: string },
-): Promise<readonly Allocation[]> {
+): Promise<readonly (Allocation & { readonly currency: string })[]> {
   return settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items();
     const currencies = [...new Set([...items.chains, ...items.refunds].map(({ currency }) => currency))];
@@ -203,7 +203,7 @@ export async function applyCredit(
         cause: { id: requestId, actor, reason: 'unapplied credit applied' },
         now,
       });
-      return allocations;
+      return allocations.map((allocation) => ({ ...allocation, currency }));
     });
   });
 }

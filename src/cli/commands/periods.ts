@@ -210,6 +210,7 @@ function describeUsage(usage: JsonObject, withWindows: boolean): string {
       ['Period', daysText(usage['period'])],
       ['As of', `${String(usage['as_of'])} (${String(usage['finality'])})`],
       ['Watermark', usage['watermark']],
+      ['Closes next', usage['next_close_at']],
     ]),
     renderTable(
       [

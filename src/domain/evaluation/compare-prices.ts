@@ -1,6 +1,7 @@
 import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import type { RatedLine, RatingProblem, RatingResult } from '../rating/rating.js';
+import { totalOf } from '../rating/total.js';
 import type { DecimalString, GroupKey } from '../values.js';
 
 /** A line under the versions that the period has, and under the evaluated one; null: not on that side. */
@@ -77,7 +78,5 @@ function lineOf(
 function sided(side: SidedProblem['side'], { problems }: RatingResult): readonly SidedProblem[] {
   return problems.map((problem) => ({ ...problem, side }));
 }
-
-const totalOf = ({ lines }: RatingResult): DecimalString => addDecimals(lines.map(({ amount }) => amount));
 
 const minus = (a: DecimalString, b: DecimalString): DecimalString => toDecimalString(decimal(a).minus(decimal(b)));

@@ -1,6 +1,6 @@
 import { decimal, toDecimalString } from '../decimal.js';
 import type { LocalDate } from '../values.js';
-import { documentNames, invoiceEntry } from './invoice-entry.js';
+import { documentNames } from './invoice-entry.js';
 import type { PostedInvoice } from './invoice-entry.js';
 import type { JournalEntry } from './journal.js';
 
@@ -9,12 +9,12 @@ import type { JournalEntry } from './journal.js';
  * entries sum to zero account by account. null: the document had no entry.
  *
  * @param postingDate as of the document (RULES 46); the service period is the document's own (RULES 27)
- * @param posted the document's entry, where the journal has it: an older one may be posted otherwise than it would be now
+ * @param posted the document's entry, as the journal has it: an older one may be posted otherwise than it would be now
  */
 export function voidEntry(
   invoice: PostedInvoice,
   postingDate: LocalDate,
-  posted: JournalEntry | null = invoiceEntry(invoice, postingDate),
+  posted: JournalEntry | null,
 ): JournalEntry | null {
   if (posted === null) return null;
   const name = documentNames[invoice.type];

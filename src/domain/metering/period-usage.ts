@@ -56,8 +56,14 @@ export function usageOfPeriod(
 }
 
 /** As rating wants it: at the period's end, whose price version holds for all of it (RULES 20). */
-export function asSegmentUsage(usage: readonly PeriodUsage[], segments: readonly unknown[]): readonly SegmentUsage[] {
-  return usage.map(({ closingLevel: _level, ...row }) => ({ ...row, segment: segments.length - 1 }));
+export function asSegmentUsage(
+  usage: readonly Omit<SegmentUsage, 'segment'>[],
+  segments: readonly unknown[],
+): readonly SegmentUsage[] {
+  const segment = segments.length - 1;
+  return usage.map(({ meter, group, quantity, eventCount, digest }) => {
+    return { meter, group, segment, quantity, eventCount, digest };
+  });
 }
 
 interface GroupReadings {

@@ -33,6 +33,6 @@ export const isCurrency = (code: string): boolean => currencies.has(code);
  *
  * @throws DomainFailure UNKNOWN_CURRENCY
  */
-export function minorUnits(currency: string, pointer?: string): number {
-  return findCurrency(currency, pointer).minorUnits;
+export function minorUnits(currency: string): number {
+  return findCurrency(currency).minorUnits;
 }

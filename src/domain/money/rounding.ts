@@ -2,7 +2,7 @@ import { D, decimal, decimalRounding, toDecimalString } from '../decimal.js';
 import { invariant } from '../failure.js';
 import type { RoundingMode } from '../rating/price-book.js';
 import type { DecimalString } from '../values.js';
-import { minorUnits } from './currency.js';
+import { isCurrency, minorUnits } from './currency.js';
 
 /**
  * The amount in the currency's minor unit. Rounding happens once, at the invoice line (RULES 24): whoever calls this for
@@ -26,4 +26,10 @@ export function formatAmount(amount: DecimalString | D, currency: string): strin
   const value = new D(amount);
   invariant(value.decimalPlaces() <= places, `${value.toFixed()} ${currency} is finer than its minor unit`);
   return value.isZero() ? new D(0).toFixed(places) : value.toFixed(places);
+}
+
+/** The same for what may be wrong: an amount that is finer than the minor unit, or of no known currency, as it is. */
+export function formatFoundAmount(amount: DecimalString, currency: string): string {
+  const isWhole = isCurrency(currency) && decimal(amount).decimalPlaces() <= minorUnits(currency);
+  return isWhole ? formatAmount(amount, currency) : amount;
 }

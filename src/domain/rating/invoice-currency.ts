@@ -26,7 +26,7 @@ export interface PricedIn {
   readonly currency: string;
   readonly segments: readonly PriceSegment[];
   readonly meterSegments?: ReadonlyMap<string, readonly PriceSegment[]>;
-  readonly next: { readonly segments: readonly PriceSegment[] } | null;
+  readonly next: { readonly segments: readonly PriceSegment[] } | undefined;
 }
 
 /** The currencies of its price books that are not the invoice's. */

@@ -1,5 +1,5 @@
 import { compareText } from '../compare-text.js';
-import { D, decimal, toDecimalString, zero } from '../decimal.js';
+import { addDecimals, D, decimal, toDecimalString, zero } from '../decimal.js';
 import type { DecimalString, Instant } from '../values.js';
 import { restOf, standingOf, toGive, uncovered } from './items.js';
 import type { OpenItems } from './items.js';
@@ -20,6 +20,31 @@ export interface Allocation {
   readonly source: AllocationSource;
   readonly target: AllocationTarget;
   readonly amount: DecimalString;
+}
+
+/** What has settled a document, as far as it is not open. */
+export interface SettledBy {
+  readonly paid: DecimalString;
+  /** By its own credit, and by what other chains had over. */
+  readonly credited: DecimalString;
+  readonly writtenOff: DecimalString;
+  /** By what was allocated to it: all but its own credit. */
+  readonly allocated: DecimalString;
+}
+
+/** @param credited what the document's own chain takes away (`OpenDocument`) */
+export function settledBy(
+  allocations: readonly Pick<Allocation, 'source' | 'amount'>[],
+  credited: DecimalString,
+): SettledBy {
+  const from = (kind: AllocationSource['kind']): DecimalString =>
+    addDecimals(allocations.filter(({ source }) => source.kind === kind).map(({ amount }) => amount));
+  return {
+    paid: from('payment'),
+    credited: addDecimals([credited, from('chain')]),
+    writtenOff: from('write_off'),
+    allocated: addDecimals(allocations.map(({ amount }) => amount)),
+  };
 }
 
 interface Side<Key> {

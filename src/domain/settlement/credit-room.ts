@@ -1,6 +1,7 @@
 import { addDecimals, D, decimal, divide, zero } from '../decimal.js';
 import { invoicedLines } from '../correction/invoiced.js';
 import { invariant } from '../failure.js';
+import { groupBy } from '../group-by.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import { minorUnits } from '../money/currency.js';
 import type { DecimalString } from '../values.js';
@@ -18,6 +19,25 @@ export interface CreditedSoFar {
   readonly byLine: ReadonlyMap<string, DecimalString>;
   readonly subtotal: DecimalString;
   readonly tax: DecimalString;
+}
+
+/** @param notes of the chain, those that count */
+export function creditedSoFar(
+  notes: readonly {
+    readonly subtotal: DecimalString;
+    readonly tax: DecimalString;
+    readonly lines: readonly { readonly lineKey: string; readonly amount: DecimalString }[];
+  }[],
+): CreditedSoFar {
+  const byLine = groupBy(
+    notes.flatMap(({ lines }) => lines),
+    ({ lineKey }) => lineKey,
+  );
+  return {
+    byLine: new Map([...byLine].map(([key, lines]) => [key, addDecimals(lines.map(({ amount }) => amount))])),
+    subtotal: addDecimals(notes.map(({ subtotal }) => subtotal)),
+    tax: addDecimals(notes.map(({ tax }) => tax)),
+  };
 }
 
 /** What limits a line. */

@@ -1,4 +1,4 @@
-import { D, decimal, toDecimalString } from '../decimal.js';
+import { addDecimals, D, decimal, toDecimalString, zero } from '../decimal.js';
 import type { InvoiceStatus } from '../invoicing/invoice.js';
 import type { DecimalString, Instant } from '../values.js';
 
@@ -90,6 +90,21 @@ export function standingOf({ documents, credited, carried }: ReceivableChain): C
 
 /** What of a payment settles nothing yet. */
 export const restOf = ({ amount, allocated }: PaymentItem): D => decimal(amount).minus(decimal(allocated));
+
+/** What of a payment settles something, and what does not: nothing of a reversed one. */
+export function allocatedOf({
+  amount,
+  settles,
+  reversal,
+}: {
+  readonly amount: DecimalString;
+  readonly settles: readonly { readonly amount: DecimalString }[];
+  readonly reversal: object | null;
+}): { readonly allocated: DecimalString; readonly unallocated: DecimalString } {
+  const allocated = addDecimals(settles.map((each) => each.amount));
+  const rest = decimal(reversal === null ? amount : zero).minus(decimal(allocated));
+  return { allocated, unallocated: toDecimalString(rest) };
+}
 
 /** What of a refund no credit covers. */
 export const uncovered = ({ amount, covered }: RefundItem): D => decimal(amount).minus(decimal(covered));

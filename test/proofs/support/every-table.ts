@@ -193,7 +193,7 @@ async function fillSettlementTables(fixture: ActivityFixture): Promise<void> {
     const { invoiceId, number } = invoice;
     const parts = [{ invoiceId, number, amount: part as DecimalString }];
     const terms = { method: 'card', reference: null, recordedBy: decidedBy };
-    await recordPayment(storage, { payment: { ...payment, ...terms }, parts, now });
+    await recordPayment(storage, { payment: { ...payment, ...terms }, parts, allowDuplicate: false, now });
     return paymentId;
   };
   const bounced = await storage.settlement.findPayment(await pay('0.50', '0.50'));

@@ -149,7 +149,7 @@ export class JointScene {
 
   /** Tells every customer what is due. `marked` false: the relay ends before it has noted the delivery. */
   async deliver({ marked = true } = {}): Promise<readonly UsageRange[]> {
-    const ranges = await persistently(() => this.storage.relay.due(group, 0, 1_000));
+    const ranges = await persistently(() => this.storage.relay.due(0, 1_000));
     for (const range of ranges) this.books.get(range.customerId)?.told(range);
     if (marked) await persistently(() => this.storage.relay.markDelivered(ranges));
     return ranges;

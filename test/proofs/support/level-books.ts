@@ -177,7 +177,7 @@ export class LevelBooks {
     // Whoever else plans has been taken over from.
     const { epoch } = await relay.acquire(group);
     await relay.plan(group, epoch);
-    const ranges = (await relay.due(group, 0, 1_000)).filter(({ customerId }) => customerId === this.customerId);
+    const ranges = (await relay.due(0, 1_000)).filter(({ customerId }) => customerId === this.customerId);
     for (const { period } of ranges) this.wake(period);
     await relay.markDelivered(ranges);
   }

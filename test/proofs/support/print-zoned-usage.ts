@@ -32,7 +32,10 @@ async function resultOf(storage: Storage, scene: ZonedScene): Promise<unknown> {
   const { customerId, timeZone, anchorDay: billingAnchorDay, at } = scene;
   const facts = { ...acme, timeZone, billingAnchorDay, billingFrom: '2000-01-01' as LocalDate, priceBook: 'zoned' };
   await storage.reference.putCustomer(customerId, facts, null);
-  await storage.reference.assignPriceBook(customerId, facts.priceBook, null);
+  await storage.reference.assignPriceBook(customerId, facts.priceBook, null, {
+    effectiveUntil: null,
+    decidedBy: 'a test',
+  });
   const events = zonedEvents(scene).map(({ eventId, micros, value }) => {
     const eventTime = microsToInstant(micros);
     return usageEvent({ customerId, eventId, eventType: 'e', eventTime, metadataJson: `{"value":${value}}` });

@@ -159,7 +159,7 @@ export class PureBooks implements Subject, Comparing<Comparison> {
 
   voidInvoice(period: PeriodIndex): void {
     for (const document of this.documents(period)) {
-      const entry = voidEntry(document, postingDate);
+      const entry = voidEntry(document, postingDate, invoiceEntry(document, postingDate));
       if (entry !== null) this.entries.push(entry);
     }
     this.chains[period] = null;
