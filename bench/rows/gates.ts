@@ -134,7 +134,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
     cutoff: gate.cutoff,
     chain: gate.chain,
     holdVersions: (known) => timed('read period, customer and prices', () => gate.holdVersions(known)),
-    bringWindowsToCutoff: () => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff()),
+    bringWindowsToCutoff: (...of) => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff(...of)),
     bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),
     segmentUsage: (...usage) => timed('read usage by price segment', () => gate.segmentUsage(...usage)),

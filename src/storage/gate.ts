@@ -146,13 +146,15 @@ export class Gate implements GateTransaction {
     return this.facts.chain;
   }
 
-  async bringWindowsToCutoff(): Promise<number> {
-    return (await this.atCutoff()).revisions;
+  async bringWindowsToCutoff(meterIds?: readonly string[]): Promise<number> {
+    if (meterIds === undefined) return (await this.atCutoff()).revisions;
+    const meters = await readMeters(this.client, meterIds, this.facts.period);
+    return (await this.atCutoff({ ...this.facts.metering, meters })).revisions;
   }
 
   /** Once a gate: the cutoff does not move. */
-  private atCutoff(): Promise<RevisionResult> {
-    this.brought ??= this.append(this.facts.metering, null);
+  private atCutoff(metering = this.facts.metering): Promise<RevisionResult> {
+    this.brought ??= this.append(metering, null);
     return this.brought;
   }
 

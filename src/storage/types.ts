@@ -160,8 +160,11 @@ export interface KnownVersions {
 export interface GateTransaction {
   readonly cutoff: Position;
   readonly chain: PeriodChain;
-  /** Brings every window of the period to the cutoff from the ledger; returns how many revisions that took. */
-  bringWindowsToCutoff(): Promise<number>;
+  /**
+   * Brings every window of the period to the cutoff from the ledger; returns how many revisions that took.
+   * @param meterIds versions that share the period among themselves, whatever else was learned; by default all of them
+   */
+  bringWindowsToCutoff(meterIds?: readonly string[]): Promise<number>;
   /**
    * Brings to the cutoff only the windows in which facts in (since, cutoff] are, were, or now come to be; of these meters.
    * The windows must stand at `since`. In place of `bringWindowsToCutoff`.

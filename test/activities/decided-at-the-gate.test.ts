@@ -7,6 +7,7 @@ import type { Instant, LocalDate } from '../../src/domain/values.js';
 import type { GateTransaction, Storage } from '../../src/storage/types.js';
 import { createActivityFixture } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
+import { ReRatingFixture } from './re-rating-fixture.js';
 
 let fixture: ActivityFixture;
 beforeEach(async () => {
@@ -33,6 +34,15 @@ const learn = (version: string, price: string) =>
       prices: [{ meter: 'api_calls', model: 'flat', unit_price: price }],
     }),
   );
+
+/** A version of the calls' meter that takes none of them, because none says where it came from. */
+async function learnRegional(effectiveFrom: Instant): Promise<void> {
+  const { reference } = fixture.storage;
+  const [calls] = await reference.meterVersions();
+  if (calls === undefined) throw new Error('the calls are metered');
+  const { meterId: _id, version: _version, ...definition } = calls;
+  await reference.createMeter({ ...definition, effectiveFrom, filters: { region: ['eu'] } });
+}
 
 /** Puts something before the gates, or into each of them at one of its steps; once. */
 function once(at: 'before' | 'insertRating' | 'draft', work: () => Promise<unknown>): void {
@@ -83,14 +93,8 @@ test('a version that is learned after the prices were read is read too, for one 
 test('a version of a meter that is learned after the versions were read counts its part, and is pinned', async () => {
   await request('acme');
   const { storage } = fixture;
-  const [calls] = await storage.reference.meterVersions();
-  if (calls === undefined) throw new Error('the calls are metered');
-  const { meterId: _id, version: _version, ...definition } = calls;
-  const from = '2024-01-10T00:00:00.000000Z' as Instant;
   // Of ten calls, one a minute from there on, it takes none.
-  once('before', () =>
-    storage.reference.createMeter({ ...definition, effectiveFrom: from, filters: { region: ['eu'] } }),
-  );
+  once('before', () => learnRegional('2024-01-10T00:00:00.000000Z' as Instant));
   await fixture.addCalls('acme', 5, '2024-01-02T00:00:00Z');
   expect(await issueChunk()).toMatchObject({ issued: 1, held: 0 });
   const [invoice] = await invoicesOf('acme');
@@ -98,6 +102,18 @@ test('a version of a meter that is learned after the versions were read counts i
   expect(invoice.total).toBe('0.5');
   expect(invoice.pinnedVersions.meter_ids).toHaveLength(2);
   expect(await verifyInvoice(storage, invoice)).toMatchObject({ verified: true });
+});
+
+test('what was issued is aggregated anew by the versions that it pins, whatever was learned since', async () => {
+  const { reference } = fixture.storage;
+  const reRatings = new ReRatingFixture(fixture);
+  const customerId = await reRatings.invoicedCustomer(10);
+  await learnRegional('2024-01-10T00:05:00.000000Z' as Instant);
+  expect(await reRatings.reRate(customerId, { reason: 'usage_correction', requestedBy: 'reconciliation' })).toBe(
+    'no_difference',
+  );
+  expect(await reRatings.inShort(customerId)).toEqual([['invoice', '1', 'issued']]);
+  expect(await reference.meterVersions()).toHaveLength(2);
 });
 
 test('a version that is learned while an invoice is issued waits for it, and so can be told of it', async () => {

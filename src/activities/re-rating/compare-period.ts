@@ -196,7 +196,7 @@ async function bringWindows(
 ): Promise<void> {
   const known = new Set(rating.pinnedVersions.meter_ids);
   const meterIds = facts.meters.map(({ meterId }) => meterId);
-  if (isUsageInDoubt(reRating) || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff();
+  if (isUsageInDoubt(reRating) || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff(meterIds);
   else await gate.bringTouchedWindows(meterIds, rating.cutoff);
 }
 
