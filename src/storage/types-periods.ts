@@ -93,7 +93,7 @@ export interface BillingPeriodStore {
   perhapsLatePeriods(page: PageRequest): Promise<Page<BillingPeriod>>;
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
-  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
+  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held, or skipped after their end. */
   unfinishedPeriods(
     now: Instant,
     page: PageRequest & { readonly leavesLevel: LeavesLevel },
@@ -109,8 +109,8 @@ export interface BillingPeriodStore {
    */
   metersToLookBackFor(): Promise<readonly string[]>;
   /**
-   * Requests invoicing for the skipped periods of a page of customers that may have usage of one of these versions, whatever the
-   * relay has come to. Repeating it requests nothing twice. Answers where the next page begins; null: that was the last one.
+   * Requests invoicing for the skipped periods of a page of customers that are over and may have usage of one of these versions,
+   * whatever the relay has come to. Repeating it requests nothing twice. Answers where the next page begins; null: that was the last one.
    */
   askSkippedAgain(lookBack: LookBack): Promise<string | null>;
   /** After the last page: these versions are looked back for no more. */
