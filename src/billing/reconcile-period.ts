@@ -1,4 +1,5 @@
 import { metersOfPeriod } from '../calendar/meters-of-period.js';
+import { groupBy } from '../domain/group-by.js';
 import { addsUp } from '../domain/metering/meter.js';
 import { holdsAtAll } from '../domain/metering/meter-versions.js';
 import { lineRounding } from '../domain/rating/plan-meter.js';
@@ -14,7 +15,7 @@ import type { DocumentWithEntries, SettledStages } from '../domain/reconciliatio
 import { noUsage, sameUsage, usageByMeter } from '../domain/reconciliation/usage.js';
 import type { MeterUsage } from '../domain/reconciliation/usage.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
-import type { Instant, Position } from '../domain/values.js';
+import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, NewFinding, PeriodChain, PeriodRating, Storage } from '../storage/types.js';
 import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
@@ -231,10 +232,8 @@ async function doubtfulWindows(
   const doubtful = (await proof.finalWindows(period)).filter(
     (window) => !sameUsage(window, now.get(keyOf(window)) ?? noUsage(window.meter)),
   );
-  const byCutoff = new Map<Position, StoredWindow[]>();
-  for (const window of doubtful) byCutoff.set(window.cutoff, [...(byCutoff.get(window.cutoff) ?? []), window]);
   const found: FinalWindow[] = [];
-  for (const [cutoff, windows] of byCutoff) {
+  for (const [cutoff, windows] of groupBy(doubtful, (window) => window.cutoff)) {
     const meterIds = [...new Set(windows.map(({ meterId }) => meterId))];
     const raw = byWindow(await proof.rawUsage(stretchOf(period, windows), meterIds, cutoff));
     for (const window of windows) {

@@ -3,8 +3,7 @@ import type { LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { isWaitingSql } from './drafts.js';
 import { judgedSql, lastDaySql } from './period-closes-plan.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
+import { isBillableSql } from './periods-billable.js';
 import type { MonthChecklist, OpenItem } from './types-journal.js';
 
 /** What keeps a period from being invoiced: its open findings, once it was asked for and held, and an open backfill. */
@@ -27,10 +26,7 @@ const openSql = `
     SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail, '{}'::text[] AS held_by FROM drafts d
     UNION ALL
     SELECT 'unbilled', j.customer_id, j.period, NULL, j.stage, ${heldBySql} FROM (${judgedSql(`
-      SELECT o.* FROM overlapping o CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions v
-        WHERE v.customer_id = o.customer_id ORDER BY v.version DESC LIMIT 1) AS v
-      WHERE ${endsAfterSql('o', 'v.billing_from')} OR ${isOpeningSql('o', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
-        WHERE e.customer_id = o.customer_id AND e.event_time >= o.period_start AND e.event_time < o.period_end) OR ${isCarriedIntoSql('o')}`)}) AS j
+      SELECT o.* FROM overlapping o WHERE ${isBillableSql('o')}`)}) AS j
     WHERE (j.reason IS NULL OR j.reason IN ('requested', 'void', 'backfill_open'))
       AND NOT EXISTS (SELECT FROM drafts d WHERE (d.customer_id, d.period) = (j.customer_id, j.period))
     UNION ALL

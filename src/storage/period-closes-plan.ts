@@ -1,17 +1,14 @@
 /** Which periods a close means, and which of them are ready; and handing those over to invoicing in bulk. */
-import { periodContaining, periodNamed } from '../calendar/calendar.js';
+import { type CalendarFacts, calendarOf, periodContaining, periodNamed } from '../calendar/calendar.js';
 import { localDateAt, startOfLocalDay } from '../calendar/time-zones.js';
 import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { periodAt } from './periods-create.js';
+import { isBillableSql } from './periods-billable.js';
+import { calendarFactsSql, periodAt } from './periods-create.js';
 import { newsSinceSkipSql } from './periods-skipped.js';
 import { isSettledEmptySql, lastRequestSql, stageSql } from './periods-stage.js';
-import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
 /** Rows of `periods`, each with its `stage` and the `reason` why it is not ready (RULES 60); NULL: it is. */
@@ -38,7 +35,6 @@ export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZO
 const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
     AND ${lastDaySql} = c.ended_on))`;
 
-/** Before `billing_from` only usage, an invoice, or a first fee in advance makes a period. */
 const planSql = `
   WITH asked AS (SELECT unnest(customer_ids) AS customer_id FROM period_closes WHERE close_id = $1),
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
@@ -46,17 +42,11 @@ const planSql = `
   SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
     SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end, p.time_zone
       FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
-     CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
+     CROSS JOIN LATERAL (SELECT legal_entity FROM customer_versions WHERE customer_id = p.customer_id
        ORDER BY version DESC LIMIT 1) AS v
      WHERE ${isNamedSql} AND (c.customer_ids = '{}' OR p.customer_id IN (SELECT customer_id FROM asked))
        AND (c.legal_entity IS NULL OR v.legal_entity = c.legal_entity)
-       AND (${endsAfterSql('p', 'v.billing_from')} OR ${isOpeningSql('p', 'v.billing_from')}
-         OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
-         OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-           AND event_time >= p.period_start AND event_time < p.period_end)
-         OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
-         OR ${isCarriedIntoSql('p')})`)}) AS judged`;
+       AND ${isBillableSql('p')}`)}) AS judged`;
 
 export async function planTargets(db: Database, closeId: string): Promise<void> {
   await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });
@@ -108,12 +98,7 @@ const customersSql = `
               SELECT legal_entity FROM customer_versions WHERE customer_id = u.customer_id ORDER BY version DESC LIMIT 1) AS now
            WHERE u.customer_id > $1 AND ($2::text[] IS NULL OR u.customer_id = ANY ($2))
              AND ($3::text IS NULL OR now.legal_entity = $3) ORDER BY u.customer_id LIMIT $4) AS u
-   CROSS JOIN LATERAL (
-     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
-            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', ${instantSql('calendar_from')},
-              'customerVersionId', customer_version_id) ORDER BY version) AS versions
-       FROM customer_versions WHERE customer_id = u.customer_id) AS v
+   CROSS JOIN LATERAL (${calendarFactsSql('u.customer_id')}) AS v
    ORDER BY u.customer_id`;
 
 /** A page of customers: makes the period that the scope names, where the calendar has it, it has ended and nothing made it so far. */
@@ -138,7 +123,7 @@ function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseSc
   const period = endedOn === null ? named : periodContaining(calendar, startOfLocalDay(endedOn, timeZone));
   if (period === null || period.to > now) return null;
   const lastDay = localDateAt(addMs(period.to, -1), period.timeZone);
-  // Billing may begin within the period, as `endsAfterSql` has it.
+  // Billing may begin within the period, as `isBillableSql` has it.
   if (lastDay < row.billing_from || (endedOn !== null && lastDay !== endedOn)) return null;
   return row.starts.includes(period.from) ? null : period.from;
 }

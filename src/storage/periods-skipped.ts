@@ -5,6 +5,7 @@
 import { nameBasedIdSql } from './aggregation-revisions.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
+import { usedSql } from './periods-billable.js';
 import { lastRequestSql } from './periods-stage.js';
 import { isLevelChangedSql } from './touched-windows.js';
 import type { LookBack } from './types.js';
@@ -78,12 +79,6 @@ export const newsSinceSkipSql = `(
     WHERE ${isLevelChangedSql({ types: levelTypesSql, period: 'earlier', since: skippedAt })})
   OR ${isPricedSinceSql('r.requested_at')})`;
 
-const eventOf = (condition: string): string => `EXISTS (SELECT FROM telemetry_events e
-  WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end AND ${condition})`;
-const amendedOf = (condition: string): string => `EXISTS (SELECT FROM event_adjustments e
-  WHERE e.customer_id = p.customer_id AND e.replacement_event_time >= p.period_start AND e.replacement_event_time < p.period_end
-    AND ${condition})`;
-
 /**
  * Hands over the skipped periods of some customers that have, or are carried, events of the type that one of the versions counts.
  * Filters, adjustments and backfills are the gate's to judge: at worst it skips the period again. What an open backfill covers
@@ -117,7 +112,7 @@ const askAgainSql = `
         SELECT FROM fresh m WHERE coalesce(m.effective_from, (m.effective_from_date - interval '1 day') AT TIME ZONE 'UTC', '-infinity') < p.period_end
           AND CASE WHEN m.aggregation = 'weighted_sum'
             THEN EXISTS (SELECT FROM level l WHERE (l.customer_id, l.meter_id) = (p.customer_id, m.meter_id) AND l.begins < p.period_end)
-            ELSE ${eventOf('e.event_type = m.event_type')} OR ${amendedOf('e.replacement_event_type = m.event_type')} END)
+            ELSE ${usedSql('p', (type) => `${type} = m.event_type`)} END)
      ORDER BY p.customer_id, p.period ON CONFLICT (request_id) DO NOTHING)
   SELECT max(customer_id) AS last, count(*)::int AS customers FROM chosen`;
 

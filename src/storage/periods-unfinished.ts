@@ -1,16 +1,21 @@
 /** The daily sweep's question: which billing periods should exist by now, and are not done. */
-import { type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
+import { type CalendarFacts, calendarOf, type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
 import { startOfLocalDay } from '../calendar/time-zones.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { reasonOfOne } from './errors.js';
 import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import { mayCarryOnSql } from './periods-carried.js';
-import { findOrCreateNamed, periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
+import {
+  calendarFactsSql,
+  findOrCreateNamed,
+  periodAt,
+  periodColumns,
+  periodOf,
+  type PeriodRow,
+} from './periods-create.js';
 import { isSettledEmptySql, lastRequestSql } from './periods-stage.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { BillingPeriod, LeavesLevel, Page, PageRequest } from './types.js';
 
 /** Customers whose calendars are looked at together. */
@@ -33,12 +38,7 @@ const customersSql = `
          ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts,
          ${mayCarryOnSql} AS may_carry_on
     FROM (SELECT customer_id FROM customers WHERE customer_id >= $1 ORDER BY customer_id LIMIT $2) AS c
-   CROSS JOIN LATERAL (
-     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
-            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', ${instantSql('calendar_from')},
-              'customerVersionId', customer_version_id) ORDER BY version) AS versions
-       FROM customer_versions WHERE customer_id = c.customer_id) AS v
+   CROSS JOIN LATERAL (${calendarFactsSql('c.customer_id')}) AS v
    WHERE v.versions IS NOT NULL
    ORDER BY c.customer_id`;
 

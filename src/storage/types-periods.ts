@@ -66,6 +66,8 @@ export interface BillingPeriodStore {
   /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
   periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
   status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  /** Of the customer's last stored period, which may not have begun; null: none is stored. */
+  lastStart(customerId: string): Promise<Instant | null>;
   /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;
@@ -93,6 +95,11 @@ export interface BillingPeriodStore {
   perhapsLatePeriods(page: PageRequest): Promise<Page<BillingPeriod>>;
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
+  /**
+   * Whether the period is stored and there is something to bill in it, as closes of many periods have it: from `billing_from` on always,
+   * before it where there is usage, an invoice, a level carried into it, or a first fee in advance (RULES 18, 60, 65).
+   */
+  isBillable(customerId: string, period: LocalDate): Promise<boolean>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held, or skipped after their end. */
   unfinishedPeriods(
     now: Instant,

@@ -133,7 +133,7 @@ export interface RelayStore {
   /**
    * Plans everything new up to the safe horizon: ranges and cursor move in one transaction, which fails with
    * `RelayFenced` when the epoch is no longer the newest. Creates billing periods that events need through
-   * `resolvePeriods`. Returns the new cursor and how many facts it passed.
+   * `periodAt`. Returns the new cursor and how many facts it passed.
    */
   plan(group: string, epoch: number): Promise<{ position: Position; facts: number }>;
   /**

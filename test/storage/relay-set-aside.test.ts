@@ -6,7 +6,8 @@ import { unfinishedPeriods } from '../../src/storage/periods-unfinished.js';
 import { noteMovedBoundaries } from '../../src/activities/moved-boundaries.js';
 import { createFindingStore } from '../../src/storage/findings.js';
 import { periodAt } from '../../src/storage/periods-create.js';
-import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
+import { createRelayStore } from '../../src/storage/relay.js';
+import { RelayFenced } from '../../src/storage/relay-cursor.js';
 import type { BillingPeriod, RelayStore, Storage, UsageRange } from '../../src/storage/types.js';
 import { createFixture, type Fixture, usageEvent } from './usage-fixture.js';
 

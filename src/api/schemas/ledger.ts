@@ -75,7 +75,7 @@ const sums = {
   credit: decimalOut,
   balance: decimalOut.meta({ description: 'debit − credit' }),
 } as const;
-export const accountBalance = z
+const accountBalance = z
   .object({
     customer_id: z.string(),
     account: z.string(),

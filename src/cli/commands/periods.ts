@@ -102,7 +102,7 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
     ...(customer === undefined ? [column('Customer', 'customer_id')] : []),
     column('Period', 'period'),
     { header: 'Days', value: daysText } as const,
-    column('Stage', 'stage'),
+    { header: 'Stage', value: stageText(context.clock()) } as const,
     ...(stage === undefined ? [] : [{ header: 'Waits for', value: waitsForText } as const]),
     column('Invoice id', 'invoice_id'),
     {
@@ -115,6 +115,11 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
     renderList(columns, rowsOf(answer), { empty: 'There are no such billing periods.', width }),
   );
   mentionNextPage(context, answer);
+}
+
+/** A period that begins after `now` (epoch milliseconds) is there, but nobody can read or close it. */
+function stageText(now: number): (period: JsonObject) => unknown {
+  return ({ stage, from }) => (stage === 'open' && Date.parse(String(from)) > now ? 'not begun' : stage);
 }
 
 /** The codes, each once: `UNPRICED_METER, DRAFT`. */
