@@ -100,7 +100,7 @@ export interface BillingPeriodStore {
    * before it where there is usage, an invoice, a level carried into it, or a first fee in advance (RULES 18, 60, 65).
    */
   isBillable(customerId: string, period: LocalDate): Promise<boolean>;
-  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
+  /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held, or skipped after their end. */
   unfinishedPeriods(
     now: Instant,
     page: PageRequest & { readonly leavesLevel: LeavesLevel },
@@ -116,8 +116,8 @@ export interface BillingPeriodStore {
    */
   metersToLookBackFor(): Promise<readonly string[]>;
   /**
-   * Requests invoicing for the skipped periods of a page of customers that may have usage of one of these versions, whatever the
-   * relay has come to. Repeating it requests nothing twice. Answers where the next page begins; null: that was the last one.
+   * Requests invoicing for the skipped periods of a page of customers that are over and may have usage of one of these versions,
+   * whatever the relay has come to. Repeating it requests nothing twice. Answers where the next page begins; null: that was the last one.
    */
   askSkippedAgain(lookBack: LookBack): Promise<string | null>;
   /** After the last page: these versions are looked back for no more. */
