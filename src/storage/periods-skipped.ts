@@ -83,8 +83,8 @@ export const newsSinceSkipSql = `(
  * Hands over the skipped periods of some customers that have, or are carried, events of the type that one of the versions counts.
  * Filters, adjustments and backfills are the gate's to judge: at worst it skips the period again. What an open backfill covers
  * waits for its decision, which the relay tells. Of a customer's history a level is looked for once, however many periods
- * were skipped. A skip is asked about once: its request has one id. One before the period's end is asked about at the end all the
- * same (`isSettledEmptySql`), with every meter known then.
+ * were skipped, and no further than to the end of the last of them. A skip is asked about once: its request has one id. One before
+ * the period's end is asked about at the end all the same (`isSettledEmptySql`), with every meter known then.
  *
  * $1 the customer after whom to begin, $2 how many, $3 the versions, $4 the billing day.
  */
@@ -99,11 +99,12 @@ const askAgainSql = `
   fresh AS MATERIALIZED (SELECT * FROM meters WHERE meter_id = ANY ($3::uuid[])),
   level AS MATERIALIZED (
     SELECT c.customer_id, m.meter_id, least(
-        (SELECT e.event_time FROM telemetry_events e WHERE e.customer_id = c.customer_id AND e.event_type = m.event_type
-          ORDER BY e.event_time LIMIT 1),
+        (SELECT e.event_time FROM telemetry_events e
+          WHERE e.customer_id = c.customer_id AND e.event_time < c.ends AND e.event_type = m.event_type ORDER BY e.event_time LIMIT 1),
         (SELECT min(a.replacement_event_time) FROM event_adjustments a
           WHERE a.customer_id = c.customer_id AND a.replacement_event_type = m.event_type)) AS begins
-      FROM (SELECT DISTINCT customer_id FROM skipped) AS c CROSS JOIN fresh m WHERE m.aggregation = 'weighted_sum'),
+      FROM (SELECT customer_id, max(period_end) AS ends FROM skipped GROUP BY customer_id) AS c CROSS JOIN fresh m
+     WHERE m.aggregation = 'weighted_sum'),
   asked AS (
     INSERT INTO invoicing_requests (request_id, customer_id, period, billing_day, forced, reason)
     SELECT ${nameBasedIdSql(`jsonb_build_array('meter-looked-back', p.request_id)`)}, p.customer_id, p.period, $4::date, false,
