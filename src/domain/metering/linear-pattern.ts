@@ -25,6 +25,11 @@ export function matchesPattern(pattern: string, text: string): boolean | null {
   return found instanceof UnsupportedPattern ? null : found.matches(text);
 }
 
+/** Whether a text of metadata satisfies the keyword `pattern`. */
+export function satisfiesPattern(pattern: string, text: string): boolean | null {
+  return text.length <= patternTextMax && matchesPattern(pattern, text);
+}
+
 /** Why a pattern cannot be evaluated: sentences about it, with what to write instead; null: it can. */
 export function patternProblem(pattern: string): string | null {
   const found = compiled(pattern);
