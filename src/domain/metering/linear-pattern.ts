@@ -26,7 +26,7 @@ export function matchesPattern(pattern: string, text: string): boolean | null {
   return found instanceof UnsupportedPattern ? null : found.matches(text);
 }
 
-/** Whether a text of metadata satisfies the keyword `pattern`. */
+/** Whether a text of metadata satisfies the keyword `pattern`, as `matchesPattern` says: a longer one than `patternTextMax` never does. */
 export function satisfiesPattern(pattern: string, text: string): boolean | null {
   return text.length <= patternTextMax && matchesPattern(pattern, text);
 }
