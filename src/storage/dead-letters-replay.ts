@@ -11,10 +11,12 @@ import { sqlState } from './errors.js';
 import {
   deadlockDetected,
   insertNew,
-  lookUpEarlier,
+  outcomesInLedger,
   outcomesOf,
   sortBatch,
+  type EarlierEvents,
   type OutcomeContext,
+  type SortedBatch,
 } from './ledger-append.js';
 import { nextOf } from './next-of.js';
 import type { AppendOutcome, LetterReplayed, LetterToReplay, Refusal, Replaying } from './types.js';
@@ -113,14 +115,9 @@ async function storeEvents(
       outcomes.set(taken[index] as UsageEvent, outcome);
     }
   }
-  if (notTaken.length > 0) {
-    const sorted = sortBatch(notTaken);
-    const earlier = await lookUpEarlier(client, sorted, () => true);
-    for (const [index, outcome] of outcomesOf(sorted, earlier, context).entries()) {
-      if (earlier.has(index)) outcomes.set(notTaken[index] as UsageEvent, outcome);
-    }
-  }
-  return outcomes;
+  const judge = (sorted: SortedBatch, earlier: EarlierEvents): readonly AppendOutcome[] =>
+    outcomesOf(sorted, earlier, context);
+  return new Map([...outcomes, ...(await outcomesInLedger(client, notTaken, judge))]);
 }
 
 type Decided = Extract<LetterReplayed, { readonly kind: 'decided' }>;

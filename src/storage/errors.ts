@@ -102,6 +102,9 @@ export function sqlState(error: unknown): string | undefined {
   return sqlState(property(error, 'cause'));
 }
 
+/** SQLSTATE of a statement that ran into its timeout, or that somebody cancelled. */
+export const queryCanceled = '57014';
+
 /** Classes of SQLSTATE that speak of the values of one row: data, integrity. */
 const stateOfValues = /^2[23]/;
 

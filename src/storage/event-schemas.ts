@@ -3,19 +3,25 @@ import type { JsonSchemaObject } from '../domain/metering/json-schema.js';
 import type { CompatibilityMode } from '../domain/metering/schema-compatibility.js';
 import type { Instant } from '../domain/values.js';
 import type { Database } from './database.js';
+import { eventTypeLockOf } from './gate-lock.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
 import type { EventSchemaStore, EventSchemaVersion } from './types.js';
 
-export function createEventSchemaStore({ pool }: Database): EventSchemaStore {
+export function createEventSchemaStore(db: Database): EventSchemaStore {
+  const { pool } = db;
   const read = async (name: string, text: string, values: readonly unknown[]): Promise<EventSchemaVersion[]> => {
     const { rows } = await pool.query<EventSchemaRow>({ name, text, values: [...values] });
     return rows.map(schemaFromDb);
   };
   return {
-    append: async ({ eventType, version, schema, compatibility, createdBy }) => {
-      const values = [eventType, version, JSON.stringify(schema), compatibility, createdBy];
-      const [row] = await read('event-schema-append', appendSql, values);
-      return row ?? null;
+    append: async ({ eventType, version, schema, compatibility, createdBy }, meters = null) => {
+      const values = [eventType, version, JSON.stringify(schema), compatibility, createdBy, meters];
+      // Whoever adds a meter looks at the schemas under the same lock: of the two, one comes first and is seen by the other.
+      const { rows } = await db.transaction(
+        (client) => client.query<EventSchemaRow>({ name: 'event-schema-append', text: appendSql, values }),
+        `SELECT pg_advisory_xact_lock(${eventTypeLockOf(eventType)})`,
+      );
+      return rows[0] === undefined ? null : schemaFromDb(rows[0]);
     },
     versions: (eventType) =>
       read('event-schema-versions', 'SELECT * FROM event_schemas WHERE event_type = $1 ORDER BY version', [eventType]),
@@ -47,11 +53,15 @@ export function createEventSchemaStore({ pool }: Database): EventSchemaStore {
 
 const list = 'event-schemas';
 
-/** The version before must be there: then numbers have no gaps, whoever writes. */
+/**
+ * The version before must be there: then numbers have no gaps, whoever writes. Versions of meters are only ever added: as many as
+ * were looked at are the same ones.
+ */
 const appendSql = `
   INSERT INTO event_schemas (event_type, version, schema, compatibility, created_by)
   SELECT $1::text, $2::integer, $3::jsonb, $4::text, $5::text
-   WHERE $2::integer = 1 OR EXISTS (SELECT FROM event_schemas WHERE event_type = $1::text AND version = $2::integer - 1)
+   WHERE ($2::integer = 1 OR EXISTS (SELECT FROM event_schemas WHERE event_type = $1::text AND version = $2::integer - 1))
+     AND ($6::bigint IS NULL OR $6::bigint = (SELECT count(*) FROM meters WHERE event_type = $1::text))
   ON CONFLICT DO NOTHING RETURNING *`;
 
 interface EventSchemaRow {

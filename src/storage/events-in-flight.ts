@@ -7,8 +7,9 @@ import { nextOf } from './next-of.js';
  * while those that it came with go on: in the database it would wait with locks held, and two batches that overlap could wait
  * for each other.
  *
- * Told apart by content hash, which is at hand: an event of the same identity with other content passes, and the database
- * decides. So does what two processes store at once.
+ * Found by content hash, which is at hand, and held against its identity, because 63 bits can be made to collide: what one event
+ * became says nothing of another. An event of the same identity with other content passes, and the database decides. So does what
+ * two processes store at once.
  */
 export class EventsInFlight<Outcome extends string> {
   private readonly batches = new Set<Batch<Outcome>>();
@@ -112,11 +113,12 @@ class Batch<Outcome> {
     });
   }
 
-  find({ contentHash }: UsageEvent): First<Outcome> | null {
-    const place = this.hashes.find(contentHash);
+  find(again: UsageEvent): First<Outcome> | null {
+    const place = this.hashes.find(again.contentHash);
     const index = place === null ? undefined : this.indices[place];
     const event = index === undefined ? undefined : this.events[index];
-    return index === undefined || event?.contentHash !== contentHash ? null : { batch: this, index, event };
+    if (index === undefined || event?.contentHash !== again.contentHash) return null;
+    return identityOf(event) === identityOf(again) ? { batch: this, index, event } : null;
   }
 }
 

@@ -77,6 +77,9 @@ const periodLockOf = ({ customerId, period }: PeriodKey): bigint => lockOf('bill
 /** Exclusive: who learns a version or begins a rollout; shared: gates that are pricing by the price book. */
 export const priceBookLockOf = (code: string): bigint => lockOf('price-book', code);
 
+/** Exclusive: who adds a meter, or a version of the schema, of the event type. */
+export const eventTypeLockOf = (eventType: string): bigint => lockOf('event-type', eventType);
+
 /** Exclusive: who begins to look back for new meters; shared: gates that skip a period. */
 export const meterLookBackLock: bigint = lockOf('meter-look-back');
 

@@ -240,6 +240,26 @@ export async function lookUpEarlier(
   return earlierOf(pool, keys, { name: 'ledger-earlier', text: earlierSql });
 }
 
+/**
+ * Of each of the events that is in the ledger now what it is beside that; the others are not named.
+ * @param judge `outcomesOf`, by what it hangs on
+ */
+export async function outcomesInLedger(
+  client: pg.Pool | pg.ClientBase,
+  events: readonly UsageEvent[],
+  judge: (batch: SortedBatch, earlier: EarlierEvents) => readonly AppendOutcome[] | Promise<readonly AppendOutcome[]>,
+): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> {
+  const sorted = sortBatch(events);
+  const earlier = await lookUpEarlier(client, sorted, () => true);
+  const became = await judge(sorted, earlier);
+  const found = new Map<UsageEvent, AppendOutcome>();
+  for (const [index, outcome] of became.entries()) {
+    const event = events[index];
+    if (event !== undefined && earlier.has(index)) found.set(event, outcome);
+  }
+  return found;
+}
+
 /** Inserts those of the batch that are new. By index, repeats included, those that were there before. */
 export async function insertNew(client: pg.ClientBase, batch: SortedBatch): Promise<EarlierEvents> {
   const inserted = await insertEvents(client, batch);

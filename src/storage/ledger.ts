@@ -10,8 +10,8 @@ import { EventsInFlight } from './events-in-flight.js';
 import { horizonOf } from './gate-lock.js';
 import {
   type EarlierEvents,
-  lookUpEarlier,
   needsComparison,
+  outcomesInLedger,
   outcomesOf,
   sortBatch,
   type SortedBatch,
@@ -43,17 +43,11 @@ function repeated(first: UsageEvent, became: AppendOutcome, again: UsageEvent): 
 function appender(db: Database, meters: Meters): UsageLedger['append'] {
   const inFlight = new EventsInFlight<AppendOutcome>(repeated);
   const batches = new BatchStore(db);
-  const lookUp = async (
+  const lookUp = (
     events: readonly UsageEvent[],
     { replacing }: OpenBackfills,
-  ): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> => {
-    const sorted = sortBatch(events);
-    const earlier = await lookUpEarlier(db.pool, sorted, () => true);
-    const became = await outcomes(sorted, earlier, { meters, replacing });
-    return new Map(
-      events.flatMap((event, index) => (earlier.has(index) ? [[event, became[index] ?? 'duplicate']] : [])),
-    );
-  };
+  ): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> =>
+    outcomesInLedger(db.pool, events, (sorted, earlier) => outcomes(sorted, earlier, { meters, replacing }));
   return (events, deadLetters, committed = new Map<UsageEvent, AppendOutcome>()) => {
     let letters = deadLetters;
     const append = (
@@ -121,17 +115,12 @@ async function repeatsAmong(
   events: readonly UsageEvent[],
   meters: Meters,
 ): Promise<ReadonlyMap<UsageEvent, AppendOutcome>> {
-  const sorted = sortBatch(events);
   const ids = backfillIdsOf(events);
   const { replacing } = ids.length === 0 ? { replacing: noBackfills } : await openAmong(db, ids);
-  const earlier = await lookUpEarlier(db.pool, sorted, () => true);
-  const became = await outcomes(sorted, earlier, { meters, replacing });
-  const repeats = new Map<UsageEvent, AppendOutcome>();
-  for (const [index, event] of events.entries()) {
-    const outcome = became[index];
-    if (earlier.has(index) && outcome !== undefined && outcome !== 'conflict') repeats.set(event, outcome);
-  }
-  return repeats;
+  const found = await outcomesInLedger(db.pool, events, (sorted, earlier) =>
+    outcomes(sorted, earlier, { meters, replacing }),
+  );
+  return new Map([...found].filter(([, outcome]) => outcome !== 'conflict'));
 }
 
 interface EventRow {

@@ -4,6 +4,7 @@
  * kept by id, whatever has grown.
  */
 import { invariant } from '../domain/failure.js';
+import { Lru } from '../domain/lru.js';
 import type { Meter } from '../domain/metering/meter.js';
 import { overrideCode } from '../domain/rating/overrides.js';
 import type { PriceBookVersion } from '../domain/rating/price-book.js';
@@ -11,7 +12,6 @@ import { msToInstant } from '../domain/time/instant.js';
 import type { Instant } from '../domain/values.js';
 import type { Database } from './database.js';
 import { mapStorageError } from './errors.js';
-import { Lru } from './lru.js';
 import type { KnownPrices, PriceLookup, PriceLookupResult, ReferenceStore } from './types.js';
 
 /** A version with hundreds of prices takes some hundred kilobytes. */

@@ -20,11 +20,18 @@ import type { RolloutOf } from '../domain/rollout/start.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
-import { priceBookLockOf } from './gate-lock.js';
+import { eventTypeLockOf, priceBookLockOf } from './gate-lock.js';
 import { uuidOf } from './identifiers.js';
 import { dateOf, effectiveColumns, instantOf, localDateOf } from './row-types.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import type { ListedPriceBook, Page, PageRequest, PriceBookCorrection, ReferenceStore } from './types.js';
+import type {
+  ListedPriceBook,
+  Page,
+  PageRequest,
+  PriceBookCorrection,
+  ReferenceStore,
+  RequireNewMeter,
+} from './types.js';
 
 type PriceStore = Pick<
   ReferenceStore,
@@ -106,29 +113,42 @@ async function listPriceBooks(
 
 type MeterContent = Omit<Meter, 'meterId' | 'version'>;
 
-/** Somebody else drew the same version number at the same time; each attempt sees one more version. */
+/** Somebody else drew the same version number, or added a schema of the event type, meanwhile; each attempt sees one more. */
 const versionAttempts = 20;
 
 /**
  * Versions are numbered from 1 as they are learned; that number is part of the id, so whoever comes second finds the row
- * there, and looks again.
+ * there, and looks again. So does who was held against a schema that is not the latest any more.
  */
 async function createMeter(
   db: Database,
   meter: MeterContent,
-  requireNew: () => Promise<void> = () => Promise.resolve(),
+  requireNew: RequireNewMeter = () => Promise.resolve(null),
 ): Promise<{ readonly meter: Meter; readonly created: boolean }> {
   for (let attempt = 1; ; attempt += 1) {
     const rows = await db.prisma.meter.findMany({ where: { code: meter.code }, orderBy: { version: 'asc' } });
     const versions = rows.map(meterOf);
     const stored = existing(meter, versions);
     if (stored !== null) return { meter: stored, created: false };
-    if (attempt === 1) await requireNew();
+    const heldAgainst = await requireNew();
     const row = meterRow(meter, versions.length + 1);
-    const { count } = await db.prisma.meter.createMany({ data: [row], skipDuplicates: true });
-    if (count > 0) return { meter: { ...meter, meterId: row.meterId, version: row.version }, created: true };
+    if (await insertMeter(db, row, heldAgainst))
+      return { meter: { ...meter, meterId: row.meterId, version: row.version }, created: true };
     invariant(attempt < versionAttempts, `the meter "${meter.code}" gets a version number`);
   }
+}
+
+/** false: its number is taken, or the latest schema of its event type is another one than it was held against. */
+async function insertMeter(db: Database, row: NewMeterRow, heldAgainst: number | null): Promise<boolean> {
+  const { eventType } = row;
+  return db.prisma.$transaction(async (tx) => {
+    // Whoever adds a schema looks at the meters under the same lock: of the two, one comes first and is seen by the other.
+    await lockFor(tx, eventTypeLockOf(eventType));
+    const latest = await tx.eventSchema.aggregate({ where: { eventType }, _max: { version: true } });
+    if (heldAgainst !== null && heldAgainst !== (latest._max.version ?? 0)) return false;
+    const { count } = await tx.meter.createMany({ data: [row], skipDuplicates: true });
+    return count > 0;
+  });
 }
 
 /**
@@ -158,10 +178,9 @@ function existing(meter: MeterContent, versions: readonly Meter[]): Meter | null
   return null;
 }
 
-function meterRow(
-  meter: MeterContent,
-  version: number,
-): Prisma.MeterCreateManyInput & { meterId: string; version: number } {
+type NewMeterRow = Prisma.MeterCreateManyInput & { meterId: string; version: number };
+
+function meterRow(meter: MeterContent, version: number): NewMeterRow {
   const { effectiveFrom, groupBy, filters, ...content } = meter;
   return {
     ...content,
@@ -240,8 +259,11 @@ async function createPriceBook(
 }
 
 /** Until the transaction ends: a version that is learned and a rollout that begins see each other. */
-export async function lockPriceBook(tx: Prisma.TransactionClient, code: string): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${priceBookLockOf(code)}::bigint)`;
+export const lockPriceBook = (tx: Prisma.TransactionClient, code: string): Promise<void> =>
+  lockFor(tx, priceBookLockOf(code));
+
+async function lockFor(tx: Prisma.TransactionClient, key: bigint): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(${key}::bigint)`;
 }
 
 /** Almost always there is none. */

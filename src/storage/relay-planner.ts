@@ -1,9 +1,10 @@
 /** From facts of the ledger to ranges of billing periods, in bounded transactions that move the cursor with them. */
+import type pg from 'pg';
 import { isWithin } from '../domain/time/instant.js';
 import { invariant } from '../domain/failure.js';
 import type { Instant, Interval, Position } from '../domain/values.js';
 import type { Database } from './database.js';
-import { isOfValues, reasonOfOne } from './errors.js';
+import { isOfValues, queryCanceled, reasonOfOne, sqlState } from './errors.js';
 import { lockCursor, readCursor, type Turn } from './relay-cursor.js';
 import { planSql } from './relay-plan-sql.js';
 import {
@@ -38,12 +39,11 @@ export interface Planned {
 
 type Attempt =
   (Planned & { readonly kind: 'planned' }) | { readonly kind: 'missing'; readonly places: readonly Place[] };
-/** The database refuses a value of a fact in (from, to]. */
-interface Refused {
-  readonly kind: 'refused';
+/** The facts in (from, to] were not planned: the database refuses a value of one, or they take longer than a statement may. */
+interface Failed {
+  readonly kind: 'refused' | 'slow';
   readonly from: Position;
   readonly to: Position;
-  readonly reason: string;
   readonly error: unknown;
 }
 /** How far a plan may go: to the horizon, and over so many positions. */
@@ -63,6 +63,9 @@ interface PlanRow {
 }
 
 export class RelayPlanner {
+  /** Positions that a transaction can plan at present: halved when they take too long, doubled with each call. */
+  private pace = positionsPerPlan;
+
   constructor(
     private readonly db: Database,
     private readonly periods: Pick<BillingPeriodStore, 'periodAt'>,
@@ -74,63 +77,92 @@ export class RelayPlanner {
    * cannot be created, or whose facts the statement refuses, is set aside, and holds up nobody.
    *
    * No value that came through ingest is known to be refused (bounded decimals and times; a test tries the rest). Where one is
-   * all the same, the stretch is halved until it is planned or holds one position: that fact's customer it is.
+   * all the same, the stretch is halved until it is planned or holds one position: that fact's customer it is. What takes longer
+   * than a statement may is halved, too.
    */
   async plan(group: string, epoch: number): Promise<Planned> {
     const turn = { group, epoch };
     const horizon = await safeHorizon(this.db);
     let facts = 0;
     let position = await readCursor(this.db.pool, turn);
-    let stretch = positionsPerPlan;
+    this.pace = this.pace * 2n < positionsPerPlan ? this.pace * 2n : positionsPerPlan;
+    let stretch = this.pace;
     for (let plans = 0; plans < plansPerCall && BigInt(position) < BigInt(horizon);) {
-      const attempt = await this.planOrRefuse(turn, { horizon, position, stretch });
-      if (attempt.kind === 'refused') {
-        const { from, to, reason } = attempt;
-        stretch = (BigInt(to) - BigInt(from)) / 2n;
-        if (stretch > 0n) continue;
-        const refused = (await customersBetween(this.db.pool, from, to)).map((customerId) => ({ customerId, reason }));
-        // Somebody's fact it must be: else it is not one customer's doing.
-        if (refused.length === 0) throw attempt.error;
-        await this.db.transaction((client) => setAside(client, turn, refused));
-        stretch = positionsPerPlan;
-        continue;
-      }
+      const attempt = await this.planOnce(turn, { horizon, stretch });
       if (attempt.kind === 'missing') {
         const unplannable = await this.createPeriods(attempt.places);
-        if (unplannable.length > 0) await this.db.transaction((client) => setAside(client, turn, unplannable));
+        const isNew = unplannable.length === 0 || (await this.setAside(turn, unplannable));
+        invariant(isNew, 'the facts of customers that are set aside are not planned');
+        continue;
+      }
+      if (attempt.kind !== 'planned') {
+        stretch = await this.narrowed(turn, attempt);
         continue;
       }
       position = attempt.position;
       facts += attempt.facts;
       if (attempt.facts > 0) plans += 1; // a stretch of unused positions costs next to nothing
+      // Everybody's, whoever is set aside. After the commit: a crash in between loses a finding until the next such event, never a range.
+      if (attempt.from !== undefined) await this.unmetered.note(attempt.from, attempt.position);
     }
     return { position, facts: facts + (await this.planSetAside(turn)) };
   }
 
-  /** `planOnce`, where a value that the database refuses is an answer. @throws what is wrong with more than values */
-  private async planOrRefuse(
-    turn: Turn,
-    bounds: PlanBounds & { readonly position: Position },
-  ): Promise<Attempt | Refused> {
+  /** How far to go instead: half as far; of one position its customer is set aside. @throws what is not one customer's doing */
+  private async narrowed(turn: Turn, { kind, from, to, error }: Failed): Promise<bigint> {
+    const half = (BigInt(to) - BigInt(from)) / 2n;
+    if (kind === 'slow') this.pace = half > 0n ? half : 1n;
+    if (half > 0n) return half;
+    if (kind === 'slow') throw error;
+    const reason = factsRefused(reasonOfOne(error));
+    const customers = await customersBetween(this.db.pool, from, to);
+    // Somebody's fact it must be, and his facts are not in the next attempt: else that would fail alike, without end.
+    const isNew = await this.setAside(
+      turn,
+      customers.map((customerId) => ({ customerId, reason })),
+    );
+    if (!isNew) throw error;
+    return this.pace;
+  }
+
+  /** Whether any of them was not set aside before. */
+  private setAside(turn: Turn, customers: readonly Unplannable[]): Promise<boolean> {
+    return this.db.transaction((client) => setAside(client, turn, customers));
+  }
+
+  /**
+   * A transaction in which the facts of a stretch are planned.
+   * @param work says which stretch it is before it looks at them: what fails earlier is not about them
+   * @throws what is wrong with more than these facts
+   */
+  private async attempt<T>(
+    work: (client: pg.PoolClient, begin: (from: Position, to: Position) => void) => Promise<T>,
+  ): Promise<T | Failed> {
+    let tried = null as Pick<Failed, 'from' | 'to'> | null;
+    const begin = (from: Position, to: Position): void => {
+      tried = { from, to };
+    };
     try {
-      return await this.planOnce(turn, bounds);
+      return await this.db.transaction((client) => work(client, begin), planSettings);
     } catch (error) {
-      if (!isOfValues(error)) throw error;
-      const reason = factsRefused(reasonOfOne(error));
-      const { position: from, horizon, stretch } = bounds;
-      return { kind: 'refused', from, to: nextStop(from, horizon, stretch), reason, error };
+      const kind = isOfValues(error) ? 'refused' : sqlState(error) === queryCanceled ? 'slow' : null;
+      if (tried === null || kind === null) throw error;
+      return { kind, ...tried, error };
     }
   }
 
   /** Ranges and cursor move together or not at all; with a period missing, not at all. */
-  private async planOnce(turn: Turn, { horizon, stretch }: PlanBounds): Promise<Attempt> {
-    type Outcome = Attempt & { readonly from?: Position };
-    const attempt = await this.db.transaction<Outcome>(async (client) => {
+  private planOnce(
+    turn: Turn,
+    { horizon, stretch }: PlanBounds,
+  ): Promise<(Attempt & { readonly from?: Position }) | Failed> {
+    return this.attempt(async (client, begin) => {
       const from = await lockCursor(client, turn);
       // Another call of this epoch has planned beyond this one's horizon: the cursor never goes back.
       if (BigInt(from) >= BigInt(horizon)) return nothingPlanned(from);
       const scope = (await isAnyoneAside(client, turn.group)) ? 'beside' : 'all';
       const to = nextStop(from, horizon, stretch);
+      begin(from, to);
       const { rows } = await client.query<PlanRow>(planSql(scope), [
         from,
         to,
@@ -143,11 +175,7 @@ export class RelayPlanner {
         to,
       ]);
       return { ...attempted, from };
-    }, planSettings);
-    // Everybody's, whoever is set aside. After the commit: a crash in between loses a finding until the next such event, never a range.
-    if (attempt.kind === 'planned' && attempt.from !== undefined)
-      await this.unmetered.note(attempt.from, attempt.position);
-    return attempt;
+    });
   }
 
   /** Plans what customers that were set aside have missed, as far as it can be by now; returns the facts. */
@@ -155,51 +183,59 @@ export class RelayPlanner {
     let facts = 0;
     let plans = 0;
     for (const customerId of await toTryAgain(this.db.pool, turn.group)) {
+      let stretch = positionsPerPlan;
       for (let isBehind = true; isBehind && plans < plansPerCall; plans += 1) {
-        const attempt = await this.planSetAsideOnce(turn, customerId).catch((error: unknown) =>
-          this.inVain(turn, customerId, error),
-        );
+        const attempt = await this.planSetAsideOnce(turn, customerId, stretch);
         if (attempt === null) break;
-        if (attempt.kind === 'missing') {
-          const [unplannable] = await this.createPeriods(attempt.places);
-          if (unplannable === undefined) continue;
-          await triedInVain(this.db.pool, turn.group, unplannable);
-          break;
+        if (attempt.kind === 'planned') {
+          facts += attempt.facts;
+          isBehind = attempt.isBehind;
+          continue;
         }
-        facts += attempt.facts;
-        isBehind = attempt.isBehind;
+        // A few steps to the smallest one, so that the others do not wait for long.
+        if (attempt.kind === 'slow') stretch = (BigInt(attempt.to) - BigInt(attempt.from)) / 16n;
+        if (attempt.kind === 'slow' && stretch > 0n) continue;
+        const unplannable = await this.stillUnplannable(customerId, attempt);
+        if (unplannable === null) continue;
+        await triedInVain(this.db.pool, turn.group, unplannable);
+        break;
       }
     }
     return facts;
   }
 
-  /** It is still refused. @throws what is not his */
-  private async inVain(turn: Turn, customerId: string, error: unknown): Promise<null> {
-    if (!isOfValues(error)) throw error;
-    await triedInVain(this.db.pool, turn.group, { customerId, reason: factsRefused(reasonOfOne(error)) });
-    return null;
+  /** Why his facts still cannot be planned; null: now they may be. */
+  private async stillUnplannable(
+    customerId: string,
+    attempt: Failed | Extract<Attempt, { readonly kind: 'missing' }>,
+  ): Promise<Unplannable | null> {
+    if (attempt.kind === 'missing') return (await this.createPeriods(attempt.places))[0] ?? null;
+    const why = attempt.kind === 'slow' ? 'it takes longer than a statement may' : reasonOfOne(attempt.error);
+    return { customerId, reason: factsRefused(why) };
   }
 
   /**
    * One bounded stretch of what the customer has missed. Nothing of his was planned since he was set aside, so his ranges go on
    * where they ended. Null: he is not set aside any more.
    */
-  private async planSetAsideOnce(
+  private planSetAsideOnce(
     turn: Turn,
     customerId: string,
-  ): Promise<(Attempt & { readonly isBehind: boolean }) | null> {
-    return this.db.transaction(async (client) => {
+    stretch: bigint,
+  ): Promise<(Attempt & { readonly isBehind: boolean }) | Failed | null> {
+    return this.attempt(async (client, begin) => {
       const cursor = await lockCursor(client, turn);
       const from = await plannedUpTo(client, turn.group, customerId);
       if (from === null) return null;
-      const to = nextStop(from, cursor);
+      const to = nextStop(from, cursor, stretch);
+      begin(from, to);
       const attempted =
         BigInt(from) < BigInt(to)
           ? attemptOf((await client.query<PlanRow>(planSql('one'), [from, to, customerId])).rows, to)
           : nothingPlanned(to);
       if (attempted.kind === 'planned') await catchUp(client, { group: turn.group, customerId }, { to, cursor });
       return { ...attempted, isBehind: to !== cursor };
-    }, planSettings);
+    });
   }
 
   /** The customers that no period could be created for. @throws StorageUnavailable, and what concerns everybody */
@@ -210,7 +246,9 @@ export class RelayPlanner {
       const known = created.get(customerId) ?? [];
       if (unplannable.has(customerId) || known.some((period) => isWithin(at, period))) continue;
       try {
-        known.push(await this.periods.periodAt(customerId, at));
+        const period = await this.periods.periodAt(customerId, at);
+        invariant(isWithin(at, period), `the period of "${customerId}" at ${at} has that time`); // else it were missing for ever
+        known.push(period);
         created.set(customerId, known);
       } catch (error) {
         unplannable.set(customerId, { customerId, reason: periodNotCreated(reasonOfOne(error)) });
@@ -227,7 +265,7 @@ const nothingPlanned = (position: Position): Planned & { readonly kind: 'planned
 });
 
 /** Where a plan from a position ends: it is bounded, and never goes beyond the limit. */
-function nextStop(from: Position, limit: Position, stretch = positionsPerPlan): Position {
+function nextStop(from: Position, limit: Position, stretch: bigint): Position {
   const furthest = BigInt(from) + stretch;
   return furthest < BigInt(limit) ? (furthest.toString() as Position) : limit;
 }

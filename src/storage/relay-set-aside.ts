@@ -40,9 +40,13 @@ const retrySeconds = { first: 60, max: 3_600 };
 /** Customers that one call of `plan` looks at again. */
 const retriedAtOnce = 20;
 
-/** @throws RelayFenced; rolls back with the transaction */
-export async function setAside(client: pg.PoolClient, turn: Turn, customers: readonly Unplannable[]): Promise<void> {
+/**
+ * Whether any of them was not set aside before.
+ * @throws RelayFenced; rolls back with the transaction
+ */
+export async function setAside(client: pg.PoolClient, turn: Turn, customers: readonly Unplannable[]): Promise<boolean> {
   const position = await lockCursor(client, turn);
+  let isAnyNew = false;
   for (const { customerId, reason } of customers) {
     const { rowCount } = await client.query(
       `INSERT INTO relay_set_aside AS s (partition_group, customer_id, from_position, reason) VALUES ($1, $2, $3, $4)
@@ -50,6 +54,7 @@ export async function setAside(client: pg.PoolClient, turn: Turn, customers: rea
       [turn.group, customerId, position, reason],
     );
     if (rowCount === 0) continue;
+    isAnyNew = true;
     await insertFinding(client, {
       code: 'USAGE_SET_ASIDE',
       customerId,
@@ -60,6 +65,7 @@ export async function setAside(client: pg.PoolClient, turn: Turn, customers: rea
         `It is tried again at least every hour, and comes in by itself once that is mended.`,
     });
   }
+  return isAnyNew;
 }
 
 /** Whether facts of anybody are to be left out. Inside the transaction that holds the cursor. */

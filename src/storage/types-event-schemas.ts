@@ -18,10 +18,11 @@ export interface EventSchemaVersion {
 
 export interface EventSchemaStore {
   /**
-   * Appends a version; null when the number is taken: somebody else was first, and what was checked no longer holds.
-   * The number must follow the latest, so that there are no gaps.
+   * Appends a version; null when the number is taken, or the event type has other meters: somebody else was first, and what was
+   * checked no longer holds. The number must follow the latest, so that there are no gaps.
+   * @param meters how many versions of meters of the event type it was held against; null: none were looked at
    */
-  append(version: Omit<EventSchemaVersion, 'createdAt'>): Promise<EventSchemaVersion | null>;
+  append(version: Omit<EventSchemaVersion, 'createdAt'>, meters?: number | null): Promise<EventSchemaVersion | null>;
   /** All versions of a type, oldest first. */
   versions(eventType: string): Promise<readonly EventSchemaVersion[]>;
   /** All versions of this type, or of all types; by type, oldest first. */

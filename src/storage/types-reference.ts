@@ -123,6 +123,12 @@ export interface RateDays {
   readonly to: LocalDate;
 }
 
+/**
+ * Rejects for a meter that may not be created. Answers the schema of its event type that it was held against: the latest version,
+ * 0 where there is none; asked again when that is another one by the time the meter is stored. null: against none.
+ */
+export type RequireNewMeter = () => Promise<number | null>;
+
 export interface ReferenceStore {
   /**
    * Appends a version when anything differs from the latest. `calendarFrom` is computed by the caller; where a period that
@@ -155,11 +161,11 @@ export interface ReferenceStore {
    * With `effectiveFrom` the next version of the code; without it the first. Not created: the version that begins then says
    * the same. Throws METER_IMMUTABLE for another definition without `effectiveFrom`, VALIDATION_FAILED for another aggregation,
    * INCOMPATIBLE_METER_VERSION for a version that could not read what the meter has counted (RULES 62).
-   * @param requireNew rejects for what may not be created; not asked about what exists
+   * @param requireNew not asked about what exists
    */
   createMeter(
     meter: Omit<Meter, 'meterId' | 'version'>,
-    requireNew?: () => Promise<void>,
+    requireNew?: RequireNewMeter,
   ): Promise<{ meter: Meter; created: boolean }>;
   /** Of each code the version learned last. */
   meters(): Promise<readonly Meter[]>;

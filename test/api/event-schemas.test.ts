@@ -306,8 +306,70 @@ describe('a meter of an event type with a schema', () => {
     await api.expect(201, 'POST', '/meters', meter('earlier', { value_property: 'n', effective_from: '2024-03-01' }));
   });
 
+  test('is taken where its value is a text of which no usual decimal matches the pattern, and counts it', async () => {
+    for (const [code, texts, amount] of [
+      ['places', { pattern: '^[0-9]{1,12}\\.[0-9]{7}$' }, '12.3456789'],
+      ['no_ones', { pattern: '^[2-9][0-9]{2}$' }, '205'],
+      ['few', { allOf: [{ pattern: '^[0-9]{3}$' }, { pattern: '[2-9]5$' }] }, '125'],
+    ] as const) {
+      const properties = { amount: { type: 'string', ...texts } };
+      await add(201, code, { type: 'object', properties, required: ['amount'] });
+      await api.expect(201, 'POST', '/meters', meter(code, { value_property: 'amount' }));
+      const event = { customer_id: 'cust_1', event_type: code, event_time: '2024-01-15T10:00:00Z' };
+      const sent = await api.expect(202, 'POST', '/events', { ...event, event_id: code, metadata: { amount } });
+      expect(sent).toMatchObject({ accepted: 1 });
+      // A next version may go on saying so.
+      await add(201, code, { type: 'object', properties: { ...properties, more: true }, required: ['amount'] });
+    }
+  });
+
   test('is not held against one with compatibility none', async () => {
     await add(201, 'loose', { type: 'object', additionalProperties: false }, { compatibility: 'none' });
     await api.expect(201, 'POST', '/meters', meter('loose', { value_property: 'n' }));
+  });
+});
+
+describe('a meter and a schema at the same time: whoever comes second is held against the first', () => {
+  const meter = (code: string): Json => ({ code, event_type: code, aggregation: 'sum', value_property: 'bytes' });
+  const sizes = bytes('string', { enum: ['small', 'large'] });
+  /** Once, between what a check reads and what is made of it. */
+  const afterReading = (what: 'schemas' | 'meters', act: () => Promise<unknown>): void => {
+    const { eventSchemas, reference } = api.storage;
+    let isDone = false;
+    const between = async <T>(read: Promise<T>): Promise<T> => {
+      const found = await read;
+      if (!isDone) {
+        isDone = true;
+        await act();
+      }
+      return found;
+    };
+    if (what === 'schemas') {
+      const versions = (eventType: string) => between(eventSchemas.versions(eventType));
+      jest.replaceProperty(api.storage, 'eventSchemas', { ...eventSchemas, versions });
+    } else {
+      const meterVersions = () => between(reference.meterVersions());
+      jest.replaceProperty(api.storage, 'reference', { ...reference, meterVersions });
+    }
+  };
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test('the meter', async () => {
+    await add(201, 'meter_second', bytes(['number', 'string']), { compatibility: 'forward' });
+    afterReading('schemas', () => add(201, 'meter_second', sizes));
+    await api.refused('INCOMPATIBLE_METER', 409, 'POST', '/meters', meter('meter_second'));
+  });
+
+  test('a meter that the schema of that moment takes, too', async () => {
+    afterReading('schemas', () => add(201, 'both', bytes('number')));
+    await api.expect(201, 'POST', '/meters', meter('both'));
+  });
+
+  test('the schema', async () => {
+    afterReading('meters', () => api.expect(201, 'POST', '/meters', meter('schema_second')));
+    await refuse('INCOMPATIBLE_SCHEMA', 409, { event_type: 'schema_second', schema: sizes });
+    expect(await api.all('/event-schemas?event_type=schema_second')).toEqual([]);
   });
 });

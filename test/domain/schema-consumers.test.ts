@@ -31,6 +31,9 @@ const bytes = (schema: JsonSchemaObject | boolean): JsonSchemaObject => ({ prope
 const calls = (schema: JsonSchemaObject): JsonSchemaObject => ({ properties: { calls: schema } });
 const tier = (schema: JsonSchemaObject): JsonSchemaObject => ({ properties: { tier: schema } });
 
+/** Such as 125: no decimal that would be tried. */
+const fewDecimals = { type: 'string', allOf: [{ pattern: '^[0-9]{3}$' }, { pattern: '[2-9]5$' }] };
+
 type Case = readonly [string, JsonSchemaObject, Meter];
 
 test.each<Case>([
@@ -47,7 +50,11 @@ test.each<Case>([
   ['everything denied', { not: {} }, sum],
   ['listed metadata without it', { enum: [{ kind: 'a' }, { bytes: 'many' }] }, sum],
   ['texts of letters', bytes({ type: 'string', pattern: '^[a-z]+$' }), sum],
+  ['letters among digits', bytes({ type: 'string', pattern: '^[0-9]+(?:[A-Z]|_){2,}[0-9]*$' }), sum],
+  ['a letter behind digits', bytes({ type: 'string', pattern: '[0-9]\\p{L}' }), sum],
   ['long texts', bytes({ type: 'string', minLength: 60 }), sum],
+  ['empty texts', bytes({ type: 'string', maxLength: 0 }), sum],
+  ['empty texts, said otherwise', bytes({ type: 'string', not: { minLength: 1 } }), sum],
   ['dates', bytes({ type: 'string', format: 'date' }), sum],
   ['numbers denied', bytes({ type: 'number', not: { minimum: -1e18 }, minimum: 0 }), sum],
   ['an empty range', bytes({ type: 'number', minimum: 2, maximum: 1 }), sum],
@@ -79,19 +86,30 @@ test.each<Case>([
     },
     sum,
   ],
+  ['texts that few decimals are', bytes(fewDecimals), sum],
+  ['texts that few counts are', calls(fewDecimals), count],
+  ['lengths that no text has', bytes({ type: 'string', minLength: 5, maxLength: 3 }), sum],
 ])('%s: cannot be told, so refused unless it was so before', (_what, schema, of) => {
   expect(refused(schema, of)).toEqual([expect.stringMatching(/cannot tell .* use compatibility none/)]);
 });
 
 test('what cannot be told may stay as it was', () => {
-  for (const schema of [{ not: { required: ['bytes'] } }, { if: bytes({ type: 'number' }), then: false }]) {
+  const referring = { ...bytes({ $ref: '#/$defs/a' }), $defs: { a: fewDecimals } };
+  const conditional = { if: bytes({ type: 'number' }), then: false };
+  for (const schema of [{ not: { required: ['bytes'] } }, conditional, bytes(fewDecimals), referring]) {
     expect(refused({ ...schema, title: 'more' }, sum, schema)).toEqual([]);
   }
+  expect(refused({ ...referring, $defs: { a: { ...fewDecimals, maxLength: 3 } } }, sum, referring)).toHaveLength(1);
 });
 
 test.each<Case>([
   ['decimals as texts', bytes({ type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?$' }), sum],
   ['cents', bytes({ type: 'string', pattern: '^-?[0-9]{1,12}\\.[0-9]{2}$' }), sum],
+  ['seven places', bytes({ type: 'string', pattern: '^[0-9]{1,12}\\.[0-9]{7}$' }), sum],
+  ['places behind what may be left out', bytes({ type: 'string', pattern: '^-?[2-9]*\\.\\d{7}$' }), sum],
+  ['no ones', bytes({ type: 'string', pattern: '^[2-9][0-9]{2}$' }), sum],
+  ['negative ones among letters', bytes({ type: 'string', pattern: '^(?:[a-z]+|-(?:2|[3-9]){3}(?:x)?)$' }), sum],
+  ['counts without ones', calls({ type: 'string', pattern: '^-?[2-9]{2}$' }), count],
   ['twelve digits', bytes({ type: 'string', minLength: 12, maxLength: 12 }), sum],
   ['a narrow range', bytes({ type: 'number', exclusiveMinimum: 0.001, exclusiveMaximum: 0.0011 }), sum],
   ['large multiples', bytes({ type: 'integer', minimum: 1e9, multipleOf: 7 }), sum],
@@ -176,6 +194,10 @@ describe('what a schema rules out for a new meter', () => {
     ['a text that is written so', tier({ type: 'string' }), tiers('1.0')],
     ['a number by its value', tier({ type: 'integer' }), tiers('1')],
     ['what conditions leave unclear', { not: bytes({ type: 'number' }) }, sum],
+    ['seven places', bytes({ type: 'string', pattern: '^[0-9]{1,12}\\.[0-9]{7}$' }), sum],
+    ['no ones', bytes({ type: 'string', pattern: '^[2-9][0-9]{2}$' }), sum],
+    ['what patterns leave unclear', bytes(fewDecimals), sum],
+    ['of counts either', calls(fewDecimals), count],
   ])('but not %s', (_what, schema, of) => {
     expect(ruledOut(schema, of)).toEqual([]);
   });

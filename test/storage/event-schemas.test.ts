@@ -1,7 +1,11 @@
 /** Schemas of event types: numbers without gaps, whoever writes; and the version that rows of events carry. */
+import { setImmediate as turn } from 'node:timers/promises';
+import pg from 'pg';
 import type { UsageEvent } from '../../src/domain/metering/event.js';
+import type { Meter } from '../../src/domain/metering/meter.js';
 import type { Instant } from '../../src/domain/values.js';
 import { contentHashOf } from '../../src/storage/content-hash.js';
+import { eventTypeLockOf } from '../../src/storage/gate-lock.js';
 import { createStorage } from '../../src/storage/index.js';
 import type { Storage } from '../../src/storage/types.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -26,6 +30,12 @@ const versionOf = (eventType: string, version: number) =>
     createdBy: 'ada',
   }) as const;
 
+const meterOf = (eventType: string) =>
+  ({
+    ...{ code: eventType, eventType, aggregation: 'sum', valueProperty: 'n', groupBy: [], filters: {} },
+    ...{ windowSize: 'hour', allowedLateness: 'PT1H', allowNegative: false, maxGroups: 1_000, effectiveFrom: null },
+  }) satisfies Omit<Meter, 'meterId' | 'version'>;
+
 test('a version is kept as it is, and the number once', async () => {
   const { eventSchemas } = storage;
   const stored = await eventSchemas.append(versionOf('kept', 1));
@@ -47,6 +57,37 @@ test('numbers have no gaps: only the one after the latest is taken, and of many 
   expect((await eventSchemas.latestVersions()).get('gaps')).toBe(2);
 });
 
+test('of a meter and a schema that saw nothing of each other only one is stored', async () => {
+  const { eventSchemas, reference } = storage;
+  const holder = new pg.Client(database.url);
+  await holder.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT pg_advisory_xact_lock($1)', [eventTypeLockOf('race').toString()]);
+    const heldAgainst = jest.fn<Promise<number>, []>().mockResolvedValueOnce(0).mockResolvedValueOnce(1);
+    const adding = eventSchemas.append(versionOf('race', 1), 0);
+    const creating = reference.createMeter(meterOf('race'), heldAgainst);
+    const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    while ((await holder.query(waiting)).rowCount !== 2) await turn();
+    await holder.query('COMMIT');
+    const [schema, meter] = await Promise.all([adding, creating]);
+    expect(meter.created).toBe(true);
+    // The meter was first, or was held against the schema before it was stored.
+    expect(heldAgainst).toHaveBeenCalledTimes(schema === null ? 1 : 2);
+  } finally {
+    await holder.end();
+  }
+});
+
+test('a schema is stored only beside as many meters as it was held against', async () => {
+  const { eventSchemas, reference } = storage;
+  await reference.createMeter(meterOf('counted'));
+  expect(await eventSchemas.append(versionOf('counted', 1), 0)).toBeNull();
+  expect(await eventSchemas.append(versionOf('counted', 1), 1)).toMatchObject({ version: 1 });
+  expect(await eventSchemas.append(versionOf('counted', 2))).toMatchObject({ version: 2 });
+});
+
 test('lists all versions page by page, or those of one type', async () => {
   const { eventSchemas } = storage;
   for (let version = 1; version <= 11; version += 1) await eventSchemas.append(versionOf('paged', version));
@@ -61,7 +102,8 @@ test('lists all versions page by page, or those of one type', async () => {
   };
   const paged = Array.from({ length: 11 }, (_, index) => `paged ${index + 1}`);
   expect(await read({ eventType: 'paged' })).toEqual(paged);
-  expect(await read({})).toEqual(['gaps 1', 'gaps 2', 'kept 1', ...paged]);
+  const others = ['counted 1', 'counted 2', 'gaps 1', 'gaps 2', 'kept 1'];
+  expect((await read({})).filter((each) => !each.startsWith('race'))).toEqual([...others, ...paged]);
 });
 
 describe('rows of events carry the version', () => {

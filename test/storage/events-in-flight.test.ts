@@ -119,3 +119,20 @@ test('of a first copy that was not stored nothing is said', async () => {
   await expect(one).rejects.toThrow('away');
   await expect(two).resolves.toEqual(['a', 'b']);
 });
+
+test('another event whose content hash is the same is no copy: whoever makes hashes collide loses nothing', async () => {
+  const inFlight = new EventsInFlight<string>(() => 'repeated');
+  const stores = new Stores();
+  const [a, b, c] = eventsOf('a', 'b', 'c').map((each) => ({ ...each, contentHash: '4611686018427387904' }));
+  const one = inFlight.each([a, b] as UsageEvent[], stores.store);
+  const two = inFlight.each([c, b, a] as UsageEvent[], stores.store);
+  await turns();
+  // Of what collides within a batch one is known again; the others are for the ledger to judge.
+  expect(stores.calls).toEqual(['0:ab', '0:ca']);
+  await stores.end(0);
+  await stores.end(1);
+  await expect(Promise.all([one, two])).resolves.toEqual([
+    ['a0', 'b0'],
+    ['c0', 'repeated', 'a0'],
+  ]);
+});

@@ -2,7 +2,6 @@
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import { openDatabase } from '../../src/storage/database.js';
 import type { Database } from '../../src/storage/database.js';
-import { Lru } from '../../src/storage/lru.js';
 import { createPriceLookup, withVersionsKept } from '../../src/storage/price-lookup.js';
 import { createReferenceStore } from '../../src/storage/reference.js';
 import type { PriceLookup, PriceLookupResult, ReferenceStore } from '../../src/storage/types.js';
@@ -122,15 +121,4 @@ test('nobody is remembered who does not exist, and asking waits no longer than i
   expect(results.at(-1)).toBe('failure');
   // The time limit was of that question, not of the connection.
   await db.pool.query('SELECT pg_sleep(0.2)');
-});
-
-test('an Lru forgets what was not asked for longest', () => {
-  const kept = new Lru<string, number>(2);
-  kept.set('a', 1);
-  kept.set('b', 2);
-  expect(kept.get('a')).toBe(1);
-  kept.set('c', 3);
-  expect([kept.get('a'), kept.get('b'), kept.get('c'), kept.size]).toEqual([1, undefined, 3, 2]);
-  kept.set('a', 4);
-  expect([kept.get('a'), kept.size]).toEqual([4, 2]);
 });

@@ -1,5 +1,6 @@
 /** Whatever is stored, the relay goes on: no value is refused that ingest lets in, and one that is holds up its customer only. */
 import type { UsageEvent } from '../../src/domain/metering/event.js';
+import { StorageUnavailable } from '../../src/storage/errors.js';
 import { createFindingStore } from '../../src/storage/findings.js';
 import { createRelayStore } from '../../src/storage/relay.js';
 import type { RelayStore, UsageRange } from '../../src/storage/types.js';
@@ -115,5 +116,66 @@ describe('a value that the database refuses', () => {
     await relay.plan(group, epoch);
     expect(await Promise.all(customers.map(eventsOf))).toEqual([23, 23, 23, 23]);
     expect([await findings(false), (await findings(true)).length]).toEqual([[], 1]);
+  });
+});
+
+describe("what is nobody's doing", () => {
+  const failAt = (table: string, when: string, code: string) =>
+    fixture.db.pool.query(`
+      CREATE FUNCTION fail_so() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'as if' USING ERRCODE = '${code}'; END $$;
+      CREATE TRIGGER fail_so BEFORE INSERT OR UPDATE ON ${table} FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION fail_so()`);
+  const waiting = async (): Promise<number> =>
+    (await fixture.db.pool.query('SELECT FROM relay_set_aside')).rowCount ?? 0;
+  const send = (customerId: string, count: number) =>
+    fixture.append(Array.from({ length: count }, (_, index) => event(customerId, `e${index}`)));
+  /** Until there is nothing left to plan. */
+  const planAll = async (): Promise<number> => {
+    const { facts } = await relay.plan(group, epoch);
+    return facts === 0 ? 0 : facts + (await planAll());
+  };
+
+  test('a look for unmetered events that fails after the commit: nobody is set aside, and the relay goes on', async () => {
+    const refused = Object.assign(new Error('refused'), { code: '22003' });
+    const note = jest.fn(() => Promise.resolve()).mockRejectedValueOnce(refused);
+    const watched = createRelayStore(fixture.db, { periodAt: (id, at) => monthAt(fixture, id, at) }, { note });
+    const customerId = await fixture.addCustomer();
+    await send(customerId, 3);
+    await expect(watched.plan(group, epoch)).rejects.toBe(refused);
+    expect([await waiting(), await eventsOf(customerId)]).toEqual([0, 3]);
+    await fixture.append([event(customerId, 'later')]);
+    expect(await watched.plan(group, epoch)).toMatchObject({ facts: 1 });
+    expect(note).toHaveBeenCalledTimes(2);
+  });
+
+  test('what fails without the facts of whoever is set aside, too, ends in that failure', async () => {
+    for (const customer of ['a', 'b']) await send(await fixture.addCustomer(customer), 1);
+    await failAt('relay_cursors', 'NEW.position > 0', '22003');
+    await expect(relay.plan(group, epoch)).rejects.toThrow('as if');
+    await expect(relay.plan(group, epoch)).rejects.toThrow('as if');
+    await fixture.db.pool.query('DROP TRIGGER fail_so ON relay_cursors');
+    await fixture.db.pool.query(`UPDATE relay_set_aside SET tried_at = tried_at - interval '1 day'`);
+    await planAll();
+    expect([await waiting(), await eventsOf('a'), await eventsOf('b')]).toEqual([0, 1, 1]);
+  });
+
+  test('a plan that takes longer than a statement may is made of fewer facts, for whoever was set aside, too', async () => {
+    const customerId = await fixture.addCustomer();
+    await send('unknown', 40);
+    await relay.plan(group, epoch);
+    await send(customerId, 40);
+    await failAt('usage_ranges', 'NEW.event_count > 5', '57014');
+    expect(await planAll()).toBe(40);
+    await fixture.addCustomer('unknown');
+    expect(await planAll()).toBe(40);
+    expect([await waiting(), await eventsOf(customerId), await eventsOf('unknown')]).toEqual([0, 40, 40]);
+  });
+
+  test('where one fact takes too long the database is not available, and nobody is set aside', async () => {
+    await send(await fixture.addCustomer(), 4);
+    await failAt('usage_ranges', 'true', '57014');
+    await expect(relay.plan(group, epoch)).rejects.toBeInstanceOf(StorageUnavailable);
+    await fixture.db.pool.query('DROP TRIGGER fail_so ON usage_ranges');
+    expect([await waiting(), await planAll()]).toEqual([0, 4]);
   });
 });

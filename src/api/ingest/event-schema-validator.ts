@@ -11,7 +11,12 @@ import {
   type JsonSchemaObject,
   type JsonValue,
 } from '../../domain/metering/json-schema.js';
-import { matchesPattern, patternProblem, patternTextMax } from '../../domain/metering/linear-pattern.js';
+import {
+  matchesPattern,
+  patternProblem,
+  patternTextMax,
+  satisfiesPattern,
+} from '../../domain/metering/linear-pattern.js';
 import type { ExactJson } from './exact-json.js';
 import { exactMember, exactNumber, exactText, plainView } from './plain-metadata.js';
 
@@ -113,7 +118,7 @@ function createAjv(): Ajv2020 {
     errors: false,
     compile: (pattern: string) => {
       requireEvaluable(pattern);
-      return (text: string) => text.length <= patternTextMax && matchesPattern(pattern, text) === true;
+      return (text: string) => satisfiesPattern(pattern, text) === true;
     },
   });
   return made;

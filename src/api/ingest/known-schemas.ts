@@ -3,6 +3,7 @@
  * a moment, so what another process registered holds that much later for events that name no version. One that an event
  * names and that is not known is asked for at once.
  */
+import { Lru } from '../../domain/lru.js';
 import type { JsonSchemaObject } from '../../domain/metering/json-schema.js';
 import type { EventSchemaStore } from '../../storage/types.js';
 import { type Awaitable, whenKnown } from './awaitable.js';
@@ -57,7 +58,7 @@ type Latest = ReadonlyMap<string, number>;
 
 export class KnownSchemas {
   private readonly latest: Remembered<Latest>;
-  private readonly compiled = new Map<string, Promise<SchemaInUse | UnusableSchema>>();
+  private readonly compiled = new Lru<string, Promise<SchemaInUse | UnusableSchema>>(compiledMax);
 
   constructor(private readonly store: Pick<EventSchemaStore, 'latestVersions' | 'find'>) {
     this.latest = new Remembered(() => store.latestVersions());
@@ -117,10 +118,10 @@ export class KnownSchemas {
         throw new Error(`invariant broken: version ${version} of the schema of "${eventType}" is there`);
       return usable(version, stored.schema);
     });
-    const [oldest] = this.compiled.keys();
-    if (this.compiled.size >= compiledMax && oldest !== undefined) this.compiled.delete(oldest);
     this.compiled.set(key, made);
-    made.catch(() => this.compiled.delete(key));
+    made.catch(() => {
+      this.compiled.delete(key);
+    });
     return made;
   }
 }

@@ -30,7 +30,13 @@ export interface NewEventSchema {
 /** A version as it would be stored. */
 export type EventSchemaDraft = Omit<EventSchemaVersion, 'createdAt'>;
 
-/** Somebody else added a version at the same time; each attempt sees one more. */
+interface NextVersion {
+  readonly draft: EventSchemaDraft;
+  /** How many of its meters it was held against; null: none were looked at. */
+  readonly meters: number | null;
+}
+
+/** Somebody else added a version, or a meter, at the same time; each attempt sees one more. */
 const attemptsMax = 50;
 
 export class EventSchemaService {
@@ -45,7 +51,7 @@ export class EventSchemaService {
     for (let attempt = 1; ; attempt += 1) {
       const next = await this.next(request, schema);
       if ('stored' in next) return { stored: next.stored, created: false };
-      const stored = await this.deps.storage.eventSchemas.append(next.draft);
+      const stored = await this.deps.storage.eventSchemas.append(next.draft, next.meters);
       if (stored !== null) {
         this.deps.known.forget();
         return { stored, created: true };
@@ -74,23 +80,23 @@ export class EventSchemaService {
   private async next(
     { eventType, compatibility: asked, actor }: NewEventSchema,
     schema: JsonSchemaObject,
-  ): Promise<{ readonly stored: EventSchemaVersion } | { readonly draft: EventSchemaDraft }> {
+  ): Promise<{ readonly stored: EventSchemaVersion } | NextVersion> {
     const { eventSchemas, reference } = this.deps.storage;
     const earlier = await eventSchemas.versions(eventType);
     const latest = earlier.at(-1);
     const compatibility = asked ?? latest?.compatibility ?? defaultCompatibility;
     const isSameContent = latest !== undefined && sameValue(latest.schema, schema);
     if (isSameContent && latest.compatibility === compatibility) return { stored: latest };
-    // With the same content only the mode changes: for what comes next, since nothing is refused or taken that was not before.
-    if (compatibility !== 'none' && !isSameContent) {
-      const meters = (await reference.meterVersions()).filter((meter) => meter.eventType === eventType);
-      requireNone([
-        ...incompatibilities(schema, earlier.toReversed(), compatibility),
-        ...unreadableByMeters(schema, meters, latest?.schema ?? null),
-      ]);
-    }
     const version = (latest?.version ?? 0) + 1;
-    return { draft: { eventType, version, schema, compatibility, createdBy: actor } };
+    const draft = { eventType, version, schema, compatibility, createdBy: actor };
+    // With the same content only the mode changes: for what comes next, since nothing is refused or taken that was not before.
+    if (compatibility === 'none' || isSameContent) return { draft, meters: null };
+    const meters = (await reference.meterVersions()).filter((meter) => meter.eventType === eventType);
+    requireNone([
+      ...incompatibilities(schema, earlier.toReversed(), compatibility),
+      ...unreadableByMeters(schema, meters, latest?.schema ?? null),
+    ]);
+    return { draft, meters: meters.length };
   }
 }
 

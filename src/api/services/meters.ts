@@ -50,7 +50,8 @@ export function createMeter(
   return reference.createMeter(meter, async () => {
     const latest = (await eventSchemas.versions(meter.eventType)).at(-1);
     // As for a version of the schema: without a mode nothing is held against what relies on the event type.
-    if (latest === undefined || latest.compatibility === 'none') return;
+    if (latest === undefined) return 0;
+    if (latest.compatibility === 'none') return latest.version;
     const [first, ...others] = ruledOutBySchema(latest.schema, { ...meter, meterId: '', version: 0 }).map(
       ({ pointer, detail }): ProblemIssue => ({
         pointer,
@@ -59,6 +60,7 @@ export function createMeter(
       }),
     );
     if (first !== undefined) throw new RequestRefused([first, ...others]);
+    return latest.version;
   });
 }
 

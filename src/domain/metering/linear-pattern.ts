@@ -1,5 +1,6 @@
 /** Whether texts match the patterns of a schema, in a time that grows with the text's length and the pattern's size (RULES 75). */
 import { RE2JSException, RE2Set } from 're2js';
+import { Lru } from '../lru.js';
 import { patternStepsMax, translatePattern, UnsupportedPattern } from './pattern-translation.js';
 
 /** So many compiled patterns are remembered; their automata, each up to so many bytes, are what makes most texts cheap. */
@@ -14,7 +15,7 @@ interface Compiled {
   readonly steps: number;
 }
 
-const remembered = new Map<string, Compiled | UnsupportedPattern>();
+const remembered = new Lru<string, Compiled | UnsupportedPattern>(rememberedMax);
 
 /**
  * Whether the pattern is found anywhere in the text, as `new RegExp(pattern, 'u').test(text)` says; null: the pattern is none
@@ -23,6 +24,11 @@ const remembered = new Map<string, Compiled | UnsupportedPattern>();
 export function matchesPattern(pattern: string, text: string): boolean | null {
   const found = compiled(pattern);
   return found instanceof UnsupportedPattern ? null : found.matches(text);
+}
+
+/** Whether a text of metadata satisfies the keyword `pattern`, as `matchesPattern` says: a longer one than `patternTextMax` never does. */
+export function satisfiesPattern(pattern: string, text: string): boolean | null {
+  return text.length <= patternTextMax && matchesPattern(pattern, text);
 }
 
 /** Why a pattern cannot be evaluated: sentences about it, with what to write instead; null: it can. */
@@ -41,8 +47,6 @@ function compiled(pattern: string): Compiled | UnsupportedPattern {
   const known = remembered.get(pattern);
   if (known !== undefined) return known;
   const made = compile(pattern);
-  const [oldest] = remembered.keys();
-  if (remembered.size >= rememberedMax && oldest !== undefined) remembered.delete(oldest);
   remembered.set(pattern, made);
   return made;
 }

@@ -24,7 +24,7 @@ export class UnsupportedPattern extends Error {}
  * @throws UnsupportedPattern
  */
 export function translatePattern(pattern: string): TranslatedPattern {
-  const { text, steps } = alternatives(parsed(pattern).alternatives);
+  const { text, steps } = alternatives(parsedPattern(pattern).alternatives);
   if (steps <= patternStepsMax) return { re2: text, steps };
   const size = Number.isSafeInteger(steps) ? `${steps}` : 'far more';
   throw new UnsupportedPattern(
@@ -36,7 +36,8 @@ export function translatePattern(pattern: string): TranslatedPattern {
 // A fixed edition: what is a pattern must not depend on the Node that runs.
 const parser = new RegExpParser({ ecmaVersion: 2024 });
 
-function parsed(pattern: string): AST.Pattern {
+/** @throws UnsupportedPattern for what is no pattern */
+export function parsedPattern(pattern: string): AST.Pattern {
   try {
     return parser.parsePattern(pattern, 0, pattern.length, { unicode: true });
   } catch (error) {

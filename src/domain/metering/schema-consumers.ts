@@ -10,7 +10,7 @@ import type { Meter } from './meter.js';
 import type { Incompatibility } from './schema-compatibility.js';
 import { flattened, propertyOf, requiredNames, type At, type Conjunct } from './schema-facts.js';
 import { reachOf, type Reader } from './schema-reach.js';
-import { decimalSamples, someText, type Scalar } from './schema-samples.js';
+import { decimalSamples, someDecimal, someText, type Scalar } from './schema-samples.js';
 
 /** One thing that a version of a meter reads of an event. */
 interface Reading extends Reader {
@@ -116,7 +116,11 @@ const scalars: Kind = {
 };
 
 const isNumeric = (value: Scalar): boolean => typeof value === 'number' || isDecimal(value);
-const decimals: Kind = { samples: decimalSamples, canRead: isNumeric, needs: 'a number or a decimal text' };
+const decimals: Kind = {
+  samples: [...decimalSamples, someDecimal],
+  canRead: isNumeric,
+  needs: 'a number or a decimal text',
+};
 
 /** RULES 32 takes a zero, too; a property that can be nothing else counts nothing. */
 function isCounting(value: Scalar): boolean {
@@ -124,7 +128,7 @@ function isCounting(value: Scalar): boolean {
   return isDecimal(text) && decimal(text).isInteger() && decimal(text).greaterThanOrEqualTo(1);
 }
 const counts: Kind = {
-  samples: decimalSamples.filter(isCounting),
+  samples: [...decimalSamples.filter(isCounting), someDecimal],
   canRead: isCounting,
   needs: 'a whole number of 1 and more',
 };
@@ -153,7 +157,7 @@ function problemOf(
     return { pointer: pointerOf(schema, path), detail };
   }
   if (reach === 'unclear') {
-    const detail = `${who}, and the registry cannot tell whether this schema lets it have that: the meter needs ${shortened(needs)}. Say it with "properties" instead of "not", conditions or many branches, leave those as they were, or use compatibility none.`;
+    const detail = `${who}, and the registry cannot tell whether this schema lets it have that: the meter needs ${shortened(needs)}. Say it with "properties" instead of "not", conditions, many branches or patterns that few decimals match, leave those as they were, or use compatibility none.`;
     return { pointer: pointerOf(schema, path), detail };
   }
   if (previous === null || isRequired(placed(schema), path) || !isRequired(placed(previous), path)) return null;

@@ -1,6 +1,6 @@
 /** One keyword of the wider schema at a time: whether all that is known of the narrower one implies it. */
 import type { JsonValue } from './json-schema.js';
-import { matchesPattern, patternTextMax } from './linear-pattern.js';
+import { satisfiesPattern } from './linear-pattern.js';
 import { sameKeyword, sameValue } from './schema-equality.js';
 import {
   boundOf,
@@ -167,9 +167,9 @@ const checks: Readonly<Record<string, Check>> = {
   pattern: (left, { schema }) => {
     const value = onlyValue(left);
     const pattern = schema['pattern'] as string;
-    const isMatched =
-      typeof value === 'string' && value.length <= patternTextMax && matchesPattern(pattern, value) === true;
-    return isMatched ? null : `texts must match ${pattern}`;
+    return typeof value === 'string' && satisfiesPattern(pattern, value) === true
+      ? null
+      : `texts must match ${pattern}`;
   },
   required: ({ conjuncts }, { schema }) => {
     const present = requiredNames(conjuncts);

@@ -4,7 +4,7 @@ import { isSchemaObject, resolveReference } from './json-schema.js';
 import { sameKeyword } from './schema-equality.js';
 import { countOf, flattened, kindsOf, listedValues, propertyOf, requiredNames } from './schema-facts.js';
 import type { At, Conjunct } from './schema-facts.js';
-import { accepts, allAccept, isScalar, samplesIn, type Sample, type Scalar } from './schema-samples.js';
+import { accepts, allAccept, isScalar, samplesIn, someDecimal, type Sample, type Scalar } from './schema-samples.js';
 
 export interface Reader {
   readonly path: readonly string[];
@@ -72,7 +72,11 @@ class Search {
     const tried = [...samples, ...named.filter(canRead)];
     if (this.trials > trialsMax) return this.unclear();
     this.trials += tried.length * size;
-    return tried.some((sample) => allAccept(schemas, sample) !== false);
+    return tried.some((sample) => {
+      const answer = allAccept(schemas, sample);
+      if (answer !== null || sample !== someDecimal) return answer !== false;
+      return schemas.every((at) => this.isAsBefore(at)) || this.unclear();
+    });
   }
 
   /** A keyword with alternatives taken off: what it comes to in each of them. null: there is none (any more). */
@@ -156,17 +160,20 @@ class Search {
     return at.schema === false || (!isEmpty(at) && !concerns(at, name));
   }
 
+  /** All that it says; of what was taken away nothing is asked. */
+  private isAsBefore({ schema, pointer, root }: At): boolean {
+    return typeof schema === 'boolean' || this.isUnchanged({ schema, pointer, root }, Object.keys(schema));
+  }
+
   private isUnchanged({ schema, pointer, root }: Conjunct, keywords: readonly string[]): boolean {
     if (this.previous === null) return false;
     const before = this.previous;
     const place = pointer.split('/').map(encodeURIComponent).join('/');
     const other = resolveReference(before, `#${place}`)?.schema;
     if (!isSchemaObject(other)) return false;
-    return keywords.every((keyword) => {
-      const [a, b] = [schema[keyword], other[keyword]];
-      if (a === undefined || b === undefined) return a === b;
-      return sameKeyword({ value: a, at: { root } }, { value: b, at: { root: before } });
-    });
+    const saidIn = (all: JsonSchemaObject): JsonSchemaObject =>
+      Object.fromEntries(Object.entries(all).filter(([keyword]) => keywords.includes(keyword)));
+    return sameKeyword({ value: saidIn(schema), at: { root } }, { value: saidIn(other), at: { root: before } });
   }
 }
 

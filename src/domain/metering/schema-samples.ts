@@ -1,13 +1,16 @@
 /** Whether a schema accepts a scalar, as far as can be told, and scalars that are worth asking about. */
-import { isDecimal } from '../decimal.js';
+import { decimalDigitsMax, isDecimal } from '../decimal.js';
 import { resolveReference, subschemas, type JsonSchema, type JsonSchemaObject, type JsonValue } from './json-schema.js';
-import { matchesPattern, patternTextMax } from './linear-pattern.js';
+import { patternProblem, satisfiesPattern } from './linear-pattern.js';
+import { exampleOf } from './pattern-example.js';
 import { isMultiple, kindOf, kindsOfType, listedValues, type At } from './schema-facts.js';
 
 /** Stands for a text that no schema lists. */
 export const someText = Symbol('some text');
+/** Stands for a decimal written as a text that no schema lists: the ways to write one are too many to try. */
+export const someDecimal = Symbol('some decimal text');
 export type Scalar = string | number | boolean;
-export type Sample = Scalar | typeof someText;
+export type Sample = Scalar | typeof someText | typeof someDecimal;
 
 /** null: it cannot be told. */
 export type Answer = boolean | null;
@@ -53,7 +56,7 @@ function ofKeyword({ schema, root }: Place & { schema: JsonSchemaObject }, keywo
     case 'if':
       return either(by(value), by(schema['then']), by(schema['else']));
     case 'type':
-      return kindsOfType(value).has(sample === someText ? 'string' : kindOf(sample));
+      return kindsOfType(value).has(typeof sample === 'symbol' ? 'string' : kindOf(sample));
     case 'const':
       return value === sample;
     case 'enum':
@@ -91,33 +94,59 @@ function ofNumber(keyword: string, value: JsonValue, sample: number): boolean {
   }
 }
 
-function ofText(keyword: string, value: JsonValue, sample: string | typeof someText): Answer {
+function ofText(keyword: string, value: JsonValue, sample: Exclude<Sample, number | boolean>): Answer {
   if (!['minLength', 'maxLength', 'pattern', 'format'].includes(keyword)) return true;
   if (sample === someText) return null;
+  if (sample === someDecimal) return ofSomeDecimal(keyword, value);
   switch (keyword) {
     case 'minLength':
       return [...sample].length >= (value as number);
     case 'maxLength':
       return [...sample].length <= (value as number);
     case 'pattern':
-      return sample.length <= patternTextMax && matchesPattern(value as string, sample);
+      return satisfiesPattern(value as string, sample);
     default:
       // None of the formats that a schema may name is written as a decimal.
       return isDecimal(sample) ? false : null;
   }
 }
 
+/** Those of decimals; a 1 tried first makes texts that are decimals, and counts. */
+const decimalCharacters = '1234567890.-';
+/** With a sign and a point. */
+const decimalLengthMax = decimalDigitsMax + 2;
+
+/** true of every decimal, or false of every one; else it is for samples to say. */
+function ofSomeDecimal(keyword: string, value: JsonValue): Answer {
+  switch (keyword) {
+    case 'minLength':
+      return (value as number) <= 1 || ((value as number) > decimalLengthMax ? false : null);
+    case 'maxLength':
+      return (value as number) >= decimalLengthMax || ((value as number) < 1 ? false : null);
+    case 'pattern':
+      return mayMatchDecimals(value as string) ? null : false;
+    default:
+      return false; // as in `ofText`
+  }
+}
+
+function mayMatchDecimals(pattern: string): boolean {
+  return patternProblem(pattern) !== null || exampleOf(pattern, decimalCharacters, 0) !== null;
+}
+
 const literalsMax = 500;
+const patternsMax = 50;
 const numeric = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'] as const;
 
 /**
- * Scalars that the schemas name, and numbers next to and between those that bound others.
+ * Scalars that the schemas name, numbers next to and between those that bound others, and decimals that patterns may ask for.
  * @returns `size`: how many schemas there are, with references followed
  */
 export function samplesIn(places: readonly At[]): { readonly samples: readonly Scalar[]; readonly size: number } {
   let size = 0;
   const found = new Set<Scalar>();
   const steps = new Set<number>();
+  const patterns = new Set<string>();
   const visit = ({ schema, root }: Place): void => {
     size += 1;
     if (typeof schema === 'boolean') return;
@@ -128,14 +157,20 @@ export function samplesIn(places: readonly At[]): { readonly samples: readonly S
       const value = schema[keyword];
       if (typeof value === 'number') (keyword === 'multipleOf' ? steps : found).add(value);
     }
-    const { $ref: reference } = schema;
+    const { $ref: reference, pattern } = schema;
+    if (typeof pattern === 'string' && patterns.size < patternsMax) patterns.add(pattern);
     const target = typeof reference === 'string' ? resolveReference(root, reference) : undefined;
     if (target !== undefined) visit({ ...target, root });
     for (const below of subschemas({ schema, pointer: '' })) visit({ ...below, root });
   };
   places.forEach(visit);
   const bounds = [...found].filter((each) => typeof each === 'number').slice(0, 50);
-  return { samples: [...found, ...numbersAround(bounds, [...steps])], size };
+  return { samples: [...found, ...numbersAround(bounds, [...steps]), ...[...patterns].flatMap(decimalsOf)], size };
+}
+
+function decimalsOf(pattern: string): readonly string[] {
+  if (patternProblem(pattern) !== null) return [];
+  return ([0, 1] as const).map((optional) => exampleOf(pattern, decimalCharacters, optional) ?? '').filter(isDecimal);
 }
 
 export function isScalar(value: JsonValue | undefined): value is Scalar {
