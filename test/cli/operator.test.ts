@@ -1,4 +1,4 @@
-/** What operators look at: lists of all customers, tables of a terminal's width, and what is said where there is nothing. */
+/** What operators look at: lists of all customers, tables of a terminal's width. */
 import { cli, startStubApi } from './support/stub-api.js';
 import type { CliRun, StubApi } from './support/stub-api.js';
 
@@ -24,19 +24,6 @@ test('periods list --stage shows what waits at all customers, and for what', asy
   expect(list.out).toMatch(/cust_9.*2024-01-01 to 2024-01-31.*held.*UNPRICED_METER, DRAFT/);
   expect(await run('periods', 'list')).toMatchObject({ code: 2 });
   expect(await run('periods', 'list', '--stage', 'late')).toMatchObject({ code: 2 });
-});
-
-describe('where there is nothing', () => {
-  test.each([
-    [['dead-letters', 'list'], 'There are no such dead letters.\n'],
-    [['findings', 'list', '--open'], 'There are no such findings.\n'],
-    [['periods', 'list', '--stage', 'held'], 'There are no such billing periods.\n'],
-    [['audit', 'list'], 'There are no such entries.\n'],
-  ] as const)('%j says so, and --json stays JSON', async (args, sentence) => {
-    api.answer(() => ({ body: { data: [], next_cursor: null } }));
-    expect((await run(...args)).out).toBe(sentence);
-    expect(JSON.parse((await run(...args, '--json')).out)).toEqual({ data: [], next_cursor: null });
-  });
 });
 
 describe('on a terminal', () => {

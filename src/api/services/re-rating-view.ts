@@ -1,6 +1,5 @@
 /** GET /re-ratings/{id}: what a comparison found, and what came of it. */
 import { formatAmount } from '../../domain/money/rounding.js';
-import { everyPage } from '../../storage/every-page.js';
 import type { Comparison, Page, PageRequest, ReRating, ReRatingDecision, Storage } from '../../storage/types.js';
 import { toApiDecision, toApiDifferences, toApiReRating } from '../wire/corrections-to-api.js';
 
@@ -75,12 +74,15 @@ interface Found {
 async function comparisonsOf({ reRatings }: ViewStorage, reRatingId: string): Promise<Found> {
   const differences: object[] = [];
   const shown: Comparison[] = [];
-  for await (const page of everyPage((request) => reRatings.comparisons(reRatingId, request), comparisonsAtOnce)) {
-    if (differences.length > shownMax || shown.length > shownMax) return { differences, shown, more: true };
-    for (const comparison of page) {
+  let cursor: string | null = null;
+  do {
+    const request: PageRequest = cursor === null ? { limit: comparisonsAtOnce } : { limit: comparisonsAtOnce, cursor };
+    const page = await reRatings.comparisons(reRatingId, request);
+    for (const comparison of page.data) {
       differences.push(...toApiDifferences(comparison));
       if (comparison.result !== 'no_difference') shown.push(comparison);
     }
-  }
-  return { differences, shown, more: false };
+    cursor = page.nextCursor;
+  } while (cursor !== null && differences.length <= shownMax && shown.length <= shownMax);
+  return { differences, shown, more: cursor !== null };
 }
