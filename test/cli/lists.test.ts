@@ -1,15 +1,8 @@
 /** Every command that lists something prints it in one way. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { StubApi } from './support/stub-api.js';
+import { cli, stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(async () => {
-  await api.close();
-});
+const api = stubOfEachTest();
+const { run } = api;
 
 const lists: readonly (readonly [command: string, nothing: string])[] = [
   ['re-ratings list', 'There are no such re-ratings.'],
@@ -50,9 +43,9 @@ const lists: readonly (readonly [command: string, nothing: string])[] = [
 test.each(lists)('%s says when there is nothing, and --json stays JSON', async (command, nothing) => {
   const body = { data: [], next_cursor: null };
   api.answer(() => ({ body }));
-  const args = [...command.split(' '), '--url', api.url];
-  expect(await cli(args)).toMatchObject({ code: 0, out: `${nothing}\n` });
-  expect(JSON.parse((await cli([...args, '--json'])).out)).toEqual(body);
+  const args = command.split(' ');
+  expect(await run(...args)).toMatchObject({ code: 0, out: `${nothing}\n` });
+  expect(JSON.parse((await run(...args, '--json')).out)).toEqual(body);
 });
 
 test('a list fits the terminal, and is whole in a pipe', async () => {
@@ -68,10 +61,9 @@ test('a list fits the terminal, and is whole in a pipe', async () => {
 
 test('credit notes by hand: those of corrections are said to be elsewhere, for a person', async () => {
   api.answer(() => ({ body: { data: [{ number: 'CN-000001' }], next_cursor: null } }));
-  const notes = ['credit-notes', 'list', '--url', api.url];
-  expect(await cli(notes)).toMatchObject({
+  expect(await run('credit-notes', 'list')).toMatchObject({
     out: expect.stringContaining('CN-000001'),
     err: 'Those that corrections made: reckoner invoices list --type credit_note\n',
   });
-  expect(await cli([...notes, '--json'])).toMatchObject({ err: '' });
+  expect(await run('credit-notes', 'list', '--json')).toMatchObject({ err: '' });
 });
