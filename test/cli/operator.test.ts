@@ -1,17 +1,9 @@
 /** What operators look at: lists of all customers, tables of a terminal's width. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { cli, stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(async () => {
-  await api.close();
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
+const api = stubOfEachTest();
+const { run } = api;
 
 test('periods list --stage shows what waits at all customers, and for what', async () => {
   const days = { from: '2023-12-31T23:00:00.000000Z', to: '2024-01-31T23:00:00.000000Z', time_zone: 'Europe/Berlin' };

@@ -79,7 +79,9 @@ export interface StubOfEachTest extends Omit<StubApi, 'close'> {
   paths(): readonly string[];
   /** JSON of a request's body. */
   bodyOf(index: number): unknown;
-  /** Writes a file into a folder of the test's own, and answers its path. */
+  /** Of the test's own, empty at first. */
+  readonly folder: string;
+  /** Writes a file into that folder, and answers its path. */
   file(name: string, content: string): string;
 }
 
@@ -101,6 +103,9 @@ export function stubOfEachTest(): StubOfEachTest {
     },
     get requests() {
       return stub.requests;
+    },
+    get folder() {
+      return folder;
     },
     answer: (handler) => stub.answer(handler),
     run: (...args) => cli([...args, '--url', stub.url]),
