@@ -4,16 +4,11 @@
  */
 import { invoiced } from './support/credited.js';
 import { book, candidate, january, reason, start } from './support/rollout-scene.js';
-import { TestApi } from './support/test-api.js';
+import { exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 /** In ada's name, under a key that says what is asked for. */
 const ask = (status: number, url: string, body: Json): Promise<Json> =>
