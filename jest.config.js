@@ -19,6 +19,8 @@ export default {
   maxWorkers: 2,
   // A machine that is busy takes twice as long: this is to end what hangs, not what is slow.
   testTimeout: 120_000,
+  // The same for a worker that ends: half a second is soon over where two cores are busy.
+  workerGracefulExitTimeout: 15_000,
   projects: [
     {
       ...base,

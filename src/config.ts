@@ -71,7 +71,7 @@ export interface AuditSettings {
   readonly trustedKeys: readonly string[];
 }
 
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** The environment does not make a configuration. `problems` has a sentence for each variable at fault. */

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { failureCodes } from '../src/domain/failure.js';
+import { unimported } from './tidy/exports.js';
 import { forbiddenImports, importCycles, matrix } from './tidy/imports.js';
 import { bannedUses, exportedValues, projectFiles, root, testsNotRun, textOf } from './tidy/source.js';
 import type { Banned, SourceFile } from './tidy/source.js';
@@ -164,6 +165,43 @@ describe('files that anybody may read', () => {
 test('the changelog begins with what is not released', () => {
   const headings = [...textOf('CHANGELOG.md').matchAll(/^## (.*)$/gm)].map((match) => match[1]);
   expect(headings[0]).toBe('[Unreleased]');
+});
+
+describe('what src/ exports', () => {
+  // The worker's bundle takes workflows by their names.
+  const modules = sources.filter(({ path }) => path !== 'src/workflows/index.ts');
+  const filesOf = (folders: string) =>
+    files.filter((path) => new RegExp(`^(${folders})/.*\\.ts$`).test(path)).map(load);
+  /** For tests, and not theirs. */
+  const kept = [
+    // For other programs: an OpenFeature provider.
+    'src/billing/rollout-flags.ts: PriceRolloutProvider',
+    // Made of what its file keeps to itself; test/cases/case.schema.json is it.
+    'src/cases/format.ts: caseJsonSchema',
+  ];
+
+  test('catches what nobody imports, or tests alone', () => {
+    const a = sample(
+      'src/a.ts',
+      'export const b = 1;\nexport function c() { b; }\nexport class D {}\nexport type E = 1;',
+    );
+    const taking = (text: string) => unimported([a], [a, sample('src/f/g.ts', text)]);
+    const [b, c, d] = [
+      { value: 'src/a.ts: b', isUsed: true },
+      { value: 'src/a.ts: c', isUsed: false },
+      { value: 'src/a.ts: D', isUsed: false },
+    ];
+    expect(taking('')).toEqual([b, c, d]);
+    expect(taking("import { b as x } from '../a.js'; import type { D } from '../a.js';")).toEqual([c]);
+    expect(taking("export { c } from '../a.js'; const { D } = await import('../a.js');")).toEqual([]);
+  });
+
+  test('is imported, and not for tests alone', () => {
+    const beyondTests = unimported(modules, filesOf('src|bench'));
+    const notByTests = new Set(unimported(modules, filesOf('test')).map(({ value }) => value));
+    expect(beyondTests.filter(({ value }) => notByTests.has(value))).toEqual([]);
+    expect(beyondTests.filter(({ isUsed }) => !isUsed).map(({ value }) => value)).toEqual(kept);
+  });
 });
 
 test('every workflow has a recorded history that replays', () => {

@@ -133,7 +133,7 @@ function timedGate(gate: GateTransaction, watch: Stopwatch): GateTransaction {
   return {
     cutoff: gate.cutoff,
     chain: gate.chain,
-    holdPrices: (known) => timed('read period, customer and prices', () => gate.holdPrices(known)),
+    holdVersions: (known) => timed('read period, customer and prices', () => gate.holdVersions(known)),
     bringWindowsToCutoff: () => timed('bring windows to the cutoff', () => gate.bringWindowsToCutoff()),
     bringTouchedWindows: (...range) => timed('bring windows to the cutoff', () => gate.bringTouchedWindows(...range)),
     unreadableValues: () => timed('bring windows to the cutoff', () => gate.unreadableValues()),

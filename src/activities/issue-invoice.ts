@@ -7,7 +7,7 @@ import type { RatedLine, SegmentUsage } from '../domain/rating/rating.js';
 import type { Instant } from '../domain/values.js';
 import { noTaxProvider } from '../domain/tax/tax.js';
 import { taxableLines, taxOfInvoice } from '../billing/document-tax.js';
-import { pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
+import { isUsed, pinsOf, priceFactsOf, rateWith } from '../billing/price-facts.js';
 import type { CustomerPriceFacts, UsageSource } from '../billing/price-facts.js';
 import type { BillingPeriod, GateTransaction, InvoicingOutcome, InvoicingRequest } from '../storage/types.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -104,11 +104,11 @@ interface Kept {
   dueAt: Instant | null;
 }
 
-/** To be tried again: the prices were read before a version was learned that may be theirs. */
-class PricesMoved extends Error {
-  override readonly name = 'PricesMoved';
+/** To be tried again: prices and meters were read before a version was learned that may be theirs. */
+class VersionsMoved extends Error {
+  override readonly name = 'VersionsMoved';
   constructor({ customerId, period }: BillingPeriod) {
-    super(`a price book version was learned while ${period} of ${customerId} was about to be priced`);
+    super(`a version of a price book or a meter was learned while ${period} of ${customerId} was about to be rated`);
   }
 }
 
@@ -125,7 +125,7 @@ async function decide(gate: GateTransaction, { dependencies, period, facts, kept
     const { invoiceId, number } = original;
     return { outcome: 'already_invoiced', invoiceId, number };
   }
-  if (!(await gate.holdPrices(facts.known))) throw new PricesMoved(period);
+  if (!(await gate.holdVersions(facts.known))) throw new VersionsMoved(period);
   await gate.bringWindowsToCutoff();
   const rated = await rateWith(facts, period, atCutoff(gate));
   const unreadable = await gate.unreadableValues();
@@ -177,6 +177,5 @@ async function issue(gate: GateTransaction, content: Omit<InvoiceFacts, 'chargeI
 
 /** Without usage and without a fee that is due all the same (RULES 25). */
 function isEmpty(usage: readonly SegmentUsage[], lines: readonly RatedLine[]): boolean {
-  const isUsed = ({ eventCount, quantity }: SegmentUsage): boolean => eventCount > 0 || !decimal(quantity).isZero();
   return !usage.some(isUsed) && lines.every(({ amount }) => decimal(amount).isZero());
 }

@@ -1,5 +1,6 @@
 import { workflowTypes } from '../contracts/names.js';
 import { billingPeriodStart } from '../contracts/start-options.js';
+import { leavesLevel } from '../billing/closing-level.js';
 import { customerOf } from '../billing/price-facts.js';
 import { everyPage } from '../storage/every-page.js';
 import type { Position } from '../domain/values.js';
@@ -19,7 +20,8 @@ export async function startFirstLateAfter(
   { storage, client, now }: ActivityDependencies,
   period: BillingPeriod,
 ): Promise<boolean> {
-  const made = period.to <= now() ? await storage.periods.carryOn(period) : null;
+  const made =
+    period.to <= now() ? await storage.periods.carryOn(period, (before) => leavesLevel(storage, before)) : null;
   const later = made ?? (await storage.periods.firstLateAfter(period));
   if (later === null) return false;
   await client.workflow.start(workflowTypes.billingPeriod, billingPeriodStart(later.customerId, later.period));

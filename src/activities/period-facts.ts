@@ -46,7 +46,7 @@ export async function settingsOf(
  * How much later than its invoice delay says a customer's period is ready (ms), in [0, withinMs): always the same of a
  * customer, so that no reading of the settings moves it.
  */
-export function closeJitterOf(customerId: string, withinMs: number): number {
+function closeJitterOf(customerId: string, withinMs: number): number {
   if (withinMs === 0) return 0;
   const share = createHash('sha256').update(customerId).digest().readUInt32BE() / 2 ** 32;
   return Math.floor(share * withinMs);

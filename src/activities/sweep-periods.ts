@@ -1,3 +1,4 @@
+import { leavesLevel } from '../billing/closing-level.js';
 import { recogniseRevenue } from '../billing/recognise-revenue.js';
 import { Context } from '@temporalio/activity';
 import type { SweepOutput } from '../contracts/activities.js';
@@ -47,6 +48,7 @@ export function sweepPeriods(dependencies: ActivityDependencies) {
           const { cursor, started } = progress;
           const page = await storage.periods.unfinishedPeriods(now(), {
             limit: pageSize,
+            leavesLevel: (period) => leavesLevel(storage, period),
             ...(cursor !== null && { cursor }),
           });
           await inParallel(page.data, startsInFlight, async ({ customerId, period }) => {

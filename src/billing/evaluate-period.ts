@@ -1,5 +1,5 @@
 /** What if: one period under another price book version, beside what it costs under its own. Reads only. */
-import { calendarSegments, periodContaining } from '../calendar/calendar.js';
+import { calendarOf, periodContaining } from '../calendar/calendar.js';
 import { comparePrices } from '../domain/evaluation/compare-prices.js';
 import type { PriceComparison } from '../domain/evaluation/compare-prices.js';
 import type { PinnedVersions } from '../domain/invoicing/invoice.js';
@@ -90,14 +90,6 @@ async function periodFrom(
   customerId: string,
   at: Instant,
 ): Promise<Interval> {
-  const versions = await reference.customerVersions(customerId);
-  const calendar = calendarSegments(
-    versions.map(({ timeZone, billingAnchorDay, calendarFrom }) => ({
-      timeZone,
-      anchorDay: billingAnchorDay,
-      from: calendarFrom,
-    })),
-  );
-  const { from, to } = periodContaining(calendar, at);
+  const { from, to } = periodContaining(calendarOf(await reference.customerVersions(customerId)), at);
   return { from, to };
 }

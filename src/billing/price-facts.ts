@@ -1,9 +1,10 @@
 /** The versions of customer, meters and prices that a period is rated with (DESIGN 4, pins), and rating with them. */
 import { datesNear, dayStartsOf, metersOfPeriod } from '../calendar/meters-of-period.js';
 import type { PinnedDates } from '../calendar/meters-of-period.js';
+import { decimal } from '../domain/decimal.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import type { PinnedSegment, PinnedVersions } from '../domain/invoicing/invoice.js';
-import type { Meter } from '../domain/metering/meter.js';
+import type { Meter, MeterPool } from '../domain/metering/meter.js';
 import { type MeterInForce, holdsAtAll } from '../domain/metering/meter-versions.js';
 import { EventTotals } from '../domain/rating/event-totals.js';
 import type { ValuedEvent } from '../domain/rating/event-totals.js';
@@ -12,7 +13,7 @@ import type { ConversionRates } from '../domain/rating/invoice-currency.js';
 import { overrideCode, withOverrides } from '../domain/rating/overrides.js';
 import { rateParts } from '../domain/rating/rate-pinned.js';
 import type { PricedMeters } from '../domain/rating/rate-pinned.js';
-import { pooledMeters } from '../domain/rating/pools.js';
+import { pooledMeters, pricedPools } from '../domain/rating/pools.js';
 import type {
   LineEventTotals,
   MeterGroups,
@@ -45,15 +46,15 @@ export interface PriceFacts {
   readonly meterSegments: ReadonlyMap<string, readonly PriceSegment[]>;
   /** The period after this one, where a fee is billed in advance for it. */
   readonly next: NextPeriod | null;
-  /** Whether it is an opening period: before the customer's first one, and without a fact of its own (RULES 18). */
-  readonly isOpening: boolean;
+  /** When it is an opening period (RULES 18); undefined: never. */
+  readonly opening: PinnedVersions['opening'];
   /** What prices in other currencies are converted at; what is missing in it has no conversion set up. */
   readonly rates: ConversionRates;
 }
 
 export type CustomerPriceFacts = PriceFacts & {
   readonly customer: Customer;
-  /** What the segments were chosen from. */
+  /** What segments and meters were chosen from. */
   readonly known: KnownVersions;
 };
 
@@ -94,10 +95,7 @@ export async function factsFrom(
     segments,
     meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
-    isOpening:
-      period.to <= startOfDay(customer.billingFrom) &&
-      (await storage.periods.highestEventTime(period)) === null &&
-      !(await storage.periods.isCarriedInto(period)),
+    opening: period.to <= startOfDay(customer.billingFrom) ? ('unless_used' as const) : undefined,
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });
@@ -106,6 +104,7 @@ export async function factsFrom(
   const known = {
     codes: [...new Set(assignments.map(({ priceBook }) => priceBook))],
     priceBookIds: prices.versions.map(({ priceBookId }) => priceBookId),
+    meterIds: meters.map(({ meterId }) => meterId),
   };
   return { ...priced, customer, customerVersionId, meters, localDates, rates, known };
 }
@@ -176,7 +175,7 @@ export async function pinnedPriceFacts(
       next === undefined
         ? null
         : { from: next.from, to: next.to, segments: next.price_segments.map((segment) => unpinned(segment, books)) },
-    isOpening: pins.opening ?? false,
+    opening: pins.opening,
     rates: ratesOfPins(pins.exchange_rates),
     meterSegments: new Map(
       byMeter.map(([meter, segments]) => [meter, segments.map((segment) => unpinned(segment, books))]),
@@ -200,7 +199,7 @@ export function pinsOf({
   segments,
   meterSegments,
   next,
-  isOpening,
+  opening,
   rates,
 }: PriceFacts): PinnedVersions {
   const exchangeRates = pinnedRates(rates);
@@ -209,7 +208,7 @@ export function pinsOf({
     meter_ids: meters.map(({ meterId }) => meterId).sort(),
     price_segments: segments.map(pinned),
     ...(Object.keys(localDates).length > 0 && { local_dates: localDates }),
-    ...(isOpening && { opening: true }),
+    ...(opening !== undefined && { opening }),
     ...(next !== null && {
       next_period: { from: next.from, to: next.to, price_segments: next.segments.map(pinned) },
     }),
@@ -285,11 +284,17 @@ export async function rateWith(facts: PriceFacts, period: BillingPeriod, source:
     const part = { meters, segments, usage, ...(pooled.length > 0 && { meterGroups: await source.groups(pooled) }) };
     parts.push({ ...part, eventTotals: await eventTotalsOf(part, source) });
   }
-  const { currency, rates, segments, next, isOpening } = facts;
+  const { currency, rates, segments, next, opening } = facts;
+  const usage = parts.flatMap((part) => part.usage);
+  const isOpening = opening === true || (opening === 'unless_used' && !usage.some(isUsed));
   const result = rateParts({ period, currency, rates, isOpening, ...(next !== null && { next }) }, parts);
   const isCounted = isCountedForFees(segments, next);
-  return { ...result, usage: parts.flatMap(({ usage }) => usage.filter(({ meter }) => !isCounted(meter))) };
+  return { ...result, usage: usage.filter(({ meter }) => !isCounted(meter)) };
 }
+
+/** A level that is only carried is used too. */
+export const isUsed = ({ eventCount, quantity }: SegmentUsage): boolean =>
+  eventCount > 0 || !decimal(quantity).isZero();
 
 /** Meters whose usage no charge prices by itself. */
 function isCountedForFees(segments: readonly PriceSegment[], next: NextPeriod | null): (meter: string) => boolean {
@@ -307,6 +312,11 @@ async function eventTotalsOf(part: PricedMeters, { events }: UsageSource): Promi
     });
   }
   return totals.totals;
+}
+
+/** What of the period is rated as a whole: meters that do not add up, by the groups that their prices pool. */
+export function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
+  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
 }
 
 /** Meters by the segments that price them. */

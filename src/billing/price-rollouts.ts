@@ -36,7 +36,7 @@ async function rolloutsOf(
   return candidates.length === 0 ? [] : rollouts.ofCandidates(candidates.map(({ priceBookId }) => priceBookId));
 }
 
-/** @param customer null: nobody in particular, so that what is for everybody counts alone */
+/** What the rollouts of the candidates among the versions come to for the customer. */
 export async function membershipsOf(
   storage: Rollouts,
   versions: readonly PriceBookVersion[],
@@ -66,7 +66,7 @@ export async function membershipsOfAll(storage: Rollouts, versions: readonly Pri
   return new Map(rollouts.map((rollout) => [rollout.priceBookId, membershipOf(rollout, null, startOfDay)]));
 }
 
-export function firstAssignment(assignments: readonly PriceBookAssignment[], code: string): Instant | null {
+function firstAssignment(assignments: readonly PriceBookAssignment[], code: string): Instant | null {
   const starts = assignments.flatMap(({ priceBook, effectiveFrom }) =>
     priceBook === code ? [effectiveFrom ?? ''] : [],
   );

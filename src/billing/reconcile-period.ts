@@ -1,7 +1,7 @@
 import { metersOfPeriod } from '../calendar/meters-of-period.js';
-import { addsUp, type MeterPool } from '../domain/metering/meter.js';
+import { groupBy } from '../domain/group-by.js';
+import { addsUp } from '../domain/metering/meter.js';
 import { holdsAtAll } from '../domain/metering/meter-versions.js';
-import { pricedPools } from '../domain/rating/pools.js';
 import { lineRounding } from '../domain/rating/plan-meter.js';
 import { feeRounding, quantityOnlyMeters } from '../domain/rating/rate-fees.js';
 import type { RoundingOf } from '../domain/reconciliation/lines.js';
@@ -15,11 +15,11 @@ import type { DocumentWithEntries, SettledStages } from '../domain/reconciliatio
 import { noUsage, sameUsage, usageByMeter } from '../domain/reconciliation/usage.js';
 import type { MeterUsage } from '../domain/reconciliation/usage.js';
 import type { Invoice } from '../domain/invoicing/invoice.js';
-import type { Instant, Position } from '../domain/values.js';
+import type { Instant } from '../domain/values.js';
 import type { BillingPeriod, NewFinding, PeriodChain, PeriodRating, Storage } from '../storage/types.js';
 import { documentHash } from './document-hash.js';
 import { documentsOfPeriod } from './documents-of-period.js';
-import { pinnedPriceFacts } from './price-facts.js';
+import { pinnedPriceFacts, poolsOf } from './price-facts.js';
 import type { PriceFacts } from './price-facts.js';
 
 type Reading = Pick<Storage, 'billing' | 'ledger' | 'proof' | 'reference'>;
@@ -176,10 +176,6 @@ async function settledStages(
   };
 }
 
-function poolsOf({ meters, segments, meterSegments, next }: PriceFacts): readonly MeterPool[] {
-  return meters.flatMap((meter) => pricedPools([meter], meterSegments.get(meter.code) ?? segments, next ?? undefined));
-}
-
 /** A line is rounded as the version at the period's end says. */
 function roundingOf(
   { meters, segments, meterSegments, next }: PriceFacts,
@@ -236,10 +232,8 @@ async function doubtfulWindows(
   const doubtful = (await proof.finalWindows(period)).filter(
     (window) => !sameUsage(window, now.get(keyOf(window)) ?? noUsage(window.meter)),
   );
-  const byCutoff = new Map<Position, StoredWindow[]>();
-  for (const window of doubtful) byCutoff.set(window.cutoff, [...(byCutoff.get(window.cutoff) ?? []), window]);
   const found: FinalWindow[] = [];
-  for (const [cutoff, windows] of byCutoff) {
+  for (const [cutoff, windows] of groupBy(doubtful, (window) => window.cutoff)) {
     const meterIds = [...new Set(windows.map(({ meterId }) => meterId))];
     const raw = byWindow(await proof.rawUsage(stretchOf(period, windows), meterIds, cutoff));
     for (const window of windows) {

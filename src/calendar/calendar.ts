@@ -17,6 +17,14 @@ export interface CalendarSegment {
   readonly from: Instant | null;
 }
 
+/** What a version of a customer's facts says about the calendar. */
+export interface CalendarFacts {
+  readonly timeZone: string;
+  readonly billingAnchorDay: number;
+  /** From when on they hold; null: since always. */
+  readonly calendarFrom: Instant | null;
+}
+
 export interface CalendarPeriod extends Interval {
   /** The first local day. */
   readonly name: LocalDate;
@@ -26,14 +34,15 @@ export interface CalendarPeriod extends Interval {
 }
 
 /**
- * The segments of a customer from the versions of its facts, oldest first: a version replaces those that had not taken
- * effect when it does. Further properties of the versions are kept.
+ * A customer's calendar from all versions of its facts, oldest first: a version replaces those that had not taken effect
+ * when it does (RULES 22). Further properties of the versions are kept.
  */
-export function calendarSegments<T extends CalendarSegment>(versions: readonly T[]): readonly T[] {
-  const segments: T[] = [];
+export function calendarOf<T extends CalendarFacts>(versions: readonly T[]): readonly (T & CalendarSegment)[] {
+  const segments: (T & CalendarSegment)[] = [];
   for (const version of versions) {
-    while (segments.length > 0 && !beginsBefore(segments.at(-1), version.from)) segments.pop();
-    segments.push(version);
+    const { billingAnchorDay: anchorDay, calendarFrom: from } = version;
+    while (segments.length > 0 && !beginsBefore(segments.at(-1), from)) segments.pop();
+    segments.push({ ...version, anchorDay, from });
   }
   return segments;
 }
@@ -77,11 +86,6 @@ export function periodNamed(segments: readonly CalendarSegment[], name: LocalDat
   return null;
 }
 
-/** The first boundary after an instant: where its period ends and the next one begins. */
-export function nextBoundary(segments: readonly CalendarSegment[], after: Instant): Instant {
-  return periodContaining(segments, after).to;
-}
-
 /**
  * The segments after a change of zone or anchor that is learned at an instant: it takes effect at the next boundary under
  * the old facts, and the period that begins there runs to the first later boundary of the new ones (RULES 22). A change
@@ -106,6 +110,22 @@ export function changeCalendar(
     if (periodContaining(changed, from).name > before.name) return changed;
     before = periodContaining(segments, from);
   }
+}
+
+/**
+ * From when on the zone and anchor of new facts hold: unchanged ones as long as before, changed ones from where
+ * `changeCalendar` says; null: since always.
+ * @param versions of the customer's facts so far, oldest first
+ */
+export function calendarFromOf(
+  versions: readonly CalendarFacts[],
+  { timeZone, billingAnchorDay: anchorDay }: Pick<CalendarFacts, 'timeZone' | 'billingAnchorDay'>,
+  learnedAt: Instant,
+): Instant | null {
+  const latest = versions.at(-1);
+  if (latest === undefined) return null;
+  if (latest.timeZone === timeZone && latest.billingAnchorDay === anchorDay) return latest.calendarFrom;
+  return changeCalendar(calendarOf(versions), { timeZone, anchorDay }, learnedAt).at(-1)?.from ?? null;
 }
 
 /** The last of the segments that has begun; of two with the same beginning the later one. */

@@ -66,8 +66,7 @@ export interface ManyWindows {
 }
 
 /** As operators see it: `closing` when the period is over, `ready` when handed to invoicing, `late` while late usage gathers, `void` when the invoice was voided. */
-export const billingPeriodStages = ['open', 'closing', 'ready', 'invoiced', 'late', 'void'] as const;
-export type BillingPeriodStageName = (typeof billingPeriodStages)[number];
+export type BillingPeriodStageName = 'open' | 'closing' | 'ready' | 'invoiced' | 'late' | 'void';
 
 export interface BillingPeriodState {
   readonly stage: BillingPeriodStageName;

@@ -40,14 +40,6 @@ export const auditAnchorWorkflowId = 'audit-anchor/run';
 /** The only relay group of a single deployment: all 64 partitions. */
 export const allPartitions = 'all';
 
-export const searchAttributes = {
-  CustomerId: 'Keyword',
-  BillingPeriod: 'Keyword',
-  BillingStage: 'Keyword',
-  InvoiceNumber: 'Keyword',
-  NeedsAttention: 'Bool',
-} as const;
-
 /** Visibility stores ids in 255 characters; the rest is for the words around. */
 const segmentMax = 200;
 const headMax = 120;

@@ -1,4 +1,4 @@
-/** The typed keys of names.ts's search attributes. Values are stored unencrypted: ids only, never personal data. */
+/** The typed keys of the search attributes. Values are stored unencrypted: ids only, never personal data. */
 import { defineSearchAttributeKey } from '@temporalio/common';
 
 export const customerIdKey = defineSearchAttributeKey('CustomerId', 'KEYWORD');

@@ -31,7 +31,7 @@ import type { UsageRelayInput } from './usage-relay.js';
  * A worker that dies with a workflow task in hand costs this long (measured: 1.5 s instead of 10 s per kill with
  * short times). Not shorter: replaying the longest history we allow takes up to two seconds on a busy machine.
  */
-export const workflowTaskTimeout = '5 seconds';
+const workflowTaskTimeout = '5 seconds';
 
 /** What `start` and `signalWithStart` take beside type and messages. */
 export interface WorkflowStart<Input> {

@@ -31,7 +31,7 @@ export function rateText(
 }
 
 /** The European Central Bank by the name that it goes by; names of one's own as they are. */
-export const sourceName = (source: string): string => (source === 'ecb' ? 'ECB' : source);
+const sourceName = (source: string): string => (source === 'ecb' ? 'ECB' : source);
 
 /** `0.9 / 1.25`: each rate on the side on which it is applied. */
 function quotient(inputs: NonNullable<RateShown['inputs']>, from: string): string {

@@ -6,7 +6,7 @@ import type { SectionDetail } from '../domain/invoicing/section-details.js';
 import { chargeSections } from '../domain/invoicing/sections.js';
 import type { Section, SectionRow } from '../domain/invoicing/sections.js';
 import type { Calculation } from '../domain/rating/rating.js';
-import type { DecimalString, GroupKey } from '../domain/values.js';
+import type { DecimalString } from '../domain/values.js';
 import { rateText, type RateShown } from './exchange.js';
 import { signOf } from './format.js';
 import type { Column, Paragraph, Row, Shown } from './invoice-content.js';
@@ -195,13 +195,8 @@ function description(line: InvoiceLineItem, row: SectionRow, { invoice, writing 
   return [
     normal(row.description),
     ...(isNamed ? [muted(code)] : []),
-    ...(line.description.includes('(') ? [] : groupParagraphs(line.group)),
     ...(samePeriod ? [] : [muted(writing.period(line.serviceFrom, line.serviceTo, invoice.timeZone))]),
   ];
-}
-
-function groupParagraphs(group: GroupKey): Paragraph[] {
-  return Object.entries(group).map(([name, value]) => muted(`${name}: ${value ?? '(none)'}`));
 }
 
 /** `Discount of 10 % = −11.87`: figures of a calculation are exact, and written as the formula beside them is. */
@@ -212,7 +207,7 @@ function detailParagraph({ description: text, amount, kind }: SectionDetail, wri
 }
 
 /** A stored calculation with the words and the decimal point of a document's locale; no digit changes. */
-export function calculationText(text: string, { labels, point }: Pick<Writing, 'labels' | 'point'>): string {
+function calculationText(text: string, { labels, point }: Pick<Writing, 'labels' | 'point'>): string {
   const words = labels.calculation.reduce((said, [stored, printed]) => said.replace(stored, printed), text);
   return words.replace(/(?<=\d)\.(?=\d)/g, point);
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { fontFile } from './fonts.js';
 
 /** Counted up with every change of layout or words that changes the bytes of a document. */
-const layoutVersion = 5;
+const layoutVersion = 6;
 
 /**
  * The name of the renderer: two documents that were made by the same one have the same bytes. Compression is zlib's, locales other

@@ -31,7 +31,7 @@ const smallestSize = 5;
 const noBreakSpace = '\u00A0';
 
 /** What is set in place of `text`: composed accents, no control characters, single spaces. */
-export function cleanText(text: string): string {
+function cleanText(text: string): string {
   return text
     .normalize('NFC')
     .replace(/[\t\v\f ]+/g, ' ')

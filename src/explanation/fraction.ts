@@ -9,7 +9,7 @@ export interface Fraction {
   readonly d: bigint;
 }
 
-export const zero: Fraction = { n: 0n, d: 1n };
+const zero: Fraction = { n: 0n, d: 1n };
 
 /**
  * A plain decimal such as `-12.50`.
@@ -21,7 +21,7 @@ export function fraction(decimal: string): Fraction {
   return { n: BigInt(whole + places), d: 10n ** BigInt(places.length) };
 }
 
-export const plus = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.d + b.n * a.d, d: a.d * b.d });
+const plus = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.d + b.n * a.d, d: a.d * b.d });
 export const minus = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.d - b.n * a.d, d: a.d * b.d });
 export const times = (a: Fraction, b: Fraction): Fraction => ({ n: a.n * b.n, d: a.d * b.d });
 /** By a positive one. */
@@ -30,7 +30,7 @@ export const sum = (values: readonly Fraction[]): Fraction => values.reduce(plus
 export const equal = (a: Fraction, b: Fraction): boolean => a.n * b.d === b.n * a.d;
 export const isZero = ({ n }: Fraction): boolean => n === 0n;
 export const isBelow = (a: Fraction, b: Fraction): boolean => a.n * b.d < b.n * a.d;
-export const magnitude = ({ n, d }: Fraction): Fraction => ({ n: n < 0n ? -n : n, d });
+const magnitude = ({ n, d }: Fraction): Fraction => ({ n: n < 0n ? -n : n, d });
 
 /** Half-even to that many digits after the point. */
 export function rounded(value: Fraction, places: number): Fraction {

@@ -1,8 +1,7 @@
-/** A rate of exchange, made again of what was published, and amounts at it. */
-import type { AppliedConversion, Conversion, PricedCalculation } from './charge-explanation.js';
+/** A rate of exchange, made again of what was published. */
+import type { AppliedConversion } from './charge-explanation.js';
 import { fraction, isBelow, over, rounded, times } from './fraction.js';
 import type { Fraction } from './fraction.js';
-import { recompute } from './recompute.js';
 
 /** Significant digits of a rate that was divided for. */
 const derivedDigits = 15;
@@ -21,15 +20,6 @@ export function recomputeRate({ from, to, inputs = [] }: Pick<AppliedConversion,
   }
   if (at !== to) throw new Error(`the published rates lead to ${at} and not to ${to}`);
   return isDerived ? toSignificantDigits(value, derivedDigits) : value;
-}
-
-/** What a charge comes to in the currency of the invoice, not rounded. */
-export function recomputeInvoiced(
-  calculation: PricedCalculation & { readonly conversion?: Omit<Conversion, 'amount'> },
-): Fraction {
-  const { conversion } = calculation;
-  const amount = recompute(calculation);
-  return conversion === undefined ? amount : times(amount, rateOf(conversion));
 }
 
 /** Of what was published, where that is recorded; else as it stands. */

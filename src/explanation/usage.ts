@@ -1,5 +1,6 @@
 /** What was used, and when: a line a day, or every window. */
 import { Temporal } from 'temporal-polyfill';
+import { groupBy } from '../domain/group-by.js';
 import type { ChargeExplanation, ExplainedWindow } from './charge-explanation.js';
 import { decimalText, fraction, sum } from './fraction.js';
 import { dayText, facts, lastLocalDay, localDay, momentText, stretchText, wrapped } from './text.js';
@@ -152,20 +153,16 @@ function rowOf({ time_zone: zone }: ChargeExplanation, window: ExplainedWindow):
 }
 
 function daysOf({ time_zone: zone }: ChargeExplanation, windows: readonly ExplainedWindow[]): readonly Row[] {
-  const byDay = new Map<string, ExplainedWindow[]>();
-  const longer = new Set<string>();
-  for (const window of windows) {
+  const days = windows.map((window) => {
     const { window_start: from, window_end: to } = window;
     const isLonger = localDay(from, zone) !== lastLocalDay(to, zone);
-    const day = isLonger ? stretchText({ from, to }, zone) : dayText(localDay(from, zone));
-    if (isLonger) longer.add(day);
-    byDay.set(day, [...(byDay.get(day) ?? []), window]);
-  }
-  return [...byDay].map(([when, own]) => ({
+    return { ...window, isLonger, when: isLonger ? stretchText({ from, to }, zone) : dayText(localDay(from, zone)) };
+  });
+  return [...groupBy(days, ({ when }) => when)].map(([when, own]) => ({
     when,
     quantity: decimalText(sum(own.map(({ quantity }) => fraction(quantity)))),
     events: own.reduce((count, window) => count + window.event_count, 0),
-    isLonger: longer.has(when),
+    isLonger: own[0].isLonger,
   }));
 }
 

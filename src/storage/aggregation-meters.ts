@@ -89,7 +89,7 @@ export async function readMeters(
   return metersOfPeriod(versions, period, await pinnedDates(client, period, versions));
 }
 
-export function meterFromDb(row: MeterRow): Meter {
+function meterFromDb(row: MeterRow): Meter {
   return {
     meterId: row.meter_id,
     code: row.code,

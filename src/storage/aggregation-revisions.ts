@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import { groupBy } from '../domain/group-by.js';
 import { emptyDigest } from '../domain/metering/digest.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
 import type { Interval, Position } from '../domain/values.js';
@@ -10,7 +11,6 @@ import type { MeteringContext } from './aggregation-meters.js';
 import { type EventScope, usageSql, withSql } from './aggregation-sql.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import { planForValues } from './gate-lock.js';
-import { groupRows } from './group-rows.js';
 import type { BillingPeriod, OpenWindow } from './types.js';
 
 export interface RevisionRequest extends MeteringContext {
@@ -186,7 +186,7 @@ function changedCtes(
   const { period, windows, final } = request;
   const { meters, taking, scope } = what;
   const usage = usageSql(params, { meters: taking, period, scope });
-  const versions = groupRows(meters, ({ code }) => code);
+  const versions = groupBy(meters, ({ code }) => code);
   const asked =
     windows?.flatMap(({ meter, windowStart }) =>
       (versions.get(meter) ?? []).map(({ meterId }) => ({ meterId, windowStart })),

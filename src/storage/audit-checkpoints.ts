@@ -1,10 +1,10 @@
 /** Checkpoints: heads of chains and the last block, signed together, each with the hash of the one before. */
 import type pg from 'pg';
 import { checkpointText, signedText, type SignedHead } from '../domain/audit/texts.js';
+import { groupBy } from '../domain/group-by.js';
 import type { Instant } from '../domain/values.js';
 import { sha256 } from './audit-hashes.js';
 import type { Database } from './database.js';
-import { groupRows } from './group-rows.js';
 import type { AuditKey, AuditSigner, Checkpoint } from './types-audit.js';
 
 /** Any number that nothing else locks: one signs at a time. */
@@ -138,7 +138,7 @@ export async function readCheckpoints(
      WHERE checkpoint_number = ANY ($1::bigint[])`,
     [rows.map((row) => row.checkpoint_number)],
   );
-  const byCheckpoint = groupRows(heads, (row) => row.checkpoint_number);
+  const byCheckpoint = groupBy(heads, (row) => row.checkpoint_number);
   return rows.map((row) => ({
     checkpoint: Number(row.checkpoint_number),
     at: row.at,

@@ -8,7 +8,7 @@ import type { AuditSigner } from './types-audit.js';
 export const sha256 = (text: string): string => hash('sha256', text);
 
 /** The first 16 hex digits of the SHA-256 of the public key (SubjectPublicKeyInfo): an id that cannot be given to another key. */
-export function keyIdOf(publicKey: KeyObject): string {
+function keyIdOf(publicKey: KeyObject): string {
   return createHash('sha256')
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex')

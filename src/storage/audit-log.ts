@@ -1,7 +1,7 @@
 /** Entries of the audit log with their changes, as rows. */
 import type pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { Instant } from '../domain/values.js';
-import { groupRows } from './group-rows.js';
 import type { AuditChange, AuditEntry } from './types-audit.js';
 
 interface EntryRow {
@@ -55,7 +55,7 @@ export async function readEntries(
     rows.map((row) => row.batch),
     rows.map((row) => row.scope),
   ]);
-  const byEntry = groupRows(changes, (row) => `${row.batch} ${row.scope}`);
+  const byEntry = groupBy(changes, (row) => `${row.batch} ${row.scope}`);
   return rows.map((row) => ({
     scope: row.scope,
     sequence: Number(row.sequence),

@@ -132,7 +132,7 @@ const at = (what: Tampering, checkpoint: number, detail: string): AuditProblem =
 });
 
 /** Whether chains and blocks still have what was signed or anchored. */
-export async function stateProblem(
+async function stateProblem(
   client: pg.ClientBase | pg.Pool,
   { checkpoint, heads, block }: Pick<AnchoredState, 'checkpoint' | 'heads' | 'block'>,
 ): Promise<AuditProblem | null> {

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import { groupBy } from '../domain/group-by.js';
 import { groupKeyText } from '../domain/metering/group-key.js';
 import type { Calculation, RatedCharge } from '../domain/rating/rating.js';
 import type { DecimalString, Digest, GroupKey, Instant, Interval, LocalDate, Position } from '../domain/values.js';
 import { isAdjustedSql } from './backfills-sql.js';
 import { canonicalJson } from './canonical-json.js';
-import { groupRows } from './group-rows.js';
 import { uuidOf } from './identifiers.js';
 import { cursorPart } from './paging.js';
 import type { BillingPeriod, StoredCharge } from './types.js';
@@ -48,7 +48,7 @@ export async function appendCharges(client: pg.PoolClient, batch: ChargeBatch): 
       WHERE customer_id = $1 AND period = $2 AND charge_key = ANY ($3) ORDER BY charge_key, revision`,
     values: [customerId, period, keys],
   });
-  const earlier = groupRows(rows, (row) => row.charge_key);
+  const earlier = groupBy(rows, (row) => row.charge_key);
   const ids: string[] = [];
   const fresh: unknown[] = [];
   for (const [i, charge] of batch.charges.entries()) {

@@ -3,8 +3,8 @@ import type pg from 'pg';
 import { compareGrants } from '../domain/credits/eligible.js';
 import type { CreditType } from '../domain/credits/grant.js';
 import type { DecimalString, Instant } from '../domain/values.js';
-import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { decimalSql } from './aggregation-sql-fragments.js';
+import { filtered, mapPage, newestFirst } from './paging.js';
 import type { CreditGrant, CreditHistory, CreditMismatch, Page, PageRequest } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
@@ -76,25 +76,9 @@ export async function listGrants(
   { customerId }: { readonly customerId?: string },
   page: PageRequest,
 ): Promise<Page<CreditGrant>> {
-  const list = 'credit-grants';
-  const params = new SqlParameters();
-  const conditions = ['true'];
-  if (customerId !== undefined) conditions.push(`g.customer_id = ${params.add(customerId, 'text')}`);
-  const after = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]);
-  if (after !== null) {
-    conditions.push(
-      `(g.granted_at, g.grant_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`,
-    );
-  }
-  const { rows } = await db.query<GrantRow>(
-    `${grantSql} WHERE ${conditions.join(' AND ')}
-     ORDER BY g.granted_at DESC, g.grant_id DESC LIMIT ${params.add(page.limit + 1, 'int')}`,
-    [...params.values],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.granted_at, row.grant_id]),
-    grantFromDb,
-  );
+  const list = { sql: grantSql, name: 'credit-grants', at: 'g.granted_at', id: 'g.grant_id' };
+  const where = filtered({ 'g.customer_id': customerId });
+  return mapPage(await newestFirst<GrantRow>(db, { ...list, where }, page), grantFromDb);
 }
 
 export async function historyOf(db: Queryable, grantId: string): Promise<CreditHistory> {

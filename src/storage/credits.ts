@@ -14,6 +14,7 @@ import { GateWrites } from './gate-writes.js';
 import { uuidOf } from './identifiers.js';
 import { entryToDb } from './journal-mapping.js';
 import { cursorPart } from './paging.js';
+import { isSettledEmptySql, lastRequestSql } from './periods-stage.js';
 import { automaticActor, type CreditGrant, type CreditStore } from './types.js';
 
 export function createCreditStore(db: Database): CreditStore {
@@ -144,9 +145,7 @@ function endableSql(now: string): string {
       WHERE p.customer_id = g.customer_id AND p.period_end > g.effective_from AND p.period_end <= g.expires_at
         AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period
           AND NOT EXISTS (SELECT FROM invoice_transitions t WHERE t.invoice_id = i.invoice_id AND t.status = 'void'))
-        AND (SELECT o.outcome FROM invoicing_requests r LEFT JOIN invoicing_outcomes o USING (request_id)
-          WHERE r.customer_id = p.customer_id AND r.period = p.period
-          ORDER BY r.request_order DESC LIMIT 1) IS DISTINCT FROM 'skipped')
+        AND NOT EXISTS (SELECT FROM (${lastRequestSql('p.customer_id', 'p.period')}) AS r WHERE ${isSettledEmptySql}))
       AND NOT EXISTS (
         SELECT FROM telemetry_events e
         WHERE e.customer_id = g.customer_id AND e.event_time < g.expires_at

@@ -103,7 +103,7 @@ async function countDrafts(
 
 const list = 'invoice-drafts';
 
-export async function findDraft(db: Queryable, invoiceId: string): Promise<DraftOf | null> {
+async function findDraft(db: Queryable, invoiceId: string): Promise<DraftOf | null> {
   const { rows } = await db.query<DraftRow>(`${draftSql} WHERE d.invoice_id = $1`, [invoiceId]);
   return rows[0] === undefined ? null : draftFromDb(rows[0]);
 }

@@ -5,10 +5,9 @@ import type { DecimalString, Instant, LocalDate, Position } from '../domain/valu
 import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { totalsOf } from './evaluations-totals.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { endsAfterSql } from './re-ratings-scope.js';
+import { isBillableSql } from './periods-billable.js';
 import type {
   BillingPeriod,
   EvaluatedCustomer,
@@ -31,7 +30,10 @@ export function createEvaluationStore(db: Database): EvaluationStore {
       ]);
       return rows[0] === undefined ? null : evaluationFromDb(rows[0]);
     },
-    list: (page) => listEvaluations(db, page),
+    list: async (page) => {
+      const list = { sql: evaluationSql, name: 'price-evaluations', at: 'e.requested_at', id: 'e.evaluation_id' };
+      return mapPage(await newestFirst<EvaluationRow>(db.pool, list, page), evaluationFromDb);
+    },
     pending: async (evaluationId, limit) => {
       const { rows } = await db.pool.query<PeriodRow>({
         name: 'evaluation-pending',
@@ -73,21 +75,12 @@ export function createEvaluationStore(db: Database): EvaluationStore {
   };
 }
 
-/** A period without usage counts from `billing_from` on, as it does when periods are closed. */
 const targetsSql = `
   INSERT INTO price_evaluation_targets (evaluation_id, customer_id, period)
   SELECT $1, p.customer_id, p.period FROM billing_periods p
-  CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions WHERE customer_id = p.customer_id
-    ORDER BY version DESC LIMIT 1) AS v
   WHERE ($2::text[] IS NULL OR p.customer_id = ANY ($2)) AND p.period_start <= now()
     AND ($3::timestamptz IS NULL OR p.period_end > $3) AND ($4::timestamptz IS NULL OR p.period_start < $4)
-    AND (${endsAfterSql('p', 'v.billing_from')}
-      OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
-      OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-        AND event_time >= p.period_start AND event_time < p.period_end)
-      OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
-      OR ${isCarriedIntoSql('p')})`;
+    AND ${isBillableSql('p')}`;
 
 async function store(db: Database, request: EvaluationRequest): Promise<void> {
   const { evaluationId, workflowId, priceBook, scope, cutoff, requestedBy, comparisonOf } = request;
@@ -146,20 +139,6 @@ function evaluationFromDb(row: EvaluationRow): PriceEvaluation {
     targets: Number(row.targets),
     periods: Number(row.periods),
   };
-}
-
-async function listEvaluations(db: Database, page: PageRequest): Promise<Page<PriceEvaluation>> {
-  const list = 'price-evaluations';
-  const [at, id] = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<EvaluationRow>(
-    `${evaluationSql} WHERE $1::timestamptz IS NULL OR (e.requested_at, e.evaluation_id) < ($1, $2::uuid)
-     ORDER BY e.requested_at DESC, e.evaluation_id DESC LIMIT $3`,
-    [at ?? null, id ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.requested_at, row.evaluation_id]),
-    evaluationFromDb,
-  );
 }
 
 const pendingSql = `

@@ -4,7 +4,7 @@ import type { Database } from './database.js';
 import { meterLookBackLock } from './gate-lock.js';
 
 /** To be tried again: a version was learned that the gate has not aggregated with. */
-export class MetersMoved extends Error {
+class MetersMoved extends Error {
   override readonly name = 'MetersMoved';
 }
 

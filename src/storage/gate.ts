@@ -30,6 +30,7 @@ import { planForValues } from './gate-lock.js';
 import { readSegmentUsage } from './gate-segments.js';
 import { carryAtIssue, settleVoid } from './gate-settlement.js';
 import { standingNotes } from './settlement-reads.js';
+import { holdVersions } from './gate-versions.js';
 import { GateWrites } from './gate-writes.js';
 import { uuidOf } from './identifiers.js';
 import { issuedInvoiceToDb } from './invoices-mapping.js';
@@ -38,7 +39,6 @@ import { countMeterGroups } from './meter-groups.js';
 import { entryToDb } from './journal-mapping.js';
 import { findEntry } from './journal-entry.js';
 import { holdMeters } from './gate-meters.js';
-import { holdPrices } from './gate-prices.js';
 import { recognise } from './journal-recognition.js';
 import { insertFallback } from './price-fallbacks.js';
 import { comparisonToDb, outcomeToDb } from './re-ratings-mapping.js';
@@ -257,8 +257,8 @@ export class Gate implements GateTransaction {
     return [...ofWindows.filter(({ meter }) => !ofPools.has(meter)), ...ofPools.values()];
   }
 
-  holdPrices(known: KnownVersions): Promise<boolean> {
-    return holdPrices(this.client, known);
+  holdVersions(known: KnownVersions): Promise<boolean> {
+    return holdVersions(this.client, known, this.facts.metering.meters);
   }
 
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]> {

@@ -1,10 +1,9 @@
 /** Reading invoices: the document with its lines; its status is the last transition. */
 import type pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { Invoice, InvoiceLineItem, InvoiceStatus } from '../domain/invoicing/invoice.js';
-import { SqlParameters } from './aggregation-sql-fragments.js';
-import { groupRows } from './group-rows.js';
 import { type CreditedInvoiceRow, invoiceFromDb, lineFromDb, type LineRow } from './invoices-mapping.js';
-import { cursorPart, decodeCursor, pageOf } from './paging.js';
+import { cursorPart, filtered, newestFirst } from './paging.js';
 import type { BillingStore, InvoiceLife, Page, PageRequest } from './types.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
@@ -53,26 +52,18 @@ export async function listInvoices(
   filter: Parameters<BillingStore['listInvoices']>[0],
   page: PageRequest,
 ): Promise<Page<Invoice>> {
-  const params = new SqlParameters();
-  const conditions = ['true'];
-  if (filter.customerId !== undefined) conditions.push(`i.customer_id = ${params.add(filter.customerId, 'text')}`);
-  if (filter.period !== undefined) conditions.push(`i.period = ${params.add(filter.period, 'date')}`);
+  const { customerId, status, period, type } = filter;
   // Whoever looks for corrections wants those that are to the customer's favour too.
-  if (filter.type === 'correction') conditions.push(`i.type IN ('correction', 'credit_note')`);
-  else if (filter.type !== undefined) conditions.push(`i.type = ${params.add(filter.type, 'text')}`);
-  if (filter.status !== undefined) conditions.push(`t.status = ${params.add(filter.status, 'text')}`);
-  const after = decodeCursor(page, 'invoices', [cursorPart.instant, cursorPart.uuid]);
-  if (after !== null) {
-    conditions.push(
-      `(i.issued_at, i.invoice_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`,
-    );
-  }
-  const { rows } = await db.query<StatusRow>(
-    `${invoiceSql} WHERE ${conditions.join(' AND ')}
-     ORDER BY i.issued_at DESC, i.invoice_id DESC LIMIT ${params.add(page.limit + 1, 'int')}`,
-    [...params.values],
-  );
-  const found = pageOf(rows, { ...page, list: 'invoices' }, (row) => [row.issued_at, row.invoice_id]);
+  const isCorrection = type === 'correction';
+  const where = filtered({
+    'i.customer_id': customerId,
+    't.status': status,
+    'i.type': isCorrection ? undefined : type,
+  });
+  if (isCorrection) where.conditions.push(`i.type IN ('correction', 'credit_note')`);
+  if (period !== undefined) where.conditions.push(`i.period = ${where.params.add(period, 'date')}`);
+  const list = { sql: invoiceSql, name: 'invoices', at: 'i.issued_at', id: 'i.invoice_id' };
+  const found = await newestFirst<StatusRow>(db, { ...list, where }, page);
   return { data: await withLines(db, found.data), nextCursor: found.nextCursor };
 }
 
@@ -83,7 +74,7 @@ export async function withLines(db: Queryable, invoices: readonly StatusRow[]): 
     'SELECT * FROM invoice_line_items WHERE invoice_id = ANY ($1::uuid[]) ORDER BY invoice_id, line_number',
     [invoices.map((invoice) => invoice.invoice_id)],
   );
-  const byInvoice = groupRows(rows, (row) => row.invoice_id);
+  const byInvoice = groupBy(rows, (row) => row.invoice_id);
   return invoices.map((invoice) => invoiceFromDb(invoice, byInvoice.get(invoice.invoice_id) ?? []));
 }
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { partsByMonth } from '../calendar/accounting-months.js';
 import { addDecimals, decimal, toDecimalString, zero } from '../domain/decimal.js';
 import { invariant } from '../domain/failure.js';
+import { groupBy } from '../domain/group-by.js';
 import { kindOf } from '../domain/ledger/journal.js';
 import { recognitionEntries } from '../domain/ledger/recognition.js';
 import type { DeferredLine, DeferringDocument } from '../domain/ledger/recognition.js';
@@ -10,7 +11,6 @@ import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { lockPeriod } from './gate-lock.js';
 import { GateWrites } from './gate-writes.js';
-import { groupRows } from './group-rows.js';
 import { entryToDb } from './journal-mapping.js';
 import type { JournalStore, PeriodKeyOf } from './types.js';
 
@@ -80,13 +80,13 @@ async function deferringDocuments(
       WHERE i.customer_id = $1 AND i.period = $2 ORDER BY i.chain_place, l.line_number, e.entry_order, p.posting_number`,
     values: [customerId, period],
   });
-  return [...groupRows(rows, (row) => row.invoice_id).values()].map((own): DeferringDocument => {
+  return [...groupBy(rows, (row) => row.invoice_id).values()].map((own): DeferringDocument => {
     const [first] = own;
     invariant(first !== undefined, 'a group has rows');
     const entries = new Map<LocalDate, number>();
     for (const source of new Set(own.filter(isRecognition).map((row) => row.source_document)))
       entries.set(monthOf(source), (entries.get(monthOf(source)) ?? 0) + 1);
-    const lines = [...groupRows(own, (row) => row.line_item_id).values()].map(lineOf);
+    const lines = [...groupBy(own, (row) => row.line_item_id).values()].map(lineOf);
     return { invoiceId: first.invoice_id, number: first.number, customerId, lines, entries };
   });
 }

@@ -6,8 +6,8 @@ import type { Database } from './database.js';
 import { journalHorizon } from './journal-lock.js';
 import { partsOf, sumsSql } from './journal-moments.js';
 import type { Queryable } from './journal-moments.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
-import type { BalanceDifference, JournalStore, LedgerMoment, LedgerSnapshot, PageRequest } from './types.js';
+import { mapPage, newestFirst } from './paging.js';
+import type { BalanceDifference, JournalStore, LedgerMoment, LedgerSnapshot } from './types.js';
 
 type Snapshots = Pick<JournalStore, 'takeSnapshot' | 'takeMonthSnapshots' | 'snapshots'>;
 
@@ -36,7 +36,15 @@ export function createSnapshots(db: Database): Snapshots {
         await store(db, { moment: { postedThrough }, takenBy, takenAt: now });
       return missing.length;
     },
-    snapshots: (page) => listSnapshots(db, page),
+    snapshots: async (page) => {
+      const list = {
+        sql: 'SELECT * FROM ledger_snapshots',
+        name: 'ledger-snapshots',
+        at: 'taken_at',
+        id: 'snapshot_id',
+      };
+      return mapPage(await newestFirst<SnapshotRow>(db.pool, list, page), snapshotFromDb);
+    },
   };
 }
 
@@ -88,20 +96,6 @@ function snapshotFromDb(row: SnapshotRow): LedgerSnapshot {
     takenBy: row.taken_by,
     takenAt: row.taken_at,
   };
-}
-
-async function listSnapshots(db: Database, page: PageRequest): ReturnType<JournalStore['snapshots']> {
-  const list = 'ledger-snapshots';
-  const after = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]);
-  const { rows } = await db.pool.query<SnapshotRow>(
-    `SELECT * FROM ledger_snapshots WHERE $1::timestamptz IS NULL OR (taken_at, snapshot_id) < ($1, $2::uuid)
-     ORDER BY taken_at DESC, snapshot_id DESC LIMIT $3`,
-    [after?.[0] ?? null, after?.[1] ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.taken_at, row.snapshot_id]),
-    snapshotFromDb,
-  );
 }
 
 interface DifferenceRow {

@@ -1,8 +1,8 @@
 /** The journal. Entries are written at the gate, in the transaction of their document, or where something else is settled. */
+import { groupBy } from '../domain/group-by.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { guarded } from './errors.js';
-import { groupRows } from './group-rows.js';
 import { createBalanceReads } from './journal-balances.js';
 import { createExports } from './journal-export.js';
 import { entryFromDb, type PostingRow, type StoredEntryRow } from './journal-mapping.js';
@@ -44,6 +44,6 @@ async function listEntries(
     'SELECT * FROM postings WHERE entry_id = ANY ($1::uuid[]) ORDER BY entry_id, posting_number',
     [found.data.map((row) => row.entry_id)],
   );
-  const byEntry = groupRows(postings.rows, (row) => row.entry_id);
+  const byEntry = groupBy(postings.rows, (row) => row.entry_id);
   return mapPage(found, (row) => entryFromDb(row, byEntry.get(row.entry_id) ?? []));
 }

@@ -70,18 +70,6 @@ export async function migrate(url: string, folder: string): Promise<readonly str
 }
 
 /**
- * Names of the migrations that the database does not have yet.
- * @throws MigrationRefused as `migrate` does
- */
-export async function pendingMigrations(
-  connection: Pick<pg.ClientBase, 'query'>,
-  folder: string,
-): Promise<readonly string[]> {
-  const migrations = await readMigrations(folder);
-  return missingFrom(migrations, await readBook(connection)).map((migration) => migration.name);
-}
-
-/**
  * Resolves when the database has every migration this program was written for.
  * @throws MigrationRefused otherwise
  */

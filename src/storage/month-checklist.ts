@@ -3,19 +3,14 @@ import type { LocalDate } from '../domain/values.js';
 import type { Database } from './database.js';
 import { isWaitingSql } from './drafts.js';
 import { judgedSql, lastDaySql } from './period-closes-plan.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
+import { isBillableSql } from './periods-billable.js';
 import type { MonthChecklist, OpenItem } from './types-journal.js';
 
 /** What keeps a period from being invoiced: its open findings, once it was asked for and held, and an open backfill. */
 const heldBySql = `ARRAY(
-    SELECT DISTINCT f.code FROM findings f WHERE outcome.held AND f.customer_id = j.customer_id AND f.period = j.period
+    SELECT DISTINCT f.code FROM findings f WHERE j.stage = 'held' AND f.customer_id = j.customer_id AND f.period = j.period
       AND NOT EXISTS (SELECT FROM finding_resolutions r WHERE r.finding_id = f.finding_id)
     UNION SELECT 'BACKFILL_OPEN' WHERE j.reason = 'backfill_open' ORDER BY 1)`;
-
-/** As `stageOf` (periods-status.ts) has it, of a period that has ended and has no invoice. */
-const stageSql = `CASE WHEN j.reason = 'requested' THEN 'ready' WHEN j.reason = 'void' THEN 'void'
-      WHEN outcome.held THEN 'held' ELSE 'closing' END`;
 
 /** A document that waits for a person, or a period that has ended and has none, with service in the month; by local days. */
 const openSql = `
@@ -30,13 +25,8 @@ const openSql = `
   open AS (
     SELECT 'draft' AS kind, d.customer_id, d.period, d.invoice_id::text AS id, d.status AS detail, '{}'::text[] AS held_by FROM drafts d
     UNION ALL
-    SELECT 'unbilled', j.customer_id, j.period, NULL, ${stageSql}, ${heldBySql} FROM (${judgedSql(`
-      SELECT o.* FROM overlapping o CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions v
-        WHERE v.customer_id = o.customer_id ORDER BY v.version DESC LIMIT 1) AS v
-      WHERE ${endsAfterSql('o', 'v.billing_from')} OR ${isOpeningSql('o', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
-        WHERE e.customer_id = o.customer_id AND e.event_time >= o.period_start AND e.event_time < o.period_end) OR ${isCarriedIntoSql('o')}`)}) AS j
-    CROSS JOIN LATERAL (SELECT coalesce((SELECT o.outcome = 'held' FROM invoicing_requests q LEFT JOIN invoicing_outcomes o USING (request_id)
-      WHERE q.customer_id = j.customer_id AND q.period = j.period ORDER BY q.request_order DESC LIMIT 1), false) AS held) AS outcome
+    SELECT 'unbilled', j.customer_id, j.period, NULL, j.stage, ${heldBySql} FROM (${judgedSql(`
+      SELECT o.* FROM overlapping o WHERE ${isBillableSql('o')}`)}) AS j
     WHERE (j.reason IS NULL OR j.reason IN ('requested', 'void', 'backfill_open'))
       AND NOT EXISTS (SELECT FROM drafts d WHERE (d.customer_id, d.period) = (j.customer_id, j.period))
     UNION ALL

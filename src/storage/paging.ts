@@ -1,5 +1,7 @@
 /** Cursors: opaque to the client, the sort key of the last row to us. */
+import type pg from 'pg';
 import { DomainFailure } from '../domain/failure.js';
+import { SqlParameters } from './aggregation-sql-fragments.js';
 import { isUuid } from './identifiers.js';
 import type { Page, PageRequest } from './types.js';
 
@@ -70,4 +72,55 @@ export function pageOf<T>(
 /** The same page with its items turned into something else. */
 export function mapPage<T, U>(page: Page<T>, map: (item: T) => U): Page<U> {
   return { data: page.data.map(map), nextCursor: page.nextCursor };
+}
+
+/** Conditions of a statement and the values in them. */
+export interface Conditions {
+  readonly conditions: string[];
+  readonly params: SqlParameters;
+}
+
+/** That each of these columns, texts and ids of invoices, has the value; undefined: any. */
+export function filtered(filter: Readonly<Record<string, string | undefined>>): Conditions {
+  const params = new SqlParameters();
+  const conditions = Object.entries(filter).flatMap(([column, value]) =>
+    value === undefined ? [] : [`${column} = ${params.add(value, column.endsWith('invoice_id') ? 'uuid' : 'text')}`],
+  );
+  return { conditions: ['true', ...conditions], params };
+}
+
+/** A list whose rows have an instant and a uuid, which together are unique. */
+export interface NewestFirst {
+  /** The statement as far as WHERE. */
+  readonly sql: string;
+  /** Of the list, for its cursors. */
+  readonly name: string;
+  /** The columns, as the statement selects them: `p.recorded_at` is the row's `recorded_at`. */
+  readonly at: string;
+  readonly id: string;
+  /** Left out: all rows. */
+  readonly where?: Conditions;
+}
+
+/**
+ * A page of the list, the newest first and, of the same instant, the greatest id.
+ * @throws DomainFailure INVALID_CURSOR
+ */
+export async function newestFirst<Row extends object>(
+  db: Pick<pg.Pool, 'query'>,
+  { sql, name, at, id, where: { conditions, params } = filtered({}) }: NewestFirst,
+  page: PageRequest,
+): Promise<Page<Row>> {
+  const after = decodeCursor(page, name, [cursorPart.instant, cursorPart.uuid]);
+  if (after !== null)
+    conditions.push(`(${at}, ${id}) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`);
+  const { rows } = await db.query<Row>(
+    `${sql} WHERE ${conditions.join(' AND ')} ORDER BY ${at} DESC, ${id} DESC LIMIT ${params.add(page.limit + 1, 'int')}`,
+    [...params.values],
+  );
+  const column = (name_: string): string => name_.split('.').at(-1) ?? name_;
+  return pageOf(rows, { ...page, list: name }, (row) => {
+    const values = row as Readonly<Record<string, string>>;
+    return [values[column(at)] ?? '', values[column(id)] ?? ''];
+  });
 }

@@ -1,6 +1,6 @@
 /** The stored distribution key: a fixed hash of the customer, independent of how many tables there are (DESIGN 8). */
 
-export const partitionCount = 64;
+const partitionCount = 64;
 
 const encoder = new TextEncoder();
 

@@ -1,34 +1,32 @@
 /** Which periods a close means, and which of them are ready; and handing those over to invoicing in bulk. */
-import { periodContaining, periodNamed } from '../calendar/calendar.js';
+import { type CalendarFacts, calendarOf, periodContaining, periodNamed } from '../calendar/calendar.js';
 import { localDateAt, startOfLocalDay } from '../calendar/time-zones.js';
 import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { instantSql } from './aggregation-sql-fragments.js';
 import { lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
-import { isCarriedIntoSql } from './periods-carried.js';
-import { periodAt } from './periods-create.js';
-import { anyLevelSql, mayBeNewsSql } from './periods-skipped.js';
-import { endsAfterSql, isOpeningSql } from './re-ratings-scope.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
+import { isBillableSql } from './periods-billable.js';
+import { calendarFactsSql, periodAt } from './periods-create.js';
+import { newsSinceSkipSql } from './periods-skipped.js';
+import { isSettledEmptySql, lastRequestSql, stageSql } from './periods-stage.js';
 import type { PeriodCloseScope } from './types-period-closes.js';
 
-/** Rows of `periods`, each with why it is not ready (RULES 60), by the rule of `stageOf` (periods-status.ts); NULL: it is. */
+/** Rows of `periods`, each with its `stage` and the `reason` why it is not ready (RULES 60); NULL: it is. */
 export const judgedSql = (periods: string): string => `
-  SELECT p.*, CASE
+  SELECT p.*, s.stage, CASE
       WHEN p.period_end > now() THEN 'not_ended'
-      WHEN NOT o.voided THEN 'invoiced'
-      WHEN r.request_id IS NOT NULL AND r.outcome IS NULL THEN 'requested'
-      WHEN r.outcome = 'skipped' AND NOT ${mayBeNewsSql('coalesce(r.cutoff_position, 0)', anyLevelSql)} THEN 'skipped'
-      WHEN o.voided AND r.outcome NOT IN ('held', 'skipped') THEN 'void'
+      WHEN s.stage = 'invoiced' THEN 'invoiced'
+      WHEN s.stage = 'ready' THEN 'requested'
+      WHEN s.stage = 'skipped' AND ${isSettledEmptySql} AND NOT ${newsSinceSkipSql} THEN 'skipped'
+      WHEN s.stage = 'void' THEN 'void'
       WHEN EXISTS (SELECT FROM backfill_customers b
         WHERE b.customer_id = p.customer_id AND b.range_start < p.period_end AND b.range_end > p.period_start
           AND NOT EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = b.backfill_id)) THEN 'backfill_open'
     END AS reason
   FROM (${periods}) AS p
   LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS o ON true
-  LEFT JOIN LATERAL (SELECT q.request_id, d.outcome, d.cutoff_position FROM invoicing_requests q LEFT JOIN invoicing_outcomes d USING (request_id)
-    WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true`;
+  LEFT JOIN LATERAL (${lastRequestSql('p.customer_id', 'p.period')}) AS r ON true
+  CROSS JOIN LATERAL (SELECT ${stageSql} AS stage) AS s`;
 
 /** The last local day of a period `p`. */
 export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZONE p.time_zone)::date`;
@@ -37,25 +35,18 @@ export const lastDaySql = `((p.period_end - interval '1 microsecond') AT TIME ZO
 const isNamedSql = `(p.period = c.period OR (p.period_end BETWEEN c.ended_on - interval '1 day' AND c.ended_on + interval '2 days'
     AND ${lastDaySql} = c.ended_on))`;
 
-/** Before `billing_from` only usage, an invoice, or a first fee in advance makes a period. */
 const planSql = `
   WITH asked AS (SELECT unnest(customer_ids) AS customer_id FROM period_closes WHERE close_id = $1),
   planned AS (INSERT INTO period_close_plans (close_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING close_id)
   INSERT INTO period_close_targets (close_id, customer_id, period, request_id, reason)
   SELECT close_id, customer_id, period, gen_random_uuid(), reason FROM (${judgedSql(`
-    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end
+    SELECT c.close_id, p.customer_id, p.period, p.period_start, p.period_end, p.time_zone
       FROM planned JOIN period_closes c USING (close_id) CROSS JOIN billing_periods p
-     CROSS JOIN LATERAL (SELECT billing_from, legal_entity FROM customer_versions WHERE customer_id = p.customer_id
+     CROSS JOIN LATERAL (SELECT legal_entity FROM customer_versions WHERE customer_id = p.customer_id
        ORDER BY version DESC LIMIT 1) AS v
      WHERE ${isNamedSql} AND (c.customer_ids = '{}' OR p.customer_id IN (SELECT customer_id FROM asked))
        AND (c.legal_entity IS NULL OR v.legal_entity = c.legal_entity)
-       AND (${endsAfterSql('p', 'v.billing_from')} OR ${isOpeningSql('p', 'v.billing_from')}
-         OR EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
-         OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-           AND event_time >= p.period_start AND event_time < p.period_end)
-         OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-           AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end)
-         OR ${isCarriedIntoSql('p')})`)}) AS judged`;
+       AND ${isBillableSql('p')}`)}) AS judged`;
 
 export async function planTargets(db: Database, closeId: string): Promise<void> {
   await db.pool.query({ name: 'period-close-plan', text: planSql, values: [closeId] });
@@ -67,7 +58,7 @@ export async function planTargets(db: Database, closeId: string): Promise<void> 
  */
 const handOverSql = `
   WITH pending AS MATERIALIZED (
-    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, c.billing_day
+    SELECT t.close_id, t.customer_id, t.period, t.request_id, b.period_start, b.period_end, b.time_zone, c.billing_day
       FROM period_close_targets t JOIN period_closes c USING (close_id)
       JOIN billing_periods b ON (b.customer_id, b.period) = (t.customer_id, t.period)
      WHERE t.close_id = $1 AND t.reason IS NULL
@@ -107,12 +98,7 @@ const customersSql = `
               SELECT legal_entity FROM customer_versions WHERE customer_id = u.customer_id ORDER BY version DESC LIMIT 1) AS now
            WHERE u.customer_id > $1 AND ($2::text[] IS NULL OR u.customer_id = ANY ($2))
              AND ($3::text IS NULL OR now.legal_entity = $3) ORDER BY u.customer_id LIMIT $4) AS u
-   CROSS JOIN LATERAL (
-     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
-            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', ${instantSql('calendar_from')},
-              'customerVersionId', customer_version_id) ORDER BY version) AS versions
-       FROM customer_versions WHERE customer_id = u.customer_id) AS v
+   CROSS JOIN LATERAL (${calendarFactsSql('u.customer_id')}) AS v
    ORDER BY u.customer_id`;
 
 /** A page of customers: makes the period that the scope names, where the calendar has it, it has ended and nothing made it so far. */
@@ -137,7 +123,7 @@ function missingStart(row: CustomerRow, { period: name, endedOn }: PeriodCloseSc
   const period = endedOn === null ? named : periodContaining(calendar, startOfLocalDay(endedOn, timeZone));
   if (period === null || period.to > now) return null;
   const lastDay = localDateAt(addMs(period.to, -1), period.timeZone);
-  // Billing may begin within the period, as `endsAfterSql` has it.
+  // Billing may begin within the period, as `isBillableSql` has it.
   if (lastDay < row.billing_from || (endedOn !== null && lastDay !== endedOn)) return null;
   return row.starts.includes(period.from) ? null : period.from;
 }

@@ -5,7 +5,7 @@ import { msToInstant } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
 import { createMissing, handOverTargets, lastDaySql, planTargets } from './period-closes-plan.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type {
@@ -31,7 +31,10 @@ export function createPeriodCloseStore(db: Database): PeriodCloseStore {
   return {
     request: (request) => store(db, request),
     find,
-    list: (page) => listCloses(db, page),
+    list: async (page) => {
+      const list = { sql: closeSql, name: 'period-closes', at: 'c.requested_at', id: 'c.close_id' };
+      return mapPage(await newestFirst<CloseRow>(db.pool, list, page), closeFromDb);
+    },
     targets: (closeId, filter, page) => listTargets(db, { closeId, ...filter }, page),
     createMissing: async (closeId, after) => {
       const { scope } = await require(closeId);
@@ -157,20 +160,6 @@ function countsOf(row: CloseRow): PeriodCloseProgress {
     remaining,
     cancelled,
   };
-}
-
-async function listCloses(db: Database, page: PageRequest): Promise<Page<PeriodClose>> {
-  const list = 'period-closes';
-  const [at, id] = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<CloseRow>(
-    `${closeSql} WHERE $1::timestamptz IS NULL OR (c.requested_at, c.close_id) < ($1, $2::uuid)
-     ORDER BY c.requested_at DESC, c.close_id DESC LIMIT $3`,
-    [at ?? null, id ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.requested_at, row.close_id]),
-    closeFromDb,
-  );
 }
 
 interface TargetRow {

@@ -1,12 +1,18 @@
 /** Billing periods come into being here: stored once, with bounds that are never computed again (RULES 22). */
 import type pg from 'pg';
-import { type CalendarPeriod, periodContaining, periodNamed } from '../calendar/calendar.js';
+import {
+  calendarOf,
+  type CalendarFacts,
+  type CalendarPeriod,
+  periodContaining,
+  periodNamed,
+} from '../calendar/calendar.js';
 import { cutsOf, tzdataVersion } from '../calendar/time-zones.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import { addMs } from '../domain/time/instant.js';
 import type { Instant, LocalDate } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
 import type { BillingPeriod } from './types.js';
 
 /** A row of billing_periods; `periodColumns` selects it. */
@@ -34,7 +40,16 @@ export function periodOf(row: PeriodRow): BillingPeriod {
   };
 }
 
-type Calendar = ReturnType<typeof calendarOf>;
+/** A version, by which its periods are stored. */
+type StoredFacts = CalendarFacts & Pick<BillingPeriod, 'customerVersionId'>;
+type Calendar = ReturnType<typeof calendarOf<StoredFacts>>;
+
+/** For FROM: a customer's calendar facts of all versions as JSON, oldest first, and the latest `billing_from`. */
+export const calendarFactsSql = (customer: string): string => `
+  SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
+         jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
+           'calendarFrom', ${instantSql('calendar_from')}) ORDER BY version) AS versions
+    FROM customer_versions WHERE customer_id = ${customer}`;
 
 /**
  * The stored period that contains the instant, created when it is missing.
@@ -66,6 +81,16 @@ export async function findOrCreateNamed(
     const at = periodNamed(calendar, name)?.from;
     return at === undefined ? null : { at, name };
   });
+}
+
+/** Of the customer's last stored period; null: there is none. */
+export async function lastStart(db: Database, customerId: string): Promise<Instant | null> {
+  const { rows } = await db.pool.query<{ readonly last: Instant | null }>({
+    name: 'period-last-start',
+    text: 'SELECT max(period_start) AS last FROM billing_periods WHERE customer_id = $1',
+    values: [customerId],
+  });
+  return rows[0]?.last ?? null;
 }
 
 async function findAt(client: Pick<pg.Pool, 'query'>, customerId: string, at: Instant): Promise<BillingPeriod | null> {
@@ -201,9 +226,9 @@ const insertSql = `
    WHERE NOT EXISTS (SELECT FROM billing_periods WHERE customer_id = $1 AND period_start < $4 AND period_end > $3)
   ON CONFLICT DO NOTHING`;
 
-async function lockCalendar(client: pg.PoolClient, customerId: string): Promise<readonly CalendarFacts[]> {
+async function lockCalendar(client: pg.PoolClient, customerId: string): Promise<readonly StoredFacts[]> {
   await client.query('SELECT FROM customers WHERE customer_id = $1 FOR SHARE', [customerId]);
-  const { rows } = await client.query<CalendarFacts>(
+  const { rows } = await client.query<StoredFacts>(
     `SELECT time_zone AS "timeZone", billing_anchor_day AS "billingAnchorDay", calendar_from AS "calendarFrom",
             customer_version_id AS "customerVersionId"
        FROM customer_versions WHERE customer_id = $1 ORDER BY version`,

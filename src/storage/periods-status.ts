@@ -1,4 +1,4 @@
-/** Where billing periods are. A stage is never stored: it follows from the invoice and the requests for one. */
+/** Where billing periods are. */
 import { invariant } from '../domain/failure.js';
 import { holdingCodes } from '../domain/invoicing/waiting.js';
 import type { LocalDate, Position } from '../domain/values.js';
@@ -8,17 +8,10 @@ import { isWaitingSql } from './drafts.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
-import type {
-  BillingPeriodStage,
-  BillingPeriodStatus,
-  InvoicingOutcome,
-  Page,
-  PageRequest,
-  WaitsFor,
-} from './types.js';
+import { lastRequestSql, stageSql } from './periods-stage.js';
+import type { BillingPeriodStage, BillingPeriodStatus, Page, PageRequest, WaitsFor } from './types.js';
 
 export interface StatusRow extends PeriodRow {
-  readonly ended: boolean;
   readonly windows: string;
   readonly closed_windows: string;
   readonly last_cutoff: Position | null;
@@ -26,8 +19,7 @@ export interface StatusRow extends PeriodRow {
   readonly invoice_id: string | null;
   readonly voided: boolean | null;
   readonly invoiced_cutoff: Position | null;
-  readonly request_id: string | null;
-  readonly outcome: InvoicingOutcome | null;
+  readonly stage: BillingPeriodStage | null;
   readonly holding: readonly WaitsFor[];
   readonly covering: readonly WaitsFor[];
 }
@@ -51,13 +43,9 @@ const coveringSql = `SELECT 'BACKFILL_OPEN' AS code, format('A backfill is open 
 const listOf = (items: string): string =>
   `(SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.code, x.id), '[]') FROM (${items}) AS x)`;
 
-/**
- * One row a period of `p`. The last request decides, so that a period which was held or skipped is asked about again when
- * more usage comes.
- */
+/** One row a period of `p`. */
 export const statusSql = (periods: string): string => `
-  SELECT p.*, now() >= p.period_end AS ended, w.*, i.invoice_id, i.voided, c.cutoff_position AS invoiced_cutoff,
-         r.request_id, o.outcome,
+  SELECT p.*, w.*, o.invoice_id, o.voided, c.cutoff_position AS invoiced_cutoff, ${stageSql} AS stage,
          ${listOf(holdingSql)} AS holding, ${listOf(coveringSql)} AS covering
     FROM (${periods}) AS p
    CROSS JOIN LATERAL (
@@ -69,15 +57,13 @@ export const statusSql = (periods: string): string => `
                        FROM aggregated_usage WHERE customer_id = p.customer_id AND period = p.period
                       ORDER BY meter_id, window_start, group_key, revision DESC) AS latest
               GROUP BY meter_id, window_start) AS by_window) AS w
-    LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS i ON true
-    LEFT JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS c ON NOT i.voided
-    LEFT JOIN LATERAL (
-      SELECT request_id FROM invoicing_requests WHERE customer_id = p.customer_id AND period = p.period
-       ORDER BY request_order DESC LIMIT 1) AS r ON true
-    LEFT JOIN invoicing_outcomes o ON o.request_id = r.request_id`;
+    LEFT JOIN LATERAL (${lastOriginalSql('p.customer_id', 'p.period')}) AS o ON true
+    LEFT JOIN LATERAL (${lastRatingSql('p.customer_id', 'p.period')}) AS c ON NOT o.voided
+    LEFT JOIN LATERAL (${lastRequestSql('p.customer_id', 'p.period')}) AS r ON true`;
 
 export function statusOf(row: StatusRow): BillingPeriodStatus {
-  const stage = stageOf(row);
+  const { stage } = row;
+  invariant(stage !== null, `an invoice of ${row.period} of ${row.customer_id} that is said to be issued is there`);
   return {
     ...periodOf(row),
     stage,
@@ -88,16 +74,6 @@ export function statusOf(row: StatusRow): BillingPeriodStatus {
     invoicedCutoff: row.invoiced_cutoff,
     waitsFor: stage === 'held' ? row.holding : stage === 'closing' ? row.covering : [],
   };
-}
-
-function stageOf({ voided, request_id, outcome, ended }: StatusRow): BillingPeriodStage {
-  if (voided === false) return 'invoiced';
-  if (request_id !== null && outcome === null) return 'ready';
-  if (outcome === 'held' || outcome === 'skipped') return outcome;
-  // The last request is the one that the voided invoice came from.
-  if (voided === true) return 'void';
-  invariant(outcome === null, `an outcome "${outcome ?? ''}" comes with an invoice`);
-  return ended ? 'closing' : 'open';
 }
 
 /** null: no such period is stored. */

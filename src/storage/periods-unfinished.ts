@@ -1,16 +1,22 @@
 /** The daily sweep's question: which billing periods should exist by now, and are not done. */
-import { type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
+import { type CalendarFacts, calendarOf, type CalendarPeriod, periodContaining } from '../calendar/calendar.js';
 import { startOfLocalDay } from '../calendar/time-zones.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { reasonOfOne } from './errors.js';
 import { insertFinding } from './gate-findings.js';
 import { cursorPart, decodeCursor, pageOf } from './paging.js';
-import { carriedOnSql } from './periods-carried.js';
-import { periodAt, periodColumns, periodOf, type PeriodRow } from './periods-create.js';
-import { type CalendarFacts, calendarOf } from './reference-customers.js';
-import type { BillingPeriod, Page, PageRequest } from './types.js';
+import { mayCarryOnSql } from './periods-carried.js';
+import {
+  calendarFactsSql,
+  findOrCreateNamed,
+  periodAt,
+  periodColumns,
+  periodOf,
+  type PeriodRow,
+} from './periods-create.js';
+import { isSettledEmptySql, lastRequestSql } from './periods-stage.js';
+import type { BillingPeriod, LeavesLevel, Page, PageRequest } from './types.js';
 
 /** Customers whose calendars are looked at together. */
 const customersAtOnce = 100;
@@ -23,21 +29,16 @@ interface SweptCustomer {
   readonly versions: readonly CalendarFacts[];
   /** Starts of the stored periods. */
   readonly starts: readonly Instant[];
-  /** Where a level is carried on before `billing_from`, and no stored period begins. */
-  readonly carried_on: readonly Instant[];
+  /** Names of periods before `billing_from` that may carry a level on to where no stored period begins. */
+  readonly may_carry_on: readonly LocalDate[];
 }
 
 const customersSql = `
   SELECT c.customer_id, v.billing_from, v.versions,
          ARRAY(SELECT period_start FROM billing_periods p WHERE p.customer_id = c.customer_id) AS starts,
-         ${carriedOnSql} AS carried_on
+         ${mayCarryOnSql} AS may_carry_on
     FROM (SELECT customer_id FROM customers WHERE customer_id >= $1 ORDER BY customer_id LIMIT $2) AS c
-   CROSS JOIN LATERAL (
-     SELECT (array_agg(billing_from ORDER BY version DESC))[1] AS billing_from,
-            jsonb_agg(jsonb_build_object('timeZone', time_zone, 'billingAnchorDay', billing_anchor_day,
-              'calendarFrom', ${instantSql('calendar_from')},
-              'customerVersionId', customer_version_id) ORDER BY version) AS versions
-       FROM customer_versions WHERE customer_id = c.customer_id) AS v
+   CROSS JOIN LATERAL (${calendarFactsSql('c.customer_id')}) AS v
    WHERE v.versions IS NOT NULL
    ORDER BY c.customer_id`;
 
@@ -45,25 +46,27 @@ const unfinishedSql = `
   SELECT ${periodColumns} FROM billing_periods p
    WHERE customer_id >= $1 AND customer_id <= $2 AND (customer_id, period_start) > ($1, $3) AND period_start <= $4
      AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
-     AND NOT EXISTS (
-       SELECT FROM (SELECT request_id FROM invoicing_requests r WHERE r.customer_id = p.customer_id AND r.period = p.period
-                     ORDER BY request_order DESC LIMIT 1) AS last
-         JOIN invoicing_outcomes o USING (request_id) WHERE o.outcome IN ('held', 'skipped'))
+     AND NOT EXISTS (SELECT FROM (${lastRequestSql('p.customer_id', 'p.period')}) AS r
+       WHERE r.outcome = 'held' OR ${isSettledEmptySql})
    ORDER BY customer_id, period_start LIMIT $5`;
 
 /**
- * Begun periods that were never invoiced, held or skipped (a voided invoice is replaced on demand only), in order of customer and start. Creates those between
+ * Begun periods that were never invoiced (a voided invoice is replaced on demand only), and neither held nor skipped after their end, in order of customer and start. Creates those between
  * `billing_from` and now that are missing; before `billing_from` there are only those that usage made, and of these the ones into which a
  * level is carried (RULES 65).
  */
-export async function unfinishedPeriods(db: Database, now: Instant, page: PageRequest): Promise<Page<BillingPeriod>> {
+export async function unfinishedPeriods(
+  db: Database,
+  now: Instant,
+  { leavesLevel, ...page }: PageRequest & { readonly leavesLevel: LeavesLevel },
+): Promise<Page<BillingPeriod>> {
   let [customer = '', start = '-infinity'] = decodeCursor(page, list, [cursorPart.text, cursorPart.instant]) ?? [];
   const found: PeriodRow[] = [];
   for (;;) {
     const { rows: customers } = await db.pool.query<SweptCustomer>(customersSql, [customer, customersAtOnce]);
     const last = customers.at(-1);
     if (last === undefined) break;
-    for (const each of customers) await createMissingOrNote(db, each, now);
+    for (const each of customers) await createMissingOrNote(db, each, { now, leavesLevel });
     const values = [customer, last.customer_id, start, now, page.limit + 1 - found.length];
     found.push(...(await db.pool.query<PeriodRow>(unfinishedSql, values)).rows);
     if (found.length > page.limit || customers.length < customersAtOnce) break;
@@ -75,9 +78,9 @@ export async function unfinishedPeriods(db: Database, now: Instant, page: PageRe
 }
 
 /** One customer whose calendar cannot be read holds up nobody: a finding says so. */
-async function createMissingOrNote(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+async function createMissingOrNote(db: Database, swept: SweptCustomer, until: Until): Promise<void> {
   try {
-    await createMissing(db, swept, now);
+    await createMissing(db, swept, until);
   } catch (error) {
     const { customer_id: customerId } = swept;
     const reason = reasonOfOne(error);
@@ -91,7 +94,12 @@ async function createMissingOrNote(db: Database, swept: SweptCustomer, now: Inst
   }
 }
 
-async function createMissing(db: Database, swept: SweptCustomer, now: Instant): Promise<void> {
+interface Until {
+  readonly now: Instant;
+  readonly leavesLevel: LeavesLevel;
+}
+
+async function createMissing(db: Database, swept: SweptCustomer, { now, leavesLevel }: Until): Promise<void> {
   const calendar = calendarOf(swept.versions);
   const timeZone = swept.versions.at(-1)?.timeZone ?? 'UTC';
   const first = startOfLocalDay(swept.billing_from, timeZone);
@@ -99,7 +107,11 @@ async function createMissing(db: Database, swept: SweptCustomer, now: Instant): 
   for (const { from } of calendarPeriods(calendar, { from: first, to: now })) {
     if (!stored.has(from)) await periodAt(db, swept.customer_id, from);
   }
-  for (const from of swept.carried_on) if (from <= now) await periodAt(db, swept.customer_id, from);
+  for (const name of swept.may_carry_on) {
+    const before = await findOrCreateNamed(db, swept.customer_id, name);
+    if (before !== null && before.to <= now && (await leavesLevel(before)))
+      await periodAt(db, before.customerId, before.to);
+  }
 }
 
 /** The periods of the calendar from the one that contains `from` to the one that contains `to`. */

@@ -5,26 +5,21 @@ import { instantSql, SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql } from './chain.js';
 import type { Database } from './database.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { lastRequestSql, stageSql } from './periods-stage.js';
 import { statusOf, statusSql, type StatusRow } from './periods-status.js';
 import type { BillingPeriodStatus, Page, PageRequest, WaitingPeriods } from './types.js';
 
 /**
- * Periods without an invoice that counts, each with its stage by the rule of `stageOf` (periods-status.ts). One join over all
+ * Periods without an invoice that counts, each with its stage: the invoice that it has (`o`) is voided. One join over all
  * periods and invoices: what has no invoice may have ended at any time, so no index finds it; it is a small part of them, and only
  * of that part the requests are looked up. measured: 120,000 periods, 10,000 of them waiting: 0.16 s.
  */
 const waitingSql = `
   SELECT w.* FROM (
-    SELECT p.*, CASE
-        WHEN r.request_id IS NOT NULL AND r.outcome IS NULL THEN 'ready'
-        WHEN r.outcome IN ('held', 'skipped') THEN r.outcome
-        WHEN EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period) THEN 'void'
-        WHEN p.period_end <= now() THEN 'closing'
-        ELSE 'open'
-      END AS stage
+    SELECT p.*, ${stageSql} AS stage
       FROM billing_periods p
-      LEFT JOIN LATERAL (SELECT q.request_id, o.outcome FROM invoicing_requests q LEFT JOIN invoicing_outcomes o USING (request_id)
-        WHERE q.customer_id = p.customer_id AND q.period = p.period ORDER BY q.request_order DESC LIMIT 1) AS r ON true
+      LEFT JOIN LATERAL (${lastRequestSql('p.customer_id', 'p.period')}) AS r ON true
+      LEFT JOIN LATERAL (SELECT true AS voided FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period LIMIT 1) AS o ON true
      WHERE NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period AND i.type = 'invoice'
        AND NOT ${isVoidSql('i.invoice_id')})) AS w`;
 

@@ -1,8 +1,9 @@
 import type { Database } from './database.js';
 import { createInvoicingRequestStore } from './invoicing-requests.js';
 import { metersToLookBackFor } from './gate-meters.js';
-import { carryOn, isCarriedInto } from './periods-carried.js';
-import { findOrCreateNamed, periodAt } from './periods-create.js';
+import { isBillable } from './periods-billable.js';
+import { carryOn } from './periods-carried.js';
+import { findOrCreateNamed, lastStart, periodAt } from './periods-create.js';
 import { factsSinceSkip, firstLateAfter, highestEventTime, openWindows, veryLateFacts } from './periods-facts.js';
 import { listPeriods, periodStatus } from './periods-status.js';
 import { listWaiting, waitingPeriods } from './periods-waiting.js';
@@ -18,6 +19,7 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     periodAt: (customerId, at) => periodAt(db, customerId, at),
     periodNamed: (customerId, period) => findOrCreateNamed(db, customerId, period),
     status: (customerId, period) => periodStatus(db, customerId, period),
+    lastStart: (customerId) => lastStart(db, customerId),
     openWindows: (period) => openWindows(db, period),
     highestEventTime: (period) => highestEventTime(db, period),
     pinnedDates: (period, versions) => pinnedDates(db.pool, period, versions),
@@ -30,8 +32,8 @@ export function createBillingPeriodStore(db: Database): BillingPeriodStore {
     metersToLookBackFor: () => metersToLookBackFor(db),
     askSkippedAgain: (lookBack) => askSkippedAgain(db, lookBack),
     noteLookedBack: (meterIds) => noteLookedBack(db, meterIds),
-    isCarriedInto: (period) => isCarriedInto(db, period),
-    carryOn: (period) => carryOn(db, period),
+    isBillable: (customerId, period) => isBillable(db, customerId, period),
+    carryOn: (period, leavesLevel) => carryOn(db, period, leavesLevel),
     listPeriods: (customerId, page) => listPeriods(db, customerId, page),
     listWaiting: (filter, page) => listWaiting(db, filter, page),
     waiting: () => waitingPeriods(db),

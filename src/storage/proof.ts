@@ -3,6 +3,7 @@
  * generated SQL of aggregation, aggregates from their revisions, charges, journal entries.
  */
 import { addDecimals } from '../domain/decimal.js';
+import { groupBy } from '../domain/group-by.js';
 import { sumDigests } from '../domain/metering/digest.js';
 import type { MeterPool, PeriodUsage } from '../domain/metering/meter.js';
 import type { MeterInForce } from '../domain/metering/meter-versions.js';
@@ -24,7 +25,6 @@ import { readChain } from './chain.js';
 import { readCharges } from './charges.js';
 import type { Database } from './database.js';
 import { eachEvent } from './events-in-order.js';
-import { groupRows } from './group-rows.js';
 import { entryFromDb, type PostingRow, type StoredEntryRow } from './journal-mapping.js';
 import type { BillingPeriod, EventCounts, FinalWindow, PeriodKeyOf, ProofStore, StageUsage } from './types.js';
 
@@ -243,7 +243,7 @@ async function finalWindows(db: Database, { customerId, period }: PeriodKeyOf): 
       JOIN meters m USING (meter_id) ORDER BY m.code, l.window_start`,
     values: [customerId, period],
   });
-  const byWindow = groupRows(rows, (row) => `${row.meter_id} ${row.window_start}`);
+  const byWindow = groupBy(rows, (row) => `${row.meter_id} ${row.window_start}`);
   return [...byWindow.values()].flatMap((groups) => {
     const [first] = groups;
     if (first === undefined || groups.some((row) => !row.is_final)) return [];
@@ -272,6 +272,6 @@ async function entriesOf(db: Database, invoiceIds: readonly string[]): ReturnTyp
     text: 'SELECT * FROM postings WHERE entry_id = ANY ($1::uuid[]) ORDER BY entry_id, posting_number',
     values: [rows.map((row) => row.entry_id)],
   });
-  const byEntry = groupRows(postings.rows, (row) => row.entry_id);
+  const byEntry = groupBy(postings.rows, (row) => row.entry_id);
   return rows.map((row) => entryFromDb(row, byEntry.get(row.entry_id) ?? []));
 }

@@ -3,7 +3,7 @@ import { SqlParameters } from './aggregation-sql-fragments.js';
 import { isVoidSql, lastOriginalSql } from './chain.js';
 import type { Database } from './database.js';
 import type { Instant, LocalDate } from '../domain/values.js';
-import { isCarriedIntoSql } from './periods-carried.js';
+import { isBillableSql } from './periods-billable.js';
 import type { PeriodKeyOf, PinnedPeriod, ReRatingScope, ResolvedScope } from './types.js';
 
 /** A refusal names so many. */
@@ -36,15 +36,9 @@ export async function resolveScope(
       FROM original i WHERE ${chainConditions(params, scope, pinnedTo)}),
     not_invoiced AS (
       SELECT p.customer_id, p.period, p.period_start FROM billing_periods p
-      CROSS JOIN LATERAL (SELECT billing_from FROM customer_versions WHERE customer_id = p.customer_id
-        ORDER BY version DESC LIMIT 1) AS v
       WHERE ${within('p')} AND p.period_start <= now()
         AND NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)
-        AND (${endsAfterSql('p', 'v.billing_from')} OR EXISTS (SELECT FROM telemetry_events e
-          WHERE e.customer_id = p.customer_id AND e.event_time >= p.period_start AND e.event_time < p.period_end)
-          OR EXISTS (SELECT FROM event_adjustments a WHERE a.customer_id = p.customer_id
-            AND a.replacement_event_time >= p.period_start AND a.replacement_event_time < p.period_end)
-          OR ${isCarriedIntoSql('p')})
+        AND ${isBillableSql('p')}
       ORDER BY p.customer_id, p.period_start LIMIT ${examplesMax})
     (SELECT 'target' AS kind, customer_id, period FROM invoiced WHERE NOT voided ORDER BY customer_id, period_start)
     UNION ALL
@@ -120,26 +114,6 @@ function chainConditions(params: SqlParameters, { meters }: ReRatingScope, pinne
       ?| (SELECT coalesce(array_agg(b.price_book_id::text), '{}') FROM price_books b WHERE b.code = ${params.add(pinnedTo, 'text')})`);
   }
   return conditions.join(' AND ');
-}
-
-/**
- * Whether the period contains days from a local date on. A period begins at a local midnight, which tells the offset of its
- * zone without Postgres knowing the zone; the half day is for clocks that change within the period.
- */
-export function endsAfterSql(period: string, date: string): string {
-  const offset = `(${period}.period::timestamp - (${period}.period_start AT TIME ZONE 'UTC'))`;
-  return `(${period}.period_end AT TIME ZONE 'UTC') + ${offset} >= ${date}::timestamp + interval '12 hours'`;
-}
-
-/**
- * Whether the period is the opening one (RULES 18): the next one is the first that is billed, and a price book that the customer
- * has or had bills in advance. It is stored only because there is something to bill.
- */
-export function isOpeningSql(period: string, billingFrom: string): string {
-  return `(EXISTS (SELECT FROM billing_periods n WHERE n.customer_id = ${period}.customer_id AND n.period_start = ${period}.period_end
-      AND ${endsAfterSql('n', billingFrom)})
-    AND EXISTS (SELECT FROM price_book_assignments a JOIN price_books b ON b.code = a.price_book
-      WHERE a.customer_id = ${period}.customer_id AND b.prices @? '$[*] ? (@.billed == "in_advance")'))`;
 }
 
 /** Wherever the pins of the next period, which there are where a fee is billed for it, name a version of the price book. */

@@ -1,10 +1,9 @@
 /** Re-ratings: who asked for them, where they are, and what was decided. */
 import { hasEnded, reRatingStatuses } from '../domain/correction/reasons.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
-import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
 import { constraintOf } from './errors.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, filtered, mapPage, newestFirst } from './paging.js';
 import { createComparisonStore } from './re-ratings-comparisons.js';
 import { reRatingFromDb, type ReRatingRow, scopeToDb } from './re-ratings-mapping.js';
 import { billedInAdvanceBy, pinnedTo, resolveScope } from './re-ratings-scope.js';
@@ -27,21 +26,19 @@ export function createReRatingStore(db: Database): ReRatingStore {
     create: (reRating, targets) => create(db, reRating, targets),
     find: async (reRatingId) => {
       if (!cursorPart.uuid(reRatingId)) return null;
-      const params = new SqlParameters();
-      const { text, values } = reRatingsSql(params, [`r.re_rating_id = ${params.add(reRatingId, 'uuid')}`]);
-      const { rows } = await db.pool.query<ReRatingRow>(text, [...values]);
+      const { rows } = await db.pool.query<ReRatingRow>(`${reRatingSql} WHERE r.re_rating_id = $1`, [reRatingId]);
       return rows[0] === undefined ? null : reRatingFromDb(rows[0]);
     },
     list: (filter, page) => list(db, filter, page),
     unfinishedAutomatic: async ({ customerId, period }) => {
-      const params = new SqlParameters();
-      const { text, values } = reRatingsSql(params, [
-        `r.requested_by = ${params.add(automaticActor, 'text')}`,
-        `t.status <> ALL (${params.add(endings, 'text[]')})`,
-        `EXISTS (SELECT FROM re_rating_targets g WHERE g.re_rating_id = r.re_rating_id
-          AND g.customer_id = ${params.add(customerId, 'text')} AND g.period = ${params.add(period, 'date')})`,
-      ]);
-      return (await db.pool.query<ReRatingRow>(text, [...values])).rows.map(reRatingFromDb);
+      const { rows } = await db.pool.query<ReRatingRow>(
+        `${reRatingSql} WHERE r.requested_by = $1 AND t.status <> ALL ($2::text[])
+           AND EXISTS (SELECT FROM re_rating_targets g
+             WHERE g.re_rating_id = r.re_rating_id AND g.customer_id = $3 AND g.period = $4)
+         ORDER BY r.requested_at DESC, r.re_rating_id DESC`,
+        [automaticActor, endings, customerId, period],
+      );
+      return rows.map(reRatingFromDb);
     },
     enter: (reRatingId, transition) => enter(db, reRatingId, transition),
     decide: (reRatingId, decision) => decide(db, reRatingId, decision),
@@ -86,47 +83,25 @@ async function create(
   return { created: rows[0]?.created === true };
 }
 
-/** Re-ratings that meet the conditions on `r` (re_ratings) and `t` (their last transition), the newest first. */
-function reRatingsSql(
-  params: SqlParameters,
-  conditions: readonly string[],
-  limit: number | null = null,
-): { readonly text: string; readonly values: readonly unknown[] } {
-  const text = `SELECT r.*, (SELECT count(*) FROM re_rating_targets g WHERE g.re_rating_id = r.re_rating_id) AS targets
-    FROM (
-      SELECT r.*, t.status, greatest(t.attempt, (
-          SELECT max(c.attempt) FROM re_rating_comparisons c WHERE c.re_rating_id = r.re_rating_id)) AS attempt
-      FROM re_ratings r CROSS JOIN LATERAL (
-        SELECT status, attempt FROM re_rating_transitions WHERE re_rating_id = r.re_rating_id ORDER BY sequence DESC LIMIT 1) AS t
-      WHERE ${conditions.join(' AND ')}
-      ORDER BY r.requested_at DESC, r.re_rating_id DESC ${limit === null ? '' : `LIMIT ${params.add(limit, 'int')}`}) AS r
-    ORDER BY r.requested_at DESC, r.re_rating_id DESC`;
-  return { text, values: params.values };
-}
+/** Re-ratings `r`, each with its last transition `t`. */
+const reRatingSql = `SELECT r.*, t.status, greatest(t.attempt, (
+      SELECT max(c.attempt) FROM re_rating_comparisons c WHERE c.re_rating_id = r.re_rating_id)) AS attempt,
+    (SELECT count(*) FROM re_rating_targets g WHERE g.re_rating_id = r.re_rating_id) AS targets
+  FROM re_ratings r CROSS JOIN LATERAL (
+    SELECT status, attempt FROM re_rating_transitions WHERE re_rating_id = r.re_rating_id ORDER BY sequence DESC LIMIT 1) AS t`;
 
 async function list(
   db: Database,
   filter: Parameters<ReRatingStore['list']>[0],
   page: PageRequest,
 ): Promise<Page<ReRating>> {
-  const params = new SqlParameters();
-  const conditions = ['true'];
+  const where = filtered({ 't.status': filter.status, 'r.reason': filter.reason });
   if (filter.customerId !== undefined) {
-    conditions.push(`EXISTS (SELECT FROM re_rating_targets g
-      WHERE g.re_rating_id = r.re_rating_id AND g.customer_id = ${params.add(filter.customerId, 'text')})`);
+    where.conditions.push(`EXISTS (SELECT FROM re_rating_targets g
+      WHERE g.re_rating_id = r.re_rating_id AND g.customer_id = ${where.params.add(filter.customerId, 'text')})`);
   }
-  if (filter.status !== undefined) conditions.push(`t.status = ${params.add(filter.status, 'text')}`);
-  if (filter.reason !== undefined) conditions.push(`r.reason = ${params.add(filter.reason, 'text')}`);
-  const after = decodeCursor(page, 're-ratings', [cursorPart.instant, cursorPart.uuid]);
-  if (after !== null) {
-    conditions.push(
-      `(r.requested_at, r.re_rating_id) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`,
-    );
-  }
-  const { text, values } = reRatingsSql(params, conditions, page.limit + 1);
-  const { rows } = await db.pool.query<ReRatingRow>(text, [...values]);
-  const found = pageOf(rows, { ...page, list: 're-ratings' }, (row) => [row.requested_at, row.re_rating_id]);
-  return mapPage(found, reRatingFromDb);
+  const list = { sql: reRatingSql, name: 're-ratings', at: 'r.requested_at', id: 'r.re_rating_id' };
+  return mapPage(await newestFirst<ReRatingRow>(db.pool, { ...list, where }, page), reRatingFromDb);
 }
 
 /** The re-rating's row is locked first, so that of two transitions at once the second one sees the first. */

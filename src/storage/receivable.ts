@@ -1,10 +1,10 @@
 /** A customer's account: its lock, and what of it is not settled. */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { InvoiceStatus } from '../domain/invoicing/invoice.js';
 import type { OpenItems, PaymentItem, ReceivableChain, RefundItem } from '../domain/settlement/items.js';
 import type { DecimalString, Instant } from '../domain/values.js';
-import { groupRows } from './group-rows.js';
 
 type Queryable = pg.Pool | pg.PoolClient;
 
@@ -109,7 +109,7 @@ export async function readOpenItems(
 }
 
 function chainsOf(rows: readonly DocumentRow[]): readonly ReceivableChain[] {
-  return [...groupRows(rows, (row) => row.original_id)].flatMap(([originalId, own]) => {
+  return [...groupBy(rows, (row) => row.original_id)].flatMap(([originalId, own]) => {
     const [first] = own;
     if (first === undefined) return [];
     const { currency, credited, carried, written_off: writtenOff } = first;

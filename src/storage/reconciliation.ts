@@ -2,7 +2,8 @@
 import type { Instant, LocalDate } from '../domain/values.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, decodeCursor, mapPage, newestFirst, pageOf } from './paging.js';
+import { usedSql } from './periods-billable.js';
 import { periodOf, type PeriodRow } from './periods-create.js';
 import type {
   BillingPeriod,
@@ -35,7 +36,10 @@ export function createReconciliationStore(db: Database): ReconciliationStore {
       );
       return rows[0] === undefined ? null : runFromDb(rows[0]);
     },
-    list: (page) => listRuns(db, page),
+    list: async (page) => {
+      const list = { sql: runSql, name: 'reconciliations', at: 'q.requested_at', id: 'q.run_id' };
+      return mapPage(await newestFirst<RunRow>(db.pool, list, page), runFromDb);
+    },
     results: (runId, filter, page) => listResults(db, { runId, ...filter }, page),
     pending: async (runId, limit) => {
       const { rows } = await db.pool.query<PeriodRow>({
@@ -89,20 +93,6 @@ function runFromDb(row: RunRow): ReconciliationRun {
   };
 }
 
-async function listRuns(db: Database, page: PageRequest): Promise<Page<ReconciliationRun>> {
-  const list = 'reconciliations';
-  const [at, id] = decodeCursor(page, list, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<RunRow>(
-    `${runSql} WHERE $1::timestamptz IS NULL OR (q.requested_at, q.run_id) < ($1, $2::uuid)
-     ORDER BY q.requested_at DESC, q.run_id DESC LIMIT $3`,
-    [at ?? null, id ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list }, (row) => [row.requested_at, row.run_id]),
-    runFromDb,
-  );
-}
-
 interface ResultRow {
   readonly customer_id: string;
   readonly period: LocalDate;
@@ -149,10 +139,7 @@ const pendingSql = `
     AND (EXISTS (SELECT FROM invoices WHERE customer_id = p.customer_id AND period = p.period)
       OR EXISTS (SELECT FROM aggregated_usage WHERE customer_id = p.customer_id AND period = p.period)
       OR EXISTS (SELECT FROM rated_charges WHERE customer_id = p.customer_id AND period = p.period)
-      OR EXISTS (SELECT FROM telemetry_events WHERE customer_id = p.customer_id
-        AND event_time >= p.period_start AND event_time < p.period_end)
-      OR EXISTS (SELECT FROM event_adjustments WHERE customer_id = p.customer_id
-        AND replacement_event_time >= p.period_start AND replacement_event_time < p.period_end))
+      OR ${usedSql('p')})
   ORDER BY p.customer_id, p.period LIMIT $2`;
 
 /** The report sums up the results: how many periods, and which differences by class and stage. */

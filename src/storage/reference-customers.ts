@@ -1,6 +1,6 @@
 /** Customers, the versions of their facts, and which price book they have from when on. */
 import { Prisma, type CustomerVersion, type PriceBookAssignment as AssignmentRow } from '@prisma/client';
-import { type CalendarSegment, calendarSegments, changeCalendar } from '../calendar/calendar.js';
+import { calendarOf, changeCalendar } from '../calendar/calendar.js';
 import { DomainFailure, invariant } from '../domain/failure.js';
 import { defaultLegalEntity } from '../domain/invoicing/invoice-number.js';
 import { defaultPresentation } from '../domain/invoicing/presentation.js';
@@ -68,7 +68,7 @@ type Transaction = Prisma.TransactionClient;
 
 /**
  * Locks the customer until the transaction ends; answers whether there is one. Whoever creates billing periods takes the
- * lock in shared mode (periods.ts), so that facts and periods are written one after the other.
+ * lock in shared mode (periods-create.ts), so that facts and periods are written one after the other.
  */
 export async function lockCustomer(tx: Transaction, customerId: string): Promise<boolean> {
   const rows = await tx.$queryRaw<unknown[]>`
@@ -120,23 +120,6 @@ async function presentCalendarFrom(
   const change = { timeZone: facts.timeZone, anchorDay: facts.billingAnchorDay };
   const segments = changeCalendar(calendarOf(versions), change, instantOf(last.periodStart));
   return segments.at(-1)?.from ?? null;
-}
-
-/** What a version of a customer's facts says about the calendar. */
-export type CalendarFacts = Pick<Customer, 'timeZone' | 'billingAnchorDay' | 'calendarFrom' | 'customerVersionId'>;
-
-/** The customer's calendar from all versions, oldest first, with the version that each of its segments comes from. */
-export function calendarOf(
-  versions: readonly CalendarFacts[],
-): readonly (CalendarSegment & { readonly customerVersionId: string })[] {
-  return calendarSegments(
-    versions.map((version) => ({
-      timeZone: version.timeZone,
-      anchorDay: version.billingAnchorDay,
-      from: version.calendarFrom,
-      customerVersionId: version.customerVersionId,
-    })),
-  );
 }
 
 async function assignPriceBook(

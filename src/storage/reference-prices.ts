@@ -17,13 +17,12 @@ import { priceBookToWire } from '../domain/rating/price-book-to-wire.js';
 import type { RolloutStage, StageKind } from '../domain/rollout/rollout.js';
 import { requireNoRollout } from '../domain/rollout/start.js';
 import type { RolloutOf } from '../domain/rollout/start.js';
-import { isLocalDate } from '../domain/time/effective-from.js';
 import type { DecimalString, Instant, LocalDate } from '../domain/values.js';
 import { canonicalJson } from './canonical-json.js';
 import type { Database } from './database.js';
 import { priceBookLockOf } from './gate-lock.js';
 import { uuidOf } from './identifiers.js';
-import { dateOf, dateOfLocal, instantOf, localDateOf } from './row-types.js';
+import { dateOf, effectiveColumns, instantOf, localDateOf } from './row-types.js';
 import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
 import type { ListedPriceBook, Page, PageRequest, PriceBookCorrection, ReferenceStore } from './types.js';
 
@@ -164,15 +163,13 @@ function meterRow(
   version: number,
 ): Prisma.MeterCreateManyInput & { meterId: string; version: number } {
   const { effectiveFrom, groupBy, filters, ...content } = meter;
-  const isDate = effectiveFrom !== null && isLocalDate(effectiveFrom);
   return {
     ...content,
     meterId: uuidOf('meter', meter.code, version),
     version,
     groupBy: [...groupBy],
     filters,
-    effectiveFrom: effectiveFrom === null || isDate ? null : dateOf(effectiveFrom),
-    effectiveFromDate: isDate ? dateOfLocal(effectiveFrom) : null,
+    ...effectiveColumns(effectiveFrom),
   };
 }
 
@@ -295,8 +292,7 @@ export function priceBookRow(content: PriceBookContent): Prisma.PriceBookCreateM
     code: content.code,
     version: content.version,
     currency: content.currency,
-    effectiveFrom: isLocalDate(effectiveFrom) ? null : dateOf(effectiveFrom),
-    effectiveFromDate: isLocalDate(effectiveFrom) ? dateOfLocal(effectiveFrom) : null,
+    ...effectiveColumns(effectiveFrom),
     effectiveUntil: effectiveUntil === null ? null : dateOf(effectiveUntil),
     rounding: content.rounding,
     prices: wire.prices as unknown as Prisma.InputJsonArray,

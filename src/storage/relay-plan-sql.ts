@@ -7,6 +7,7 @@ import {
   ruleTakesSql,
   versionChangesSql,
 } from './aggregation-sql-rules.js';
+import { lastOriginalSql } from './chain.js';
 
 /** Beyond it a range says "look in the ledger" (DESIGN 1: a signal carries at most 64 KB). */
 export const rangeSumsBytesMax = 64 * 1024;
@@ -68,7 +69,7 @@ held AS (
   FROM decided b
   JOIN billing_periods p ON p.customer_id = b.customer_id AND p.period_start < b.range_end AND p.period_end > b.range_start
   WHERE b.mode = 'replace'
-    OR NOT EXISTS (SELECT FROM invoices i WHERE i.customer_id = p.customer_id AND i.period = p.period)),
+    OR NOT EXISTS (SELECT FROM (${lastOriginalSql('p.customer_id', 'p.period')}) AS i WHERE NOT i.voided)),
 moved_on AS (
   SELECT a.customer_id, a.replacement_event_time
   FROM decided b JOIN event_adjustments a ON a.customer_id = b.customer_id AND a.type = 'amend' AND a.position <= $2

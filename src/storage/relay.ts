@@ -9,8 +9,6 @@ import { createUnmeteredWatch, type UnmeteredWatch } from './relay-unmetered.js'
 import { tryAllAgainSql } from './relay-set-aside.js';
 import type { BillingPeriodStore, RelayStore } from './types.js';
 
-export { RelayFenced } from './relay-cursor.js';
-
 /**
  * A group is a cursor over the whole ledger: there is one, `allPartitions`, until partitions are spread over databases.
  */

@@ -6,14 +6,13 @@ import { requireStart } from '../domain/rollout/start.js';
 import type { StageKind } from '../domain/rollout/rollout.js';
 import { isLocalDate } from '../domain/time/effective-from.js';
 import type { Instant, LocalDate } from '../domain/values.js';
+import { instantSql } from './aggregation-sql-fragments.js';
 import type { Database } from './database.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { cursorPart, filtered, mapPage, newestFirst } from './paging.js';
 import { lockPriceBook, priceBookOf, rolloutsBeside } from './reference-prices.js';
-import { dateOf, dateOfLocal } from './row-types.js';
+import { effectiveColumns } from './row-types.js';
 import type {
   NewRolloutStage,
-  Page,
-  PageRequest,
   PriceBookCustomer,
   RolloutComparison,
   RolloutStore,
@@ -26,7 +25,11 @@ export function createRolloutStore(db: Database): RolloutStore {
     start: (rollout, first) => start(db, rollout, first),
     decide: (rolloutId, sequence, stage) => decide(db, { rolloutId, sequence, stage }),
     find: (rolloutId) => find(db.pool, rolloutId),
-    list: (page, filter = {}) => list(db, page, filter),
+    list: async ({ code }, page) => {
+      const list = { sql: rolloutSql, name: 'price-rollouts', at: 'r.started_at', id: 'r.rollout_id' };
+      const where = filtered({ 'b.code': code });
+      return mapPage(await newestFirst<RolloutRow>(db.pool, { ...list, where }, page), rolloutFromDb);
+    },
     ofPriceBook: (code) => read(db.pool, 'b.code = $1', [code]),
     ofCandidates: (ids) => read(db.pool, 'r.price_book_id = ANY ($1::uuid[])', [ids]),
     open: () =>
@@ -75,13 +78,12 @@ interface StageRow {
   readonly decided_at: Instant;
 }
 
-const instantFormat = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 const rolloutSql = `
   SELECT r.*, b.code, b.version, (SELECT jsonb_agg(jsonb_build_object(
       'sequence', s.sequence, 'stage_id', s.stage_id, 'kind', s.kind, 'percentage', s.percentage,
-      'effective_from', coalesce(to_char(s.effective_from, ${instantFormat}), s.effective_from_date::text),
+      'effective_from', coalesce(${instantSql('s.effective_from')}, s.effective_from_date::text),
       'customer_ids', s.customer_ids, 'evaluation_id', s.evaluation_id, 'override', s.override, 'reason', s.reason,
-      'decided_by', s.decided_by, 'decided_at', to_char(s.decided_at, ${instantFormat})) ORDER BY s.sequence)
+      'decided_by', s.decided_by, 'decided_at', ${instantSql('s.decided_at')}) ORDER BY s.sequence)
     FROM price_rollout_stages s WHERE s.rollout_id = r.rollout_id) AS stages
   FROM price_rollouts r JOIN price_books b USING (price_book_id)`;
 
@@ -154,14 +156,12 @@ function firstStageRow(
   rolloutId: string,
   { effectiveFrom, customerIds, ...stage }: NewRolloutStage,
 ): Prisma.PriceRolloutStageUncheckedCreateInput {
-  const isDate = isLocalDate(effectiveFrom);
   return {
     ...stage,
     rolloutId,
     sequence: 1,
     customerIds: [...customerIds],
-    effectiveFrom: isDate ? null : dateOf(effectiveFrom),
-    effectiveFromDate: isDate ? dateOfLocal(effectiveFrom) : null,
+    ...effectiveColumns(effectiveFrom),
   };
 }
 
@@ -203,25 +203,6 @@ async function insertStage(client: Queryable, { rolloutId, sequence, stage }: Pl
     ],
   );
   return rowCount === 1;
-}
-
-async function list(
-  db: Database,
-  page: PageRequest,
-  { code }: { readonly code?: string },
-): Promise<Page<StoredRollout>> {
-  const name = 'price-rollouts';
-  const [at, id] = decodeCursor(page, name, [cursorPart.instant, cursorPart.uuid]) ?? [];
-  const { rows } = await db.pool.query<RolloutRow>(
-    `${rolloutSql} WHERE ($1::timestamptz IS NULL OR (r.started_at, r.rollout_id) < ($1, $2::uuid))
-       AND ($3::text IS NULL OR b.code = $3)
-     ORDER BY r.started_at DESC, r.rollout_id DESC LIMIT $4`,
-    [at ?? null, id ?? null, code ?? null, page.limit + 1],
-  );
-  return mapPage(
-    pageOf(rows, { ...page, list: name }, (row) => [row.started_at, row.rollout_id]),
-    rolloutFromDb,
-  );
 }
 
 interface ComparisonRow {

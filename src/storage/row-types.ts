@@ -6,6 +6,7 @@
  */
 import pg from 'pg';
 import { invariant } from '../domain/failure.js';
+import { isLocalDate } from '../domain/time/effective-from.js';
 import type { Instant, LocalDate } from '../domain/values.js';
 
 const { builtins } = pg.types;
@@ -18,7 +19,7 @@ const arrayOids = { date: 1182, timestamptz: 1185, numeric: 1231, int8: 1016, te
 const timestamptz = /^(\d{4})-(\d\d)-(\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00$/;
 
 /** `2024-01-15 10:00:00.5+00`, as Postgres writes it with `timezone = UTC`, to `2024-01-15T10:00:00.500000Z`. */
-export function parseTimestamptz(text: string): Instant {
+function parseTimestamptz(text: string): Instant {
   const parts = timestamptz.exec(text);
   invariant(parts !== null, `timestamptz ${text} is not a UTC instant of the years 0001 to 9999`);
   const [, year, month, day, time, fraction = ''] = parts;
@@ -73,4 +74,15 @@ export function localDateOf(date: Date): LocalDate {
 
 export function dateOfLocal(day: LocalDate): Date {
   return new Date(`${day}T00:00:00Z`);
+}
+
+/** When something begins, in its two columns; null: since always. */
+export function effectiveColumns(effectiveFrom: Instant | LocalDate | null): {
+  readonly effectiveFrom: Date | null;
+  readonly effectiveFromDate: Date | null;
+} {
+  if (effectiveFrom === null) return { effectiveFrom: null, effectiveFromDate: null };
+  return isLocalDate(effectiveFrom)
+    ? { effectiveFrom: null, effectiveFromDate: dateOfLocal(effectiveFrom) }
+    : { effectiveFrom: dateOf(effectiveFrom), effectiveFromDate: null };
 }

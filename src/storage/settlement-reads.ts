@@ -1,11 +1,11 @@
 /** Reading payments, refunds, credit notes, and what they settle. */
 import type pg from 'pg';
+import { groupBy } from '../domain/group-by.js';
 import type { CreditNoteLine, CreditReason } from '../domain/settlement/credit-note.js';
 import type { Party } from '../domain/invoicing/invoice.js';
 import type { DecimalString, Instant } from '../domain/values.js';
-import { decimalSql, SqlParameters } from './aggregation-sql-fragments.js';
-import { groupRows } from './group-rows.js';
-import { cursorPart, decodeCursor, mapPage, pageOf } from './paging.js';
+import { decimalSql } from './aggregation-sql-fragments.js';
+import { cursorPart, filtered, mapPage, newestFirst } from './paging.js';
 import { type AllocationRow, reversalFromDb, type ReversalColumns, sourceOf, targetOf } from './settlement-mapping.js';
 import type { DocumentStore } from './types-documents.js';
 import type { Page, PageRequest } from './types-paging.js';
@@ -66,45 +66,14 @@ export async function findPayment(db: Queryable, paymentId: string): Promise<Pay
   return rows[0] === undefined ? null : paymentFromDb(rows[0]);
 }
 
-/** A list of a customer, the newest first. */
-export async function listOf<Row extends object>(
-  db: Queryable,
-  { sql, name, at, id }: { readonly sql: string; readonly name: string; readonly at: string; readonly id: string },
-  { conditions, params, page }: { conditions: string[]; params: SqlParameters; page: PageRequest },
-): Promise<Page<Row>> {
-  const after = decodeCursor(page, name, [cursorPart.instant, cursorPart.uuid]);
-  if (after !== null)
-    conditions.push(`(${at}, ${id}) < (${params.add(after[0], 'timestamptz')}, ${params.add(after[1], 'uuid')})`);
-  const { rows } = await db.query<Row>(
-    `${sql} WHERE ${conditions.join(' AND ')} ORDER BY ${at} DESC, ${id} DESC LIMIT ${params.add(page.limit + 1, 'int')}`,
-    [...params.values],
-  );
-  const column = (name_: string): string => name_.split('.').at(-1) ?? name_;
-  return pageOf(rows, { ...page, list: name }, (row) => {
-    const values = row as Readonly<Record<string, string>>;
-    return [values[column(at)] ?? '', values[column(id)] ?? ''];
-  });
-}
-
-export function filtered(filter: Readonly<Record<string, string | undefined>>): {
-  conditions: string[];
-  params: SqlParameters;
-} {
-  const params = new SqlParameters();
-  const conditions = Object.entries(filter).flatMap(([column, value]) =>
-    value === undefined ? [] : [`${column} = ${params.add(value, column.endsWith('invoice_id') ? 'uuid' : 'text')}`],
-  );
-  return { conditions: ['true', ...conditions], params };
-}
-
 export async function listPayments(
   db: Queryable,
   { customerId }: Parameters<SettlementStore['listPayments']>[0],
   page: PageRequest,
 ): Promise<Page<Payment>> {
   const list = { sql: paymentSql, name: 'payments', at: 'p.recorded_at', id: 'p.payment_id' };
-  const found = await listOf<PaymentRow>(db, list, { ...filtered({ 'p.customer_id': customerId }), page });
-  return mapPage(found, paymentFromDb);
+  const where = filtered({ 'p.customer_id': customerId });
+  return mapPage(await newestFirst<PaymentRow>(db, { ...list, where }, page), paymentFromDb);
 }
 
 interface RefundRow {
@@ -142,10 +111,8 @@ export async function listRefunds(
   page: PageRequest,
 ): Promise<Page<Refund>> {
   const list = { sql: 'SELECT f.* FROM refunds f', name: 'refunds', at: 'f.refunded_at', id: 'f.refund_id' };
-  return mapPage(
-    await listOf<RefundRow>(db, list, { ...filtered({ 'f.customer_id': customerId }), page }),
-    refundFromDb,
-  );
+  const where = filtered({ 'f.customer_id': customerId });
+  return mapPage(await newestFirst<RefundRow>(db, { ...list, where }, page), refundFromDb);
 }
 
 interface NoteRow {
@@ -203,7 +170,7 @@ async function notesOf(db: Queryable, rows: readonly NoteRow[]): Promise<readonl
     'SELECT * FROM credit_note_lines WHERE credit_note_id = ANY ($1::uuid[]) ORDER BY credit_note_id, line_number',
     [rows.map((row) => row.credit_note_id)],
   );
-  const byNote = groupRows(lines, (line) => line.credit_note_id);
+  const byNote = groupBy(lines, (line) => line.credit_note_id);
   return rows.map((row) => ({
     creditNoteId: row.credit_note_id,
     number: row.number,
@@ -240,8 +207,8 @@ export async function listCreditNotes(
   page: PageRequest,
 ): Promise<Page<StoredCreditNote>> {
   const list = { sql: noteSql, name: 'credit-notes', at: 'c.issued_at', id: 'c.credit_note_id' };
-  const filter = filtered({ 'c.customer_id': customerId, 'c.invoice_id': invoiceId });
-  const found = await listOf<NoteRow>(db, list, { ...filter, page });
+  const where = filtered({ 'c.customer_id': customerId, 'c.invoice_id': invoiceId });
+  const found = await newestFirst<NoteRow>(db, { ...list, where }, page);
   return { data: await notesOf(db, found.data), nextCursor: found.nextCursor };
 }
 

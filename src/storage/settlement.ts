@@ -1,5 +1,6 @@
 /** Settling a customer's account: what is written in one transaction under the account's lock. */
 import type pg from 'pg';
+import { zero } from '../domain/decimal.js';
 import type { Allocation } from '../domain/settlement/allocation.js';
 import type { CreditNote } from '../domain/settlement/credit-note.js';
 import type { CreditedSoFar } from '../domain/settlement/credit-room.js';
@@ -179,7 +180,7 @@ async function chainOf(
 }
 
 /** What notes that count have credited of a chain. */
-export async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: string): Promise<CreditedSoFar> {
+async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: string): Promise<CreditedSoFar> {
   const { rows } = await client.query<{
     readonly line_key: string;
     readonly amount: DecimalString;
@@ -195,8 +196,8 @@ export async function creditedOf(client: pg.Pool | pg.PoolClient, originalId: st
   const [first] = rows;
   return {
     byLine: new Map(rows.map((row) => [row.line_key, row.amount])),
-    subtotal: first?.subtotal ?? ('0' as DecimalString),
-    tax: first?.tax ?? ('0' as DecimalString),
+    subtotal: first?.subtotal ?? zero,
+    tax: first?.tax ?? zero,
   };
 }
 

@@ -12,6 +12,23 @@ export interface FactRange {
   readonly through: Position;
 }
 
+/** The same of a customer in SQL: parameters, or columns of what is around. */
+interface FactRangeSql {
+  readonly customer: string;
+  readonly since: string;
+  readonly through: string;
+}
+
+const isKnownSql = ({ through }: FactRangeSql, alias: string): string => `${alias}.position <= ${through}`;
+const isInRangeSql = (range: FactRangeSql, alias: string): string =>
+  `${alias}.position > ${range.since} AND ${isKnownSql(range, alias)}`;
+
+/** The CTE `decided`: decisions of the range. */
+const decidedSql = (range: FactRangeSql): string => `decided AS MATERIALIZED (
+      SELECT d.backfill_id, d.position, b.mode = 'replace' AS replaces, b.range_start, b.range_end
+      FROM backfill_decisions d JOIN backfill_customers b USING (backfill_id)
+      WHERE ${isInRangeSql(range, 'd')} AND b.customer_id = ${range.customer})`;
+
 /** Keeps the customer's events from being read where nothing replaces. Follows the CTE `decided`. */
 const anyReplaces = 'EXISTS (SELECT FROM decided WHERE replaces)';
 
@@ -29,16 +46,13 @@ export const lastPosition = '9223372036854775807' as Position;
 export function touchedFacts(params: SqlParameters, { period, since, through }: FactRange): readonly string[] {
   const customer = params.add(period.customerId, 'text');
   const [from, to] = [params.add(period.from, 'timestamptz'), params.add(period.to, 'timestamptz')];
-  const [after, last] = [params.add(since, 'bigint'), params.add(through, 'bigint')];
-  const known = (alias: string): string => `${alias}.position <= ${last}`;
-  const inRange = (alias: string): string => `${alias}.position > ${after} AND ${known(alias)}`;
+  const range = { customer, since: params.add(since, 'bigint'), through: params.add(through, 'bigint') };
+  const known = (alias: string): string => isKnownSql(range, alias);
+  const inRange = (alias: string): string => isInRangeSql(range, alias);
   const within = (time: string): string => `${time} >= ${from} AND ${time} < ${to}`;
   const event = '(e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)';
   return [
-    `decided AS MATERIALIZED (
-      SELECT d.backfill_id, d.position, b.mode = 'replace' AS replaces, b.range_start, b.range_end
-      FROM backfill_decisions d JOIN backfill_customers b USING (backfill_id)
-      WHERE ${inRange('d')} AND b.customer_id = ${customer})`,
+    decidedSql(range),
     // Rows of a backfill touch nothing by themselves before its closing; those that come after it do.
     `touched AS (
       SELECT 'event' AS kind, e.position, e.event_time FROM telemetry_events e
@@ -83,13 +97,34 @@ export function carriedFacts(
 ): string {
   const customer = params.add(period.customerId, 'text');
   const before = params.add(period.from, 'timestamptz');
-  const [after, last] = [params.add(since, 'bigint'), params.add(through, 'bigint')];
+  const range = { customer, since: params.add(since, 'bigint'), through: params.add(through, 'bigint') };
   const types = params.add(eventTypes, 'text[]');
-  const inRange = (alias: string): string => `${alias}.position > ${after} AND ${alias}.position <= ${last}`;
-  const isCarried = `e.event_time < ${before} AND e.event_type = ANY (${types})`;
-  const isMoved = `b.replacement_event_time < ${before} AND b.replacement_event_type = ANY (${types})`;
+  return `carried AS (${levelFactsSql(range, types, (time) => `${time} < ${before}`)})`;
+}
+
+/**
+ * Whether there is a fact with a position greater than `since` that changes a level, of one of the event types, in a period.
+ * @param types what ANY takes
+ * @param period an alias of a row of `billing_periods`, none of those in here
+ */
+export function isLevelChangedSql({
+  types,
+  period,
+  since,
+}: Readonly<Record<'types' | 'period' | 'since', string>>): string {
+  const range = { customer: `${period}.customer_id`, since, through: lastPosition };
+  const within = (time: string): string => `${time} >= ${period}.period_start AND ${time} < ${period}.period_end`;
+  return `EXISTS (WITH ${decidedSql(range)} ${levelFactsSql(range, types, within)})`;
+}
+
+function levelFactsSql(range: FactRangeSql, types: string, within: (time: string) => string): string {
+  const { customer } = range;
+  const inRange = (alias: string): string => isInRangeSql(range, alias);
+  const known = (alias: string): string => isKnownSql(range, alias);
+  const isCarried = `${within('e.event_time')} AND e.event_type = ANY (${types})`;
+  const isMoved = `${within('b.replacement_event_time')} AND b.replacement_event_type = ANY (${types})`;
   const event = '(e.customer_id, e.source, e.event_id) = (a.customer_id, a.source, a.event_id)';
-  return `carried AS (
+  return `
       SELECT 'event' AS kind, e.position, e.event_time FROM telemetry_events e
       WHERE e.customer_id = ${customer} AND ${isCarried} AND ${inRange('e')} AND (e.backfill_id IS NULL
         OR EXISTS (SELECT FROM backfill_decisions d WHERE d.backfill_id = e.backfill_id AND d.position < e.position))
@@ -102,15 +137,15 @@ export function carriedFacts(
       SELECT 'decision', d.position, e.event_time FROM decided d JOIN telemetry_events e USING (backfill_id)
       WHERE EXISTS (SELECT FROM decided) AND e.customer_id = ${customer} AND (${isCarried} OR EXISTS (
         SELECT FROM event_adjustments b WHERE (b.customer_id, b.source, b.event_id) = (e.customer_id, e.source, e.event_id)
-          AND b.position <= ${last} AND ${isMoved}))
+          AND ${known('b')} AND ${isMoved}))
       UNION ALL
       SELECT 'decision', d.position, e.event_time FROM decided d
       JOIN telemetry_events e ON e.event_time >= d.range_start AND e.event_time < d.range_end
-      WHERE ${anyReplaces} AND d.replaces AND e.customer_id = ${customer} AND ${isCarried} AND e.position <= ${last}
+      WHERE ${anyReplaces} AND d.replaces AND e.customer_id = ${customer} AND ${isCarried} AND ${known('e')}
       UNION ALL
       SELECT 'decision', d.position, b.replacement_event_time FROM decided d
       JOIN event_adjustments b ON b.replacement_event_time >= d.range_start AND b.replacement_event_time < d.range_end
-      WHERE ${anyReplaces} AND d.replaces AND b.customer_id = ${customer} AND ${isMoved} AND b.position <= ${last})`;
+      WHERE ${anyReplaces} AND d.replaces AND b.customer_id = ${customer} AND ${isMoved} AND ${known('b')}`;
 }
 
 export interface TouchedWindow {

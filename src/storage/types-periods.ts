@@ -57,12 +57,17 @@ export interface StoredBounds extends Interval {
   readonly customerId: string;
 }
 
+/** Whether a decided period ends with a level that is not zero; asked only where stored usage says that it may. */
+export type LeavesLevel = (period: BillingPeriod) => Promise<boolean>;
+
 export interface BillingPeriodStore {
   /** The stored period that contains the instant, created (with every rule of RULES 22) when it is missing. */
   periodAt(customerId: string, at: Instant): Promise<BillingPeriod>;
   /** The stored period of that name; created when it lies on the customer's calendar; null when no period starts that day. */
   periodNamed(customerId: string, period: LocalDate): Promise<BillingPeriod | null>;
   status(customerId: string, period: LocalDate): Promise<BillingPeriodStatus | null>;
+  /** Of the customer's last stored period, which may not have begun; null: none is stored. */
+  lastStart(customerId: string): Promise<Instant | null>;
   /** Reads all events of the period: for when a workflow must look in the ledger, not for every request. */
   openWindows(period: BillingPeriod): Promise<readonly OpenWindow[]>;
   highestEventTime(period: BillingPeriod): Promise<Instant | null>;
@@ -90,15 +95,21 @@ export interface BillingPeriodStore {
   perhapsLatePeriods(page: PageRequest): Promise<Page<BillingPeriod>>;
   /** What stored periods say of their bounds, of those that were cut by another version of the time-zone data than this one. */
   boundsByOtherTimeZoneData(running: string): Promise<readonly StoredBounds[]>;
+  /**
+   * Whether the period is stored and there is something to bill in it, as closes of many periods have it: from `billing_from` on always,
+   * before it where there is usage, an invoice, a level carried into it, or a first fee in advance (RULES 18, 60, 65).
+   */
+  isBillable(customerId: string, period: LocalDate): Promise<boolean>;
   /** Periods that should exist by `now` (from billing_from on, or with usage) and are not invoiced, held or skipped. */
-  unfinishedPeriods(now: Instant, page: PageRequest): Promise<Page<BillingPeriod>>;
-  /** Whether the stored period before this one ends with a level that is not zero. */
-  isCarriedInto(period: BillingPeriod): Promise<boolean>;
+  unfinishedPeriods(
+    now: Instant,
+    page: PageRequest & { readonly leavesLevel: LeavesLevel },
+  ): Promise<Page<BillingPeriod>>;
   /**
    * Before `billing_from`: the period after this one, made because a level is carried into it (RULES 65); null: nothing is carried
    * on, or its invoice was asked for already.
    */
-  carryOn(period: BillingPeriod): Promise<BillingPeriod | null>;
+  carryOn(period: BillingPeriod, leavesLevel: LeavesLevel): Promise<BillingPeriod | null>;
   /**
    * Meter versions that were learned since skipped periods were last asked about for new ones (RULES 64). Waits for gates that may
    * be skipping a period without one of them.

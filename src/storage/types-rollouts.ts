@@ -62,7 +62,7 @@ export interface RolloutStore {
   decide(rolloutId: string, sequence: number, stage: NewRolloutStage): Promise<StoredRollout>;
   find(rolloutId: string): Promise<StoredRollout | null>;
   /** The newest first. */
-  list(page: PageRequest, filter?: { readonly code?: string }): Promise<Page<StoredRollout>>;
+  list(filter: { readonly code?: string }, page: PageRequest): Promise<Page<StoredRollout>>;
   /** Of one price book, the newest first. */
   ofPriceBook(code: string): Promise<readonly StoredRollout[]>;
   ofCandidates(priceBookIds: readonly string[]): Promise<readonly StoredRollout[]>;

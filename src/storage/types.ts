@@ -133,7 +133,7 @@ export interface RelayStore {
   /**
    * Plans everything new up to the safe horizon: ranges and cursor move in one transaction, which fails with
    * `RelayFenced` when the epoch is no longer the newest. Creates billing periods that events need through
-   * `resolvePeriods`. Returns the new cursor and how many facts it passed.
+   * `periodAt`. Returns the new cursor and how many facts it passed.
    */
   plan(group: string, epoch: number): Promise<{ position: Position; facts: number }>;
   /**
@@ -148,10 +148,13 @@ export interface RelayStore {
 
 // The gate: everything that issuing needs, in one transaction ---------------------------------------------------------
 
-/** Versions of price books that something was priced by. */
+/** Versions that a period is rated with. */
 export interface KnownVersions {
+  /** Of the price books, all of whose versions are known. */
   readonly codes: readonly string[];
   readonly priceBookIds: readonly string[];
+  /** Of the versions of meters that count some part of the period. */
+  readonly meterIds: readonly string[];
 }
 
 export interface GateTransaction {
@@ -192,8 +195,9 @@ export interface GateTransaction {
   /**
    * Keeps versions of these price books from being learned until the transaction ends, and tells whether the ones that are known
    * are all there are: who corrects a price is offered what was issued before, and nothing is issued without seeing it (RULES 35).
+   * Of meters they are to be those that the gate aggregates with: what it counts is rated, and pinned (RULES 21, 31).
    */
-  holdPrices(known: KnownVersions): Promise<boolean>;
+  holdVersions(known: KnownVersions): Promise<boolean>;
   /** Stored charges of the period, by input order. */
   chargesOf(chargeIds: readonly string[]): Promise<readonly RatedCharge[]>;
   /**

@@ -1,9 +1,8 @@
 /** Write-offs, and payments that look like one on record. */
 import type pg from 'pg';
 import type { DecimalString, Instant } from '../domain/values.js';
-import { mapPage } from './paging.js';
+import { filtered, mapPage, newestFirst } from './paging.js';
 import { reversalFromDb, type ReversalColumns } from './settlement-mapping.js';
-import { filtered, listOf } from './settlement-reads.js';
 import type { Page, PageRequest } from './types-paging.js';
 import type { NewPayment, NewWriteOff, SettlementStore, WriteOff } from './types-settlement.js';
 
@@ -50,8 +49,8 @@ export async function listWriteOffs(
   page: PageRequest,
 ): Promise<Page<WriteOff>> {
   const list = { sql: writeOffSql, name: 'write-offs', at: 'w.written_off_at', id: 'w.write_off_id' };
-  const filter = filtered({ 'i.customer_id': customerId, 'w.invoice_id': invoiceId });
-  return mapPage(await listOf<WriteOffRow>(db, list, { ...filter, page }), writeOffFromDb);
+  const where = filtered({ 'i.customer_id': customerId, 'w.invoice_id': invoiceId });
+  return mapPage(await newestFirst<WriteOffRow>(db, { ...list, where }, page), writeOffFromDb);
 }
 
 /** Answers false, and changes nothing, where there is one of that id. */

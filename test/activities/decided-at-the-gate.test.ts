@@ -1,8 +1,9 @@
 /** What is decided or learned while an invoice is being issued: it is seen by it, or waits for it and sees it (RULES 35, 52). */
 import { randomUUID } from 'node:crypto';
+import { verifyInvoice } from '../../src/billing/verify-invoice.js';
 import { parsePriceBook } from '../../src/domain/rating/parse-price-book.js';
 import type { Invoice } from '../../src/domain/invoicing/invoice.js';
-import type { LocalDate } from '../../src/domain/values.js';
+import type { Instant, LocalDate } from '../../src/domain/values.js';
 import type { GateTransaction, Storage } from '../../src/storage/types.js';
 import { createActivityFixture } from './fixture.js';
 import type { ActivityFixture } from './fixture.js';
@@ -77,6 +78,26 @@ test('a version that is learned after the prices were read is read too, for one 
     '5',
     ...ids.slice(1).map(() => '7'),
   ]);
+});
+
+test('a version of a meter that is learned after the versions were read counts its part, and is pinned', async () => {
+  await request('acme');
+  const { storage } = fixture;
+  const [calls] = await storage.reference.meterVersions();
+  if (calls === undefined) throw new Error('the calls are metered');
+  const { meterId: _id, version: _version, ...definition } = calls;
+  const from = '2024-01-10T00:00:00.000000Z' as Instant;
+  // Of ten calls, one a minute from there on, it takes none.
+  once('before', () =>
+    storage.reference.createMeter({ ...definition, effectiveFrom: from, filters: { region: ['eu'] } }),
+  );
+  await fixture.addCalls('acme', 5, '2024-01-02T00:00:00Z');
+  expect(await issueChunk()).toMatchObject({ issued: 1, held: 0 });
+  const [invoice] = await invoicesOf('acme');
+  if (invoice === undefined) throw new Error('January is invoiced');
+  expect(invoice.total).toBe('0.5');
+  expect(invoice.pinnedVersions.meter_ids).toHaveLength(2);
+  expect(await verifyInvoice(storage, invoice)).toMatchObject({ verified: true });
 });
 
 test('a version that is learned while an invoice is issued waits for it, and so can be told of it', async () => {

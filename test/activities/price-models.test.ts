@@ -157,7 +157,7 @@ test('nothing but fees in advance stands on an opening invoice, however long the
   expect(opening.invoice.lines.map(({ description, amount }) => [description, amount])).toEqual([
     ['Platform fee', '30'],
   ]);
-  expect(opening.invoice.pinnedVersions.opening).toBe(true);
+  expect(opening.invoice.pinnedVersions.opening).toBe('unless_used');
   await prove(opening.period, opening.invoice);
   // From `billing_from` on everything is due.
   const first = await invoiceOf('long-standing', january);

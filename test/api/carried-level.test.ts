@@ -230,6 +230,21 @@ test('a past charge shows what was known at its cutoff; its correction shows wha
     ]);
 });
 
+test('a month before billing_from into which a level is carried is seen and closed like any other', async () => {
+  const { change, open, lines, send } = level('early');
+  await open();
+  await send(change('plus-10', '2023-10-16T12:00:00Z', '10'));
+  await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/billing-periods/early/2023-11');
+  // Its gate makes the month after it (RULES 65).
+  await lines('2023-10');
+  expect(await api.expect(200, 'GET', '/billing-periods/early/2023-11')).toMatchObject({ stage: 'closing' });
+  expect(await api.expect(200, 'GET', '/customers/early/usage?period=2023-11')).toMatchObject({
+    cost: { total: '100.00' },
+  });
+  expect(await lines('2023-11')).toMatchObject([{ quantity: '10', amount: '100.00' }]);
+  await api.refused('UNKNOWN_PERIOD', 404, 'GET', '/billing-periods/early/2023-09');
+});
+
 test('what is no level has no opening level, and no events of one', async () => {
   await api.expect(201, 'PUT', '/customers/calls', exampleCustomer);
   await api.expect(202, 'POST', '/events', [

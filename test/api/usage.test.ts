@@ -191,3 +191,19 @@ describe('before the period is closed', () => {
     await api.refused(code, status, 'POST', `/billing-periods/cust_1/${period}/close`);
   });
 });
+
+test('another zone takes effect after the last stored period; facts of which the calendar knows nothing ask for none', async () => {
+  await api.expect(201, 'PUT', '/customers/ahead', exampleCustomer);
+  await api.storage.periods.periodAt('ahead', '2024-05-10T00:00:00.000000Z' as Instant);
+  const renamed = { ...exampleCustomer, name: 'New' };
+  const { periods } = api.storage;
+  const { listPeriods } = periods;
+  const listed = jest.fn(listPeriods);
+  periods.listPeriods = listed;
+  await api.expect(200, 'PUT', '/customers/ahead', renamed);
+  await api.expect(200, 'PUT', '/customers/ahead', { ...renamed, time_zone: 'Europe/Berlin' });
+  expect(listed).not.toHaveBeenCalled();
+  periods.listPeriods = listPeriods;
+  const [, second, third] = await api.storage.reference.customerVersions('ahead');
+  expect([second, third].map((version) => version?.calendarFrom)).toEqual([null, '2024-06-01T00:00:00.000000Z']);
+});

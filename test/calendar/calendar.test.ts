@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import {
-  calendarSegments,
+  calendarFromOf,
+  calendarOf,
   type CalendarSegment,
   changeCalendar,
-  nextBoundary,
   periodContaining,
   periodNamed,
 } from '../../src/calendar/calendar.js';
@@ -165,7 +165,7 @@ describe('a change of zone or anchor', () => {
   test('learned exactly at a boundary it waits for the next one', () => {
     const segments = changeCalendar(always('UTC', 1), { timeZone: 'UTC', anchorDay: 15 }, at('2024-02-01T00:00:00Z'));
     expect(segments.at(-1)?.from).toBe(at('2024-03-01T00:00:00Z'));
-    expect(nextBoundary(segments, at('2024-03-01T00:00:00Z'))).toBe(at('2024-03-15T00:00:00Z'));
+    expect(periodContaining(segments, at('2024-03-01T00:00:00Z')).to).toBe(at('2024-03-15T00:00:00Z'));
   });
 
   test('replaces one that has not taken effect yet', () => {
@@ -198,15 +198,11 @@ describe('a change of zone or anchor', () => {
   });
 
   test('versions of facts become segments: one that never took effect is gone, further properties stay', () => {
-    const version = (
-      number: number,
-      anchorDay: number,
-      from: string | null,
-    ): CalendarSegment & { version: number } => ({
+    const version = (number: number, billingAnchorDay: number, from: string | null) => ({
       version: number,
       timeZone: 'UTC',
-      anchorDay,
-      from: from === null ? null : at(from),
+      billingAnchorDay,
+      calendarFrom: from === null ? null : at(from),
     });
     const versions = [
       version(1, 1, null),
@@ -216,8 +212,23 @@ describe('a change of zone or anchor', () => {
       version(5, 5, '2024-03-01T00:00:00Z'),
       version(6, 6, '2024-03-01T00:00:00Z'),
     ];
-    expect(calendarSegments(versions).map((segment) => segment.version)).toEqual([2, 3, 6]);
-    expect(calendarSegments([])).toEqual([]);
+    expect(calendarOf(versions).map((segment) => segment.version)).toEqual([2, 3, 6]);
+    const from = at('2024-02-01T00:00:00Z');
+    expect(calendarOf(versions)[1]).toMatchObject({ timeZone: 'UTC', anchorDay: 3, from });
+    expect(calendarOf([])).toEqual([]);
+  });
+
+  test('new facts hold from the next boundary on, and as long as before where zone and anchor stay', () => {
+    const learnedAt = at('2024-01-20T00:00:00Z');
+    const first = { timeZone: 'UTC', billingAnchorDay: 1, calendarFrom: null };
+    const second = { ...first, billingAnchorDay: 15, calendarFrom: at('2023-05-01T00:00:00Z') };
+    expect(calendarFromOf([], first, learnedAt)).toBeNull();
+    expect(calendarFromOf([first], first, learnedAt)).toBeNull();
+    expect(calendarFromOf([first, second], second, learnedAt)).toBe(second.calendarFrom);
+    expect(calendarFromOf([first], second, learnedAt)).toBe(at('2024-02-01T00:00:00Z'));
+    expect(calendarFromOf([first, second], { ...second, timeZone: 'Asia/Tokyo' }, learnedAt)).toBe(
+      at('2024-02-15T00:00:00Z'),
+    );
   });
 
   test('only the last of the versions with one beginning counts, also when they are not reduced', () => {

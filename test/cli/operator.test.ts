@@ -18,6 +18,26 @@ test('periods list --stage shows what waits at all customers, and for what', asy
   expect(await run('periods', 'list', '--stage', 'late')).toMatchObject({ code: 2 });
 });
 
+test('periods list calls a period that is there before its time what it is: not begun', async () => {
+  const month = (first: string, next: string, stage: string) => ({
+    ...{ period: first.slice(0, 10), time_zone: 'UTC', stage, corrections: [], invoice_id: null },
+    ...{ from: first, to: next },
+  });
+  const [past, next, further] = ['2024-01-01', '2999-01-01', '2999-02-01'].map((day) => `${day}T00:00:00.000000Z`);
+  const data = [
+    month(String(next), String(further), 'open'),
+    month(String(past), String(next), 'open'),
+    // Closed by force, before it has begun.
+    month(String(further), '2999-03-01T00:00:00.000000Z', 'invoiced'),
+  ];
+  api.answer(() => ({ body: { data, next_cursor: null } }));
+  const { out } = await run('periods', 'list', 'cust_9');
+  expect(out).toMatch(/2999-01-01 .*│ not begun │/);
+  expect(out).toMatch(/2024-01-01 .*│ open +│/);
+  expect(out).toMatch(/2999-02-01 .*│ invoiced +│/);
+  expect(JSON.parse((await run('periods', 'list', 'cust_9', '--json')).out)).toMatchObject({ data });
+});
+
 describe('on a terminal', () => {
   const letter = {
     received_at: '2024-01-15T10:00:00.123456Z',

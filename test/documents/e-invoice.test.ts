@@ -73,6 +73,15 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
   });
 });
 
+test('a property of a group that has no value is no property of the item', async () => {
+  const group = { region: 'eu', tier: null, zone: '' };
+  const xml = await eInvoiceXml(eDocument({ lines: [{ key: 'a', amount: '1.00', group }] }), { syntax: 'ubl' });
+  const properties = [...xml.matchAll(/<cac:AdditionalItemProperty>(.*?)<\/cac:AdditionalItemProperty>/gs)];
+  expect(properties.map(([, own = '']) => own.replace(/\s/g, ''))).toEqual([
+    '<cbc:Name>region</cbc:Name><cbc:Value>eu</cbc:Value>',
+  ]);
+});
+
 describe('what cannot be an e-invoice', () => {
   const refusal = (invoice: Invoice, syntax: 'ubl' | 'cii' = 'ubl') => eInvoiceXml(invoice, { syntax });
 

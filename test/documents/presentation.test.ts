@@ -348,7 +348,7 @@ describe('the bytes', () => {
     expect(sha256(Buffer.from(JSON.stringify(content)))).toMatchInlineSnapshot(
       `"a3e5f798f40ba6e950cca504fe38372c92d2e3b428f1e5f2bd17d9b8ac116ada"`,
     );
-    expect(rendererName([])).toMatch(/^layout 5, zlib \S+, cldr \S+$/);
+    expect(rendererName([])).toMatch(/^layout 6, zlib \S+, cldr \S+$/);
   });
 
   test('are the same in another process, zone and locale, Factur-X too', async () => {

@@ -124,9 +124,15 @@ describe('the same as ECMAScript', () => {
     fc.assert(
       fc.property(pattern, fc.array(text, { minLength: 8, maxLength: 8 }), (made, texts) => {
         for (const each of ['', ...texts]) {
+          const is = matchesPattern(made, each);
+          if (is === null) {
+            // Repetitions of repetitions: refused by their size, and by nothing else.
+            expect(patternProblem(made)).toMatch(/too large/);
+            return;
+          }
           const expected = native(made, each);
           seen[expected ? 'matched' : 'others'] += 1;
-          expect({ made, each, is: matchesPattern(made, each) }).toEqual({ made, each, is: expected });
+          expect({ made, each, is }).toEqual({ made, each, is: expected });
         }
       }),
       { numRuns: Number(process.env['PATTERN_RUNS'] ?? 1_000) },

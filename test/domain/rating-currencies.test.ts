@@ -9,8 +9,8 @@ import { chainHolds } from '../../src/domain/reconciliation/chain-holds.js';
 import type { DecimalString, LocalDate } from '../../src/domain/values.js';
 import { flat, january, onlyLine, ratingInput, used, version } from '../support/rating-input.js';
 import { compare, rational, valueOfFormula } from '../support/rational-rating.js';
-import { recomputeInvoiced } from '../../src/explanation/rate.js';
 import { recompute } from '../../src/explanation/recompute.js';
+import { recomputeInvoiced } from './support/recompute-invoiced.js';
 
 const day = '2024-01-31' as LocalDate;
 const published = (

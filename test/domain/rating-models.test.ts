@@ -9,8 +9,9 @@ import { boundOf, meter, ratingInput, used, version } from '../support/rating-in
 import { oracleLine } from '../support/rational-models.js';
 import type { OracleEvents, OracleLinePrice, OracleModel, OracleTerms } from '../support/rational-models.js';
 import { compare, minus, rational, roundHalfEven, sum, times, valueOfFormula } from '../support/rational-rating.js';
-import { recomputeInvoiced, recomputeRate } from '../../src/explanation/rate.js';
+import { recomputeRate } from '../../src/explanation/rate.js';
 import { recompute } from '../../src/explanation/recompute.js';
+import { recomputeInvoiced } from './support/recompute-invoiced.js';
 
 const cents = (max: number): fc.Arbitrary<string> =>
   fc.nat(max).map((n) => `${Math.floor(n / 100)}.${String(n % 100).padStart(2, '0')}`);

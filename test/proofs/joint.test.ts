@@ -2,7 +2,8 @@
 import { createActivities } from '../../src/activities/index.js';
 import { createStorage } from '../../src/storage/index.js';
 import { openDatabase } from '../../src/storage/database.js';
-import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
+import { createRelayStore } from '../../src/storage/relay.js';
+import { RelayFenced } from '../../src/storage/relay-cursor.js';
 import type { GateTransaction, Storage } from '../../src/storage/types.js';
 import { issuedAt, settings } from '../activities/fixture.js';
 import type { JointBooks } from './support/joint-books.js';

@@ -96,9 +96,8 @@ test('many issuers of invoices and corrections of the same and of different seri
     entities.flatMap((legalEntity) => [1, 2].map(() => books.invoicedCustomer(2, { legalEntity }))),
   );
   for (const id of corrected) await fixture.addCalls(id, 2, '2024-01-12T00:00:00Z');
-  const requests = await Promise.all(
-    Array.from({ length: 30 }, (_, index) => customer(`c-${index}`, entities[index % 3])),
-  );
+  const requests: InvoicingRequest[] = [];
+  for (let index = 0; index < 30; index += 1) requests.push(await customer(`c-${index}`, entities[index % 3]));
   await Promise.all([
     ...requests.map((request, index) => issueWith(pick(index), request)),
     ...corrected.map((id) => books.reRate(id)),
@@ -176,9 +175,15 @@ async function query(sql: string): Promise<pg.QueryResult> {
   }
 }
 
-/** On the server: the first time that this happens, the backend that does it ends, or waits. */
+/** Whoever waits in a trap waits for it. */
+const trapLock = 7_301_999;
+
+/** On the server: the first time that this happens, the backend that does it ends, or waits for `trapLock`. */
 async function setTrap(what: 'end' | 'wait', when: string): Promise<void> {
-  const act = what === 'end' ? 'PERFORM pg_terminate_backend(pg_backend_pid())' : 'PERFORM pg_sleep(5)';
+  const act =
+    what === 'end'
+      ? 'PERFORM pg_terminate_backend(pg_backend_pid())'
+      : `PERFORM pg_advisory_xact_lock_shared(${trapLock})`;
   await query(`CREATE SEQUENCE traps; CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF nextval('traps') = 1 THEN ${act}; END IF; RETURN NULL; END $$; ${when}`);
 }
@@ -231,13 +236,19 @@ describe('the worker is killed (-9)', () => {
       `CREATE CONSTRAINT TRIGGER trap AFTER INSERT ON invoicing_outcomes DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION trap()`,
     );
+    const holder = new pg.Client({ connectionString: fixture.url });
+    await holder.connect();
+    await holder.query('SELECT pg_advisory_lock($1)', [trapLock]);
     const child = startWorker(requests, '');
     const ended = once(child, 'exit');
-    const isWaiting = `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
-    while ((await query(isWaiting)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    const trapped = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = ${trapLock} AND NOT granted`;
+    while ((await holder.query(trapped)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill('SIGKILL');
     await ended;
-    while ((await query(isWaiting)).rowCount !== 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await holder.query('SELECT pg_advisory_unlock($1)', [trapLock]);
+    // The trap's is released with the end of the transaction.
+    await holder.query('SELECT pg_advisory_lock($1)', [trapLock]);
+    await holder.end();
     await expectOnceAfter(requests, true);
   });
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { loadConfig, settingNames } from '../../src/config.js';
-import { searchAttributes } from '../../src/contracts/names.js';
+import { searchAttributeKeys } from '../../src/contracts/search-attributes.js';
 
 interface Service {
   readonly image?: string;
@@ -133,7 +133,8 @@ test('nothing is published beyond loopback: the API has no authentication', () =
 test('the namespace job makes the search attributes of the contracts', () => {
   const script = readFileSync('ops/compose/temporal-namespace.sh', 'utf8');
   const made = /for attribute in ([^;]*);/.exec(script)?.[1]?.split(' ');
-  expect(made).toEqual(Object.entries(searchAttributes).map(([name, type]) => `${name}:${type}`));
+  const types = { KEYWORD: 'Keyword', BOOL: 'Bool' };
+  expect(made).toEqual(searchAttributeKeys.map(({ name, type }) => `${name}:${types[type]}`));
 });
 
 test('the Dockerfile copies what exists, and runs what package.json has', () => {

@@ -1,5 +1,6 @@
 /** Entries of every kind of customer, posted as the gate posts them, and the journal added up the slow way. */
 import { addDecimals, decimal, toDecimalString } from '../../src/domain/decimal.js';
+import { groupBy } from '../../src/domain/group-by.js';
 import type { JournalEntry, LedgerAccount, Posting } from '../../src/domain/ledger/journal.js';
 import type { DecimalString, Instant, LocalDate } from '../../src/domain/values.js';
 import type { Database } from '../../src/storage/database.js';
@@ -69,11 +70,7 @@ export async function naiveBalances(
     `SELECT e.customer_id, p.account, p.currency, p.amount, e.entry_order, e.posting_date, e.created_at
      FROM journal_entries e JOIN postings p USING (entry_id)`,
   );
-  const byKey = new Map<string, NaiveRow[]>();
-  for (const row of rows.filter(takes)) {
-    const key = JSON.stringify([row.customer_id, row.account, row.currency]);
-    byKey.set(key, [...(byKey.get(key) ?? []), row]);
-  }
+  const byKey = groupBy(rows.filter(takes), (row) => JSON.stringify([row.customer_id, row.account, row.currency]));
   return [...byKey.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, own]) => {
@@ -91,15 +88,11 @@ function sumsOf(amounts: readonly DecimalString[]): Pick<TrialBalanceRow, 'debit
 
 /** Those of all customers together. */
 export function trialOf(balances: readonly CustomerBalance[]): readonly TrialBalanceRow[] {
-  const byKey = new Map<string, CustomerBalance[]>();
-  for (const row of balances) {
-    const key = JSON.stringify([row.account, row.currency]);
-    byKey.set(key, [...(byKey.get(key) ?? []), row]);
-  }
+  const byKey = groupBy(balances, (row) => JSON.stringify([row.account, row.currency]));
   return [...byKey.values()]
     .map((own) => ({
-      account: own[0]?.account ?? '',
-      currency: own[0]?.currency ?? '',
+      account: own[0].account,
+      currency: own[0].currency,
       debit: addDecimals(own.map(({ debit }) => debit)),
       credit: addDecimals(own.map(({ credit }) => credit)),
       balance: addDecimals(own.map(({ balance }) => balance)),

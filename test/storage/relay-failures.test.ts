@@ -2,7 +2,8 @@
 import type { UsageEvent } from '../../src/domain/metering/event.js';
 import { openDatabase } from '../../src/storage/database.js';
 import { StorageUnavailable } from '../../src/storage/errors.js';
-import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
+import { createRelayStore } from '../../src/storage/relay.js';
+import { RelayFenced } from '../../src/storage/relay-cursor.js';
 import { openLedgerTransaction } from '../../src/storage/safe-horizon.js';
 import type { RelayStore, UsageRange } from '../../src/storage/types.js';
 import { createUsageStore } from '../../src/storage/usage.js';

@@ -6,7 +6,8 @@ import { unfinishedPeriods } from '../../src/storage/periods-unfinished.js';
 import { noteMovedBoundaries } from '../../src/activities/moved-boundaries.js';
 import { createFindingStore } from '../../src/storage/findings.js';
 import { periodAt } from '../../src/storage/periods-create.js';
-import { createRelayStore, RelayFenced } from '../../src/storage/relay.js';
+import { createRelayStore } from '../../src/storage/relay.js';
+import { RelayFenced } from '../../src/storage/relay-cursor.js';
 import type { BillingPeriod, RelayStore, Storage, UsageRange } from '../../src/storage/types.js';
 import { createFixture, type Fixture, usageEvent } from './usage-fixture.js';
 
@@ -168,7 +169,10 @@ test('the daily sweep goes on past a customer whose zone this process does not k
      FROM customer_versions WHERE customer_id = $1`,
     [zoned],
   );
-  const { data } = await unfinishedPeriods(fixture.db, '2024-02-15T00:00:00.000000Z' as Instant, { limit: 100 });
+  const { data } = await unfinishedPeriods(fixture.db, '2024-02-15T00:00:00.000000Z' as Instant, {
+    limit: 100,
+    leavesLevel: () => Promise.resolve(false),
+  });
   expect(data.map(({ customerId, period }) => [customerId, period])).toEqual([
     [zoned, '2023-12-01'],
     [zoned, '2024-01-01'],

@@ -3,11 +3,19 @@
  * run in a process of their own that takes orders over IPC. It ends with its parent.
  */
 import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { root } from '../../scripts/lib/paths.mjs';
+import { waitFor } from '../../scripts/lib/ports.mjs';
 import { startPart, stopPart } from '../../scripts/lib/processes.mjs';
 import { localSettings, startStack } from '../../scripts/lib/stack.mjs';
 import { waitForPollers } from '../../scripts/lib/temporal-server.mjs';
-import { relayTaskQueue, taskQueue } from '../../dist/contracts/names.js';
+import {
+  auditAnchorScheduleId,
+  dailyReconciliationScheduleId,
+  periodSweepScheduleId,
+  relayTaskQueue,
+  taskQueue,
+} from '../../dist/contracts/names.js';
 import { serverFolder } from './server-folder.mjs';
 
 // Where the stack makes its temporary folder.
@@ -18,10 +26,25 @@ let env = {};
 /** Workers beside the stack's own. */
 const workers = [];
 
+/** What they begin at night (the sweep makes every month until today) is not what a test at that hour looks at. */
+async function pauseSchedules() {
+  const connection = await Connection.connect({ address: stack.temporalAddress });
+  try {
+    const { schedule } = new Client({ connection, namespace: stack.namespace });
+    const ids = [periodSweepScheduleId, dailyReconciliationScheduleId, auditAnchorScheduleId];
+    // A worker polls before it has made them.
+    const pause = (id) => schedule.getHandle(id).pause('a test stack');
+    for (const id of ids) await waitFor(id, () => pause(id).then(() => true), { timeoutMs: 60_000 });
+  } finally {
+    await connection.close();
+  }
+}
+
 const orders = {
   async startAll(options) {
     stack = await startStack(options);
     env = { ...localSettings, ...options.env };
+    if (stack.pids.worker !== undefined) await pauseSchedules();
     return {
       apiUrl: stack.apiUrl,
       temporalAddress: stack.temporalAddress,

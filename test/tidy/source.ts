@@ -138,9 +138,59 @@ export function exportedValues(file: SourceFile): readonly string[] {
       }
     } else if (ts.canHaveModifiers(statement)) {
       const exported = ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true;
-      if (exported && ts.isFunctionDeclaration(statement) && statement.name !== undefined)
-        names.push(statement.name.text);
+      if (!exported) continue;
+      const isNamed = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement);
+      if (isNamed && statement.name !== undefined) names.push(statement.name.text);
+      if (ts.isVariableStatement(statement)) {
+        const { declarations } = statement.declarationList;
+        names.push(...declarations.flatMap(({ name }) => (ts.isIdentifier(name) ? name.text : [])));
+      }
     }
   }
   return names;
+}
+
+/** How often a name stands in a file beside its declaration. */
+export function usesOf(file: SourceFile, name: string): number {
+  let count = -1;
+  visit(parse(file), (node) => {
+    if (ts.isIdentifier(node) && node.text === name) count += 1;
+  });
+  return count;
+}
+
+export interface ImportedNames {
+  readonly specifier: string;
+  /** null: all that there are. */
+  readonly names: readonly string[] | null;
+}
+
+/** What a file takes of others by name, types and re-exports included. */
+export function importedNames(file: SourceFile): readonly ImportedNames[] {
+  const found: ImportedNames[] = [];
+  const add = (
+    specifier: ts.Node | undefined,
+    elements: ts.NodeArray<ts.ImportSpecifier | ts.ExportSpecifier> | null,
+  ) => {
+    const text = textOfLiteral(specifier);
+    const names = elements?.map(({ propertyName, name }) => (propertyName ?? name).text) ?? null;
+    if (text !== null) found.push({ specifier: text, names });
+  };
+  visit(parse(file), (node) => {
+    if (ts.isImportDeclaration(node)) {
+      const bindings = node.importClause?.namedBindings;
+      add(node.moduleSpecifier, bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : null);
+    } else if (ts.isExportDeclaration(node)) {
+      const { exportClause } = node;
+      add(
+        node.moduleSpecifier,
+        exportClause !== undefined && ts.isNamedExports(exportClause) ? exportClause.elements : null,
+      );
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], null);
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      add(node.argument.literal, null);
+    }
+  });
+  return found;
 }

@@ -64,6 +64,9 @@ test('a worker registers what it needs, starts relay and sweep, and a second one
   await Promise.all([start(), start()]);
   const { customAttributes } = await env.connection.operatorService.listSearchAttributes({ namespace: 'default' });
   expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(searchAttributeKeys.map(({ name }) => name)));
+  // What they begin at night is not what the tests below look at.
+  const schedules = [periodSweepScheduleId, dailyReconciliationScheduleId, auditAnchorScheduleId];
+  for (const id of schedules) await env.client.schedule.getHandle(id).pause();
   const relay = await env.client.workflow.getHandle(usageRelayWorkflowId(allPartitions)).describe();
   expect(relay.status.name).toBe('RUNNING');
   const sweep = await env.client.schedule.getHandle(periodSweepScheduleId).describe();
@@ -92,6 +95,8 @@ test('usage in the ledger reaches its billing period through the relay, and clos
   );
   expect(view?.openWindows).toHaveLength(21);
 
+  // At once before it is asked for: what follows takes a while, in which a day may end.
+  const today = new Date().toISOString().slice(0, 10) as LocalDate;
   await env.client.workflow.signalWithStart(workflowTypes.billingPeriod, {
     ...billingPeriodStart('acme', january),
     signal: closeRequestedSignal,
@@ -104,7 +109,6 @@ test('usage in the ledger reaches its billing period through the relay, and clos
   expect(invoices).toMatchObject([{ total: '118.72' }]);
   const { data: findings } = await fixture.storage.findings.list({ customerId: 'acme' }, { limit: 10 });
   expect(findings).toEqual([]);
-  const today = new Date().toISOString().slice(0, 10) as LocalDate;
   await eventually(
     () => env.client.workflow.getHandle(invoicingWorkflowId(today)).describe(),
     ({ status }) => status.name === 'COMPLETED',

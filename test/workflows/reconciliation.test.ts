@@ -19,13 +19,14 @@ const start = (runId: string): Promise<WorkflowHandleWithFirstExecutionRunId> =>
 
 test('works off periods in chunks, with a few actions, and stores the report', async () => {
   const fake = new FakeReconciliation();
-  fake.pending = periods(1_003);
+  // Far from the events at which the server suggests another run: a task that times out on a busy machine adds two.
+  fake.pending = periods(603);
   await withWorker(env, { activities: fake.activities }, async () => {
     const handle = await start('run-1');
-    expect(await handle.result()).toEqual({ runId: 'run-1', periods: 1_003, different: 0 });
-    expect(fake).toMatchObject({ begun: ['run-1'], chunks: [200, 200, 200, 200, 200, 3], finished: ['run-1'] });
+    expect(await handle.result()).toEqual({ runId: 'run-1', periods: 603, different: 0 });
+    expect(fake).toMatchObject({ begun: ['run-1'], chunks: [200, 200, 200, 3], finished: ['run-1'] });
     expect((await handle.describe()).typedSearchAttributes.get(needsAttentionKey)).toBe(false);
-    expect(total(actionsOf(await historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId)))).toBe(9);
+    expect(total(actionsOf(await historiesOf(env.client, handle.workflowId, handle.firstExecutionRunId)))).toBe(7);
   });
 });
 

@@ -4,6 +4,7 @@ import { invoicedLines } from '../../domain/correction/invoiced.js';
 import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import type { DecimalString } from '../../domain/values.js';
+import type { PinnedVersions } from '../../domain/invoicing/invoice.js';
 import { customerOf, pinsOf, rateWith } from '../../billing/price-facts.js';
 import { brokenSettlement } from '../../billing/reconcile-period.js';
 import type { PriceFacts } from '../../billing/price-facts.js';
@@ -90,7 +91,7 @@ async function factsOf(
     return { held: `The period is ${what}: there is nothing to correct. Close it to have it invoiced.` };
   }
   try {
-    const pinned = { pins: chain.rating.pinnedVersions, currency: original.currency };
+    const pinned = { pins: pinsOfChain(chain.rating, chain), currency: original.currency };
     const facts = await newPriceFacts(storage, period, { reRating, pinned });
     if (facts.currency === original.currency) return facts;
     return { held: `The customer's currency is ${facts.currency} now; the invoice is in ${original.currency}.` };
@@ -98,6 +99,15 @@ async function factsOf(
     if (error instanceof DomainFailure) return { held: error.detail };
     throw error;
   }
+}
+
+/**
+ * Those of its last rating. An opening period that was pinned as one for good, before usage decided (ADR-029), and of which no usage
+ * was billed so far, is decided by usage from here on: what it was billed is the same by both.
+ */
+function pinsOfChain({ pinnedVersions: pins }: PeriodRating, { documents }: PeriodChain): PinnedVersions {
+  const isBilled = documents.some(({ lines }) => lines.some(({ meter }) => meter !== null));
+  return pins.opening === true && !isBilled ? { ...pins, opening: 'unless_used' } : pins;
 }
 
 interface ComparisonFacts {

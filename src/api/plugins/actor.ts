@@ -15,8 +15,8 @@ declare module 'fastify' {
   }
 }
 
-export const actorHeader = 'x-reckoner-actor';
-export const anonymousActor = 'anonymous';
+const actorHeader = 'x-reckoner-actor';
+const anonymousActor = 'anonymous';
 
 /** Characters that a header can carry, but no control characters. */
 const namePattern = /^[\x20-\x7e\xa0-\xff]{1,128}$/;

@@ -167,7 +167,7 @@ function toApiUsage(
   };
 }
 
-export function toApiWindow(window: WindowUsage): object {
+function toApiWindow(window: WindowUsage): object {
   return {
     window_start: window.windowStart,
     window_end: window.windowEnd,

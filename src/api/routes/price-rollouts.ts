@@ -109,7 +109,7 @@ export async function priceRolloutRoutes(app: Api, context: RouteContext): Promi
     async (request) => {
       const { price_book: code } = request.query;
       const filter = code === undefined ? {} : { code };
-      return toApiPage(await storage.rollouts.list(pageRequest(request.query), filter), toApiRolloutSummary);
+      return toApiPage(await storage.rollouts.list(filter, pageRequest(request.query)), toApiRolloutSummary);
     },
   );
   app.get(

@@ -59,7 +59,7 @@ export const anchorBody = z.strictObject({
   heads: z.array(head).max(1_000),
 });
 
-export const auditProblem = z
+const auditProblem = z
   .object({
     what: z.string(),
     table: z.string(),

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { identifier, instant, instantOut, pageOf, reasonText } from './common.js';
 
 /** More customers belong into another backfill: each is decided by itself. */
-export const backfillCustomersMax = 5_000;
+const backfillCustomersMax = 5_000;
 
-export const backfillModes = ['add', 'replace'] as const;
+const backfillModes = ['add', 'replace'] as const;
 export const backfillStatuses = ['open', 'closed', 'reverted'] as const;
 
 export const backfillBody = z.strictObject({

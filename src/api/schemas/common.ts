@@ -73,7 +73,7 @@ export function pageOf<T extends z.ZodType>(
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
 }
 
-export const problem = z
+const problem = z
   .object({
     type: z.string(),
     title: z.string(),

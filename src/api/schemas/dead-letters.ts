@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { failureCodes } from '../../domain/failure.js';
 import { identifier, instant, instantOut, pageOf, paging, reasonText } from './common.js';
 
-export const deadLetterStatuses = ['open', 'replayed', 'discarded'] as const;
+const deadLetterStatuses = ['open', 'replayed', 'discarded'] as const;
 
 export const deadLetter = z
   .object({
@@ -65,7 +65,7 @@ export const replayAnswer = deadLetter.extend({
   rejection: z.object({ code: z.enum(failureCodes), detail: z.string() }).nullable(),
 });
 
-export const replaysMax = 1_000;
+const replaysMax = 1_000;
 export const bulkReplayBody = z.strictObject({
   code: refusalCode,
   customer_id: identifier.optional(),

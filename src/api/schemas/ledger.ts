@@ -56,7 +56,7 @@ export const monthChecklist = z
         id: z.string().nullable().meta({ description: 'Of the invoice or payment.' }),
         detail: z.string().meta({
           description:
-            'Of a draft its status (draft, held), of a period its stage (closing, ready, held, void), of a payment what is left of it.',
+            'Of a draft its status (draft, held), of a period its stage (closing, ready, held, skipped, void), of a payment what is left of it.',
         }),
         held_by: z.array(z.string()).meta({
           description: 'Of a period: codes of the open findings that hold it, and BACKFILL_OPEN where a backfill does.',
@@ -75,7 +75,7 @@ const sums = {
   credit: decimalOut,
   balance: decimalOut.meta({ description: 'debit − credit' }),
 } as const;
-export const accountBalance = z
+const accountBalance = z
   .object({
     customer_id: z.string(),
     account: z.string(),

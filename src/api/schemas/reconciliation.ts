@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { dateOut, decimalOut, groupOut, identifier, instant, instantOut, pageOf, reasonText } from './common.js';
 
 export const findingClasses = ['rounding', 'missing', 'duplicate', 'disagreement', 'large_gap'] as const;
-export const findingResolutions = ['fixed', 'accepted', 'not_a_problem'] as const;
+const findingResolutions = ['fixed', 'accepted', 'not_a_problem'] as const;
 export const reconciliationResults = ['equal', 'different'] as const;
 
 export const reconciliationBody = z

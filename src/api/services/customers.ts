@@ -1,11 +1,18 @@
 /** PUT /customers: the facts of a customer, and the billing periods that follow from them. */
 import type { FastifyBaseLogger } from 'fastify';
-import { periodContaining, type CalendarPeriod, type CalendarSegment } from '../../calendar/calendar.js';
+import {
+  calendarFromOf,
+  calendarOf,
+  periodContaining,
+  type CalendarPeriod,
+  type CalendarSegment,
+} from '../../calendar/calendar.js';
 import { parseTimeZone, startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
 import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import { isOverrideCode } from '../../domain/rating/overrides.js';
+import { isLocalDate } from '../../domain/time/effective-from.js';
 import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
 import { everyPage } from '../../storage/every-page.js';
@@ -18,7 +25,6 @@ import type {
 } from '../../storage/types.js';
 import type { CustomerBody } from '../schemas/reference.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
-import { calendarFromOf, calendarOf } from './calendar-of.js';
 import { requireConvertible } from './convertible.js';
 
 /** Workflows of past periods that one PUT starts; the daily sweep starts those beyond. */
@@ -62,8 +68,9 @@ export class CustomerService {
     await this.requireCurrencyFree(customerId, versions.at(-1), body.currency);
 
     const place = { timeZone, billingAnchorDay: body.billing_anchor_day };
-    const learnedAt = await this.lastPeriodStart(customerId, versions, now);
-    const calendarFrom = calendarFromOf(versions, place, learnedAt);
+    // Stored periods never change, so a new calendar begins after the last of them.
+    const last = await this.deps.storage.periods.lastStart(customerId);
+    const calendarFrom = calendarFromOf(versions, place, last !== null && last > now ? last : now);
     const facts = factsOf(body, { ...place, billingFrom: billingFromOf(body, versions, { ...place, now }) });
     const assignment = await this.newAssignment(customerId, body.price_book, assigned);
     const { customer, created } = await reference.putCustomer(customerId, facts, calendarFrom);
@@ -124,14 +131,6 @@ export class CustomerService {
       const detail = `The billing period ${period.period} is not invoiced yet; it is billed in ${latest.currency}.`;
       throw new DomainFailure('CURRENCY_LOCKED', detail, '/currency');
     }
-  }
-
-  /** Stored periods never change, so a new calendar begins after the last of them. */
-  private async lastPeriodStart(customerId: string, versions: readonly Customer[], now: Instant): Promise<Instant> {
-    let latest = now;
-    if (versions.length === 0) return latest;
-    for await (const { from } of this.storedPeriods(customerId)) if (from > latest) latest = from;
-    return latest;
   }
 
   private async *storedPeriods(customerId: string): AsyncGenerator<BillingPeriodStatus> {
@@ -228,7 +227,7 @@ function assignmentBound(
   pointer: string,
 ): Instant | null | undefined {
   if (text === null || text === undefined) return text;
-  if (text.length === 'YYYY-MM-DD'.length) return startOfLocalDay(text as LocalDate, timeZone);
+  if (isLocalDate(text)) return startOfLocalDay(text, timeZone);
   const at = parseInstant(text, pointer);
   if (isHourAligned(at)) return at;
   const detail =

@@ -13,7 +13,7 @@ import { isStorable } from '../ingest/read-metadata.js';
 import { issuesMax, RequestRefused, type ProblemIssue } from '../problem.js';
 
 /** docs/reference/LIMITS.md states them. */
-export const eventSchemaLimits = { bytes: 64 * 1024, depth: 100, digits: 15 } as const;
+const eventSchemaLimits = { bytes: 64 * 1024, depth: 100, digits: 15 } as const;
 
 /**
  * @param sent the member `schema` of a body

@@ -52,7 +52,7 @@ export async function eInvoiceOf(
  * The first rendering's SHA-256 is stored; whatever renders to other bytes with the same renderer is not given out, because
  * somebody may hold the first one. A document that may still change is not kept.
  */
-export async function kept(
+async function kept(
   storage: Documents,
   invoice: Invoice,
   made: { readonly format: Rendering['format']; readonly fonts: readonly string[]; readonly bytes: Buffer },
@@ -80,7 +80,7 @@ export async function kept(
 }
 
 /** What the document shows of others: invoices that it corrects or replaces, and the grants that it draws on. */
-export async function referencesOf(
+async function referencesOf(
   { billing, credits }: Pick<Storage, 'billing' | 'credits'>,
   { correctsInvoiceId, replacesInvoiceId, creditDraws }: Invoice,
 ): Promise<InvoiceDocumentOptions> {

@@ -1,7 +1,7 @@
 /** Billing periods as clients name them, and closing one on demand. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { periodContaining, periodNamed } from '../../calendar/calendar.js';
+import { calendarOf, periodContaining, periodNamed } from '../../calendar/calendar.js';
 import type { CalendarSegment } from '../../calendar/calendar.js';
 import { startOfLocalDay } from '../../calendar/time-zones.js';
 import { DomainFailure } from '../../domain/failure.js';
@@ -10,7 +10,6 @@ import { parsePeriodName } from '../../domain/time/local-date.js';
 import type { Interval, LocalDate } from '../../domain/values.js';
 import type { BillingPeriod, BillingPeriodStatus, Customer, Storage } from '../../storage/types.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
-import { calendarOf } from './calendar-of.js';
 import { requireCustomer } from './customers.js';
 
 export interface PeriodServiceDependencies {
@@ -63,8 +62,8 @@ export class PeriodService {
   }
 
   /**
-   * From `billing_from` on every period exists; before it those with usage, those that were invoiced all the same, and the
-   * opening period: asking about it does not make it, but once it is there it is to be seen and closed.
+   * From `billing_from` on every period exists; before it those of which there is something to bill, usage that the relay has not
+   * come to included, and the opening period: asking about it does not make it, but once it is there it is to be seen and closed.
    */
   private async exists(
     customer: Customer,
@@ -78,11 +77,8 @@ export class PeriodService {
     if (to > billedFrom) return true;
     const { data } = await ledger.listEvents({ customerId, from, to }, { limit: 1 });
     if (data.length > 0) return true;
-    const stored = await periods.status(customerId, name);
-    if (stored === null) return false;
-    if (to === periodContaining(segments, billedFrom).from) return true;
-    // An amendment may have moved an event here.
-    return stored.invoiceId !== null || (await periods.highestEventTime(stored)) !== null;
+    const isOpening = to === periodContaining(segments, billedFrom).from;
+    return isOpening ? (await periods.status(customerId, name)) !== null : periods.isBillable(customerId, name);
   }
 
   /** @throws DomainFailure UNKNOWN_CUSTOMER */

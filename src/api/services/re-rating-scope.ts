@@ -175,7 +175,7 @@ function targetsOf({ targets, notInvoiced, voided }: ResolvedScope, { meters }: 
   }
   // A period without an invoice has no lines that a meter could be looked for in.
   if (notInvoiced.length > 0 && meters === null) {
-    const detail = `Not invoiced yet: ${listOf(notInvoiced)}. What is learned before the invoice is on it; there is nothing to correct.`;
+    const detail = `Not invoiced yet: ${listOf(notInvoiced)}. What is learned before the invoice is on it; there is nothing to correct. What was skipped as empty is billed by closing it again.`;
     throw new DomainFailure('PERIOD_NOT_INVOICED', detail, '/scope');
   }
   throw new DomainFailure('NOTHING_TO_RE_RATE', 'The scope meets no invoiced period.', '/scope');

@@ -5,10 +5,7 @@ import type { PriceBookCustomer, Storage } from '../../storage/types.js';
 
 const pageSize = 5_000;
 
-export async function* customersOf(
-  { rollouts }: Pick<Storage, 'rollouts'>,
-  code: string,
-): AsyncGenerator<PriceBookCustomer> {
+async function* customersOf({ rollouts }: Pick<Storage, 'rollouts'>, code: string): AsyncGenerator<PriceBookCustomer> {
   for (let after: string | null = null; ;) {
     const page: readonly PriceBookCustomer[] = await rollouts.customersOf(code, { after, limit: pageSize });
     yield* page;

@@ -1,6 +1,6 @@
 /** How an invoice stands: what is open of it, what has settled it, what can still be credited. */
 import { compareText } from '../../domain/compare-text.js';
-import { addDecimals } from '../../domain/decimal.js';
+import { addDecimals, zero } from '../../domain/decimal.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditableLines } from '../../domain/settlement/credit-note.js';
 import type { CreditedSoFar } from '../../domain/settlement/credit-room.js';
@@ -104,7 +104,7 @@ function creditedOf({ creditNotes }: InvoiceSettlement): CreditedSoFar {
   const standing = creditNotes.filter((note) => note.void === null);
   const byLine = new Map<string, DecimalString>();
   for (const { lineKey, amount } of standing.flatMap(({ lines }) => lines))
-    byLine.set(lineKey, addDecimals([byLine.get(lineKey) ?? ('0' as DecimalString), amount]));
+    byLine.set(lineKey, addDecimals([byLine.get(lineKey) ?? zero, amount]));
   return {
     byLine,
     subtotal: addDecimals(standing.map(({ subtotal }) => subtotal)),

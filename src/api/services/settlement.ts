@@ -3,7 +3,7 @@ import { issueCreditNote, refundCredit, writeOff } from '../../billing/settlemen
 import { allocatePayment, applyCredit, recordPayment, reversePayment } from '../../billing/settlement/payments.js';
 import type { PaymentPart } from '../../billing/settlement/payments.js';
 import { reverseWriteOff } from '../../billing/settlement/write-offs.js';
-import { addDecimals, decimal, toDecimalString } from '../../domain/decimal.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../../domain/decimal.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { findCurrency } from '../../domain/money/currency.js';
@@ -195,6 +195,6 @@ export function allocatedOf({ amount, settles, reversal }: Payment): {
   readonly unallocated: DecimalString;
 } {
   const allocated = addDecimals(settles.map((each) => each.amount));
-  const rest = decimal(reversal === null ? amount : ('0' as DecimalString)).minus(decimal(allocated));
+  const rest = decimal(reversal === null ? amount : zero).minus(decimal(allocated));
   return { allocated, unallocated: toDecimalString(rest) };
 }

@@ -1,5 +1,7 @@
 /** Where the windows of live usage are on their way: open, closing, closed (DESIGN 3). */
 import { allowedLatenessMs } from '../../billing/allowed-lateness.js';
+import { compareText } from '../../domain/compare-text.js';
+import { groupBy } from '../../domain/group-by.js';
 import type { WindowUsage } from '../../domain/metering/meter.js';
 import { type WatermarkSettings, watermark, windowState } from '../../domain/metering/watermark.js';
 import { instantToMs, msToInstant } from '../../domain/time/instant.js';
@@ -46,16 +48,11 @@ export async function windowStates(
 }
 
 /** In order of time. */
-function byMeter(windows: readonly RevisedWindow[]): ReadonlyMap<string, readonly RevisedWindow[]> {
-  const meters = new Map<string, RevisedWindow[]>();
-  for (const window of windows) {
-    const known = meters.get(window.meter);
-    if (known === undefined) meters.set(window.meter, [window]);
-    else known.push(window);
-  }
-  for (const list of meters.values()) list.sort((a, b) => (a.windowStart < b.windowStart ? -1 : 1));
-  return meters;
-}
+const byMeter = (windows: readonly RevisedWindow[]): ReadonlyMap<string, readonly RevisedWindow[]> =>
+  groupBy(
+    [...windows].sort((a, b) => compareText(a.windowStart, b.windowStart)),
+    ({ meter }) => meter,
+  );
 
 /** The smallest windows within a window of the meter; looked up, because a month has many of either. */
 function partsOf(

@@ -7,7 +7,7 @@ import type { Ageing } from '../../domain/settlement/ageing.js';
 import { creditsIn } from '../../domain/settlement/allocation.js';
 import type { Allocation, AllocationSource } from '../../domain/settlement/allocation.js';
 import type { CreditableLine } from '../../domain/settlement/credit-note.js';
-import { receivableIn, standingOf } from '../../domain/settlement/items.js';
+import { currenciesOf, receivableIn, standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { InvoiceSettlement, Payment, Refund, StoredCreditNote, WriteOff } from '../../storage/types.js';
@@ -174,8 +174,8 @@ export function toApiSettlement(
 }
 
 export function toApiReceivable(customerId: string, items: OpenItems): object {
-  const { chains, payments, refunds } = items;
-  const currencies = [...new Set([...chains, ...payments, ...refunds].map(({ currency }) => currency))].sort();
+  const { chains } = items;
+  const currencies = currenciesOf(items);
   return {
     customer_id: customerId,
     currencies: currencies.map((currency) => {

@@ -7,12 +7,12 @@ import { defaultLegalEntity, numberSeries, printedNumber } from '../../domain/in
 import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { creditNoteEntry } from '../../domain/ledger/credit-note-entry.js';
 import { refundEntry, writeOffEntry } from '../../domain/ledger/settlement-entries.js';
+import { requireMoney } from '../../domain/money/require-money.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { coverRefund, refundableIn } from '../../domain/settlement/allocation.js';
 import { creditNoteAmounts, creditNoteHashInput } from '../../domain/settlement/credit-note.js';
 import type { CreditNote, CreditRequestLine } from '../../domain/settlement/credit-note.js';
 import { receivableIn, standingOf } from '../../domain/settlement/items.js';
-import { requireMoney } from '../../domain/settlement/money.js';
 import { requireBesideWriteOff } from '../../domain/settlement/written-off.js';
 import type { DecimalString } from '../../domain/values.js';
 import { canonicalJson } from '../../storage/canonical-json.js';
@@ -102,7 +102,7 @@ export async function refundCredit(
   { now }: Pick<Deciding, 'now'>,
 ): Promise<void> {
   const { refundId, customerId, currency, amount, reference, refundedBy: actor } = refund;
-  requireMoney(amount, currency, '/amount');
+  requireMoney(amount, currency, { pointer: '/amount' });
   await settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items();
     if (!(await tx.insertRefund(refund))) return;
@@ -142,7 +142,7 @@ export async function writeOff(
     now,
   }: Deciding & { readonly writeOffId: string; readonly amount: DecimalString | null; readonly reason: string },
 ): Promise<void> {
-  if (amount !== null) requireMoney(amount, currency, '/amount');
+  if (amount !== null) requireMoney(amount, currency, { pointer: '/amount' });
   await settlement.atReceivable(customerId, async (tx) => {
     const items = await tx.items([invoiceId]);
     const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));

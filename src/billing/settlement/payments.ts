@@ -1,14 +1,14 @@
 /** Payments: recorded with what they settle, allocated later, reversed when they bounce. */
-import { addMs, utcDay } from '../../domain/time/instant.js';
-import { addDecimals, decimal } from '../../domain/decimal.js';
+import { addMs, msPerDay, utcDay } from '../../domain/time/instant.js';
+import { addDecimals, decimal, zero } from '../../domain/decimal.js';
 import { DomainFailure } from '../../domain/failure.js';
 import { paymentEntry, paymentReversalEntry } from '../../domain/ledger/settlement-entries.js';
+import { requireMoney } from '../../domain/money/require-money.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { afterwards, carryCredit, released } from '../../domain/settlement/allocation.js';
 import type { Allocation } from '../../domain/settlement/allocation.js';
 import { standingOf } from '../../domain/settlement/items.js';
 import type { OpenItems } from '../../domain/settlement/items.js';
-import { requireMoney } from '../../domain/settlement/money.js';
 import { statusChanges } from '../../domain/settlement/status.js';
 import type { DecimalString, Instant } from '../../domain/values.js';
 import type { NewPayment, Payment, SettlementTransaction, Storage } from '../../storage/types.js';
@@ -45,7 +45,7 @@ export async function recordPayment(
   } & Pick<Deciding, 'now'>,
 ): Promise<void> {
   const { paymentId, customerId, currency, amount, reference, receivedAt: at, recordedBy: actor } = payment;
-  requireMoney(amount, currency, '/amount');
+  requireMoney(amount, currency, { pointer: '/amount' });
   await settlement.atReceivable(customerId, async (tx) => {
     if (!(await tx.insertPayment(payment))) return;
     requireReceived(at, now);
@@ -61,7 +61,7 @@ export async function recordPayment(
 }
 
 /** Clocks and time zones differ by less. */
-const aheadMs = 86_400_000;
+const aheadMs = msPerDay;
 
 /** @throws DomainFailure VALIDATION_FAILED */
 function requireReceived(at: Instant, now: Instant): void {
@@ -128,7 +128,7 @@ function allocationsOf(
       throw new DomainFailure('VALIDATION_FAILED', 'A payment names each invoice once.', `${pointer}/invoice_id`);
     }
     seen.add(invoiceId);
-    requireMoney(amount, currency, `${pointer}/amount`);
+    requireMoney(amount, currency, { pointer: `${pointer}/amount` });
     const chain = items.chains.find(({ documents }) => documents.some((each) => each.invoiceId === invoiceId));
     if (chain === undefined) {
       throw new DomainFailure('INVOICE_VOID', `${number} is void: nothing settles it.`, `${pointer}/invoice_id`);
@@ -137,7 +137,7 @@ function allocationsOf(
       const detail = `${number} is in ${chain.currency}, the payment in ${currency}.`;
       throw new DomainFailure('CURRENCY_MISMATCH', detail, `${pointer}/invoice_id`);
     }
-    const open = standingOf(chain).documents.get(invoiceId)?.open ?? ('0' as DecimalString);
+    const open = standingOf(chain).documents.get(invoiceId)?.open ?? zero;
     if (decimal(amount).greaterThan(decimal(open))) {
       const detail = `Of ${number} ${formatAmount(open, currency)} ${currency} are open. Allocate less; what is not allocated stays with the customer.`;
       throw new DomainFailure('ALLOCATION_EXCEEDS_OPEN', detail, `${pointer}/amount`);
@@ -182,7 +182,10 @@ export async function reversePayment(
 const reversed = (paymentId: string, { reason }: { readonly reason: string }): DomainFailure =>
   new DomainFailure('PAYMENT_REVERSED', `The payment ${paymentId} is reversed already (${reason}).`);
 
-/** Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers how much. */
+/**
+ * Carries unapplied credit to what is open, refunds that are owed and then documents, as issuing an invoice does. Answers what was
+ * allocated; nothing where the request was carried out before.
+ */
 export async function applyCredit(
   { settlement }: SettlementStorage,
   { customerId, requestId, actor, now }: Deciding & { readonly customerId: string; readonly requestId: string },

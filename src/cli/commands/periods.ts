@@ -89,7 +89,7 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
     ...(customer === undefined ? [column('Customer', 'customer_id')] : []),
     column('Period', 'period'),
     { header: 'Days', value: daysText } as const,
-    column('Stage', 'stage'),
+    { header: 'Stage', value: stageText(context.clock()) } as const,
     ...(stage === undefined ? [] : [{ header: 'Waits for', value: waitsForText } as const]),
     column('Invoice id', 'invoice_id'),
     {
@@ -99,6 +99,11 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
     } as const,
   ];
   await printList('/billing-periods', { query, columns, empty: 'There are no such billing periods.' }, context);
+}
+
+/** A period that begins after `now` (epoch milliseconds) is there, but nobody can read or close it. */
+function stageText(now: number): (period: JsonObject) => unknown {
+  return ({ stage, from }) => (stage === 'open' && Date.parse(String(from)) > now ? 'not begun' : stage);
 }
 
 /** The codes, each once: `UNPRICED_METER, DRAFT`. */

@@ -1,5 +1,5 @@
 /** The calculation rules of EN 16931 (BR-CO-10 to 17) and what it asks of prices and digits, on a document before it is written. */
-import { addDecimals, D, decimal } from '../../domain/decimal.js';
+import { addDecimals, D, decimal, zero } from '../../domain/decimal.js';
 import { minorUnits } from '../../domain/money/currency.js';
 import type { DecimalString } from '../../domain/values.js';
 import type { VatBreakdown } from './tax-categories.js';
@@ -43,7 +43,7 @@ export function brokenRules(totals: EInvoiceTotals): readonly string[] {
       should.equals(decimal(is)) ? [] : [`${rule}: ${what} must be ${should.toFixed()}, and is ${is}.`],
     ),
     ...breakdowns
-      .filter(({ code, rate }) => code === 'S' && decimal(rate ?? ('0' as DecimalString)).isZero())
+      .filter(({ code, rate }) => code === 'S' && decimal(rate ?? zero).isZero())
       .map(
         () =>
           'BR-S-05: the rate of category S (standard and reduced) must be above 0; what is taxed at 0 % is zero rated, exempt or reverse charge.',
@@ -65,7 +65,7 @@ function brokenRate(
   { currency, isCorrection }: Pick<EInvoiceTotals, 'currency' | 'isCorrection'>,
 ): readonly string[] {
   const exact = decimal(taxableAmount)
-    .times(decimal(rate ?? ('0' as DecimalString)))
+    .times(decimal(rate ?? zero))
     .times(cent);
   const off = exact.minus(decimal(taxAmount)).abs();
   const unit = minorUnits(currency) === 0 ? new D(1) : cent;

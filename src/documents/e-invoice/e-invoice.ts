@@ -62,7 +62,7 @@ function refused({ number }: Invoice, problems: readonly string[]): DomainFailur
 }
 
 /** The document in the library's terms. @throws DomainFailure E_INVOICE_NOT_POSSIBLE */
-export function eInvoiceData(invoice: Invoice, options: EInvoiceOptions): object {
+function eInvoiceData(invoice: Invoice, options: EInvoiceOptions): object {
   const { seller, buyer, lines, type } = invoice;
   const sign = type === 'credit_note' ? -1 : 1;
   const breakdowns = breakdownsOf(invoice).map((own) => signed(own, sign));
@@ -247,8 +247,11 @@ function creditNoteText({ reason, originalAmount, correctedAmount, currency }: I
   return `${why}. Before this note ${figure(originalAmount)}, after it ${figure(correctedAmount)}.`;
 }
 
+/** An item's property has a value (BT-161): what a group lacks is left to the line's name. */
 function propertiesOf({ group }: InvoiceLineItem): object {
-  const properties = Object.entries(group).map(([name, value]) => ({ 'cbc:Name': name, 'cbc:Value': value ?? '–' }));
+  const properties = Object.entries(group)
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, value]) => ({ 'cbc:Name': name, 'cbc:Value': value }));
   return properties.length === 0 ? {} : { 'cac:AdditionalItemProperty': properties };
 }
 
@@ -262,5 +265,5 @@ function money(name: string, amount: DecimalString, currency: string): object {
 
 function times(amount: DecimalString, sign: 1 | -1): DecimalString {
   const value = decimal(amount).times(sign);
-  return toDecimalString(value.isZero() ? decimal('0' as DecimalString) : value);
+  return toDecimalString(value.isZero() ? decimal(zero) : value);
 }

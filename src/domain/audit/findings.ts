@@ -1,31 +1,29 @@
 /** What a verification of the audit log says. */
 
 /** What is wrong with a row, in the order in which they would be looked for. */
-export const tamperings = [
-  'row_missing',
-  'row_changed',
-  'row_not_in_log',
-  'row_twice_in_log',
-  'personal_data_changed',
-  'change_missing',
-  'change_changed',
-  'change_not_in_chain',
-  'entry_missing',
-  'entry_changed',
-  'entries_cut',
-  'block_missing',
-  'block_changed',
-  'blocks_cut',
-  'fact_missing',
-  'fact_changed',
-  'fact_not_in_block',
-  'checkpoint_missing',
-  'checkpoint_changed',
-  'signature_wrong',
-  'key_unknown',
-  'guard_missing',
-] as const;
-export type Tampering = (typeof tamperings)[number];
+export type Tampering =
+  | 'row_missing'
+  | 'row_changed'
+  | 'row_not_in_log'
+  | 'row_twice_in_log'
+  | 'personal_data_changed'
+  | 'change_missing'
+  | 'change_changed'
+  | 'change_not_in_chain'
+  | 'entry_missing'
+  | 'entry_changed'
+  | 'entries_cut'
+  | 'block_missing'
+  | 'block_changed'
+  | 'blocks_cut'
+  | 'fact_missing'
+  | 'fact_changed'
+  | 'fact_not_in_block'
+  | 'checkpoint_missing'
+  | 'checkpoint_changed'
+  | 'signature_wrong'
+  | 'key_unknown'
+  | 'guard_missing';
 
 /** The first row that is not what it was. */
 export interface AuditProblem {

@@ -1,9 +1,11 @@
-import { decimal, parseDecimal } from '../decimal.js';
 import { DomainFailure } from '../failure.js';
 import { findCurrency } from '../money/currency.js';
+import { requireMoney } from '../money/require-money.js';
 import { parseDuration } from '../time/duration.js';
-import type { DecimalString } from '../values.js';
 import type { CreditTerms } from './grant.js';
+
+/** Of a cap or a grant that is finer than what can be invoiced. */
+const refused = 'could not be invoiced';
 
 /**
  * What a grant must be, beyond its shape.
@@ -17,7 +19,7 @@ export function requireValidTerms(terms: Omit<CreditTerms, 'grantId'>, customerC
     const detail = `The customer is invoiced in ${customerCurrency}; credits in ${currency} could never be drawn.`;
     throw new DomainFailure('CURRENCY_MISMATCH', detail, '/currency');
   }
-  requireMoney(amount, currency, '/amount');
+  requireMoney(amount, currency, { pointer: '/amount', refused });
   if (expiresAt !== null && expiresAt <= effectiveFrom) {
     const detail = `Expires at ${expiresAt}, but is effective from ${effectiveFrom} on: it could never be drawn.`;
     throw new DomainFailure('VALIDATION_FAILED', detail, '/expires_at');
@@ -27,20 +29,8 @@ export function requireValidTerms(terms: Omit<CreditTerms, 'grantId'>, customerC
     const detail = 'Only what expires rolls over: give expires_at, or leave out roll_over.';
     throw new DomainFailure('VALIDATION_FAILED', detail, '/roll_over');
   }
-  requireMoney(rollOver.cap, currency, '/roll_over/cap');
+  requireMoney(rollOver.cap, currency, { pointer: '/roll_over/cap', refused });
   if (parseDuration(rollOver.validity, '/roll_over/validity') > 0) return;
   const detail = 'What rolls over must hold for some time, such as "P30D".';
   throw new DomainFailure('VALIDATION_FAILED', detail, '/roll_over/validity');
-}
-
-/** More than nothing, and no finer than what can be invoiced. */
-function requireMoney(amount: DecimalString, currency: string, pointer: string): void {
-  const value = decimal(parseDecimal(amount, pointer));
-  if (!value.greaterThan(0)) {
-    throw new DomainFailure('VALIDATION_FAILED', `Expected an amount above zero, and got ${amount}.`, pointer);
-  }
-  const { minorUnits } = findCurrency(currency);
-  if (value.decimalPlaces() <= minorUnits) return;
-  const detail = `${currency} has ${minorUnits} digits after the point; ${amount} could not be invoiced to its last digit.`;
-  throw new DomainFailure('VALIDATION_FAILED', detail, pointer);
 }

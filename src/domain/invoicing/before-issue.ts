@@ -52,7 +52,7 @@ export interface DraftStanding {
 export const rejectedReason = 'rejected by a person';
 
 /** Why what is not what was rejected is held all the same. */
-export const rejectedBeforeReason =
+const rejectedBeforeReason =
   'It was rejected before, and says something else now: it is issued once a person has released it as it is.';
 
 /** Whether that is what was decided last: repeated, it is nothing new. */

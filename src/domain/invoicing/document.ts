@@ -1,7 +1,7 @@
 import { creditsOf, noCredits, settleCredits } from '../credits/settle.js';
 import type { CreditFacts } from '../credits/settle.js';
 import { decimal, toDecimalString, zero } from '../decimal.js';
-import { addMs } from '../time/instant.js';
+import { addMs, msPerDay } from '../time/instant.js';
 import type { DecimalString, Instant, Interval, LocalDate, Position } from '../values.js';
 import { applyTax } from '../tax/apply-tax.js';
 import type { TaxFacts } from '../tax/apply-tax.js';
@@ -10,8 +10,6 @@ import { documentSchemaVersion } from './line-item.js';
 import type { NamedMeter } from './line-item.js';
 import { defaultPresentation } from './presentation.js';
 import type { Presentation } from './presentation.js';
-
-const msPerDay = 86_400_000;
 
 /** An issued document as computed: storage draws the number last, and the hash is taken of `invoiceHashInput`. */
 export type UnnumberedInvoice = Omit<Invoice, 'number' | 'documentHash'>;

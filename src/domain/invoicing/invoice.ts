@@ -44,8 +44,11 @@ export interface PinnedVersions {
   readonly price_segments: readonly PinnedSegment[];
   /** Where versions of meters begin on local dates about the period: when these began there, by the rules of that time. */
   readonly local_dates?: Readonly<Record<string, Instant>>;
-  /** The opening invoice: nothing was due in the period by itself. */
-  readonly opening?: true;
+  /**
+   * The period lies before `billing_from`: nothing is due in it by itself unless something was used in it (RULES 18). `true` was
+   * pinned before usage decided: nothing is, whatever was used (ADR-029).
+   */
+  readonly opening?: 'unless_used' | true;
   /** Where a fee was billed in advance: the period that it was billed for. */
   readonly next_period?: {
     readonly from: Instant;

@@ -100,17 +100,17 @@ export function chargeCodeOf({
   return item?.chargeCode ?? meter ?? name ?? lineKey;
 }
 
-export function kindOf(lineKey: string, meter: string | null): 'usage' | 'fee' | 'commitment' {
+function kindOf(lineKey: string, meter: string | null): 'usage' | 'fee' | 'commitment' {
   if (meter !== null) return 'usage';
   return lineKey === commitmentLineKey ? 'commitment' : 'fee';
 }
 
-export function groupTags(group: GroupKey): Readonly<Record<string, string>> {
+function groupTags(group: GroupKey): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(group).filter((entry): entry is [string, string] => entry[1] !== null));
 }
 
 /** The one price that every charge of a line multiplies its quantity with, and nothing else; null: there is none. */
-export function unitPriceOf(
+function unitPriceOf(
   charges: readonly { readonly amount?: DecimalString; readonly calculation: Calculation }[],
 ): DecimalString | null {
   const [first] = charges;

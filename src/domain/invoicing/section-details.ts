@@ -1,5 +1,5 @@
 /** How the amount of a line came about, a part a row. */
-import { decimal, toDecimalString } from '../decimal.js';
+import { decimal, toDecimalString, zero } from '../decimal.js';
 import type { Calculation } from '../rating/rating.js';
 import type { DecimalString } from '../values.js';
 import type { InvoiceLineItem } from './invoice.js';
@@ -38,7 +38,7 @@ function pricesOf({ model, tiers, unit_price: price, quantity, included }: Calcu
   const free: Detail[] =
     included === undefined
       ? []
-      : [{ kind: 'included', description: `${included.units} included`, quantity: included.units, amount: zeroAmount }];
+      : [{ kind: 'included', description: `${included.units} included`, quantity: included.units, amount: zero }];
   if (tiers.length > 0) {
     const used = tiers.map(({ up_to: upTo, quantity: own, unit_price: unitPrice, flat_fee: flat, amount }): Detail => ({
       kind: 'tier',
@@ -77,5 +77,4 @@ function termsOf({ discount, limit }: Calculation): readonly Detail[] {
   return details;
 }
 
-const zeroAmount = '0' as DecimalString;
 const negated = (amount: DecimalString): DecimalString => toDecimalString(decimal(amount).negated());

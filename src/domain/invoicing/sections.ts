@@ -1,7 +1,9 @@
 /** A document's lines as its customer wants to read them (RULES 55): grouped, summed, or taken apart; never other amounts. */
 import { addDecimals, decimal, toDecimalString } from '../decimal.js';
+import { groupBy } from '../group-by.js';
 import type { TaxLine } from '../tax/tax.js';
 import type { DecimalString, GroupKey } from '../values.js';
+import { describeLine } from './build-invoice.js';
 import type { Invoice, InvoiceLineItem } from './invoice.js';
 import { itemOf } from './line-item.js';
 import type { LineKind } from './line-item.js';
@@ -65,7 +67,7 @@ export function chargeSections(invoice: Shown, itemisation: Itemisation): readon
   const bySection = groupBy(entries, ({ line, kind }) =>
     hasOwnSection(line, itemisation) ? `meter ${line.meter}` : kind,
   );
-  return bySection.map((own) => {
+  return [...bySection.values()].map((own) => {
     const [{ line: first, kind }] = own;
     const lines = own.map(({ line }) => line);
     const isMeter = hasOwnSection(first, itemisation);
@@ -83,11 +85,15 @@ export function chargeSections(invoice: Shown, itemisation: Itemisation): readon
 const hasOwnSection = ({ meter }: InvoiceLineItem, itemisation: Itemisation): boolean =>
   meter !== null && (itemisation === 'group' || itemisation === 'detailed');
 
-/** A line's description ends with its group; what stands before it is the meter's name. */
+/**
+ * A line's description ends with its group; what stands before it is the meter's name. The group is as long in any order of its
+ * properties (a stored one has another than the description), and its values may have brackets of their own.
+ */
 function titleOf({ description, meter, group }: InvoiceLineItem): string {
-  if (Object.keys(group).length === 0) return description;
-  const at = description.lastIndexOf(' (');
-  return at > 0 ? description.slice(0, at) : (meter ?? description);
+  const suffix = describeLine('', group).length;
+  if (suffix === 0) return description;
+  const at = description.length - suffix;
+  return description.startsWith(' (', at) ? description.slice(0, at) : (meter ?? description);
 }
 
 function rowsOf(
@@ -102,7 +108,7 @@ function rowsOf(
     return lines.map((line) => lineRow(line, invoice, itemisation === 'detailed'));
   }
   const parts = groupBy(lines, ({ meter, lineKey }) => (itemisation === 'summary' ? '' : (meter ?? lineKey)));
-  return parts.map((own) => {
+  return [...parts.values()].map((own) => {
     const [first] = own;
     if (own.length === 1 && itemisation === 'meter')
       return { ...lineRow(first, invoice, false), description: titleOf(first) };
@@ -140,7 +146,7 @@ function dimensionTotals(lines: readonly InvoiceLineItem[]): readonly DimensionT
   const dimensions = [...new Set(lines.flatMap(({ group }) => Object.keys(group)))].sort();
   return dimensions.flatMap((dimension) => {
     const having = lines.filter(({ group }) => Object.hasOwn(group, dimension));
-    return groupBy(having, ({ group }) => JSON.stringify(group[dimension] ?? null)).map((own) => ({
+    return [...groupBy(having, ({ group }) => JSON.stringify(group[dimension] ?? null)).values()].map((own) => ({
       dimension,
       value: own[0].group[dimension] ?? null,
       amount: sumOf(own),
@@ -181,21 +187,10 @@ const categoryNames = {
 } as const;
 
 /** `Tax DE 19 %`. */
-export function taxText({ category, jurisdiction, rate }: Pick<TaxLine, 'category' | 'jurisdiction' | 'rate'>): string {
+function taxText({ category, jurisdiction, rate }: Pick<TaxLine, 'category' | 'jurisdiction' | 'rate'>): string {
   return `${categoryNames[category]} ${jurisdiction} ${toDecimalString(decimal(rate))} %`;
 }
 
 const sumOf = (lines: readonly { readonly amount: DecimalString }[]): DecimalString =>
   addDecimals(lines.map(({ amount }) => amount));
 const negated = (amount: DecimalString): DecimalString => toDecimalString(decimal(amount).negated());
-
-/** In the order of first appearance; no group is empty. */
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly (readonly [T, ...T[]])[] {
-  const groups = new Map<string, [T, ...T[]]>();
-  for (const value of values) {
-    const known = groups.get(keyOf(value));
-    if (known === undefined) groups.set(keyOf(value), [value]);
-    else known.push(value);
-  }
-  return [...groups.values()];
-}

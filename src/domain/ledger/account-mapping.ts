@@ -1,4 +1,5 @@
 import { DomainFailure } from '../failure.js';
+import { groupBy } from '../group-by.js';
 import type { LocalDate } from '../values.js';
 
 /** Which account of another system an account is, for one product or for all that have no mapping of their own. */
@@ -27,11 +28,7 @@ export type ExternalAccountOf = (posting: MappedPosting) => string | null;
  */
 export function mappingOf(learned: readonly AccountMapping[]): ExternalAccountOf {
   const keyOf = (account: string, product: string | null): string => JSON.stringify([account, product]);
-  const byKey = new Map<string, AccountMapping[]>();
-  for (const row of learned) {
-    const key = keyOf(row.account, row.product);
-    byKey.set(key, [...(byKey.get(key) ?? []), row]);
-  }
+  const byKey = groupBy(learned, ({ account, product }) => keyOf(account, product));
   const inForce = (key: string, day: LocalDate): AccountMapping | undefined =>
     (byKey.get(key) ?? [])
       .filter(({ effectiveFrom }) => effectiveFrom === null || effectiveFrom <= day)

@@ -35,10 +35,10 @@ const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
   ...['allOf', 'anyOf', 'oneOf', 'prefixItems'].map((keyword) => [keyword, 'list'] as const),
 ]);
 
-export const schemaDialect = 'https://json-schema.org/draft/2020-12/schema';
+const schemaDialect = 'https://json-schema.org/draft/2020-12/schema';
 
 /** What a schema may be. docs/reference/LIMITS.md states them. */
-export const schemaLimits = {
+const schemaLimits = {
   ...{ depth: 32, unfolded: 1_000, listed: 1_000, patternLength: 256 },
   /** Of all patterns, with references written out: what a character of an event may cost. */
   patternSteps: 5_000,

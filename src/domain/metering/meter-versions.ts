@@ -1,6 +1,7 @@
 /** Which version of a meter holds when: by event time, as prices do (RULES 19, 31). */
 import { compareText } from '../compare-text.js';
 import { DomainFailure } from '../failure.js';
+import { groupBy } from '../group-by.js';
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { isLocalDate } from '../time/effective-from.js';
 import { addMs, msPerHour, parseInstant } from '../time/instant.js';
@@ -23,13 +24,9 @@ export function metersInForce(
   period: Interval,
   startOfDay: (date: LocalDate) => Instant,
 ): readonly MeterInForce[] {
-  const byCode = new Map<string, Meter[]>();
-  for (const meter of meters) {
-    const versions = byCode.get(meter.code);
-    if (versions === undefined) byCode.set(meter.code, [meter]);
-    else versions.push(meter);
-  }
-  return [...byCode.values()].flatMap((versions) => versionsInForce(versions, period, startOfDay));
+  return [...groupBy(meters, ({ code }) => code).values()].flatMap((versions) =>
+    versionsInForce(versions, period, startOfDay),
+  );
 }
 
 function versionsInForce(

@@ -32,7 +32,7 @@ export function reduce(aggregation: Aggregation, readings: readonly Reading[]): 
   }
 }
 
-export function sumOf(readings: readonly Pick<Reading, 'value'>[]): DecimalString {
+function sumOf(readings: readonly Pick<Reading, 'value'>[]): DecimalString {
   let sum = new D(0);
   for (const { value } of readings) sum = sum.plus(value);
   return toDecimalString(sum);

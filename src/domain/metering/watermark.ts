@@ -3,6 +3,7 @@
  * them and a test can hold them against each other. Every "due at" is the earliest clock time at which something is due
  * on the facts known now; a later fact can only bring it forward, or (late arrivals) make it wait again.
  */
+import { msPerDay } from '../time/instant.js';
 
 export interface WatermarkSettings {
   /** How far behind the newest event others may still be on their way. */
@@ -24,7 +25,7 @@ export function watermark(progress: EventTimeProgress, nowMs: number): number {
 }
 
 /** Usage that arrives past is gathered for a quiet time, but at most this long (ms) after its first arrival (RULES 63). */
-export const pastArrivalWaitMaxMs = 86_400_000;
+export const pastArrivalWaitMaxMs = msPerDay;
 
 export interface WindowClosing {
   /** Exclusive end of the window. */

@@ -36,7 +36,7 @@ export interface AppliedRate {
 }
 
 /** Significant digits of a rate that was divided for: an amount of 10^12 units is off by less than a thousandth. */
-export const derivedRateDigits = 15;
+const derivedRateDigits = 15;
 /** Digits that a published rate may have, so that products with amounts stay exact. */
 export const publishedRateDigitsMax = 18;
 /** How old a rate may be on the day it is wanted for: weekends and the longest run of bank holidays. */

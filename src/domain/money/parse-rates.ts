@@ -22,7 +22,7 @@ export const rateSourcePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
  * Above zero and of at most 18 digits, without superfluous zeros.
  * @throws DomainFailure INVALID_DECIMAL, NUMBER_TOO_LONG, VALIDATION_FAILED
  */
-export function parseRate(text: unknown, pointer?: string): DecimalString {
+function parseRate(text: unknown, pointer?: string): DecimalString {
   const rate = decimal(parseDecimal(text, pointer));
   if (rate.isZero() || rate.isNegative()) {
     throw new DomainFailure('VALIDATION_FAILED', 'An exchange rate is above zero.', pointer);

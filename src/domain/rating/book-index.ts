@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.js';
 import type { FixedFee, Price, PriceBookVersion } from './price-book.js';
 
 /** What rating asks of a price book version for every customer. */
@@ -17,14 +18,8 @@ const indexes = new WeakMap<PriceBookVersion, BookIndex>();
 export function indexOf(book: PriceBookVersion): BookIndex {
   const known = indexes.get(book);
   if (known !== undefined) return known;
-  const byMeter = new Map<string, Price[]>();
-  for (const price of book.prices) {
-    const own = byMeter.get(price.meter);
-    if (own === undefined) byMeter.set(price.meter, [price]);
-    else own.push(price);
-  }
   const index = {
-    byMeter,
+    byMeter: groupBy(book.prices, ({ meter }) => meter),
     dueWithoutUsage: book.prices.filter(isDueWithoutUsage).map(({ meter }) => meter),
     countedForFees: countedBy(book.fees),
     countedInAdvance: countedBy(book.fees.filter(({ billed }) => billed === 'in_advance')),

@@ -1,5 +1,6 @@
 /** Dimensional prices: which price of a meter holds for a group of its usage (RULES 17). */
 import { DomainFailure } from '../failure.js';
+import { groupBy } from '../group-by.js';
 import { groupKeyText, projectGroup } from '../metering/group-key.js';
 import type { GroupKey } from '../values.js';
 import type { Match, Price } from './price-book.js';
@@ -55,11 +56,7 @@ interface PlacedPrice {
  * @throws DUPLICATE_PRICE at the later of the two
  */
 export function refuseAmbiguous(prices: readonly PlacedPrice[]): void {
-  const byMeter = new Map<string, PlacedPrice[]>();
-  for (const placed of prices) {
-    const others = byMeter.get(placed.price.meter) ?? [];
-    byMeter.set(placed.price.meter, [...others, placed]);
-  }
+  const byMeter = groupBy(prices, ({ price }) => price.meter);
   const refusals = [...byMeter.values()].flatMap((own) => own.filter((placed, at) => isAmbiguous(placed, own, at)));
   const [first] = prices.filter((placed) => refusals.includes(placed));
   if (first === undefined) return;

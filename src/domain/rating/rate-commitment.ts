@@ -1,5 +1,5 @@
 /** A price book's minimum commitment: tops up everything else on the invoice with a line of its own (RULES 15). */
-import { addDecimals, decimal, toDecimalString } from '../decimal.js';
+import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
 import { emptyDigest } from '../metering/digest.js';
 import { convert } from '../money/conversion.js';
 import { minorUnits } from '../money/currency.js';
@@ -12,21 +12,21 @@ import { amountText } from './models/tiers.js';
 import type { RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
 
 const one = '1' as DecimalString;
-const nothing = '0' as DecimalString;
 const commitmentName = 'Minimum commitment';
 
 /**
- * Of the version in force at the period's end, not prorated; null: none is in force then, it says none, the other lines come to as
- * much, or the period is an opening one. Before credits and tax. In the invoice's currency, as the lines are: a commitment in another one is converted
+ * Of the version in force at the period's end, not prorated; null: none is in force then, it says none, or the other lines come to as
+ * much. Before credits and tax. In the invoice's currency, as the lines are: a commitment in another one is converted
  * and rounded first, so that the invoice comes to just that.
+ * @param segments those in which something is due (`dueIn`)
  * @param lines all others, rounded
  */
 export function rateCommitment(
-  { segments, isOpening = false, ...billing }: Billing & Pick<RatingInput, 'segments' | 'isOpening'>,
+  { segments, ...billing }: Billing & Pick<RatingInput, 'segments'>,
   lines: readonly RatedLine[],
 ): RatedLine | RatingProblem | null {
   const version = segments.at(-1)?.priceBook ?? null;
-  if (version === null || version.minimumCommitment === null || isOpening) return null;
+  if (version === null || version.minimumCommitment === null) return null;
   const mismatch = currencyProblem(billing, [version]);
   if (mismatch !== null) return { ...mismatch, meter: commitmentName, group: {} };
   const { rounding, minimumCommitment: price } = version;
@@ -63,7 +63,7 @@ export function rateCommitment(
       quantity: one,
       unit_price: null,
       tiers: [],
-      quantity_before: nothing,
+      quantity_before: zero,
       period_quantity: one,
       price_book: version.code,
       price_book_version: version.version,

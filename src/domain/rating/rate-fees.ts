@@ -4,6 +4,7 @@ import { emptyDigest } from '../metering/digest.js';
 import { minorUnits } from '../money/currency.js';
 import type { Interval } from '../values.js';
 import { indexOf } from './book-index.js';
+import { dueIn } from './due.js';
 import { currencyProblem, inInvoiceCurrency } from './invoice-currency.js';
 import { commitmentLineKey, feeLineKey } from './line-key.js';
 import { priceFixed } from './models/fixed.js';
@@ -18,9 +19,9 @@ export function rateFees(input: FeesInput): {
   readonly lines: readonly RatedLine[];
   readonly problems: readonly RatingProblem[];
 } {
-  const { period, segments, next, isOpening = false } = input;
+  const { period, next } = input;
   const due = [
-    ...(isOpening ? [] : feesIn({ from: period.from, to: period.to, segments }, 'in_arrears')),
+    ...feesIn({ from: period.from, to: period.to, segments: dueIn(input) }, 'in_arrears'),
     ...(next === undefined ? [] : feesIn(next, 'in_advance')),
   ];
   const lines: RatedLine[] = [];

@@ -13,7 +13,7 @@ import { add, amountText, appendTerm, ZERO } from './models/tiers.js';
 import type { Match, Price } from './price-book.js';
 import type { PricePlan } from './price-plan.js';
 import { priceShare } from './price-share.js';
-import type { Calculation, RatedCharge, RatedLine, RatingInput, RatingProblem } from './rating.js';
+import type { Calculation, RatedCharge, RatedLine, RatingProblem } from './rating.js';
 import { sharesByVersion } from './version-shares.js';
 import type { SegmentTotal, VersionShare } from './version-shares.js';
 
@@ -26,6 +26,8 @@ export interface LineUsage {
   /** What else has this group's properties and stands on lines of its own. */
   readonly except: readonly Match[];
   readonly segments: readonly SegmentTotal[];
+  /** What the line comes to at least, where that is due. */
+  readonly minimum: DecimalString | null;
   /** By segment; of lines that are priced event by event. */
   readonly eventTotals: readonly PercentageTotals[] | null;
 }
@@ -34,18 +36,13 @@ export interface LineUsage {
  * One line with a charge for each version in it, rounded once (RULES 20, 24). null: nothing was used and nothing is due.
  * A total below zero is a problem, unless the meter allows it (RULES 8).
  */
-export function rateLine(
-  plan: PricePlan,
-  line: LineUsage,
-  billing: Billing & Pick<RatingInput, 'isOpening'>,
-): RatedLine | RatingProblem | null {
+export function rateLine(plan: PricePlan, line: LineUsage, billing: Billing): RatedLine | RatingProblem | null {
   const { shares, total } = sharesByVersion(plan, line.segments);
   if (total.isNegative() && !total.isZero() && !line.allowNegative) return negativeTotal(line, total);
 
   const { version, price } = plan.last;
   const periodQuantity = toDecimalString(total);
-  // A minimum is due as fees are: not in an opening period.
-  const limits = { maximum: price.maximum, minimum: billing.isOpening === true ? null : price.minimum };
+  const limits = { maximum: price.maximum, minimum: line.minimum };
   const priced = withinLimits(
     { last: plan.last, limits },
     shares,

@@ -1,8 +1,7 @@
-import { compareText } from '../compare-text.js';
 import type { Meter } from '../metering/meter.js';
 import type { Interval } from '../values.js';
 import type { ConversionRates } from './invoice-currency.js';
-import { rateMeters, withFees } from './rate.js';
+import { compareLines, rateMeters, withFees } from './rate.js';
 import type { LineEventTotals, MeterGroups, NextPeriod, PriceSegment, RatingResult, SegmentUsage } from './rating.js';
 
 /** Meters that are priced by the same segments. */
@@ -31,7 +30,7 @@ export interface RatedParts {
 export function rateParts(facts: RatedParts, parts: readonly PricedMeters[]): RatingResult {
   const results = parts.map((part) => rateMeters({ ...facts, ...part }));
   const lines = results.flatMap((result) => result.lines);
-  lines.sort((a, b) => compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey));
+  if (parts.length > 1) lines.sort(compareLines);
   const [first] = parts;
   const rated = { lines, problems: results.flatMap(({ problems }) => problems) };
   const usage = parts.flatMap((part) => part.usage);

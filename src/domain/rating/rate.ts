@@ -3,6 +3,7 @@ import { decimal } from '../decimal.js';
 import { invariant } from '../failure.js';
 import { groupKeyText } from '../metering/group-key.js';
 import type { Meter } from '../metering/meter.js';
+import { dueIn } from './due.js';
 import { currencyProblem } from './invoice-currency.js';
 import { lineKeyOf } from './line-key.js';
 import { add, ZERO } from './models/tiers.js';
@@ -14,7 +15,7 @@ import { rateCommitment } from './rate-commitment.js';
 import { quantityOnlyMeters, rateFees } from './rate-fees.js';
 import { rateLine } from './rate-line.js';
 import type { LineUsage } from './rate-line.js';
-import type { RatedLine, RatingInput, RatingProblem, RatingResult, SegmentUsage } from './rating.js';
+import type { PriceSegment, RatedLine, RatingInput, RatingProblem, RatingResult, SegmentUsage } from './rating.js';
 import type { SegmentTotal } from './version-shares.js';
 
 /**
@@ -31,7 +32,7 @@ export function ratePeriod(input: RatingInput): RatingResult {
 export function withFees(input: RatingInput, { lines, problems }: RatingResult): RatingResult {
   const fees = rateFees(input);
   const all = [...lines, ...fees.lines];
-  const commitment = rateCommitment(input, all);
+  const commitment = rateCommitment({ ...input, segments: dueIn(input) }, all);
   const found = { lines: all, problems: [...problems, ...fees.problems] };
   if (commitment === null) return found;
   return 'lineKey' in commitment
@@ -43,8 +44,9 @@ export function withFees(input: RatingInput, { lines, problems }: RatingResult):
 export function rateMeters(input: RatingInput): RatingResult {
   const lines: RatedLine[] = [];
   const problems: RatingProblem[] = [];
+  const due = dueIn(input);
   const usageByMeter = groupByMeter(input.usage, quantityOnlyMeters(input.segments, input.next));
-  for (const meter of metersToRate(input, usageByMeter)) {
+  for (const meter of metersToRate(input.meters, due, usageByMeter)) {
     const usage = usageByMeter.get(meter) ?? [];
     // Of a meter whose version changes in the period the last one: the one at its end.
     const facts = input.meters.findLast(({ code }) => code === meter);
@@ -56,7 +58,7 @@ export function rateMeters(input: RatingInput): RatingResult {
       ...unpricedUsage(plan, usage, input),
       ...tooManyGroups(usage, maxGroups, input.meterGroups?.get(meter)),
     );
-    const own = linesOf(plan, { meter, allowNegative, usage }, input);
+    const own = linesOf(plan, { meter, allowNegative, usage }, { ...input, segments: due });
     const mismatch = problemOfCurrency(input, meter, own);
     if (mismatch !== null) {
       problems.push(mismatch);
@@ -69,9 +71,12 @@ export function rateMeters(input: RatingInput): RatingResult {
       else problems.push(rated);
     }
   }
-  lines.sort((a, b) => compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey));
-  return { lines, problems };
+  return { lines: lines.sort(compareLines), problems };
 }
+
+/** By meter, then pricing group. */
+export const compareLines = (a: RatedLine, b: RatedLine): number =>
+  compareText(a.meter ?? '', b.meter ?? '') || compareText(a.lineKey, b.lineKey);
 
 /** Rows without events say nothing and are passed over, but for a level that is carried (RULES 3). */
 function groupByMeter(
@@ -90,14 +95,14 @@ function groupByMeter(
 
 /** Meters with usage, and of the input's those whose price is due when there is none (RULES 12, 15). Sorted. */
 function metersToRate(
-  { meters, segments, isOpening = false }: RatingInput,
+  meters: readonly Meter[],
+  due: readonly PriceSegment[],
   usage: ReadonlyMap<string, unknown>,
 ): readonly string[] {
-  if (isOpening) return [...usage.keys()].sort();
   // A book may name a meter that counts no part of the period, or one that other segments price.
   const known = new Set(meters.map(({ code }) => code));
-  const due = metersDueWithoutUsage(segments).filter((meter) => known.has(meter));
-  return [...new Set([...usage.keys(), ...due])].sort();
+  const unused = metersDueWithoutUsage(due).filter((meter) => known.has(meter));
+  return [...new Set([...usage.keys(), ...unused])].sort();
 }
 
 /** Usage in segments whose version has no price for its group, or that have no version at all; one problem a group. */
@@ -169,15 +174,17 @@ interface PlannedUsage extends LineUsage {
 function linesOf(
   meterPlan: MeterPlan,
   { meter, allowNegative, usage }: MeterUsage,
-  { eventTotals, isOpening = false }: Pick<RatingInput, 'eventTotals' | 'isOpening'>,
+  { eventTotals, segments: due }: Pick<RatingInput, 'eventTotals' | 'segments'>,
 ): readonly PlannedUsage[] {
+  const isAnyDue = due.length > 0;
   const lines = new Map<string, PlannedUsage>();
   const lineOf = ({ lineKey, group, plan, except }: PlannedLine): LineUsage => {
     const known = lines.get(lineKey);
     if (known !== undefined) return known;
     const segments = plan.bySegment.map(nothingUsed);
     const events = eventTotals?.get(lineKey) ?? null;
-    const created = { lineKey, meter, group, allowNegative, except, segments, eventTotals: events, plan };
+    const minimum = isAnyDue ? plan.last.price.minimum : null;
+    const created = { lineKey, meter, group, allowNegative, except, minimum, segments, eventTotals: events, plan };
     lines.set(lineKey, created);
     return created;
   };
@@ -190,7 +197,7 @@ function linesOf(
     segment.eventCount += row.eventCount;
     segment.digests.push(row.digest);
   }
-  if (!isOpening) for (const line of meterPlan.due) lineOf(line);
+  if (isAnyDue) for (const line of meterPlan.due) lineOf(line);
   return [...lines.values()];
 }
 

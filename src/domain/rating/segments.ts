@@ -1,3 +1,4 @@
+import { isLocalDate } from '../time/effective-from.js';
 import type { Instant, Interval, LocalDate } from '../values.js';
 import { assignmentAt, currentAssignments } from './assignments.js';
 import type { AssignedPriceBook } from './assignments.js';
@@ -121,8 +122,6 @@ export function startOfVersion(version: PriceBookVersion, startOfDay: PriceSched
   const { effectiveFrom } = version;
   return isLocalDate(effectiveFrom) ? startOfDay(effectiveFrom) : effectiveFrom;
 }
-
-const isLocalDate = (value: Instant | LocalDate): value is LocalDate => value.length === 'YYYY-MM-DD'.length;
 
 function boundsWithin(
   period: Interval,

@@ -1,4 +1,5 @@
 import { addDecimals, decimal, toDecimalString, zero } from '../decimal.js';
+import { groupBy } from '../group-by.js';
 import { invoicedAmount } from '../rating/invoice-currency.js';
 import { lineKeyOfCharge } from '../rating/line-key.js';
 import type { RatedCharge, RatedLine } from '../rating/rating.js';
@@ -39,11 +40,7 @@ function lineDifferences(
   charges: readonly RatedCharge[],
   lines: readonly RatedLine[],
 ): readonly ReconciliationDifference[] {
-  const byLine = new Map<string, RatedCharge[]>();
-  for (const charge of charges) {
-    const key = lineKeyOfCharge(charge);
-    byLine.set(key, [...(byLine.get(key) ?? []), charge]);
-  }
+  const byLine = groupBy(charges, lineKeyOfCharge);
   const billed = new Map(lines.map((line) => [line.lineKey, line]));
   return [...new Set([...byLine.keys(), ...billed.keys()])].sort().flatMap((lineKey) => {
     const own = byLine.get(lineKey) ?? [];

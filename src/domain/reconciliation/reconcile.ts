@@ -1,4 +1,5 @@
 import { addDecimals } from '../decimal.js';
+import { groupBy } from '../group-by.js';
 import type { DecimalString, Instant, Position } from '../values.js';
 import { amountDifferences } from './amounts.js';
 import { countDifference, figuresOf, sortedKeys, usageDifference, usageDifferences } from './difference.js';
@@ -75,7 +76,7 @@ export function reconcileInvoiced(stages: InvoicedStages): ReconciliationReport 
       aggregates: figuresOf(aggregates.get(meter) ?? noUsage(meter)),
       charges: { ...figuresOf(charges.get(meter) ?? noUsage(meter)), amount: sumOf(lines, meter, 'charged') },
       lines: { amount: sumOf(lines, meter, 'invoiced') },
-      journal: { amount: addDecimals(revenue.get(meter) ?? []) },
+      journal: { amount: addDecimals((revenue.get(meter) ?? []).map(({ amount }) => amount)) },
     })),
     lines,
     journal: journal.map(({ document }) => document),
@@ -177,17 +178,16 @@ function revenueByMeter(
   { documents }: InvoicedStages,
   journal: readonly JournalComparison[],
   counting: ReadonlySet<string>,
-): ReadonlyMap<string, readonly DecimalString[]> {
+): ReadonlyMap<string, readonly { readonly amount: DecimalString }[]> {
   const meterOf = new Map(documents.flatMap(({ lines }) => lines.map((line) => [line.lineKey, line.meter] as const)));
-  const byMeter = new Map<string, DecimalString[]>();
-  for (const { document, revenue } of journal) {
-    if (!counting.has(document.invoice_id)) continue;
-    for (const [lineKey, amount] of revenue) {
+  const amounts = journal
+    .filter(({ document }) => counting.has(document.invoice_id))
+    .flatMap(({ revenue }) => [...revenue])
+    .flatMap(([lineKey, amount]) => {
       const meter = meterOf.get(lineKey) ?? null;
-      if (meter !== null) byMeter.set(meter, [...(byMeter.get(meter) ?? []), amount]);
-    }
-  }
-  return byMeter;
+      return meter === null ? [] : { meter, amount };
+    });
+  return groupBy(amounts, ({ meter }) => meter);
 }
 
 /** Of a period that could not be compared at all. */

@@ -1,4 +1,5 @@
 import { addDecimals, decimal, zero } from '../decimal.js';
+import { groupBy } from '../group-by.js';
 import { sumDigests, emptyDigest } from '../metering/digest.js';
 import type { DecimalString, Digest } from '../values.js';
 
@@ -14,14 +15,8 @@ export const noUsage = (meter: string): MeterUsage => ({ meter, quantity: zero, 
 
 /** Totals by meter of rows of disjoint sets of events: windows, groups, segments, charges. */
 export function usageByMeter(rows: readonly MeterUsage[]): ReadonlyMap<string, MeterUsage> {
-  const byMeter = new Map<string, MeterUsage[]>();
-  for (const row of rows) {
-    const known = byMeter.get(row.meter);
-    if (known === undefined) byMeter.set(row.meter, [row]);
-    else known.push(row);
-  }
   return new Map(
-    [...byMeter].map(([meter, own]) => [
+    [...groupBy(rows, ({ meter }) => meter)].map(([meter, own]) => [
       meter,
       {
         meter,

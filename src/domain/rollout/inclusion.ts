@@ -1,4 +1,5 @@
 /** Whom a rollout includes, since when, and why: the one function that decides it, for rating as for anybody who asks. */
+import { isLocalDate } from '../time/effective-from.js';
 import type { Instant, LocalDate } from '../values.js';
 import { isWidening } from './rollout.js';
 import type { PriceRollout, RolloutStage, WideningKind } from './rollout.js';
@@ -53,7 +54,7 @@ export function membershipOf(
   startOfDay: RolloutCustomer['startOfDay'],
 ): Membership {
   const startOf = ({ effectiveFrom }: RolloutStage): Instant =>
-    effectiveFrom.length === 'YYYY-MM-DD'.length ? startOfDay(effectiveFrom as LocalDate) : (effectiveFrom as Instant);
+    isLocalDate(effectiveFrom) ? startOfDay(effectiveFrom) : effectiveFrom;
   const halts = haltsOf(stages, startOf);
   const rollback = stages.find(({ kind }) => kind === 'rollback');
   const until = rollback === undefined ? null : startOf(rollback);

@@ -1,5 +1,6 @@
 /** The life of a rollout: its state is never stored, it is what the stages so far come to. */
 import { DomainFailure, invariant } from '../failure.js';
+import { isLocalDate } from '../time/effective-from.js';
 import { addMs, msPerHour } from '../time/instant.js';
 import type { Instant, LocalDate } from '../values.js';
 import { isWidening } from './rollout.js';
@@ -85,7 +86,7 @@ export function percentText(hundredths: number): string {
 
 /** A local date is compared by its midnight in UTC here; when it begins for a customer is the customer's zone's. */
 export const orderOf = (effectiveFrom: Instant | LocalDate): string =>
-  effectiveFrom.length === 'YYYY-MM-DD'.length ? `${effectiveFrom}T00:00:00.000000Z` : effectiveFrom;
+  isLocalDate(effectiveFrom) ? `${effectiveFrom}T00:00:00.000000Z` : effectiveFrom;
 
 /**
  * A widening begins no earlier than the one before it, a resumption no earlier than the halt. A halt comes after whatever has

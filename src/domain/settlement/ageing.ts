@@ -1,7 +1,7 @@
-import { D, decimal, toDecimalString } from '../decimal.js';
-import { instantToMs } from '../time/instant.js';
+import { D, decimal, toDecimalString, zero } from '../decimal.js';
+import { instantToMs, msPerDay } from '../time/instant.js';
 import type { DecimalString, Instant } from '../values.js';
-import { receivableIn, standingOf, uncovered } from './items.js';
+import { currenciesOf, receivableIn, standingOf, uncovered } from './items.js';
 import type { OpenItems, Receivable } from './items.js';
 
 /** How long it is overdue, in whole days since the due date. */
@@ -15,29 +15,26 @@ export interface Ageing extends Receivable {
   readonly overdue: Readonly<Record<AgeBucket, DecimalString>>;
 }
 
-const dayMs = 86_400_000;
-
 const bucketOf = (days: number): AgeBucket =>
   days <= 30 ? 'days_0_30' : days <= 60 ? 'days_31_60' : days <= 90 ? 'days_61_90' : 'days_over_90';
 
 /** Open documents count from their due date; a refund that nothing covers any more from the day it was paid out. */
 export function ageingOf(items: OpenItems, now: Instant): readonly Ageing[] {
-  const { chains, payments, refunds } = items;
-  const currencies = [...new Set([...chains, ...payments, ...refunds].map(({ currency }) => currency))].sort();
-  return currencies.map((currency): Ageing => {
+  const { chains, refunds } = items;
+  return currenciesOf(items).map((currency): Ageing => {
     let notDue = new D(0);
     const overdue = { days_0_30: new D(0), days_31_60: new D(0), days_61_90: new D(0), days_over_90: new D(0) };
     const add = (open: D, dueAt: Instant): void => {
       const lateMs = instantToMs(now) - instantToMs(dueAt);
       if (dueAt >= now) notDue = notDue.plus(open);
       else {
-        const bucket = bucketOf(Math.floor(lateMs / dayMs));
+        const bucket = bucketOf(Math.floor(lateMs / msPerDay));
         overdue[bucket] = overdue[bucket].plus(open);
       }
     };
     for (const chain of chains.filter((each) => each.currency === currency)) {
       const { documents } = standingOf(chain);
-      for (const { invoiceId, dueAt } of chain.documents) add(decimal(documents.get(invoiceId)?.open ?? none), dueAt);
+      for (const { invoiceId, dueAt } of chain.documents) add(decimal(documents.get(invoiceId)?.open ?? zero), dueAt);
     }
     for (const refund of refunds.filter((each) => each.currency === currency))
       add(uncovered(refund), refund.refundedAt);
@@ -57,5 +54,3 @@ export function ageingOf(items: OpenItems, now: Instant): readonly Ageing[] {
 
 export const isOverdue = ({ overdue }: Ageing): boolean =>
   ageBuckets.some((bucket) => !decimal(overdue[bucket]).isZero());
-
-const none = '0' as DecimalString;

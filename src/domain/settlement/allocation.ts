@@ -1,5 +1,5 @@
 import { compareText } from '../compare-text.js';
-import { D, decimal, toDecimalString } from '../decimal.js';
+import { D, decimal, toDecimalString, zero } from '../decimal.js';
 import type { DecimalString, Instant } from '../values.js';
 import { restOf, standingOf, toGive, uncovered } from './items.js';
 import type { OpenItems } from './items.js';
@@ -61,7 +61,7 @@ function refundsOwed(items: OpenItems, currency: string): readonly Side<Allocati
 }
 
 /** What is open: refunds that nothing covers any more, then documents by issue, each the oldest first (RULES 50). */
-export function debtsIn(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
+function debtsIn(items: OpenItems, currency: string): readonly Side<AllocationTarget>[] {
   const documents = items.chains
     .filter((chain) => chain.currency === currency)
     .flatMap((chain) => {
@@ -69,7 +69,7 @@ export function debtsIn(items: OpenItems, currency: string): readonly Side<Alloc
       return chain.documents.map(({ invoiceId, issuedAt }): Side<AllocationTarget> => ({
         key: { kind: 'invoice', id: invoiceId },
         since: issuedAt,
-        amount: decimal(standing.get(invoiceId)?.open ?? ('0' as DecimalString)),
+        amount: decimal(standing.get(invoiceId)?.open ?? zero),
       }));
     });
   return [...refundsOwed(items, currency), ...documents.filter(isSomething).sort(byAge)];

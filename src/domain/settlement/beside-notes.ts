@@ -1,5 +1,5 @@
 import { invoicedLines } from '../correction/invoiced.js';
-import { addDecimals, decimal } from '../decimal.js';
+import { addDecimals, decimal, zero } from '../decimal.js';
 import type { UnnumberedInvoice } from '../invoicing/document.js';
 import type { Invoice } from '../invoicing/invoice.js';
 import { formatAmount } from '../money/rounding.js';
@@ -63,7 +63,7 @@ function beyondNotes(correction: Correction, { documents, notes }: Corrected): C
   for (const { lineKey, description } of lines.filter(({ amount }) => decimal(amount).isNegative())) {
     const own = notes.flatMap((note) => note.lines).filter((line) => line.lineKey === lineKey);
     const ofLine = addDecimals(own.map(({ amount }) => amount));
-    const after = invoiced.get(lineKey) ?? ('0' as DecimalString);
+    const after = invoiced.get(lineKey) ?? zero;
     if (own.length === 0 || !decimal(ofLine).greaterThan(decimal(after))) continue;
     const comes = `"${description}" of ${original.number} would come to ${amountOf(after, currency)}`;
     return held(`${comes}, and ${amountOf(ofLine, currency)} of it are credited`);

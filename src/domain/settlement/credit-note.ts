@@ -3,11 +3,11 @@ import type { D } from '../decimal.js';
 import { invoicedLines } from '../correction/invoiced.js';
 import { DomainFailure, invariant } from '../failure.js';
 import type { Party } from '../invoicing/invoice.js';
+import { requireMoney } from '../money/require-money.js';
 import { formatAmount } from '../money/rounding.js';
 import type { DecimalString, Instant } from '../values.js';
 import { CreditRoom } from './credit-room.js';
 import type { CreditedDocument, CreditedSoFar } from './credit-room.js';
-import { requireMoney } from './money.js';
 
 /** Why a line is credited: a closed list, so that reports can add them up. The free text beside it says the rest. */
 export const creditReasons = [
@@ -164,7 +164,7 @@ function partOf(
   { currency, number, pointer, room }: Limits,
 ): D {
   const { net: most, by } = room.mostOf(lineKey);
-  if (amount !== null) requireMoney(amount, currency, `${pointer}/amount`);
+  if (amount !== null) requireMoney(amount, currency, { pointer: `${pointer}/amount` });
   const part = amount === null ? most : decimal(amount);
   if (part.greaterThan(0) && !part.greaterThan(most)) return part;
   const why = {

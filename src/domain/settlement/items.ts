@@ -53,6 +53,9 @@ export interface OpenItems {
   readonly refunds: readonly RefundItem[];
 }
 
+export const currenciesOf = ({ chains, payments, refunds }: OpenItems): readonly string[] =>
+  [...new Set([...chains, ...payments, ...refunds].map(({ currency }) => currency))].sort();
+
 export interface OpenDocument {
   /** What credit notes and negative corrections of its own chain take away: it is not due any more. */
   readonly credited: DecimalString;
@@ -91,7 +94,7 @@ export const restOf = ({ amount, allocated }: PaymentItem): D => decimal(amount)
 /** What of a refund no credit covers. */
 export const uncovered = ({ amount, covered }: RefundItem): D => decimal(amount).minus(decimal(covered));
 
-export const isNegative = (amount: DecimalString): boolean => decimal(amount).lessThan(0);
+const isNegative = (amount: DecimalString): boolean => decimal(amount).lessThan(0);
 
 /**
  * What of a chain's surplus is the customer's to use. A write-off gives up a claim that nobody has paid, so credit goes against it

@@ -1,6 +1,6 @@
-import { decimal } from '../decimal.js';
+import { decimal, zero } from '../decimal.js';
 import type { InvoiceStatus } from '../invoicing/invoice.js';
-import type { DecimalString, Instant } from '../values.js';
+import type { Instant } from '../values.js';
 import { standingOf } from './items.js';
 import type { OpenDocument, OpenItems, ReceivableDocument } from './items.js';
 
@@ -42,4 +42,4 @@ export function statusChanges(
   });
 }
 
-const nothingOpen = { open: '0' as DecimalString };
+const nothingOpen = { open: zero };

@@ -1,3 +1,4 @@
+import { zero } from '../decimal.js';
 import type { RoundingMode } from '../rating/price-book.js';
 import type { DecimalString, LocalDate } from '../values.js';
 import { TaxUnavailable } from './tax.js';
@@ -66,7 +67,7 @@ function ruleOf({ rates }: TaxTable, question: TaxQuestion, category: TaxCategor
       category === 'reverse_charge'
         ? reverseCharge
         : { reasonCode: null, reason: category === 'exempt' ? (treatment.exemptionReason ?? 'Exempt from tax') : null };
-    return { jurisdiction, category, rate: '0' as DecimalString, ...why };
+    return { jurisdiction, category, rate: zero, ...why };
   }
   const holding = rates
     .filter((rate) => rate.country === jurisdiction && rate.category === category)

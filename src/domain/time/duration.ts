@@ -1,8 +1,9 @@
 import { DomainFailure } from '../failure.js';
 import { typeName } from '../type-name.js';
+import { msPerDay } from './instant.js';
 
 /** About ten years: longer waits are mistakes, and sums with an instant stay far below 2^53 ms. */
-export const durationMsMax = 3660 * 86_400_000;
+const durationMsMax = 3660 * msPerDay;
 
 const durationText =
   /^P(?=[0-9T])(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?=[0-9])(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:\.(\d{1,3}))?S)?)?$/;

@@ -3,13 +3,14 @@
  * them needs no parsing. Reading them is on the way of every event, so characters are read in place, without regular
  * expressions and Date objects: 2.6 million texts a second in UTC and 1.1 million with another offset, on 2 shared cores.
  */
-import { compareText } from '../compare-text.js';
 import { DomainFailure, invariant } from '../failure.js';
 import type { Instant, LocalDate } from '../values.js';
 import { civilFromDays, daysInMonth, daysSinceEpoch } from './civil.js';
 import { typeName } from '../type-name.js';
 
 export const msPerHour = 3_600_000;
+/** 24 hours, wherever; a local day may be longer or shorter. */
+export const msPerDay = 24 * msPerHour;
 
 /** Event times and every other instant from outside lie in `[first, end)`. */
 export const firstInstant = '1970-01-01T00:00:00.000000Z' as Instant;
@@ -134,13 +135,6 @@ function two(value: number): string {
   return value < 10 ? `0${value}` : `${value}`;
 }
 
-const instantText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
-
-/** Whether the text has the fixed form (not whether it exists in the calendar): for values that come from our own rows. */
-export function isInstantText(text: unknown): text is Instant {
-  return typeof text === 'string' && instantText.test(text);
-}
-
 /** Epoch milliseconds, rounded down. */
 export function instantToMs(instant: Instant): number {
   return epochSeconds(instant) * 1000 + twoDigits(instant, 20) * 10 + (instant.charCodeAt(22) - zeroCode);
@@ -193,11 +187,6 @@ export function isHourAligned(instant: Instant): boolean {
 /** The start of the hour of UTC that contains the instant. */
 export function startOfHour(instant: Instant): Instant {
   return `${instant.slice(0, 13)}:00:00.000000Z` as Instant;
-}
-
-/** Negative, zero or positive, for sorting. `<` and `>` on two instants say the same. */
-export function compareInstants(a: Instant, b: Instant): -1 | 0 | 1 {
-  return compareText(a, b);
 }
 
 export function isWithin(instant: Instant, interval: { readonly from: Instant; readonly to: Instant }): boolean {

@@ -198,7 +198,7 @@ export function latenessOf(settings: PeriodSettings, meter: string): number {
   return settings.allowedLatenessMs[meter] ?? 0;
 }
 
-export function watermarkOf(
+function watermarkOf(
   highestEventTime: Instant | null,
   { settings, nowMs }: { readonly settings: PeriodSettings; readonly nowMs: number },
 ): number {

@@ -2,12 +2,12 @@
 import type { PeriodSettings } from '../../contracts/activities.js';
 import type { BillingPeriodState, OpenWindowState } from '../../contracts/billing-period.js';
 import { gatheredUntil, nextDeadline, periodReadyAt, windowDueAt } from '../../domain/metering/watermark.js';
-import { instantToMs } from '../../domain/time/instant.js';
+import { instantToMs, msPerDay } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import { latenessOf } from './accumulation.js';
 
 /** Late usage waits for silence, but not longer than this after its first sign: a steady trickle must not hide. */
-export const lateUsageWaitMaxMs = 86_400_000;
+export const lateUsageWaitMaxMs = msPerDay;
 
 export function dueWindows(
   state: BillingPeriodState,

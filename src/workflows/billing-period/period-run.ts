@@ -19,7 +19,7 @@ import type {
 } from '../../contracts/billing-period.js';
 import { billingStageKey, invoiceNumberKey, needsAttentionKey } from '../../contracts/search-attributes.js';
 import { invariant } from '../../domain/failure.js';
-import { instantToMs, msToInstant, utcDay } from '../../domain/time/instant.js';
+import { instantToMs, msPerDay, msToInstant, utcDay } from '../../domain/time/instant.js';
 import { closingActivities, periodActivities } from '../activity-proxies.js';
 import {
   applyRange,
@@ -42,7 +42,7 @@ export type Message =
 const signalsPerRunMax = 2_000;
 
 /** The relay tells when a backfill is closed or reverted; this is for whatever nobody thought of. */
-const heldLookMs = 86_400_000;
+const heldLookMs = msPerDay;
 
 /**
  * One run of `billingPeriod`: its state, its inbox, its timer, and the steps it can take. The workflow function decides

@@ -7,7 +7,7 @@ type GateMethod = {
 
 /** In their order. Of those that are written in one statement at the end, `tablesOfIssuing` are the steps on the server. */
 export const issuingSteps = {
-  'prices are held': 'holdPrices',
+  'versions are held': 'holdVersions',
   'windows are brought to the cutoff': 'bringWindowsToCutoff',
   'usage is read': 'segmentUsage',
   'charges are stored': 'storeCharges',

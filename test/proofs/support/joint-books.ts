@@ -96,16 +96,17 @@ export class JointBooks {
     const { customerId } = this;
     const key = { customerId, source: '', eventId, reason: null };
     const requestId = randomUUID();
-    const { adjustment } = await persistently(() =>
-      this.scene.storage.adjustments.adjust(
-        replacement === null
-          ? { ...key, type: 'void', replacement: null }
-          : { ...key, type: 'amend', replacement: eventOf(customerId, { ...replacement, eventId }) },
-        requestId,
-      ),
-    );
-    // Of two in flight the answers may come in another order than their positions: one that was lost is asked for again.
+    const asked =
+      replacement === null
+        ? ({ ...key, type: 'void', replacement: null } as const)
+        : ({ ...key, type: 'amend', replacement: eventOf(customerId, { ...replacement, eventId }) } as const);
+    const before = this.adjustedAt.get(eventId) ?? 0n;
+    const { adjustment } = await persistently(() => this.scene.storage.adjustments.adjust(asked, requestId));
+    if (adjustment.replacement?.contentHash !== asked.replacement?.contentHash) throw new Error('another adjustment');
     const position = BigInt(adjustment.position);
+    if (position < before)
+      throw new Error('an adjustment comes before one that was acknowledged when it was asked for');
+    // Of two in flight the answers may come in another order than their positions: one that was lost is asked for again.
     if (position < (this.adjustedAt.get(eventId) ?? 0n)) return;
     this.adjustedAt.set(eventId, position);
     this.facts.set(eventId, replacement);
@@ -196,7 +197,10 @@ export class JointBooks {
   async rollBack(name: string): Promise<void> {
     const open = this.open.get(name);
     this.open.delete(name);
-    await (await open?.drawn)?.rollBack();
+    // A connection that is gone has rolled it back.
+    await (await open?.drawn)?.rollBack().catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error;
+    });
   }
 
   async commitAll(): Promise<void> {

@@ -8,7 +8,7 @@ import { parsePriceBook } from '../../../src/domain/rating/parse-price-book.js';
 import type { Instant, LocalDate } from '../../../src/domain/values.js';
 import { insertEvents, sortBatch } from '../../../src/storage/ledger-append.js';
 import { isUnavailable } from '../../../src/storage/errors.js';
-import { RelayFenced } from '../../../src/storage/relay.js';
+import { RelayFenced } from '../../../src/storage/relay-cursor.js';
 import { openLedgerTransaction } from '../../../src/storage/safe-horizon.js';
 import type { BillingPeriod, Storage, UsageRange } from '../../../src/storage/types.js';
 import { createActivityFixture } from '../../activities/fixture.js';

@@ -65,7 +65,7 @@ export function fixedToWire({ name, amount, billed, prorate, quantityMeter, item
 }
 
 /** A prorated amount is a fraction; its digits after the point are rounded half-even, far below any minor unit. */
-export const proratedPlaces = 12;
+const proratedPlaces = 12;
 
 /**
  * The fee of one version: whole, or for the share of its period in which it is in force, by time elapsed between instants.
