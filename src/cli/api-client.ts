@@ -174,6 +174,9 @@ function parseJson(text: string): unknown {
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
+/** An object without properties where it is none. */
+export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {});
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

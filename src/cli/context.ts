@@ -60,10 +60,20 @@ function actorOf(told: string | undefined, { env, user }: Terminal): string | nu
   throw new UsageError('--as (or RECKONER_ACTOR) has 1 to 128 printable characters (ISO 8859-1)');
 }
 
-/** The `data` of a page of the API. */
+/** The objects of a list, or of the `data` of a page of the API. */
 export function rowsOf(answer: unknown): readonly JsonObject[] {
   const data = isObject(answer) ? answer['data'] : answer;
   return Array.isArray(data) ? data.filter(isObject) : [];
+}
+
+/**
+ * The one JSON object in a file, as the text to send.
+ * @throws UsageError as `objectsInFile`, and for a list of several
+ */
+export function objectInFile(path: string): string {
+  const [object = '', ...more] = objectsInFile(path);
+  if (more.length > 0) throw new UsageError(`${path} must hold one JSON object`);
+  return object;
 }
 
 /**

@@ -39,6 +39,17 @@ export function pagingQuery({ limit, cursor }: PagingOptions): Record<string, st
   return { limit, cursor };
 }
 
+/** Of lists of what concerns customers and their invoices. */
+export interface CustomerListOptions extends PagingOptions {
+  readonly customer?: string;
+  /** Id or number. */
+  readonly invoice?: string;
+}
+
+export function customerQuery(options: CustomerListOptions): Record<string, string | undefined> {
+  return { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
+}
+
 /** On standard error, so that a table in a pipe stays a table. */
 export function mentionNextPage(context: CliContext, answer: unknown): void {
   const next = isObject(answer) ? answer['next_cursor'] : null;

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { DomainFailure } from '../domain/failure.js';
 import { SqlParameters } from './aggregation-sql-fragments.js';
+import { isUuid } from './identifiers.js';
 import type { Page, PageRequest } from './types.js';
 
 /** What one part of a cursor may be; a forged one is refused here, before it meets SQL. */
@@ -10,7 +11,7 @@ export const cursorPart = {
   position: (part: string): boolean => /^\d{1,19}$/.test(part) && BigInt(part) <= 9_223_372_036_854_775_807n,
   instant: (part: string): boolean => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(part) && isCalendarDay(part),
   date: (part: string): boolean => /^\d{4}-\d\d-\d\d$/.test(part) && isCalendarDay(part),
-  uuid: (part: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(part),
+  uuid: isUuid,
 } as const;
 
 function isCalendarDay(part: string): boolean {

@@ -1,14 +1,9 @@
 /** The trail of an invoice: decisions, issuing, payments, credit notes and corrections, each with who did it. */
-import { exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 

@@ -1,15 +1,10 @@
 /** What was taken, counted or billed stays so when meters and registries change afterwards, and what cannot be counted shows. */
 import { Corrections } from './support/corrections.js';
-import { callEvent, TestApi } from './support/test-api.js';
+import { callEvent, exampleOfAllTests } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(() => api.close());
+const api = exampleOfAllTests();
 
 test('an event that was billed says so, whatever the meter takes by a later version', async () => {
   const invoiceId = await new Corrections(api).invoiced('billed');

@@ -1,14 +1,8 @@
 /** What the CloudEvents SDK sends is taken, in each mode that it has: senders do not write the notation themselves. */
 import { CloudEvent, type CloudEventV1, HTTP, type Message } from 'cloudevents';
-import { TestApi } from './support/test-api.js';
+import { exampleOfAllTests } from './support/test-api.js';
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(() => api.close());
+const api = exampleOfAllTests();
 
 const event = (id: string, more: Partial<CloudEventV1<unknown>> = {}): CloudEvent<unknown> =>
   new CloudEvent<unknown>({

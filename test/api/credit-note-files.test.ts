@@ -1,16 +1,11 @@
 /** Credit notes by hand as files: PDF and e-invoice. */
 import { pageText, readPdf } from '../documents/pdf-text.js';
 import * as support from './support/credited.js';
-import { exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const invoiced = (count?: number, period?: string): Promise<Json> => support.invoiced(api, count, period);
 const credit = (...of: [Json, string | null, Json?]): Promise<Json> => support.credit(api, ...of);

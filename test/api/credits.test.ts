@@ -1,14 +1,9 @@
 /** Credit grants over HTTP: granted, drawn by invoices, taken back. */
-import { exampleCalls, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 const body = (more: Json = {}): Json => ({

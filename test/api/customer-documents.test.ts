@@ -1,13 +1,7 @@
 /** How documents are made for a customer: facts of PUT /customers. */
-import { exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCustomer, exampleOfAllTests } from './support/test-api.js';
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(() => api.close());
+const api = exampleOfAllTests();
 
 const customer = (more: object): object => ({ ...exampleCustomer, ...more });
 

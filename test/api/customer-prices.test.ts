@@ -1,14 +1,9 @@
 /** Assignments of price books, and prices of one customer's own beside them. */
-import { callEvent, exampleCalls, exampleCustomer, examplePriceBook, TestApi } from './support/test-api.js';
+import { callEvent, exampleCalls, exampleCustomer, exampleOfEachTest, examplePriceBook } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 const calls = (unitPrice: string): Json => ({ meter: 'api_calls', model: 'flat', unit_price: unitPrice });

@@ -1,16 +1,11 @@
 /** Dead letters over HTTP: listed, replayed as they are or corrected, in bulk, discarded; and their metrics. */
 import { Registry } from 'prom-client';
 import { registerDeadLetterMetrics } from '../../src/api/plugins/dead-letter-metrics.js';
-import { callEvent, exampleCustomer, TestApi } from './support/test-api.js';
+import { callEvent, exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const ann = { 'x-reckoner-actor': 'ann' };
 const stranger = (id: string, more: Json = {}): Json => callEvent(id, { customer_id: 'stranger', ...more });

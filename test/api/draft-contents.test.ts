@@ -4,16 +4,17 @@ import { canonicalJson } from '../../src/storage/canonical-json.js';
 import { parseTaxTable } from '../../src/domain/tax/parse-tax-table.js';
 import { tableTaxProvider } from '../../src/domain/tax/table-provider.js';
 import { TaxUnavailable } from '../../src/domain/tax/tax.js';
-import { exampleCalls, exampleCustomer, exampleMeter, examplePriceBook, TestApi } from './support/test-api.js';
+import {
+  exampleCalls,
+  exampleCustomer,
+  exampleMeter,
+  exampleOfEachTest,
+  examplePriceBook,
+} from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const customer = (more: Json, id = 'cust_1'): Promise<Json> =>
   api.expect(id === 'cust_1' ? 200 : 201, 'PUT', `/customers/${id}`, { ...exampleCustomer, ...more });

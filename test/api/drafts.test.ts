@@ -1,14 +1,10 @@
 /** Invoices before they are issued: drafts, grace, approval, safety bounds, decisions. */
-import { exampleCalls, exampleCustomer, exampleMeter, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleCustomer, exampleMeter, exampleOfEachTest } from './support/test-api.js';
+import type { TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const customer = (more: Json): Promise<Json> =>
   api.expect(200, 'PUT', '/customers/cust_1', { ...exampleCustomer, ...more });

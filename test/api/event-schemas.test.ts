@@ -1,14 +1,9 @@
 /** The schema registry: which versions it takes. */
-import { TestApi } from './support/test-api.js';
+import { exampleOfAllTests } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(() => api.close());
+const api = exampleOfAllTests();
 
 const bytes = (type: unknown, more: Json = {}): Json => ({ type: 'object', properties: { bytes: { type, ...more } } });
 const add = (status: number, eventType: string, schema: unknown, more: Json = {}): Promise<Json> =>

@@ -1,18 +1,11 @@
 /** The notations of POST /events: CloudEvents in its three modes, lines, compressed bodies. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { callEvent, TestApi } from './support/test-api.js';
+import { callEvent, exampleOfAllTests } from './support/test-api.js';
+import type { TestApi } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(async () => {
-  await api.close();
-});
+const api = exampleOfAllTests();
 
 const structured = { 'content-type': 'application/cloudevents+json' };
 const batched = { 'content-type': 'application/cloudevents-batch+json' };

@@ -1,14 +1,9 @@
 /** Exchange rates, and customers whose prices are in another currency than their invoices. */
-import { callEvent, exampleCalls, exampleCustomer, examplePriceBook, TestApi } from './support/test-api.js';
+import { callEvent, exampleCalls, exampleCustomer, exampleOfEachTest, examplePriceBook } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 const row = (quote: string, rate: string, date = '2024-01-31'): Json => ({ base: 'EUR', quote, date, rate });

@@ -1,12 +1,7 @@
 /** Legal entities and number series over HTTP. */
-import { exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const acme = { number_prefix: 'ACME-DE', name: 'Acme GmbH', tax_id: 'DE1' };
 

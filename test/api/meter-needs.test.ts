@@ -1,14 +1,9 @@
 /** What a meter that begins later needs of events (RULES 68): nothing before it begins, at ingest, in amendments, in replays, at the gate. */
-import { callEvent, exampleCustomer, TestApi } from './support/test-api.js';
+import { callEvent, exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const bytesOut = (more: Json = {}): Promise<Json> =>
   api.expect(201, 'POST', '/meters', {

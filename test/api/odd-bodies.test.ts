@@ -2,19 +2,11 @@
 import type { AddressInfo } from 'node:net';
 import { request } from 'node:http';
 import { issuesMax } from '../../src/api/problem.js';
-import { callEvent, TestApi } from './support/test-api.js';
+import { callEvent, exampleOfAllTests } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(async () => {
-  await api.close();
-});
+const api = exampleOfAllTests();
 
 const unknowns = (count: number): Json =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`u${index}`, 1]));

@@ -1,14 +1,9 @@
 /** Closing many periods over HTTP. */
-import { exampleCalls, exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCalls, exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const february = { period: '2024-02' };
 const customers = async (...ids: readonly string[]): Promise<void> => {

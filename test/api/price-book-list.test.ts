@@ -1,12 +1,7 @@
 /** All versions of price books. */
-import { examplePriceBook, TestApi } from './support/test-api.js';
+import { exampleOfAllTests, examplePriceBook } from './support/test-api.js';
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(() => api.close());
+const api = exampleOfAllTests();
 
 test('GET /price-books lists versions in the order of learning, page by page, with what corrects what; not customers’ own', async () => {
   const versions = [

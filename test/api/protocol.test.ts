@@ -1,19 +1,11 @@
 /** What holds for every route: problems, methods, media types, idempotency keys, strictness, OpenAPI, metrics. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { callEvent, exampleCustomer, exampleMeter, TestApi } from './support/test-api.js';
+import { callEvent, exampleCustomer, exampleMeter, exampleOfAllTests } from './support/test-api.js';
 import { routes } from './support/routes.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(async () => {
-  await api.close();
-});
+const api = exampleOfAllTests();
 
 describe('routes and methods', () => {
   test('an unknown path is ROUTE_NOT_FOUND', async () => {

@@ -1,15 +1,7 @@
 /** Customers, meters, price books. */
-import { exampleCustomer, exampleMeter, examplePriceBook, TestApi } from './support/test-api.js';
+import { exampleCustomer, exampleMeter, exampleOfAllTests, examplePriceBook } from './support/test-api.js';
 
-let api: TestApi;
-
-beforeAll(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterAll(async () => {
-  await api.close();
-});
+const api = exampleOfAllTests();
 
 const tiered = (tiers: readonly object[]): object => ({
   ...examplePriceBook,

@@ -1,15 +1,10 @@
 /** Payments, credit notes, refunds and write-offs over HTTP. */
 import * as support from './support/credited.js';
-import { TestApi } from './support/test-api.js';
+import { exampleOfEachTest } from './support/test-api.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const as = (actor: string): Record<string, string> => ({ 'x-reckoner-actor': actor });
 

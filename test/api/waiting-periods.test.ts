@@ -6,14 +6,9 @@ import { remembering } from '../../src/api/plugins/remembering.js';
 import { holdingCodes } from '../../src/domain/invoicing/waiting.js';
 import type { LocalDate } from '../../src/domain/values.js';
 import type { InvoicingOutcome } from '../../src/storage/types.js';
-import { exampleCustomer, TestApi } from './support/test-api.js';
+import { exampleCustomer, exampleOfEachTest } from './support/test-api.js';
 
-let api: TestApi;
-beforeEach(async () => {
-  api = await TestApi.start();
-  await api.setUpExample();
-});
-afterEach(() => api.close());
+const api = exampleOfEachTest();
 
 const day = (text: string): LocalDate => text as LocalDate;
 let requests = 0;

@@ -1,28 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-cli-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const file = (name: string, content: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
-const bodyOf = (index: number): unknown => JSON.parse(api.requests[index]?.body ?? '');
+const api = stubOfEachTest();
+const { run, file, paths, bodyOf } = api;
 
 const backfill = {
   backfill_id: 'b-1',

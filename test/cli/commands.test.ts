@@ -1,27 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { cli, startStubApi, stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-cli-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-function file(name: string, content: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
+const api = stubOfEachTest();
+const { run, file } = api;
 
 const invoice = {
   invoice_id: 'inv-1',
@@ -105,11 +87,11 @@ describe('invoices', () => {
   it('pdf saves the document', async () => {
     const pdf = Buffer.from([0x25, 0x50, 0x44, 0x46, 0x00, 0xff, 0xfe]);
     api.answer(() => ({ body: pdf, headers: { 'content-disposition': 'inline; filename="INV-000001.pdf"' } }));
-    const output = join(folder, 'out.pdf');
+    const output = join(api.folder, 'out.pdf');
     expect((await run('invoices', 'pdf', 'inv-1', '-o', output)).out).toContain(output);
     expect(readFileSync(output).equals(pdf)).toBe(true);
     expect((await run('invoices', 'pdf', 'inv-1', '-o', '-')).bytes.equals(pdf)).toBe(true);
-    const nowhere = await run('invoices', 'pdf', 'inv-1', '-o', join(folder, 'no', 'such', 'folder.pdf'));
+    const nowhere = await run('invoices', 'pdf', 'inv-1', '-o', join(api.folder, 'no', 'such', 'folder.pdf'));
     expect(nowhere).toMatchObject({ code: 1 });
     expect(nowhere.err).toContain('cannot write');
   });
@@ -362,10 +344,10 @@ describe('answers and errors', () => {
   });
 
   it('say where nobody answers', async () => {
-    const { url } = api;
-    await api.close();
+    const gone = await startStubApi();
+    const { url } = gone;
+    await gone.close();
     const result = await cli(['health', '--url', url]);
-    api = await startStubApi();
     expect(result.code).toBe(1);
     expect(result.err).toContain(`no answer from ${url} (ECONNREFUSED)`);
   });

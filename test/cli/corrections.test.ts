@@ -1,19 +1,8 @@
 /** Adjusting events, re-rating, reconciling, verifying, voiding, findings: what the commands ask for and print. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi, StubRequest } from './support/stub-api.js';
+import { cli, stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(async () => {
-  await api.close();
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const bodyOf = (request: StubRequest | undefined): unknown => JSON.parse(request?.body ?? '');
-const paths = (): readonly string[] => api.requests.map(({ method, path }) => `${method} ${path}`);
+const api = stubOfEachTest();
+const { run, paths, bodyOf } = api;
 
 describe('in whose name', () => {
   const actors = (): readonly unknown[] => api.requests.map(({ headers }) => headers['x-reckoner-actor']);
@@ -46,7 +35,7 @@ describe('events', () => {
     const result = await run('events', 'void', 'c', 'evt', '--source', 's', '--reason', 'test call');
     expect(result).toMatchObject({ code: 0 });
     expect(paths()).toEqual(['POST /event-adjustments']);
-    expect(bodyOf(api.requests[0])).toEqual({
+    expect(bodyOf(0)).toEqual({
       customer_id: 'c',
       event_id: 'evt',
       source: 's',
@@ -140,7 +129,7 @@ describe('re-ratings', () => {
     const book = ['--price-book', 'standard@v2@x', '--dry-run', '--wait'];
     const result = await run('re-rate', '--reason', 'price_correction', ...scope, ...book);
     expect(result).toMatchObject({ code: 0, waits: [500, 500] });
-    expect(bodyOf(api.requests[0])).toEqual({
+    expect(bodyOf(0)).toEqual({
       reason: 'price_correction',
       scope: {
         customer_ids: ['c', 'd'],
@@ -160,7 +149,7 @@ describe('re-ratings', () => {
   it('re-rate does not wait unless told, and waiting ends where a person decides', async () => {
     api.answer(() => ({ status: 202, body: { ...reRating, status: 'comparing' } }));
     expect(await run('re-rate', '--reason', 'manual', '--customer', 'c')).toMatchObject({ code: 0, waits: [] });
-    expect(bodyOf(api.requests[0])).toEqual({ reason: 'manual', scope: { customer_ids: ['c'] }, dry_run: false });
+    expect(bodyOf(0)).toEqual({ reason: 'manual', scope: { customer_ids: ['c'] }, dry_run: false });
     const late = await run('re-rate', '--reason', 'manual', '--customer', 'c', '--wait', '1');
     expect(late).toMatchObject({ code: 1, waits: [500, 500] });
     expect(late.err).toContain('still comparing');
@@ -203,7 +192,7 @@ describe('re-ratings', () => {
       'POST /re-ratings/r-1/approve',
       'POST /re-ratings/r-1/reject',
     ]);
-    expect([bodyOf(api.requests[2]), bodyOf(api.requests[3])]).toEqual([{ reason: 'seen' }, {}]);
+    expect([bodyOf(2), bodyOf(3)]).toEqual([{ reason: 'seen' }, {}]);
     expect(api.requests[2]?.headers['x-reckoner-actor']).toBe('bob');
   });
 });
@@ -248,7 +237,7 @@ describe('reconciliations', () => {
     });
     const done = await run('reconcile', '--customer', 'c', '--from', '2024-01-01', '--wait');
     expect(done).toMatchObject({ code: 0, waits: [500] });
-    expect(bodyOf(api.requests[0])).toEqual({ customer_ids: ['c'], from: '2024-01-01T00:00:00Z' });
+    expect(bodyOf(0)).toEqual({ customer_ids: ['c'], from: '2024-01-01T00:00:00Z' });
     expect(done.out).toMatch(/api_calls.*1235 events, quantity 1235.*118\.80.*118\.80.*equal/);
   });
 
@@ -285,7 +274,7 @@ describe('reconciliations', () => {
     const asked = await run('reconcile');
     expect(asked).toMatchObject({ code: 0 });
     expect(asked.out).toContain('run-1');
-    expect(bodyOf(api.requests[0])).toEqual({});
+    expect(bodyOf(0)).toEqual({});
     expect(await run('reconcile', '--wait', '1')).toMatchObject({ code: 1, waits: [500, 500] });
   });
 
@@ -363,7 +352,7 @@ describe('invoices, periods, findings', () => {
     expect(await run('invoices', 'void', 'inv-1')).toMatchObject({ code: 2 });
     const voided = await run('invoices', 'void', 'inv-1', '--reason', 'wrong customer');
     expect(paths()).toEqual(['POST /invoices/inv-1/void']);
-    expect(bodyOf(api.requests[0])).toEqual({ reason: 'wrong customer' });
+    expect(bodyOf(0)).toEqual({ reason: 'wrong customer' });
     expect(voided.out).toContain('INV-000001 (invoice, void)');
   });
 
@@ -393,6 +382,6 @@ describe('invoices, periods, findings', () => {
     const resolved = await run('findings', 'resolve', 'f-1', '--resolution', 'fixed', '--reason', 'done');
     expect(resolved.out).toMatch(/resolution\.resolution +fixed/);
     expect(paths()).toEqual(['POST /findings/f-1/resolve']);
-    expect(bodyOf(api.requests[0])).toEqual({ resolution: 'fixed', reason: 'done' });
+    expect(bodyOf(0)).toEqual({ resolution: 'fixed', reason: 'done' });
   });
 });

@@ -1,15 +1,10 @@
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
+const api = stubOfEachTest();
+const { paths, bodyOf } = api;
 
-const run = (...args: string[]): Promise<CliRun> => cli(['credits', ...args, '--url', api.url]);
-const bodyOf = (index: number): unknown => JSON.parse(api.requests[index]?.body ?? '');
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
+const run = (...args: string[]): Promise<CliRun> => api.run('credits', ...args);
 
 const grant = {
   grant_id: 'g1',

@@ -1,23 +1,10 @@
 /** What-if on the command line: what the commands ask for and print. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { cli, stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
+const api = stubOfEachTest();
 
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-prices-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
-
-const evaluate = (...args: string[]): Promise<CliRun> => cli(['prices', 'evaluate', ...args, '--url', api.url]);
+const evaluate = (...args: string[]): Promise<CliRun> => api.run('prices', 'evaluate', ...args);
 const sent = (): unknown => JSON.parse(api.requests[0]?.body ?? '');
 const named = ['--price-book', 'standard@v2'] as const;
 const priceBook = { code: 'standard', version: 'v2' };
@@ -111,8 +98,7 @@ test('a quantity may be of a group', async () => {
 });
 
 test('a period stands beside what it costs now; a version from a file is sent as it is written', async () => {
-  const file = join(folder, 'draft.json');
-  writeFileSync(file, '{"code": "idea", "prices": [{"unit_price": 0.10000000000000000001}]}');
+  const file = api.file('draft.json', '{"code": "idea", "prices": [{"unit_price": 0.10000000000000000001}]}');
   api.answer(() => ({
     body: {
       price_book: { code: 'idea', version: 'draft' },

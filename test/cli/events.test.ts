@@ -1,14 +1,8 @@
 /** Finding events: what is asked of the API, and what a person sees. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
+const api = stubOfEachTest();
+const { run } = api;
 
 describe('finding events', () => {
   const exact = '{"n":12345678901234567890.123456789012345678,"region":"eu"}';

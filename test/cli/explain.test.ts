@@ -5,16 +5,12 @@ import type {
   ExplainedInvoice,
 } from '../../src/explanation/charge-explanation.js';
 import { readArithmetic } from '../support/explained.js';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
+const api = stubOfEachTest();
 
-const run = (...args: string[]): Promise<CliRun> => cli(['explain', ...args, '--url', api.url]);
+const run = (...args: string[]): Promise<CliRun> => api.run('explain', ...args);
 
 const ids = {
   first: '11111111-1111-5111-8111-111111111111',

@@ -1,26 +1,8 @@
 /** What is read from the files of `reckoner import`. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { cli, ledger, startStubApi, type StubApi } from './support/stub-api.js';
+import { cli, ledger, stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-import-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, content: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
+const api = stubOfEachTest();
+const { file } = api;
 
 test('numbers of NDJSON are sent as the API would read them, texts and ids as they are', async () => {
   const events = ledger();

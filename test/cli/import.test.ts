@@ -1,20 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, eventsIn, ledger, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { cli, eventsIn, ledger, stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-import-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
+const api = stubOfEachTest();
+const { file } = api;
 
 function csvFile(rows: number, name = 'trace.csv'): string {
   const lines = Array.from({ length: rows }, (_, i) => {
@@ -23,18 +13,15 @@ function csvFile(rows: number, name = 'trace.csv'): string {
   });
   return file(name, ['TIMESTAMP,ContextTokens,GeneratedTokens', ...lines].join('\r\n'));
 }
-function file(name: string, content: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
 
 const mapping = [
   ...['--customer', 'cust_{row%20}', '--event-type', 'llm_request', '--time', 'TIMESTAMP', '--assume-utc'],
   ...['--value', 'input=ContextTokens', '--value', 'output=GeneratedTokens'],
 ];
 async function run(path: string, ...more: string[]): Promise<CliRun> {
-  return cli(['import', path, ...mapping, '--url', api.url, ...more], { RECKONER_STATE_DIR: join(folder, 'state') });
+  return cli(['import', path, ...mapping, '--url', api.url, ...more], {
+    RECKONER_STATE_DIR: join(api.folder, 'state'),
+  });
 }
 
 describe('reckoner import', () => {
@@ -344,9 +331,9 @@ describe('an interrupted import', () => {
     api.answer(ledger().take);
     const path = csvFile(30);
     await run(path);
-    const states = readdirSync(join(folder, 'state', 'imports'));
+    const states = readdirSync(join(api.folder, 'state', 'imports'));
     expect(states).toHaveLength(1);
-    const state = JSON.parse(readFileSync(join(folder, 'state', 'imports', states[0] ?? ''), 'utf8')) as unknown;
+    const state = JSON.parse(readFileSync(join(api.folder, 'state', 'imports', states[0] ?? ''), 'utf8')) as unknown;
     expect(state).toMatchObject({ acknowledgedRow: 30, finished: true });
     const blocked = file('blocked', 'a file where the folder should be');
     const result = await cli(['import', path, ...mapping, '--url', api.url], { RECKONER_STATE_DIR: blocked });

@@ -1,16 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
+const api = stubOfEachTest();
 
-const run = (...args: string[]): Promise<CliRun> => cli(['ledger', ...args, '--url', api.url]);
+const run = (...args: string[]): Promise<CliRun> => api.run('ledger', ...args);
 const last = () => api.requests.at(-1);
 const sums = { account: 'revenue', currency: 'USD', debit: '0.00', credit: '118.72', balance: '-118.72' };
 
@@ -141,17 +136,13 @@ it('the export goes to standard output or to a file, byte by byte', async () => 
   api.answer(() => ({ body: Buffer.from(text), headers: { 'content-type': 'text/csv' } }));
   expect((await run('export', '--month', '2024-01', '--mapping', 'datev')).bytes.toString()).toBe(text);
   expect([last()?.path, last()?.query]).toEqual(['/ledger/export', { month: '2024-01', mapping: 'datev' }]);
-  const folder = await mkdtemp(join(tmpdir(), 'reckoner-export-'));
-  try {
-    const file = join(folder, 'journal.csv');
-    expect(await run('export', '--from-entry', '1', '--to-entry', '9', '--output', file)).toMatchObject({ code: 0 });
-    expect(last()?.query).toEqual({ from_entry: '1', to_entry: '9' });
-    expect(await readFile(file, 'utf8')).toBe(text);
-    expect(await run('export', '--month', '2024-01', '--output', join(folder, 'no', 'such', 'file'))).toMatchObject({
-      code: 1,
-      err: expect.stringContaining('cannot write'),
-    });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const file = join(api.folder, 'journal.csv');
+  expect(await run('export', '--from-entry', '1', '--to-entry', '9', '--output', file)).toMatchObject({ code: 0 });
+  expect(last()?.query).toEqual({ from_entry: '1', to_entry: '9' });
+  expect(await readFile(file, 'utf8')).toBe(text);
+  const nowhere = join(api.folder, 'no', 'such', 'file');
+  expect(await run('export', '--month', '2024-01', '--output', nowhere)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('cannot write'),
+  });
 });

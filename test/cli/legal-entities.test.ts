@@ -1,14 +1,7 @@
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
+const api = stubOfEachTest();
+const { run, paths } = api;
 
 const acme = {
   ...{ code: 'acme-de', version: 2, number_prefix: 'ACME-DE', name: 'Acme GmbH', tax_id: 'DE1' },

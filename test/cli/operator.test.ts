@@ -1,17 +1,9 @@
-/** What operators look at: lists of all customers, tables of a terminal's width, and what is said where there is nothing. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+/** What operators look at: lists of all customers, tables of a terminal's width. */
+import { cli, stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(async () => {
-  await api.close();
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
+const api = stubOfEachTest();
+const { run } = api;
 
 test('periods list --stage shows what waits at all customers, and for what', async () => {
   const days = { from: '2023-12-31T23:00:00.000000Z', to: '2024-01-31T23:00:00.000000Z', time_zone: 'Europe/Berlin' };
@@ -44,19 +36,6 @@ test('periods list calls a period that is there before its time what it is: not 
   expect(out).toMatch(/2024-01-01 .*│ open +│/);
   expect(out).toMatch(/2999-02-01 .*│ invoiced +│/);
   expect(JSON.parse((await run('periods', 'list', 'cust_9', '--json')).out)).toMatchObject({ data });
-});
-
-describe('where there is nothing', () => {
-  test.each([
-    [['dead-letters', 'list'], 'There are no such dead letters.\n'],
-    [['findings', 'list', '--open'], 'There are no such findings.\n'],
-    [['periods', 'list', '--stage', 'held'], 'There are no such billing periods.\n'],
-    [['audit', 'list'], 'There are no such entries.\n'],
-  ] as const)('%j says so, and --json stays JSON', async (args, sentence) => {
-    api.answer(() => ({ body: { data: [], next_cursor: null } }));
-    expect((await run(...args)).out).toBe(sentence);
-    expect(JSON.parse((await run(...args, '--json')).out)).toEqual({ data: [], next_cursor: null });
-  });
 });
 
 describe('on a terminal', () => {

@@ -1,14 +1,10 @@
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
+const api = stubOfEachTest();
+const { paths } = api;
 
-const run = (...args: string[]): Promise<CliRun> => cli(['periods', ...args, '--url', api.url]);
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
+const run = (...args: string[]): Promise<CliRun> => api.run('periods', ...args);
 
 const counts = { planned: 3, not_ready: 0, requested: 3, left: 0, issued: 0, held: 0, skipped: 0, already_invoiced: 0 };
 const close = {

@@ -1,19 +1,15 @@
 /** Rollouts on the command line: what the commands send and print. */
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubAnswer, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun, StubAnswer } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
+const api = stubOfEachTest();
 
 const answered = new Map<string, StubAnswer>();
 function answers(method: string, path: string, status: number, body: unknown): void {
   answered.set(`${method} ${path}`, { status, body });
   api.answer((request) => answered.get(`${request.method} ${request.path}`) ?? { status: 404, body: {} });
 }
-const rollout = (...args: string[]): Promise<CliRun> => cli(['prices', 'rollout', ...args, '--url', api.url]);
+const rollout = (...args: string[]): Promise<CliRun> => api.run('prices', 'rollout', ...args);
 const sent = (): unknown => JSON.parse(api.requests[0]?.body ?? '');
 const answer = {
   rollout_id: 'r-1',

@@ -1,36 +1,23 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readRates } from '../../src/cli/rates/read-rates.js';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
+import type { CliRun } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-beforeEach(async () => {
-  api = await startStubApi();
+const api = stubOfEachTest();
+const { run } = api;
+beforeEach(() => {
   api.answer(({ body }) => {
     const { rates } = JSON.parse(body) as { rates: readonly unknown[] };
     return { body: { source: 'ecb', added: rates.length - 1, changed: 1, unchanged: 0 } };
   });
-  folder = mkdtempSync(join(tmpdir(), 'rates-'));
-});
-afterEach(async () => {
-  rmSync(folder, { recursive: true });
-  await api.close();
 });
 
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
 interface Sent {
   readonly source: string;
   readonly rates: readonly Readonly<Record<string, string>>[];
 }
 const sent = (): readonly Sent[] => api.requests.map(({ body }) => JSON.parse(body) as Sent);
-function file(text: string, name = 'rates'): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const file = (text: string, name = 'rates'): string => api.file(name, text);
 const importing = (text: string, ...args: string[]): Promise<CliRun> => run('rates', 'import', file(text), ...args);
 const euro = (quote: string, date: string, rate: string) => ({ base: 'EUR', quote, date, rate });
 
@@ -162,7 +149,7 @@ describe('one that is wrong is named with row and column, and nothing is importe
   });
 
   test('a file that is not there', async () => {
-    expect(await run('rates', 'import', join(folder, 'none.xml'))).toMatchObject({ code: 2 });
+    expect(await run('rates', 'import', join(api.folder, 'none.xml'))).toMatchObject({ code: 2 });
   });
 });
 

@@ -1,26 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { cli, eventsIn, ledger, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { eventsIn, ledger, stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-let folder: string;
-beforeEach(async () => {
-  api = await startStubApi();
-  folder = mkdtempSync(join(tmpdir(), 'reckoner-cli-'));
-});
-afterEach(async () => {
-  await api.close();
-  rmSync(folder, { recursive: true });
-});
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const file = (name: string, content: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-};
+const api = stubOfEachTest();
+const { run, file } = api;
 
 const version = {
   event_type: 'api_call',

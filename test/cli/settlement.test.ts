@@ -1,15 +1,7 @@
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const bodyOf = (index: number): unknown => JSON.parse(api.requests[index]?.body ?? '');
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
+const api = stubOfEachTest();
+const { run, paths, bodyOf } = api;
 
 const payment = {
   ...{ payment_id: 'p1', customer_id: 'acme', currency: 'USD', amount: '10.00', unallocated: '6.00', method: 'card' },

@@ -1,16 +1,8 @@
 import { compileMapping } from '../../src/cli/import/mapping.js';
-import { cli, startStubApi } from './support/stub-api.js';
-import type { CliRun, StubApi } from './support/stub-api.js';
+import { stubOfEachTest } from './support/stub-api.js';
 
-let api: StubApi;
-beforeEach(async () => {
-  api = await startStubApi();
-});
-afterEach(() => api.close());
-
-const run = (...args: string[]): Promise<CliRun> => cli([...args, '--url', api.url]);
-const bodyOf = (index: number): unknown => JSON.parse(api.requests[index]?.body ?? '');
-const paths = () => api.requests.map(({ method, path }) => `${method} ${path}`);
+const api = stubOfEachTest();
+const { run, paths, bodyOf } = api;
 
 const team = {
   key: 'team',

@@ -1,7 +1,6 @@
 /** Backfills: bulk imports of the past, each one transaction. */
 import { z } from 'zod';
 import type { Backfill } from '../../storage/types.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
 import {
   backfill,
@@ -13,6 +12,7 @@ import {
 } from '../schemas/backfills.js';
 import type { Api } from '../types.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -41,7 +41,7 @@ export async function backfillRoutes(app: Api, { backfills, storage }: RouteCont
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       return reply.code(201).send(toApiBackfill(await backfills.open(request.body, asking)));
     },
   );

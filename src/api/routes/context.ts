@@ -1,9 +1,13 @@
+import type { FastifyRequest } from 'fastify';
+import { msToInstant } from '../../domain/time/instant.js';
 import type { EventIngest } from '../ingest/event-ingest.js';
 import type { KnownMeters } from '../ingest/known-meters.js';
 import type { KnownTags } from '../ingest/known-tags.js';
 import type { EventReceiver } from '../ingest/receive-events.js';
+import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import type { ApiMetrics } from '../plugins/metrics.js';
 import type { AdjustmentService } from '../services/adjustments.js';
+import type { Asked, Asking } from '../services/asked.js';
 import type { BackfillService } from '../services/backfills.js';
 import type { CustomerService } from '../services/customers.js';
 import type { DeadLetterService } from '../services/dead-letters.js';
@@ -36,4 +40,17 @@ export interface RouteContext extends ApiDependencies {
   readonly evaluations: PriceEvaluationService;
   readonly rollouts: PriceRolloutService;
   readonly drafts: DraftService;
+}
+
+/** @throws DomainFailure IDEMPOTENCY_KEY_INVALID */
+export function askingOf(request: FastifyRequest): Asking {
+  return { actor: request.actor, key: idempotencyKeyOf(request) };
+}
+
+/**
+ * @param clock epoch milliseconds
+ * @throws DomainFailure IDEMPOTENCY_KEY_INVALID
+ */
+export function askedOf(request: FastifyRequest, clock: () => number): Asked {
+  return { ...askingOf(request), now: msToInstant(clock()) };
 }

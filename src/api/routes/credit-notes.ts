@@ -1,8 +1,6 @@
 /** Credit notes by hand, and write-offs: what lowers an invoice without changing it. */
 import { z } from 'zod';
 import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
-import { msToInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoice } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier } from '../schemas/common.js';
 import { creditNote, creditNoteBody, creditNotePage, ofInvoiceQuery, writeOffBody } from '../schemas/settlement.js';
@@ -11,6 +9,7 @@ import { creditInvoice, giveUp, requireCreditNote } from '../services/settlement
 import type { Api } from '../types.js';
 import { toApiCreditNote } from '../wire/settlement-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -46,7 +45,7 @@ export async function creditNoteRoutes(app: Api, { storage, clock }: RouteContex
       },
     },
     async (request, reply) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       const found = await requireInvoice(storage, request.params.id);
       const note = await creditInvoice(storage, found, { ...asked, body: request.body });
       return reply.code(201).send(toApiCreditNote(note));
@@ -72,7 +71,7 @@ export async function creditNoteRoutes(app: Api, { storage, clock }: RouteContex
       },
     },
     async (request) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       const found = await requireInvoice(storage, request.params.id);
       await giveUp(storage, found, { ...asked, ...request.body });
       return invoiceToWire(await requireInvoice(storage, found.invoiceId));

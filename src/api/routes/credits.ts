@@ -1,7 +1,6 @@
 /** Prepaid and promotional credits. */
 import { z } from 'zod';
 import { msToInstant, parseInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
 import {
   creditGrant,
@@ -22,6 +21,7 @@ import {
 } from '../services/credits.js';
 import type { Api } from '../types.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -59,9 +59,8 @@ export async function creditGrantRoutes(app: Api, { storage, clock }: RouteConte
       },
     },
     async (request, reply) => {
-      const { actor } = request;
-      const asking = { actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
-      return reply.code(201).send(toApiCreditGrant(await grantCredit(storage, request.body, asking)));
+      const granted = await grantCredit(storage, request.body, askedOf(request, clock));
+      return reply.code(201).send(toApiCreditGrant(granted));
     },
   );
   app.post(
@@ -86,9 +85,8 @@ export async function creditGrantRoutes(app: Api, { storage, clock }: RouteConte
       },
     },
     async (request) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
-      const { reason } = request.body;
-      return toApiCreditGrant(await voidCreditGrant(storage, request.params.id, { ...asking, reason }));
+      const asked = { ...askedOf(request, clock), reason: request.body.reason };
+      return toApiCreditGrant(await voidCreditGrant(storage, request.params.id, asked));
     },
   );
 }

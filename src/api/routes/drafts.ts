@@ -1,12 +1,11 @@
 /** Decisions about invoices that are not issued yet. */
 import { z } from 'zod';
 import type { DraftDecision } from '../../domain/invoicing/before-issue.js';
-import { msToInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, reasonText } from '../schemas/common.js';
 import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 
 const seen = z
@@ -64,7 +63,7 @@ export async function draftRoutes(app: Api, { storage, drafts, clock }: RouteCon
         },
       },
       async (request) => {
-        const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+        const asked = askedOf(request, clock);
         const { id } = request.params;
         const { content_hash: hash, reason } = request.body;
         await drafts.decide(id, { ...asked, decision, seen: hash, reason });

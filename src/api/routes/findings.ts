@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DomainFailure } from '../../domain/failure.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type { Finding, FindingResolution, FindingStore } from '../../storage/types.js';
 import { actingHeaders, answers, identifier, paging, periodName } from '../schemas/common.js';
 import { finding, findingClasses, findingPage, resolutionBody } from '../schemas/reconciliation.js';
@@ -9,7 +10,6 @@ import type { Api } from '../types.js';
 import { toApiFinding, toApiPage } from '../wire/to-api.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
-import { isUuid } from '../services/uuid.js';
 
 const tags = ['findings'];
 

@@ -6,7 +6,6 @@ import { invoiceToWire } from '../../domain/invoicing/invoice-to-wire.js';
 import { itemisations } from '../../domain/invoicing/presentation.js';
 import { msToInstant } from '../../domain/time/instant.js';
 import { parsePeriodName } from '../../domain/time/local-date.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { invoice, invoiceDetail } from '../schemas/billing.js';
 import { actingHeaders, answers, identifier, pageOf, paging, periodName } from '../schemas/common.js';
 import { voidBody } from '../schemas/corrections.js';
@@ -17,6 +16,7 @@ import { showInvoice } from '../services/settled.js';
 import type { Api } from '../types.js';
 import { toApiVerification } from '../wire/corrections-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -123,13 +123,11 @@ export async function invoiceProofRoutes(app: Api, { storage, clock }: RouteCont
     },
     async (request) => {
       const found = await requireIssued(storage, request.params.id);
-      const { reason } = request.body;
-      const { actor } = request;
-      await orDoneBefore(
-        () => voidInvoice(storage, found, { actor, reason, now: msToInstant(clock()) }),
-        { actor, reason, key: idempotencyKeyOf(request) },
-        { refusal: 'INVOICE_VOID', decided: () => lastVoid(storage, found.invoiceId) },
-      );
+      const asked = { ...askedOf(request, clock), reason: request.body.reason };
+      await orDoneBefore(() => voidInvoice(storage, found, asked), asked, {
+        refusal: 'INVOICE_VOID',
+        decided: () => lastVoid(storage, found.invoiceId),
+      });
       return invoiceToWire(await requireInvoice(storage, found.invoiceId));
     },
   );

@@ -5,7 +5,7 @@ import { formatAmount } from '../../domain/money/rounding.js';
 import { answers, identifier, pageOf, paging } from '../schemas/common.js';
 import { accounts, journalEntry, momentQuery, trialBalance } from '../schemas/ledger.js';
 import { momentOf, toApiSums } from '../services/ledger.js';
-import { isUuid } from '../services/uuid.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type { Storage } from '../../storage/types.js';
 import type { Api } from '../types.js';
 import { toApiEntry, toApiPage } from '../wire/to-api.js';

@@ -1,7 +1,6 @@
 /** What is made of the journal: balances, snapshots, months, account mappings, export. */
 import { Readable } from 'node:stream';
 import { msToInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers } from '../schemas/common.js';
 import {
   accountBalancePage,
@@ -42,6 +41,7 @@ import { DomainFailure } from '../../domain/failure.js';
 import { z } from 'zod';
 import type { Api } from '../types.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 import { paging } from '../schemas/common.js';
@@ -256,7 +256,7 @@ export async function ledgerExportRoutes(app: Api, { storage }: RouteContext): P
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const stored = await addAccountMappings(storage, request.body, asking);
       return reply.code(201).send({ data: stored.map(toApiMapping) });
     },

@@ -1,6 +1,5 @@
 /** Closing many customers' periods at once. */
 import { z } from 'zod';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
 import {
   periodClose,
@@ -13,6 +12,7 @@ import {
 import { toApiPeriodClose } from '../services/period-closes.js';
 import type { Api } from '../types.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -112,7 +112,7 @@ export async function periodCloseDecisionRoutes(app: Api, { periodCloses }: Rout
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const close = await periodCloses.create(request.body, asking);
       return reply.code(202).send(toApiPeriodClose(close, await periodCloses.hintOf(close)));
     },

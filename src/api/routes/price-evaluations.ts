@@ -1,6 +1,5 @@
 /** What-if: prices that nobody is billed by. */
 import { z } from 'zod';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, pageLimits, paging } from '../schemas/common.js';
 import {
   evaluatedCustomerPage,
@@ -20,6 +19,7 @@ import {
   toApiTotals,
 } from '../wire/evaluations-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -72,10 +72,7 @@ export async function priceEvaluationRoutes(app: Api, { evaluations }: RouteCont
       },
     },
     async (request, reply) => {
-      const evaluated = await evaluations.evaluate(request.body, {
-        actor: request.actor,
-        key: idempotencyKeyOf(request),
-      });
+      const evaluated = await evaluations.evaluate(request.body, askingOf(request));
       if (evaluated.kind === 'now') return reply.code(200).send(evaluated.answer);
       const { evaluationId, workflowId, finishedAt } = evaluated.run;
       const status = finishedAt === null ? 'running' : 'finished';

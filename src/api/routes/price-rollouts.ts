@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { FailureCode } from '../../domain/failure.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { StoredRollout } from '../../storage/types.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
 import {
   comparisonBody,
@@ -24,6 +23,7 @@ import type { Api } from '../types.js';
 import { toApiTotals } from '../wire/evaluations-to-api.js';
 import { toApiComparison, toApiRolloutSummary } from '../wire/rollouts-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -87,7 +87,7 @@ export async function priceRolloutRoutes(app: Api, context: RouteContext): Promi
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const started = await rollouts.start(request.body, asking);
       return reply.code(started.created ? 201 : 200).send(await viewOf(context, started.rollout));
     },
@@ -185,7 +185,7 @@ export async function priceRolloutMemberRoutes(app: Api, { rollouts }: RouteCont
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const { customers, ...comparison } = await rollouts.compare(request.params.id, request.body, asking);
       return reply.code(202).send({ ...toApiComparison(comparison), customers });
     },
@@ -216,7 +216,7 @@ export async function priceRolloutDecisionRoutes(app: Api, context: RouteContext
       },
     },
     async (request) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       return viewOf(context, await rollouts.widen(request.params.id, request.body, asking));
     },
   );
@@ -252,7 +252,7 @@ export async function priceRolloutDecisionRoutes(app: Api, context: RouteContext
         },
       },
       async (request) => {
-        const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+        const asking = askingOf(request);
         return viewOf(context, await rollouts[act](request.params.id, request.body, asking));
       },
     );

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { reRatingStatuses } from '../../domain/correction/reasons.js';
 import type { FailureCode } from '../../domain/failure.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging, textAccepted } from '../schemas/common.js';
 import {
   decisionBody,
@@ -14,6 +13,7 @@ import {
 } from '../schemas/corrections.js';
 import { differencesOf, summariesOf, viewOf } from '../services/re-rating-view.js';
 import type { Api } from '../types.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -59,7 +59,7 @@ export async function reRatingRoutes(app: Api, { storage, reRatings }: RouteCont
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const created = await reRatings.create(request.body, asking);
       return reply.code(202).send(await viewOf(storage, created));
     },

@@ -1,7 +1,6 @@
 /** Reconciliations: the chain from events to journal, period by period. */
 import { z } from 'zod';
 import type { ReconciliationResult } from '../../storage/types.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, pageLimits, paging } from '../schemas/common.js';
 import {
   reconciliation,
@@ -14,6 +13,7 @@ import {
 import type { Api } from '../types.js';
 import { toApiReconciliation } from '../wire/corrections-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askingOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -41,7 +41,7 @@ export async function reconciliationRoutes(app: Api, { storage, reconciliations 
       },
     },
     async (request, reply) => {
-      const asking = { actor: request.actor, key: idempotencyKeyOf(request) };
+      const asking = askingOf(request);
       const run = await reconciliations.create(request.body, asking);
       const status = run.finishedAt === null ? 'running' : 'finished';
       return reply.code(202).send({ run_id: run.runId, workflow_id: run.workflowId, status });

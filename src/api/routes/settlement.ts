@@ -1,7 +1,5 @@
 /** Payments, refunds, and what a customer owes. */
 import { z } from 'zod';
-import { msToInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier, paging } from '../schemas/common.js';
 import {
   allocationsBody,
@@ -28,6 +26,7 @@ import {
 import type { Api } from '../types.js';
 import { toApiApplied, toApiPayment, toApiReceivable, toApiRefund } from '../wire/settlement-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -72,7 +71,7 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
       },
     },
     async (request, reply) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       return reply.code(201).send(toApiPayment(await takePayment(storage, request.body, asked)));
     },
   );
@@ -96,7 +95,7 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
       },
     },
     async (request) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       const { allocations } = request.body;
       return toApiPayment(await allocateRest(storage, request.params.id, { ...asked, allocations }));
     },
@@ -121,7 +120,7 @@ export async function paymentRoutes(app: Api, { storage, clock }: RouteContext):
       },
     },
     async (request) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       const { reason } = request.body;
       return toApiPayment(await bouncePayment(storage, request.params.id, { ...asked, reason }));
     },
@@ -189,7 +188,7 @@ export async function refundRoutes(app: Api, { storage, clock }: RouteContext): 
       },
     },
     async (request, reply) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       return reply.code(201).send(toApiRefund(await refundMoney(storage, request.body, asked)));
     },
   );
@@ -272,7 +271,7 @@ export async function receivableRoutes(app: Api, { storage, clock }: RouteContex
       },
     },
     async (request) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       return toApiApplied(await applyUnapplied(storage, request.params.customer_id, asked));
     },
   );

@@ -1,7 +1,5 @@
 /** Write-offs: listed, and taken back. POST /invoices/{id}/write-off makes one. */
 import { z } from 'zod';
-import { msToInstant } from '../../domain/time/instant.js';
-import { idempotencyKeyOf } from '../plugins/idempotency.js';
 import { actingHeaders, answers, identifier } from '../schemas/common.js';
 import { decisionBody, ofInvoiceQuery, writeOff, writeOffPage } from '../schemas/settlement.js';
 import { invoiceFilterOf } from '../services/invoices.js';
@@ -9,6 +7,7 @@ import { requireWriteOff, takeBackWriteOff } from '../services/settlement.js';
 import type { Api } from '../types.js';
 import { toApiWriteOff } from '../wire/settlement-to-api.js';
 import { toApiPage } from '../wire/to-api.js';
+import { askedOf } from './context.js';
 import type { RouteContext } from './context.js';
 import { pageRequest } from './paging.js';
 
@@ -36,7 +35,7 @@ export async function writeOffRoutes(app: Api, { storage, clock }: RouteContext)
       },
     },
     async (request) => {
-      const asked = { actor: request.actor, key: idempotencyKeyOf(request), now: msToInstant(clock()) };
+      const asked = askedOf(request, clock);
       const { reason } = request.body;
       return toApiWriteOff(await takeBackWriteOff(storage, request.params.id, { ...asked, reason }));
     },

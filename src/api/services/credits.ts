@@ -1,5 +1,4 @@
 /** Prepaid and promotional credits: granting them, taking them back, what is left. */
-import { randomUUID } from 'node:crypto';
 import { requireValidTerms } from '../../domain/credits/check-terms.js';
 import { isEligible } from '../../domain/credits/eligible.js';
 import type { CreditTerms } from '../../domain/credits/grant.js';
@@ -8,33 +7,24 @@ import { DomainFailure, invariant } from '../../domain/failure.js';
 import { formatAmount } from '../../domain/money/rounding.js';
 import { parseInstant, utcDay } from '../../domain/time/instant.js';
 import type { DecimalString, Instant } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
 import type { CreditGrant, CreditHistory, Storage } from '../../storage/types.js';
 import type { CreditGrantBody } from '../schemas/credits.js';
+import { idOf } from './asked.js';
+import type { Asked } from './asked.js';
 import { requireCustomer } from './customers.js';
 import { orDoneBefore } from './done-before.js';
 import type { Decided } from './done-before.js';
-import type { Asked } from './invoices.js';
-import type { Asking } from './re-ratings.js';
 
 type CreditStorage = Pick<Storage, 'reference' | 'credits'>;
 
 /**
  * @throws DomainFailure UNKNOWN_CUSTOMER, UNKNOWN_CURRENCY, CURRENCY_MISMATCH, INVALID_DURATION, VALIDATION_FAILED
  */
-export async function grantCredit(
-  storage: CreditStorage,
-  body: CreditGrantBody,
-  { actor, key, now }: Asking & { readonly now: Instant },
-): Promise<CreditGrant> {
-  const customer = await storage.reference.findCustomer(body.customer_id);
-  if (customer === null) {
-    const detail = `There is no customer "${body.customer_id}". PUT /customers/{customer_id} creates one.`;
-    throw new DomainFailure('UNKNOWN_CUSTOMER', detail, '/customer_id');
-  }
-  const terms = creditTermsOf(body, { currency: customer.currency, actor, now });
-  const grantId = key === null ? randomUUID() : uuidOf('credit-grant', actor, key, JSON.stringify(body));
-  await storage.credits.grant({ ...terms, grantId }, utcDay(now));
+export async function grantCredit(storage: CreditStorage, body: CreditGrantBody, asked: Asked): Promise<CreditGrant> {
+  const customer = await requireCustomer(storage, body.customer_id, '/customer_id');
+  const terms = creditTermsOf(body, { ...asked, currency: customer.currency });
+  const grantId = idOf('credit-grant', asked, JSON.stringify(body));
+  await storage.credits.grant({ ...terms, grantId }, utcDay(asked.now));
   return requireGrant(storage, grantId);
 }
 

@@ -15,6 +15,7 @@ import { isOverrideCode } from '../../domain/rating/overrides.js';
 import { isLocalDate } from '../../domain/time/effective-from.js';
 import { addMs, isHourAligned, msToInstant, parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, LocalDate } from '../../domain/values.js';
+import { everyPage } from '../../storage/every-page.js';
 import type {
   BillingPeriodStatus,
   Customer,
@@ -133,13 +134,8 @@ export class CustomerService {
   }
 
   private async *storedPeriods(customerId: string): AsyncGenerator<BillingPeriodStatus> {
-    let cursor: string | null = null;
-    do {
-      const request = cursor === null ? { limit: 100 } : { limit: 100, cursor };
-      const page = await this.deps.storage.periods.listPeriods(customerId, request);
-      yield* page.data;
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    const { periods } = this.deps.storage;
+    for await (const page of everyPage((request) => periods.listPeriods(customerId, request), 100)) yield* page;
   }
 
   /**
@@ -195,14 +191,33 @@ function periodsSince(segments: readonly CalendarSegment[], first: Instant, now:
   return periods;
 }
 
-/** @throws DomainFailure UNKNOWN_CUSTOMER */
-export async function requireCustomer(storage: Pick<Storage, 'reference'>, customerId: string): Promise<Customer> {
-  const customer = await storage.reference.findCustomer(customerId);
+/**
+ * @param pointer where the body names it
+ * @throws DomainFailure UNKNOWN_CUSTOMER
+ */
+export async function requireCustomer(
+  { reference }: Pick<Storage, 'reference'>,
+  customerId: string,
+  pointer?: string,
+): Promise<Customer> {
+  const customer = await reference.findCustomer(customerId);
   if (customer !== null) return customer;
-  throw new DomainFailure(
-    'UNKNOWN_CUSTOMER',
-    `There is no customer "${customerId}". PUT /customers/{customer_id} creates one.`,
-  );
+  const detail = `There is no customer "${customerId}". PUT /customers/{customer_id} creates one.`;
+  throw new DomainFailure('UNKNOWN_CUSTOMER', detail, pointer);
+}
+
+/** @throws DomainFailure UNKNOWN_CUSTOMER */
+export async function requireCustomers(
+  { reference }: Pick<Storage, 'reference'>,
+  customerIds: readonly string[] | null,
+  pointer: string,
+): Promise<void> {
+  if (customerIds === null) return;
+  const known = await reference.knownCustomers(customerIds);
+  const index = customerIds.findIndex((id) => !known.has(id));
+  if (index < 0) return;
+  const detail = `There is no customer "${customerIds[index] ?? ''}".`;
+  throw new DomainFailure('UNKNOWN_CUSTOMER', detail, `${pointer}/${index}`);
 }
 
 /** Prices change on a full hour of UTC or at a local midnight, because usage is cut there and nowhere else (RULES 19). */

@@ -1,5 +1,6 @@
 /** Dead letters: looked at, replayed, discarded. Who decided, and why, is kept. */
 import { DomainFailure, invariant } from '../../domain/failure.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type {
   BegunBefore,
   DeadLetter,
@@ -13,7 +14,6 @@ import { formatOf, UnreadableLine, type EventItem } from '../ingest/event-format
 import type { EventIngest, ReadAgain } from '../ingest/event-ingest.js';
 import { parseExactJson, stringifyExactJson, type ExactJson } from '../ingest/exact-json.js';
 import type { EventsBody } from '../ingest/parse-body.js';
-import { isUuid } from './uuid.js';
 
 export interface DeadLetterServiceDependencies {
   readonly storage: Pick<Storage, 'deadLetters'>;

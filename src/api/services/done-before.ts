@@ -1,6 +1,6 @@
 import { DomainFailure } from '../../domain/failure.js';
 import type { FailureCode } from '../../domain/failure.js';
-import type { Asked } from './invoices.js';
+import type { Asking } from './asked.js';
 
 /** Who decided something that is done once, and why. */
 export interface Decided {
@@ -16,7 +16,7 @@ export interface Decided {
  */
 export async function orDoneBefore(
   work: () => Promise<unknown>,
-  { actor, key, reason }: Pick<Asked, 'actor' | 'key'> & { readonly reason: string },
+  { actor, key, reason }: Asking & { readonly reason: string },
   { refusal, decided }: { readonly refusal: FailureCode; readonly decided: () => Promise<Decided | null> },
 ): Promise<void> {
   try {

@@ -12,8 +12,8 @@ import type { TaxProvider } from '../../domain/tax/tax.js';
 import type { DraftOf, Storage } from '../../storage/types.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
 import { sectionsToWire } from './invoice-sections.js';
-import type { Asked } from './invoices.js';
-import { idOf } from './settlement.js';
+import { idOf } from './asked.js';
+import type { Asked } from './asked.js';
 
 export interface DraftParties {
   readonly seller: Party;

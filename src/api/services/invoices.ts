@@ -1,15 +1,7 @@
 import { DomainFailure } from '../../domain/failure.js';
 import type { Invoice } from '../../domain/invoicing/invoice.js';
-import type { Instant } from '../../domain/values.js';
 import type { DraftTransition, Storage } from '../../storage/types.js';
 import type { Decided } from './done-before.js';
-
-/** Who asks, under which Idempotency-Key, and when. */
-export interface Asked {
-  readonly actor: string;
-  readonly key: string | null;
-  readonly now: Instant;
-}
 
 /** Who voided it, and why. */
 export async function lastVoid({ billing }: Pick<Storage, 'billing'>, invoiceId: string): Promise<Decided | null> {

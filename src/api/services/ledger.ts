@@ -1,5 +1,4 @@
 /** The journal: closing months, rebuilding and checking what is made of it, account mappings. */
-import { randomUUID } from 'node:crypto';
 import { balanceFinding } from '../../billing/balance-finding.js';
 import { recogniseRevenue } from '../../billing/recognise-revenue.js';
 import { monthIsOverAt, monthNotOver, nextMonth } from '../../calendar/accounting-months.js';
@@ -8,7 +7,6 @@ import { formatAmount, formatFoundAmount } from '../../domain/money/rounding.js'
 import { parseInstant } from '../../domain/time/instant.js';
 import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { Instant, LocalDate } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
 import type { MonthChecklist } from '../../storage/types-journal.js';
 import type {
   BalanceDifference,
@@ -22,7 +20,8 @@ import type {
   Sums,
 } from '../../storage/types.js';
 import type { AccountMappingsBody, MomentQuery } from '../schemas/ledger.js';
-import type { Asking } from './re-ratings.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
 
 /** @throws DomainFailure VALIDATION_FAILED, INVALID_INSTANT, INSTANT_WITHOUT_OFFSET, INVALID_DATE */
 export function momentOf({ at, posted_through: posted, through_entry: entry }: MomentQuery): LedgerMoment | undefined {
@@ -86,20 +85,20 @@ export async function rebuildBalances({ journal, findings }: Pick<Storage, 'jour
 export async function addAccountMappings(
   { journal }: Pick<Storage, 'journal'>,
   body: AccountMappingsBody,
-  { actor, key }: Asking,
+  asking: Asking,
 ): Promise<readonly StoredAccountMapping[]> {
   const { mapping, reason, accounts } = body;
-  const ids = accounts.map((_, index) =>
-    key === null ? randomUUID() : uuidOf('account-mapping', actor, key, JSON.stringify(body), index),
-  );
-  await journal.addMappings(
-    accounts.map(({ account, product, external_account: externalAccount, effective_from: from }, index) => ({
-      ...{ accountMappingId: ids[index] ?? randomUUID(), mapping, account, product, externalAccount, reason },
+  const content = JSON.stringify(body);
+  const mappings = accounts.map(
+    ({ account, product, external_account: externalAccount, effective_from: from }, index) => ({
+      ...{ mapping, account, product, externalAccount, reason },
+      accountMappingId: idOf('account-mapping', asking, content, index),
       effectiveFrom: from === null ? null : parseLocalDate(from, `/accounts/${index}/effective_from`),
-      mappedBy: actor,
-    })),
+      mappedBy: asking.actor,
+    }),
   );
-  const stored = new Set(ids);
+  await journal.addMappings(mappings);
+  const stored = new Set(mappings.map(({ accountMappingId }) => accountMappingId));
   return (await journal.mappings(mapping)).filter(({ accountMappingId }) => stored.has(accountMappingId));
 }
 

@@ -1,5 +1,4 @@
 /** Closing many customers' periods: asked for here, carried out by the workflow `periodClose`. */
-import { randomUUID } from 'node:crypto';
 import { periodCloseWorkflowId } from '../../contracts/names.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
 import { defaultLegalEntity } from '../../domain/invoicing/invoice-number.js';
@@ -7,13 +6,14 @@ import { unknownLegalEntity } from '../../domain/invoicing/legal-entity.js';
 import { msToInstant, utcDay } from '../../domain/time/instant.js';
 import { parseLocalDate, parsePeriodName } from '../../domain/time/local-date.js';
 import type { LocalDate } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type { PeriodClose, PeriodCloseScope, Storage } from '../../storage/types.js';
 import type { PeriodCloseBody, PeriodCloseWire } from '../schemas/period-closes.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
-import { distinct, requireCustomers } from './re-rating-scope.js';
-import type { Asking } from './re-ratings.js';
-import { isUuid } from './uuid.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
+import { requireCustomers } from './customers.js';
+import { distinct } from './re-rating-scope.js';
 
 export interface PeriodCloseServiceDependencies {
   readonly storage: Pick<Storage, 'periodCloses' | 'reference' | 'numbering'>;
@@ -29,16 +29,16 @@ export class PeriodCloseService {
    * @throws DomainFailure VALIDATION_FAILED, INVALID_PERIOD, INVALID_DATE, PERIOD_NOT_ENDED, UNKNOWN_CUSTOMER,
    *   UNKNOWN_LEGAL_ENTITY, TEMPORAL_UNAVAILABLE
    */
-  async create(body: PeriodCloseBody, { actor, key }: Asking): Promise<PeriodClose> {
+  async create(body: PeriodCloseBody, asking: Asking): Promise<PeriodClose> {
     const { storage, temporal, clock } = this.deps;
     const today = utcDay(msToInstant(clock()));
     const scope = scopeOf(body, today);
-    const closeId = key === null ? randomUUID() : uuidOf('period-close', actor, key, JSON.stringify(scope));
+    const closeId = idOf('period-close', asking, JSON.stringify(scope));
     if ((await storage.periodCloses.find(closeId)) === null) {
       await requireCustomers(storage, scope.customerIds, '/customer_ids');
       await this.requireLegalEntity(scope.legalEntity);
       const workflowId = periodCloseWorkflowId(closeId);
-      await storage.periodCloses.request({ closeId, workflowId, scope, billingDay: today, requestedBy: actor });
+      await storage.periodCloses.request({ closeId, workflowId, scope, billingDay: today, requestedBy: asking.actor });
     }
     const close = await storage.periodCloses.find(closeId);
     invariant(close !== null, `period close ${closeId} was stored just now`);

@@ -1,5 +1,4 @@
 /** What-if: what usage would cost under a price book version, stored or not. */
-import { randomUUID } from 'node:crypto';
 import { evaluatePeriod } from '../../billing/evaluate-period.js';
 import { evaluatedVersion } from '../../billing/evaluated-version.js';
 import { evaluationWorkflowId } from '../../contracts/names.js';
@@ -11,15 +10,17 @@ import { priceBookToWire } from '../../domain/rating/price-book-to-wire.js';
 import { isLocalDate } from '../../domain/time/effective-from.js';
 import { addMs, msPerHour } from '../../domain/time/instant.js';
 import type { DecimalString, Instant, Interval } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type { EvaluationRequest, PriceEvaluation, Storage } from '../../storage/types.js';
 import type { EvaluationBody } from '../schemas/price-evaluations.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
 import { toApiEvaluatedPeriod, toApiQuantities } from '../wire/evaluations-to-api.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
+import { requireCustomers } from './customers.js';
 import type { PeriodService } from './periods.js';
-import { distinct, requireCustomers, timeOf } from './re-rating-scope.js';
-import type { Asking } from './re-ratings.js';
-import { isUuid } from './uuid.js';
+import { requireVersion } from './price-book-versions.js';
+import { distinct, timeOf } from './re-rating-scope.js';
 
 export interface PriceEvaluationServiceDependencies {
   readonly storage: Pick<
@@ -59,15 +60,7 @@ export class PriceEvaluationService {
   private async versionOf(wire: EvaluationBody['price_book']): Promise<PriceBookVersion> {
     const { reference } = this.deps.storage;
     if (isInline(wire)) return belowPriceBook(async () => inlineVersion(wire, await reference.meters()));
-    const { code, version } = namedIn(wire);
-    const versions = await reference.priceBookVersions(code);
-    const found = versions.find((each) => each.version === version);
-    if (found !== undefined) return evaluatedVersion(found);
-    const [detail, pointer] =
-      versions.length === 0
-        ? [`There is no price book "${code}".`, '/price_book/code']
-        : [`The price book "${code}" has no version "${version}".`, '/price_book/version'];
-    throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail, pointer);
+    return evaluatedVersion(await requireVersion(this.deps.storage, namedIn(wire)));
   }
 
   private async quantities(
@@ -94,13 +87,12 @@ export class PriceEvaluationService {
   private async start(
     version: PriceBookVersion,
     { scope }: Extract<Asked, { kind: 'customers' }>,
-    { actor, key }: Asking,
+    asking: Asking,
   ): Promise<PriceEvaluation> {
     await requireCustomers(this.deps.storage, scope.customerIds, '/customers');
     const priceBook = priceBookToWire(version);
-    const content = JSON.stringify([priceBook, scope]);
-    const evaluationId = key === null ? randomUUID() : uuidOf('price-evaluation', actor, key, content);
-    return this.run({ evaluationId, priceBook, scope, requestedBy: actor });
+    const evaluationId = idOf('price-evaluation', asking, JSON.stringify([priceBook, scope]));
+    return this.run({ evaluationId, priceBook, scope, requestedBy: asking.actor });
   }
 
   /** Stored once, then started; repeating it starts it again where Temporal was away. @throws DomainFailure NOTHING_TO_EVALUATE */

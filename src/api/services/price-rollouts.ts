@@ -1,5 +1,4 @@
 /** Rollouts: begun, compared, widened, held up, taken back. Each decision is a fact; the domain says which may follow. */
-import { randomUUID } from 'node:crypto';
 import { rolloutAnswer } from '../../billing/rollout-flags.js';
 import type { RolloutAnswer } from '../../billing/rollout-flags.js';
 import { evaluatedVersion } from '../../billing/evaluated-version.js';
@@ -13,15 +12,17 @@ import type { PlannedStage } from '../../domain/rollout/transitions.js';
 import { parseEffectiveFrom } from '../../domain/time/effective-from.js';
 import { addMs, msPerHour, msToInstant, startOfHour } from '../../domain/time/instant.js';
 import type { Instant, LocalDate } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
+import { isUuid, uuidOf } from '../../storage/identifiers.js';
 import type { NewRolloutStage, RolloutComparison, Storage, StoredRollout } from '../../storage/types.js';
 import type { ComparisonBody, RolloutBody, StageBody, StopBody } from '../schemas/price-rollouts.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
+import { requireCustomers } from './customers.js';
+import { requireVersion } from './price-book-versions.js';
 import type { PriceEvaluationService } from './price-evaluations.js';
-import { distinct, requireCustomers, timeOf } from './re-rating-scope.js';
-import type { Asking } from './re-ratings.js';
+import { distinct, timeOf } from './re-rating-scope.js';
 import { rollbackOffer, storeOffer } from './rollback-offers.js';
 import { membersOf } from './rollout-members.js';
-import { isUuid } from './uuid.js';
 
 export interface PriceRolloutServiceDependencies {
   readonly storage: Pick<Storage, 'reference' | 'rollouts' | 'evaluations' | 'reRatings' | 'findings'>;
@@ -42,7 +43,7 @@ export class PriceRolloutService {
     asking: Asking,
   ): Promise<{ readonly rollout: StoredRollout; readonly created: boolean }> {
     const { storage } = this.deps;
-    const candidate = await this.versionNamed(body.price_book);
+    const candidate = await requireVersion(storage, body.price_book);
     const { code, priceBookId } = candidate;
     const rolloutId = uuidOf('price-rollout', code, candidate.version);
     const stageId = stageIdOf(rolloutId, body, asking);
@@ -122,7 +123,8 @@ export class PriceRolloutService {
       throw new DomainFailure('NOTHING_TO_EVALUATE', 'The rollout includes no customer whose price book it is.');
     }
     const scope = { customerIds: members, ...timeOf(body, '') };
-    const evaluationId = decisionIdOf('price-rollout-comparison', [rolloutId, sequence, scope.from, scope.to], asking);
+    const content = JSON.stringify([rolloutId, sequence, scope.from, scope.to]);
+    const evaluationId = idOf('price-rollout-comparison', asking, content);
     const priceBook = priceBookToWire(evaluatedVersion(await this.candidateOf(rollout)));
     const comparisonOf = { rolloutId, sequence };
     const run = await evaluations.run({ evaluationId, priceBook, scope, requestedBy: asking.actor, comparisonOf });
@@ -152,7 +154,7 @@ export class PriceRolloutService {
     { kind, body, asking }: { readonly kind: StageKind; readonly body: StageBody | StopBody; readonly asking: Asking },
   ): Promise<StoredRollout> {
     const rollout = await this.require(rolloutId);
-    const stageId = decisionIdOf('price-rollout-stage', [rolloutId, kind, body], asking);
+    const stageId = idOf('price-rollout-stage', asking, JSON.stringify([rolloutId, kind, body]));
     if (rollout.stages.some((stage) => stage.stageId === stageId)) return rollout;
     const planned = this.planned(kind, body);
     requireStage(rollout.stages, planned, this.now());
@@ -217,17 +219,6 @@ export class PriceRolloutService {
     return candidate;
   }
 
-  private async versionNamed({ code, version }: RolloutBody['price_book']): Promise<PriceBookVersion> {
-    const versions = await this.deps.storage.reference.priceBookVersions(code);
-    const found = versions.find((each) => each.version === version);
-    if (found !== undefined) return found;
-    const [detail, pointer] =
-      versions.length === 0
-        ? [`There is no price book "${code}".`, '/price_book/code']
-        : [`The price book "${code}" has no version "${version}".`, '/price_book/version'];
-    throw new DomainFailure('UNKNOWN_PRICE_BOOK', detail, pointer);
-  }
-
   /** @throws DomainFailure UNKNOWN_CUSTOMER, CANARY_NOT_ON_PRICE_BOOK */
   private async requireCanaries(code: string, { customerIds, effectiveFrom }: PlannedStage): Promise<void> {
     const { reference } = this.deps.storage;
@@ -243,11 +234,6 @@ export class PriceRolloutService {
       throw new DomainFailure('CANARY_NOT_ON_PRICE_BOOK', detail, `/customers/${index}`);
     }
   }
-}
-
-/** The same request is the same decision; without a key every request is another one. */
-function decisionIdOf(kind: string, content: readonly unknown[], { actor, key }: Asking): string {
-  return key === null ? randomUUID() : uuidOf(kind, actor, key, JSON.stringify(content));
 }
 
 /** A candidate is rolled out once, so what begins it needs no key to be told from another beginning. */

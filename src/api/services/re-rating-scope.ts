@@ -8,8 +8,10 @@ import type { PriceBookVersion } from '../../domain/rating/price-book.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { Instant } from '../../domain/values.js';
 import type { PeriodKeyOf, ReRatingScope, ResolvedScope, Storage } from '../../storage/types.js';
-import { requireConvertible } from './convertible.js';
 import { parseReason, type ReRatingBody } from '../schemas/corrections.js';
+import { requireConvertible } from './convertible.js';
+import { requireCustomers } from './customers.js';
+import { requireVersion } from './price-book-versions.js';
 
 type ScopeStorage = Pick<Storage, 'reference' | 'periods' | 'reRatings'>;
 
@@ -36,6 +38,7 @@ export async function resolveReRating(storage: ScopeStorage, body: ReRatingBody)
   if (body.price_book === null) {
     return { scope, priceBookId: null, targets: targetsOf(await storage.reRatings.resolveScope(scope, null), scope) };
   }
+  refuseOverride(body.price_book);
   const version = await requireVersion(storage, body.price_book);
   await requireCurrency(storage, version, scope);
   const targets = await targetsPricedBy(storage, scope, version);
@@ -85,20 +88,6 @@ function refuseMovedPins({ reason, price_book: priceBook }: ReRatingBody): void 
   throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book');
 }
 
-/** @throws DomainFailure UNKNOWN_CUSTOMER */
-export async function requireCustomers(
-  { reference }: Pick<Storage, 'reference'>,
-  customerIds: readonly string[] | null,
-  pointer: string,
-): Promise<void> {
-  if (customerIds === null) return;
-  const known = await reference.knownCustomers(customerIds);
-  const index = customerIds.findIndex((id) => !known.has(id));
-  if (index < 0) return;
-  const detail = `There is no customer "${customerIds[index] ?? ''}".`;
-  throw new DomainFailure('UNKNOWN_CUSTOMER', detail, `${pointer}/${index}`);
-}
-
 async function requireMeters({ reference }: ScopeStorage, codes: readonly string[] | null): Promise<void> {
   if (codes === null) return;
   const known = new Set((await reference.meters()).map(({ code }) => code));
@@ -107,27 +96,12 @@ async function requireMeters({ reference }: ScopeStorage, codes: readonly string
   throw new DomainFailure('UNKNOWN_METER', `There is no meter "${codes[index] ?? ''}".`, `/scope/meters/${index}`);
 }
 
-async function requireVersion(
-  { reference }: ScopeStorage,
-  wanted: { readonly code: string; readonly version: string },
-): Promise<PriceBookVersion> {
-  if (isOverrideCode(wanted.code)) {
-    const detail =
-      "A customer's own prices are not named: without a price book a re-rating takes what is known now, those prices included.";
-    throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book/code');
-  }
-  const versions = await reference.priceBookVersions(wanted.code);
-  const found = versions.find(({ version }) => version === wanted.version);
-  if (found !== undefined) return found;
+/** @throws DomainFailure VALIDATION_FAILED */
+function refuseOverride({ code }: { readonly code: string }): void {
+  if (!isOverrideCode(code)) return;
   const detail =
-    versions.length === 0
-      ? `There is no price book "${wanted.code}".`
-      : `The price book "${wanted.code}" has no version "${wanted.version}".`;
-  throw new DomainFailure(
-    'UNKNOWN_PRICE_BOOK',
-    detail,
-    versions.length === 0 ? '/price_book/code' : '/price_book/version',
-  );
+    "A customer's own prices are not named: without a price book a re-rating takes what is known now, those prices included.";
+  throw new DomainFailure('VALIDATION_FAILED', detail, '/price_book/code');
 }
 
 async function requireCurrency(

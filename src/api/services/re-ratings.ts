@@ -1,25 +1,19 @@
 /** Re-ratings: asked for, looked at, decided. The comparing and correcting is the workflow's. */
-import { randomUUID } from 'node:crypto';
 import { reRatingWorkflowId } from '../../contracts/names.js';
 import { hasEnded } from '../../domain/correction/reasons.js';
 import type { ReRatingReason, ReRatingStatus } from '../../domain/correction/reasons.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
-import { uuidOf } from '../../storage/identifiers.js';
+import { isUuid } from '../../storage/identifiers.js';
 import type { Page, PageRequest, PeriodKeyOf, ReRating, ReRatingDecision, Storage } from '../../storage/types.js';
 import { parseReason, type ReRatingBody } from '../schemas/corrections.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
 import { resolveReRating } from './re-rating-scope.js';
-import { isUuid } from './uuid.js';
 
 export interface ReRatingServiceDependencies {
   readonly storage: Pick<Storage, 'reference' | 'periods' | 'reRatings'>;
   readonly temporal: TemporalGateway;
-}
-
-/** Who asks, and the key that makes a repeated request the same one. */
-export interface Asking {
-  readonly actor: string;
-  readonly key: string | null;
 }
 
 export interface ReRatingFilter {
@@ -37,7 +31,7 @@ export class ReRatingService {
    * @throws DomainFailure the refusals of `resolveReRating`, then TEMPORAL_UNAVAILABLE
    */
   async create(body: ReRatingBody, asking: Asking): Promise<ReRating> {
-    const reRatingId = idOf(body, asking);
+    const reRatingId = idOf('re-rating', asking, JSON.stringify(body));
     const before = asking.key === null ? null : await this.deps.storage.reRatings.find(reRatingId);
     if (before !== null) {
       if (!hasEnded(before.status)) await this.start(before, null);
@@ -118,11 +112,6 @@ export class ReRatingService {
     const [only] = data;
     return only === undefined ? null : { customerId: only.customerId, period: only.period };
   }
-}
-
-/** Of the key, its owner and the content, so that a request which is repeated after its key was forgotten is still the same. */
-function idOf(body: ReRatingBody, { actor, key }: Asking): string {
-  return key === null ? randomUUID() : uuidOf('re-rating', actor, key, JSON.stringify(body));
 }
 
 /** As the database compares them: neither case nor surrounding space makes another person. */

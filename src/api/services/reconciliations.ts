@@ -1,14 +1,15 @@
 /** Reconciliations on demand, and what they found. */
-import { randomUUID } from 'node:crypto';
 import { reconciliationWorkflowId } from '../../contracts/names.js';
 import { DomainFailure, invariant } from '../../domain/failure.js';
-import { uuidOf } from '../../storage/identifiers.js';
-import type { PageRequest, ReconciliationRun, Storage } from '../../storage/types.js';
+import { everyPage } from '../../storage/every-page.js';
+import { isUuid } from '../../storage/identifiers.js';
+import type { ReconciliationRun, Storage } from '../../storage/types.js';
 import type { ReconciliationBody } from '../schemas/reconciliation.js';
 import type { TemporalGateway } from '../temporal-gateway.js';
-import { distinct, requireCustomers, timeOf } from './re-rating-scope.js';
-import type { Asking } from './re-ratings.js';
-import { isUuid } from './uuid.js';
+import { idOf } from './asked.js';
+import type { Asking } from './asked.js';
+import { requireCustomers } from './customers.js';
+import { distinct, timeOf } from './re-rating-scope.js';
 
 export interface ReconciliationServiceDependencies {
   readonly storage: Pick<Storage, 'reference' | 'reconciliation'>;
@@ -22,14 +23,14 @@ export class ReconciliationService {
   constructor(private readonly deps: ReconciliationServiceDependencies) {}
 
   /** @throws DomainFailure VALIDATION_FAILED, UNKNOWN_CUSTOMER, TEMPORAL_UNAVAILABLE */
-  async create(body: ReconciliationBody, { actor, key }: Asking): Promise<ReconciliationRun> {
+  async create(body: ReconciliationBody, asking: Asking): Promise<ReconciliationRun> {
     const { storage, temporal } = this.deps;
     const customerIds = distinct(body?.customer_ids);
     const scope = { customerIds, ...timeOf(body ?? {}, '') };
     await requireCustomers(storage, customerIds, '/customer_ids');
-    const runId = key === null ? randomUUID() : uuidOf('reconciliation', actor, key, JSON.stringify(scope));
+    const runId = idOf('reconciliation', asking, JSON.stringify(scope));
     const workflowId = reconciliationWorkflowId(runId);
-    await storage.reconciliation.request({ runId, workflowId, scope, requestedBy: actor });
+    await storage.reconciliation.request({ runId, workflowId, scope, requestedBy: asking.actor });
     const run = await storage.reconciliation.find(runId);
     invariant(run !== null, `reconciliation ${runId} was stored just now`);
     if (run.finishedAt === null) await temporal.startReconciliation(runId);
@@ -47,16 +48,15 @@ export class ReconciliationService {
   async findingsOf(runId: string): Promise<Readonly<Record<string, number>>> {
     const counts: Record<string, number> = {};
     let periods = 0;
-    let cursor: string | null = null;
-    do {
-      const page: PageRequest = cursor === null ? { limit: 100 } : { limit: 100, cursor };
-      const { data, nextCursor } = await this.deps.storage.reconciliation.results(runId, { result: 'different' }, page);
-      for (const { report } of data) {
+    const { reconciliation } = this.deps.storage;
+    const different = everyPage((page) => reconciliation.results(runId, { result: 'different' }, page), 100);
+    for await (const results of different) {
+      for (const { report } of results) {
         for (const each of classesIn(report)) counts[each] = (counts[each] ?? 0) + 1;
       }
-      periods += data.length;
-      cursor = nextCursor;
-    } while (cursor !== null && periods < countedMax);
+      periods += results.length;
+      if (periods >= countedMax) break;
+    }
     return counts;
   }
 }

@@ -1,5 +1,4 @@
 /** Payments, credit notes, refunds and write-offs as clients ask for them, and as they are shown. */
-import { randomUUID } from 'node:crypto';
 import { issueCreditNote, refundCredit, writeOff } from '../../billing/settlement/credit-notes.js';
 import { allocatePayment, applyCredit, recordPayment, reversePayment } from '../../billing/settlement/payments.js';
 import type { PaymentPart } from '../../billing/settlement/payments.js';
@@ -9,25 +8,20 @@ import type { Invoice } from '../../domain/invoicing/invoice.js';
 import { findCurrency } from '../../domain/money/currency.js';
 import { parseInstant } from '../../domain/time/instant.js';
 import type { DecimalString } from '../../domain/values.js';
-import { uuidOf } from '../../storage/identifiers.js';
 import type { Payment, Refund, Storage, StoredCreditNote, WriteOff } from '../../storage/types.js';
 import type { CreditNoteBody, PaymentBody, RefundBody } from '../schemas/settlement.js';
+import { idOf } from './asked.js';
+import type { Asked } from './asked.js';
+import { requireCustomer } from './customers.js';
 import { requireInvoice } from './invoices.js';
-import type { Asked, InvoiceStorage } from './invoices.js';
+import type { InvoiceStorage } from './invoices.js';
 
 type SettlementStorage = InvoiceStorage & Pick<Storage, 'reference'>;
-
-/**
- * The same request under the same key is the same thing, also once the stored answer of the key is forgotten; `parts` name what
- * it is about, with the body where that can say another thing about it.
- */
-export const idOf = (kind: string, { actor, key }: Asked, ...parts: readonly string[]): string =>
-  key === null ? randomUUID() : uuidOf(kind, actor, key, ...parts);
 
 /** @throws DomainFailure UNKNOWN_CUSTOMER, INVOICE_NOT_FOUND, and as `recordPayment` */
 export async function takePayment(storage: SettlementStorage, body: PaymentBody, asked: Asked): Promise<Payment> {
   const { customer_id: customerId, currency } = body;
-  await requireKnown(storage, customerId);
+  await requireCustomer(storage, customerId, '/customer_id');
   findCurrency(currency, '/currency');
   const paymentId = idOf('payment', asked, JSON.stringify(body));
   const { allow_duplicate: allowDuplicate = false } = body;
@@ -89,7 +83,7 @@ export async function creditInvoice(
 /** @throws DomainFailure UNKNOWN_CUSTOMER, and as `refundCredit` */
 export async function refund(storage: SettlementStorage, body: RefundBody, asked: Asked): Promise<Refund> {
   const { customer_id: customerId, currency, method, reference, reason } = body;
-  await requireKnown(storage, customerId);
+  await requireCustomer(storage, customerId, '/customer_id');
   const refundId = idOf('refund', asked, JSON.stringify(body));
   const amount = body.amount as DecimalString;
   const wanted = { refundId, customerId, currency, amount, method, reference, reason, refundedBy: asked.actor };
@@ -137,7 +131,7 @@ export async function applyUnapplied(
   customerId: string,
   asked: Asked,
 ): ReturnType<typeof applyCredit> {
-  await requireKnown(storage, customerId, undefined);
+  await requireCustomer(storage, customerId);
   return applyCredit(storage, { ...asked, customerId, requestId: idOf('apply-credit', asked, customerId) });
 }
 
@@ -175,16 +169,6 @@ export async function requireRefund({ settlement }: Pick<Storage, 'settlement'>,
   const found = await settlement.findRefund(id);
   if (found !== null) return found;
   throw new DomainFailure('REFUND_NOT_FOUND', `There is no refund "${id}".`);
-}
-
-async function requireKnown(
-  { reference }: Pick<Storage, 'reference'>,
-  customerId: string,
-  pointer: string | undefined = '/customer_id',
-): Promise<void> {
-  if ((await reference.findCustomer(customerId)) !== null) return;
-  const detail = `There is no customer "${customerId}". PUT /customers/{customer_id} creates one.`;
-  throw new DomainFailure('UNKNOWN_CUSTOMER', detail, pointer);
 }
 
 async function partsOf(

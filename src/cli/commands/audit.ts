@@ -5,19 +5,16 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { type Anchor, parseAnchor } from '../../domain/audit/anchors.js';
 import { checkpointText, signedText, type SignedHead } from '../../domain/audit/texts.js';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject, newIdempotencyKey, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, property, renderFacts, renderList, renderTable } from '../output.js';
-import { collected, mentionNextPage, pagingQuery, positiveInteger, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, printable, property, renderFacts, renderTable } from '../output.js';
+import { collected, customerQuery, positiveInteger, withPaging } from '../paging.js';
+import type { CustomerListOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
-
-interface ListOptions extends PagingOptions {
-  readonly customer?: string;
-  readonly invoice?: string;
-}
 
 interface VerifyOptions {
   readonly customer?: string;
@@ -45,7 +42,7 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
   )
     .option('--customer <id>', 'of this customer')
     .option('--invoice <invoice>', 'of this invoice (id or number) and its period')
-    .action(async (options: ListOptions, command: Command) => list(options, contextOf(command, dependencies)));
+    .action(async (options: CustomerListOptions, command: Command) => list(options, contextOf(command, dependencies)));
   audit
     .command('show')
     .description('an entry of a chain with all rows that it speaks of')
@@ -61,8 +58,7 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
     .option('--sign', 'sign, with the key that the API is configured with')
     .action(async ({ sign = false }: { readonly sign?: boolean }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const request = { method: 'POST', body: JSON.stringify({ sign }), idempotencyKey: newIdempotencyKey() } as const;
-      context.print(await context.api.json('/audit/seal', request), describeSeal);
+      context.print(await context.api.json('/audit/seal', post({ sign })), describeSeal);
     });
   audit
     .command('anchor')
@@ -78,14 +74,12 @@ export function addAuditCommands(program: Command, dependencies: CliDependencies
     .action(async (_options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
       const columns = [column('Key', 'key_id'), column('Since', 'added_at'), column('Public key', 'public_key')];
-      const answer = await context.api.json('/audit/keys');
-      context.print(answer, () => renderTable(columns, rowsOf(answer)));
+      await printList('/audit/keys', { columns, empty: 'No key has signed yet.' }, context);
     });
 }
 
-async function list(options: ListOptions, context: CliContext): Promise<void> {
-  const query = { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
-  const answer = await context.api.json('/audit', { query });
+async function list(options: CustomerListOptions, context: CliContext): Promise<void> {
+  const query = customerQuery(options);
   const columns = [
     column('At', 'at'),
     column('No.', 'sequence', 'right'),
@@ -93,27 +87,22 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     { header: 'Written', value: writtenText },
     column('Chain', 'scope'),
   ];
-  context.print(answer, (_answer, width) =>
-    renderList(columns, rowsOf(answer), { empty: 'There are no such entries.', width }),
-  );
-  mentionNextPage(context, answer);
+  await printList('/audit', { query, columns, empty: 'There are no such entries.' }, context);
 }
 
 /** What nobody asked for by name the program did by itself: relay, worker, schedules. */
 const actorText = ({ actor }: JsonObject): string => (typeof actor === 'string' ? actor : '(the program)');
 
-const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
-
 /** `2 invoice_line_items, 1 invoices` */
 function writtenText(entry: JsonObject): string {
-  return listOf(entry['changes'])
-    .map(({ table, rows, kind }) => `${listOf(rows).length} ${String(table)}${kind === 'genesis' ? ' (genesis)' : ''}`)
+  return rowsOf(entry['changes'])
+    .map(({ table, rows, kind }) => `${rowsOf(rows).length} ${String(table)}${kind === 'genesis' ? ' (genesis)' : ''}`)
     .join(', ');
 }
 
 function describeEntry(entry: JsonObject): string {
-  const rows = listOf(entry['changes']).flatMap((change) =>
-    listOf(change['rows']).map((row) => ({ ...row, table: change['table'], actor: change['actor'] })),
+  const rows = rowsOf(entry['changes']).flatMap((change) =>
+    rowsOf(change['rows']).map((row) => ({ ...row, table: change['table'], actor: change['actor'] })),
   );
   const columns = [
     column('Table', 'table'),
@@ -135,9 +124,9 @@ function describeEntry(entry: JsonObject): string {
 }
 
 function describeSeal(answer: JsonObject): string {
-  const blocks = listOf(answer['blocks']);
+  const blocks = rowsOf(answer['blocks']);
   const facts = blocks.reduce((sum, block) => sum + Number(block['facts']), 0);
-  const checkpoints = listOf(answer['checkpoints']);
+  const checkpoints = rowsOf(answer['checkpoints']);
   return renderFacts([
     ['Blocks', `${blocks.length} new, of ${facts} facts`],
     ['Checkpoints', checkpoints.length === 0 ? 'none' : checkpoints.map(property('checkpoint')).join(', ')],
@@ -194,8 +183,8 @@ async function verifyAll(options: VerifyOptions, context: CliContext): Promise<v
 }
 
 function progressText({ stage, counts }: JsonObject): string {
-  const numbers = isObject(counts) ? counts : {};
-  return `${String(stage)}: ${String(numbers['entries'])} entries, ${String(numbers['rows'])} rows, ${String(numbers['facts'])} facts`;
+  const { entries, rows, facts } = objectOf(counts);
+  return `${String(stage)}: ${String(entries)} entries, ${String(rows)} rows, ${String(facts)} facts`;
 }
 
 function describeResult(result: JsonObject, customer?: string): string {
@@ -234,7 +223,7 @@ function describeResult(result: JsonObject, customer?: string): string {
       ['Number', problem['sequence'] ?? 'none'],
     );
   }
-  return [renderFacts(facts), furtherProblems(listOf(result['problems']).slice(1))]
+  return [renderFacts(facts), furtherProblems(rowsOf(result['problems']).slice(1))]
     .filter((part) => part !== '')
     .join('\n');
 }
@@ -324,7 +313,7 @@ async function holdAgainst({ lines, last, heads }: FoldedAnchors, { api }: CliCo
   for (let at = 0; problem === null && (at === 0 || at < heads.length); at += headsAtOnce) {
     const body = JSON.stringify({ checkpoint, hash, block, heads: heads.slice(at, at + headsAtOnce) });
     const answer = await api.json('/audit/anchors/verify', { method: 'POST', body });
-    problem = isObject(answer) ? (answer['problem'] ?? null) : null;
+    problem = objectOf(answer)['problem'] ?? null;
   }
   return { lines, checkpoint, problem };
 }

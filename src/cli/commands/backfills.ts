@@ -1,12 +1,13 @@
 /** Backfills: bulk imports of the past, each one transaction. */
 import type { Command } from 'commander';
-import { newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderFacts, renderTable } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { addDecisionCommands, post } from '../keyed.js';
+import { column, renderFacts } from '../output.js';
+import { collected, instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 
 interface CreateOptions {
   readonly customer: readonly string[];
@@ -56,47 +57,23 @@ export function addBackfillCommands(program: Command, dependencies: CliDependenc
       const context = contextOf(command, dependencies);
       context.print(await context.api.json(`/backfills/${segment(id)}`), describe);
     });
-  addDecisions(backfill, dependencies);
-}
-
-function addDecisions(backfill: Command, dependencies: CliDependencies): void {
   const decisions = [
     ['close', 'count its events, all at once; repeating it changes nothing'],
     ['revert', 'take its events out again, for ever; also of one that was never closed'],
   ] as const;
-  for (const [name, description] of decisions) {
-    backfill
-      .command(name)
-      .description(description)
-      .argument('<id>', 'backfill id')
-      .option('--reason <text>', 'why; kept with the decision')
-      .action(async (id: string, { reason }: { readonly reason?: string }, command: Command) => {
-        const context = contextOf(command, dependencies);
-        const body = JSON.stringify(reason === undefined ? {} : { reason });
-        const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-        context.print(await context.api.json(`/backfills/${segment(id)}/${name}`, request), describe);
-      });
-  }
+  addDecisionCommands(backfill, decisions, { thing: 'backfill', path: '/backfills', describe }, dependencies);
 }
 
 async function create(options: CreateOptions, context: CliContext): Promise<void> {
   const { customer, from, to, replace, reason } = options;
-  const body = JSON.stringify({
-    customer_ids: customer,
-    from,
-    to,
-    mode: replace === true ? 'replace' : 'add',
-    ...(reason === undefined ? {} : { reason }),
-  });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  const mode = replace === true ? 'replace' : 'add';
+  const request = post({ customer_ids: customer, from, to, mode, reason });
   context.print(await context.api.json('/backfills', request), describe);
 }
 
 async function list(options: ListOptions, context: CliContext): Promise<void> {
   const { customer, status } = options;
-  const answer = await context.api.json('/backfills', {
-    query: { customer_id: customer, status, ...pagingQuery(options) },
-  });
+  const query = { customer_id: customer, status, ...pagingQuery(options) };
   const columns = [
     column('Created', 'created_at'),
     column('By', 'created_by'),
@@ -107,8 +84,7 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     column('Status', 'status'),
     column('Backfill id', 'backfill_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  await printList('/backfills', { query, columns, empty: 'There are no such backfills.' }, context);
 }
 
 function describe(backfill: JsonObject): string {

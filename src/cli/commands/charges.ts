@@ -4,8 +4,9 @@ import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliDependencies } from '../context.js';
 import { column, property, renderFacts, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 
 export function addChargeCommands(program: Command, dependencies: CliDependencies): void {
   const charges = program
@@ -23,23 +24,17 @@ export function addChargeCommands(program: Command, dependencies: CliDependencie
     .argument('<id>', 'charge id')
     .option('--before', 'of a level: the events before the period that made what it began with')
     .action(async (id: string, options: PagingOptions & { readonly before?: boolean }, command: Command) => {
-      const context = contextOf(command, dependencies);
       const list = options.before === true ? 'opening-events' : 'events';
-      const answer = await context.api.json(`/charges/${segment(id)}/${list}`, { query: pagingQuery(options) });
-      context.print(answer, () =>
-        renderTable(
-          [
-            column('Event time', 'event_time'),
-            column('Event', 'event_id'),
-            column('Source', 'source'),
-            column('Type', 'event_type'),
-            column('Stands for', 'stands_for', 'right'),
-            column('Value', 'value', 'right'),
-          ],
-          rowsOf(answer),
-        ),
-      );
-      mentionNextPage(context, answer);
+      const columns = [
+        column('Event time', 'event_time'),
+        column('Event', 'event_id'),
+        column('Source', 'source'),
+        column('Type', 'event_type'),
+        column('Stands for', 'stands_for', 'right'),
+        column('Value', 'value', 'right'),
+      ];
+      const shape = { query: pagingQuery(options), columns, empty: 'There are no such events.' };
+      await printList(`/charges/${segment(id)}/${list}`, shape, contextOf(command, dependencies));
     });
 }
 
@@ -69,7 +64,7 @@ function explainCharge(charge: JsonObject): string {
     ['See', read('source_events.href')],
     ...opening(read('opening_level')),
   ]);
-  return [facts, tierTable(rows(read('tiers'))), windowTable(rows(read('windows')))]
+  return [facts, tierTable(rowsOf(read('tiers'))), windowTable(rowsOf(read('windows')))]
     .filter((part) => part !== '')
     .join('\n');
 }
@@ -81,7 +76,7 @@ function conversion(applied: unknown, what = 'Converted'): readonly (readonly [s
   // Of a commitment it is its own amount that is converted, of any other charge the charge's.
   const amount =
     price === undefined ? `${String(applied['amount'])} ${String(to)}` : `${String(price)} ${String(from)}`;
-  const published = rows(inputs).map(
+  const published = rowsOf(inputs).map(
     ({ base, quote, rate: own }) => `1 ${String(base)} = ${String(own)} ${String(quote)}`,
   );
   return [
@@ -105,10 +100,6 @@ function sourceEvents(read: (path: string) => unknown): string {
   const count = String(read('source_events.count') ?? '');
   const many = read('source_events.stands_for');
   return typeof many === 'string' && many !== count ? `${count}, standing for ${many}` : count;
-}
-
-function rows(value: unknown): readonly JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
 function tierTable(tiers: readonly JsonObject[]): string {

@@ -1,17 +1,17 @@
 /** Credit notes by hand. */
 import type { Command } from 'commander';
-import { isObject } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { keyed, post } from '../keyed.js';
 import type { KeyOption } from '../keyed.js';
 import { column, renderFacts, renderTable } from '../output.js';
-import { withPaging } from '../paging.js';
+import { customerQuery, withPaging } from '../paging.js';
+import type { CustomerListOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { UsageError } from '../terminal.js';
 import { saveFile } from './invoices.js';
-import { list } from './settlement.js';
-import type { ListOptions } from './settlement.js';
 
 interface WantedLine {
   /** Line number or line item id. */
@@ -64,10 +64,10 @@ export function addCreditNoteCommands(program: Command, dependencies: CliDepende
       context.print(await context.api.json(`/credit-notes/${segment(id)}`), describeNote);
     });
   addFileCommands(notes, dependencies);
-  withPaging(notes.command('list').description('credit notes, the newest first'))
+  withPaging(notes.command('list').description('credit notes by hand, the newest first'))
     .option('--customer <id>', 'only of this customer')
     .option('--invoice <id>', 'only of this invoice')
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (options: CustomerListOptions, command: Command) => {
       const columns = [
         column('Number', 'number'),
         column('Invoice', 'invoice_number'),
@@ -77,7 +77,11 @@ export function addCreditNoteCommands(program: Command, dependencies: CliDepende
         column('Status', 'status'),
         column('Issued', 'issued_at'),
       ];
-      await list('/credit-notes', { options, columns }, contextOf(command, dependencies));
+      const context = contextOf(command, dependencies);
+      const shape = { query: customerQuery(options), columns, empty: 'There are no such credit notes by hand.' };
+      await printList('/credit-notes', shape, context);
+      if (!context.json)
+        context.terminal.err('Those that corrections made: reckoner invoices list --type credit_note\n');
     });
 }
 
@@ -125,24 +129,17 @@ async function issue(
   const ids = await lineIdsOf(wanted, path, context);
   const lines = wanted.map((each, index) => {
     const own = amount ?? each.amount;
-    return {
-      line_item_id: ids[index],
-      ...(own !== null && { amount: own }),
-      reason_code: code,
-      ...(reason !== undefined && { reason }),
-    };
+    return { line_item_id: ids[index], amount: own ?? undefined, reason_code: code, reason };
   });
-  const key = idempotencyKey === undefined ? {} : { idempotencyKey };
-  const body = { lines, ...(noteReason !== undefined && { reason: noteReason }) };
-  context.print(await context.api.json(`${path}/credit-notes`, post(body, key)), describeNote);
+  const request = post({ lines, reason: noteReason }, { idempotencyKey });
+  context.print(await context.api.json(`${path}/credit-notes`, request), describeNote);
 }
 
 /** Numbers are those of the invoice's own lines; whoever credits a line that only a correction has names it by its id. */
 async function lineIdsOf(wanted: readonly WantedLine[], path: string, { api }: CliContext): Promise<readonly string[]> {
   const isNumber = (line: string): boolean => /^\d{1,6}$/.test(line);
   if (!wanted.some(({ line }) => isNumber(line))) return wanted.map(({ line }) => line);
-  const invoice = await api.json(path);
-  const lines = rowsOf(isObject(invoice) ? invoice['lines'] : []);
+  const lines = rowsOf(objectOf(await api.json(path))['lines']);
   return wanted.map(({ line }) => {
     if (!isNumber(line)) return line;
     const found = lines.find(({ line_number: number }) => number === Number(line));

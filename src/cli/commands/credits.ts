@@ -1,13 +1,15 @@
 /** Prepaid and promotional credits. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
+import { post } from '../keyed.js';
 import { column, printable, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
-import { instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { customerQuery, instantOrDay, wholeNumber, withPaging } from '../paging.js';
+import type { CustomerListOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { UsageError } from '../terminal.js';
 
 interface GrantOptions {
@@ -22,10 +24,6 @@ interface GrantOptions {
   readonly rollOverCap?: string;
   readonly rollOverValidity?: string;
   readonly reason?: string;
-}
-
-interface ListOptions extends PagingOptions {
-  readonly customer?: string;
 }
 
 const help = `
@@ -60,7 +58,7 @@ export function addCreditCommands(program: Command, dependencies: CliDependencie
     .action(async (options: GrantOptions, command: Command) => grant(options, contextOf(command, dependencies)));
   withPaging(credits.command('list').description('grants, the newest first'))
     .option('--customer <id>', 'only of this customer')
-    .action(async (options: ListOptions, command: Command) => list(options, contextOf(command, dependencies)));
+    .action(async (options: CustomerListOptions, command: Command) => list(options, contextOf(command, dependencies)));
   credits
     .command('show')
     .description('a grant with all that happened to it')
@@ -86,12 +84,7 @@ export function addCreditCommands(program: Command, dependencies: CliDependencie
     .requiredOption('--reason <text>', 'why; kept with the grant')
     .action(async (id: string, { reason }: { readonly reason: string }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const request = {
-        method: 'POST',
-        body: JSON.stringify({ reason }),
-        idempotencyKey: newIdempotencyKey(),
-      } as const;
-      context.print(await context.api.json(`/credit-grants/${segment(id)}/void`, request), describe);
+      context.print(await context.api.json(`/credit-grants/${segment(id)}/void`, post({ reason })), describe);
     });
 }
 
@@ -106,14 +99,13 @@ async function grant(options: GrantOptions, context: CliContext): Promise<void> 
     currency: options.currency,
     amount: options.amount,
     name: options.name,
-    ...(options.priority !== undefined && { priority: options.priority }),
-    ...(options.from !== undefined && { effective_from: options.from }),
-    ...(options.expires !== undefined && { expires_at: options.expires }),
-    ...(cap !== undefined && { roll_over: { cap, validity } }),
-    ...(options.reason !== undefined && { reason: options.reason }),
+    priority: options.priority,
+    effective_from: options.from,
+    expires_at: options.expires,
+    roll_over: cap === undefined ? undefined : { cap, validity },
+    reason: options.reason,
   };
-  const request = { method: 'POST', body: JSON.stringify(body), idempotencyKey: newIdempotencyKey() } as const;
-  context.print(await context.api.json('/credit-grants', request), describe);
+  context.print(await context.api.json('/credit-grants', post(body)), describe);
 }
 
 const columns: readonly TableColumn[] = [
@@ -128,12 +120,10 @@ const columns: readonly TableColumn[] = [
   { header: 'Void', value: ({ void: isVoid }) => (isVoid === true ? 'yes' : '') },
 ];
 
-async function list(options: ListOptions, context: CliContext): Promise<void> {
-  const query = { customer_id: options.customer, ...pagingQuery(options) };
-  const answer = await context.api.json('/credit-grants', { query });
+async function list(options: CustomerListOptions, context: CliContext): Promise<void> {
   const all = [column('Customer', 'customer_id'), ...columns, column('Grant id', 'grant_id')];
-  context.print(answer, () => renderTable(all, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  const shape = { query: customerQuery(options), columns: all, empty: 'There are no such grants.' };
+  await printList('/credit-grants', shape, context);
 }
 
 function describe(grant: JsonObject): string {

@@ -2,13 +2,15 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { LosslessNumber, parse, stringify } from 'lossless-json';
-import { ApiProblem, isObject, newIdempotencyKey } from '../api-client.js';
+import { ApiProblem, isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, renderFacts, renderList } from '../output.js';
-import { mentionNextPage, pagingQuery, positiveInteger, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, printable, renderFacts } from '../output.js';
+import { pagingQuery, positiveInteger, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
 interface FilterOptions {
@@ -95,13 +97,9 @@ function filtered(command: Command): Command {
 }
 
 const filterOf = ({ customer, code, since }: FilterOptions) => ({ customer_id: customer, code, since });
-const post = (body: object) =>
-  ({ method: 'POST', body: stringify(body) ?? '{}', idempotencyKey: newIdempotencyKey() }) as const;
-const reasonOf = ({ reason }: { readonly reason?: string }): object => (reason === undefined ? {} : { reason });
 
 async function list(options: ListOptions, context: CliContext): Promise<void> {
   const query = { ...filterOf(options), status: options.status, ...pagingQuery(options) };
-  const answer = await context.api.json('/dead-letters', { query });
   const columns = [
     column('Received', 'received_at'),
     column('Code', 'code'),
@@ -111,10 +109,7 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     column('Status', 'status'),
     column('Dead letter id', 'dead_letter_id'),
   ];
-  context.print(answer, (_answer, width) =>
-    renderList(columns, rowsOf(answer), { empty: 'There are no such dead letters.', width }),
-  );
-  mentionNextPage(context, answer);
+  await printList('/dead-letters', { query, columns, empty: 'There are no such dead letters.' }, context);
 }
 
 function describe(letter: JsonObject): string {
@@ -141,7 +136,7 @@ async function exportLetters(options: FilterOptions, { api, terminal }: CliConte
   do {
     const answer = await api.json('/dead-letters', { query: { ...filterOf(options), limit: '100', cursor } });
     for (const letter of rowsOf(answer)) terminal.out(`${lineOf(letter)}\n`);
-    const next = isObject(answer) ? answer['next_cursor'] : null;
+    const next = objectOf(answer)['next_cursor'];
     cursor = typeof next === 'string' ? next : undefined;
   } while (cursor !== undefined);
 }
@@ -181,7 +176,7 @@ function mendedOf(line: string, where: string): MendedLetter {
   } catch (error) {
     throw new UsageError(`${where} is not JSON: ${messageOf(error)}`);
   }
-  const { dead_letter_id: id, event } = isObject(value) ? value : {};
+  const { dead_letter_id: id, event } = objectOf(value);
   if (typeof id !== 'string') throw new UsageError(`${where} has no dead_letter_id`);
   if (!isObject(event) || event instanceof LosslessNumber) throw new UsageError(`${where} has no object in "event"`);
   return { id, event };
@@ -213,12 +208,15 @@ async function replayMended(
   { options, context, tally }: { readonly options: ReplayOptions; readonly context: CliContext; readonly tally: Tally },
 ): Promise<void> {
   try {
-    const answer = await context.api.json(`/dead-letters/${segment(id)}/replay`, post({ event, ...reasonOf(options) }));
-    const { outcome, rejection } = isObject(answer) ? answer : {};
+    const answer = await context.api.json(
+      `/dead-letters/${segment(id)}/replay`,
+      post({ event, reason: options.reason }),
+    );
+    const { outcome, rejection } = objectOf(answer);
     if (outcome === 'accepted' || outcome === 'duplicate') tally[outcome] += 1;
     else {
       tally.rejected += 1;
-      const { code, detail } = isObject(rejection) ? rejection : {};
+      const { code, detail } = objectOf(rejection);
       context.terminal.err(`${printable(id)}: ${printable(String(code))}: ${printable(String(detail))}\n`);
     }
   } catch (error) {
@@ -228,16 +226,13 @@ async function replayMended(
 }
 
 async function replayOne(id: string, options: ReplayOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json(`/dead-letters/${segment(id)}/replay`, post(reasonOf(options)));
+  const answer = await context.api.json(`/dead-letters/${segment(id)}/replay`, post({ reason: options.reason }));
   context.print(answer, describe);
-  if (isObject(answer) && answer['outcome'] === 'rejected')
-    throw new CommandFailed('it was rejected again and stays open');
+  if (objectOf(answer)['outcome'] === 'rejected') throw new CommandFailed('it was rejected again and stays open');
 }
 
 async function replayAll(options: ReplayOptions, context: CliContext): Promise<void> {
-  const { limit } = options;
-  const chosen = Object.fromEntries(Object.entries(filterOf(options)).filter(([, value]) => value !== undefined));
-  const body = { ...chosen, ...(limit === undefined ? {} : { limit }), ...reasonOf(options) };
+  const body = { ...filterOf(options), limit: options.limit, reason: options.reason };
   context.print(await context.api.json('/dead-letters/replay', post(body)), renderCounts);
 }
 

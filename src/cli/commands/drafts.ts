@@ -1,9 +1,10 @@
 /** Decisions about invoices that are not issued yet. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
+import { post } from '../keyed.js';
 import { property, renderFacts } from '../output.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
@@ -43,8 +44,7 @@ async function decide(
 ): Promise<void> {
   const path = `/invoices/${segment(id)}`;
   const seen = hash ?? (await contentHashOf(path, { name, yes }, context));
-  const body = JSON.stringify({ content_hash: seen, ...(reason !== undefined && { reason }) });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  const request = post({ content_hash: seen, reason });
   context.print(await context.api.json(`${path}/${name}`, request), describe);
 }
 
@@ -54,9 +54,9 @@ async function contentHashOf(
   { name, yes }: { readonly name: string; readonly yes: boolean },
   { api }: CliContext,
 ): Promise<string> {
-  const answer = await api.json(path);
-  const hash = isObject(answer) ? property('draft.content_hash')(answer) : undefined;
-  if (isObject(answer) && typeof hash === 'string') {
+  const answer = objectOf(await api.json(path));
+  const hash = property('draft.content_hash')(answer);
+  if (typeof hash === 'string') {
     if (yes) return hash;
     const total = `${String(answer['total'])} ${String(answer['currency'])}`;
     throw new UsageError(

@@ -1,16 +1,20 @@
 /** What-if: usage under prices that nobody is billed by. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, objectsInFile, rowsOf, segment } from '../context.js';
+import { contextOf, objectInFile, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, groupText, renderFacts, renderTable } from '../output.js';
+import { postText } from '../keyed.js';
+import { column, groupText, printable, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { collected, instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { quantityOf } from '../quantity.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
+import { goesOn, isFinished, secondsOf, startedText, until, withWait } from '../waiting.js';
+import type { Wait } from '../waiting.js';
 import { addRolloutCommands } from './price-rollouts.js';
 
 interface EvaluateOptions {
@@ -22,16 +26,14 @@ interface EvaluateOptions {
   readonly all?: boolean;
   readonly from?: string;
   readonly to?: string;
-  readonly wait?: number | true;
+  readonly wait?: Wait;
 }
-
-const waitSeconds = 60;
 
 export function addEvaluationCommands(program: Command, dependencies: CliDependencies): void {
   const prices = program
     .command('prices')
     .description('what other prices would come to, and how a price goes to customers');
-  prices
+  const evaluateCommand = prices
     .command('evaluate')
     .description('what quantities, or real usage, would cost under a price book version')
     .option('-f, --file <file>', 'JSON file with a whole version, which is not stored; - reads standard input')
@@ -45,9 +47,10 @@ export function addEvaluationCommands(program: Command, dependencies: CliDepende
     .option('--period <period>', 'with one --customer: this billing period, answered at once')
     .option('--all', "all customers' real usage")
     .option('--from <instant>', 'only periods that end after this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--wait [seconds]', `wait for the run, ${waitSeconds} seconds unless said otherwise`, wholeNumber)
-    .action(async (options: EvaluateOptions, command: Command) => evaluate(options, contextOf(command, dependencies)));
+    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay);
+  withWait(evaluateCommand, 'the run').action(async (options: EvaluateOptions, command: Command) =>
+    evaluate(options, contextOf(command, dependencies)),
+  );
   withPaging(prices.command('evaluations').description('runs, the newest first')).action(
     async (options: PagingOptions, command: Command) => list(options, contextOf(command, dependencies)),
   );
@@ -63,33 +66,24 @@ export function addEvaluationCommands(program: Command, dependencies: CliDepende
 }
 
 async function evaluate(options: EvaluateOptions, context: CliContext): Promise<void> {
-  const body = bodyOf(options);
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  const answer = objectOf(await context.api.json('/price-books/evaluate', request));
+  const answer = objectOf(await context.api.json('/price-books/evaluate', postText(bodyOf(options))));
   const id = answer['evaluation_id'];
-  if (typeof id !== 'string') {
-    context.print(answer, 'customer_id' in answer ? describePeriod : describeQuantities);
-    return;
-  }
-  if (options.wait === undefined) {
-    context.print(answer, () => `${id}\nSee \`reckoner prices evaluation ${id}\`.\n`);
-    return;
-  }
-  await waitFor(id, options.wait === true ? waitSeconds : options.wait, context);
+  const { wait } = options;
+  if (typeof id !== 'string') context.print(answer, 'customer_id' in answer ? describePeriod : describeQuantities);
+  else if (wait === undefined)
+    context.print(answer, ({ status }) => startedText('Evaluation', { id, status }, showing(id)));
+  else await waitFor(id, secondsOf(wait), context);
 }
 
 async function waitFor(id: string, seconds: number, context: CliContext): Promise<void> {
-  const path = `/price-book-evaluations/${segment(id)}`;
-  const deadline = context.clock() + seconds * 1_000;
-  let run = objectOf(await context.api.json(path));
-  while (run['status'] !== 'finished' && context.clock() < deadline) {
-    await context.sleep(500);
-    run = objectOf(await context.api.json(path));
-  }
+  const look = async (): Promise<JsonObject> =>
+    objectOf(await context.api.json(`/price-book-evaluations/${segment(id)}`));
+  const run = await until(context, look, { seconds, isDone: isFinished });
   context.print(run, describeRun);
-  if (run['status'] !== 'finished')
-    throw new CommandFailed(`still running after ${seconds} s; see \`reckoner prices evaluation ${id}\``);
+  if (!isFinished(run)) throw new CommandFailed(`still running after ${seconds} s; see \`${showing(id)}\``);
 }
+
+const showing = (id: unknown): string => `reckoner prices evaluation ${printable(id)}`;
 
 /** As text, because the numbers of a version in a file stay as they are written. */
 function bodyOf(options: EvaluateOptions): string {
@@ -106,11 +100,7 @@ function bodyOf(options: EvaluateOptions): string {
       ? { quantities: quantity.map(quantityOf) }
       : period !== undefined
         ? { customer_id: only, period }
-        : {
-            customers: all ? 'all' : customer,
-            ...(from === undefined ? {} : { from }),
-            ...(to === undefined ? {} : { to }),
-          };
+        : { customers: all ? 'all' : customer, from, to };
   return `{"price_book":${priceBook},${JSON.stringify(rest).slice(1)}`;
 }
 
@@ -120,9 +110,7 @@ function priceBookOf({ file, priceBook }: EvaluateOptions): string {
     return JSON.stringify(versionOf(priceBook));
   }
   if (priceBook !== undefined) throw new UsageError('give the version by --file or by --price-book, not both');
-  const [content = '', ...more] = objectsInFile(file);
-  if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
-  return content;
+  return objectInFile(file);
 }
 
 const lineColumns: readonly TableColumn[] = [
@@ -190,7 +178,8 @@ function describeRun(run: JsonObject): string {
     ],
     rowsOf(run['customers']),
   );
-  return [facts, ...totals, customers].join('\n');
+  const parts = [facts, ...totals, customers, isFinished(run) ? '' : goesOn(showing(run['evaluation_id']))];
+  return parts.filter((part) => part !== '').join('\n');
 }
 
 function describeTotals(totals: JsonObject): string {
@@ -229,7 +218,6 @@ function versionText(priceBook: unknown): string {
 }
 
 async function list(options: PagingOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json('/price-book-evaluations', { query: pagingQuery(options) });
   const columns: readonly TableColumn[] = [
     column('Requested', 'requested_at'),
     column('By', 'requested_by'),
@@ -238,8 +226,6 @@ async function list(options: PagingOptions, context: CliContext): Promise<void> 
     { header: 'Periods', value: ({ progress }) => objectOf(progress)['periods'], align: 'right' },
     column('Evaluation id', 'evaluation_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  const query = pagingQuery(options);
+  await printList('/price-book-evaluations', { query, columns, empty: 'There are no such evaluations.' }, context);
 }
-
-const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {});

@@ -1,13 +1,15 @@
 /** Events: finding them, what became of one, and voiding or amending one. */
 import type { Command } from 'commander';
 import { isSafeNumber, LosslessNumber, parse, stringify } from 'lossless-json';
-import { ApiProblem, isObject, newIdempotencyKey } from '../api-client.js';
+import { ApiProblem, isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, messageOf, rowsOf, segment } from '../context.js';
+import { contextOf, messageOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderObject, renderTable } from '../output.js';
-import { instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, renderObject } from '../output.js';
+import { instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printRows } from '../print-list.js';
 import { UsageError } from '../terminal.js';
 
 interface ListOptions extends PagingOptions {
@@ -46,8 +48,8 @@ export function addEventCommands(program: Command, dependencies: CliDependencies
   );
   adjusting(events.command('void').description('take an event out; it stays readable')).action(
     async (customer: string, event: string, options: AdjustOptions, command: Command) => {
-      const body = { ...identityOf(customer, event, options), type: 'void', ...reasonOf(options) };
-      await adjust(JSON.stringify(body), contextOf(command, dependencies));
+      const body = { ...identityOf(customer, event, options), type: 'void', reason: options.reason };
+      await adjust(body, contextOf(command, dependencies));
     },
   );
   adjusting(events.command('amend').description('replace what an event says; the original stays readable'))
@@ -60,8 +62,8 @@ export function addEventCommands(program: Command, dependencies: CliDependencies
         event_time: options.time,
         metadata: metadataOf(options.metadata),
       };
-      const body = { ...identityOf(customer, event, options), type: 'amend', replacement, ...reasonOf(options) };
-      await adjust(stringify(body) ?? '', contextOf(command, dependencies));
+      const body = { ...identityOf(customer, event, options), type: 'amend', replacement, reason: options.reason };
+      await adjust(body, contextOf(command, dependencies));
     });
 }
 
@@ -82,8 +84,7 @@ async function listEvents(customer: string, options: ListOptions, context: CliCo
     column('Learned', 'ingestion_time'),
     column('Backfill', 'backfill_id'),
   ];
-  context.terminal.out(renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  printRows(answer, { columns, empty: 'There are no such events.' }, context);
 }
 
 /** Numbers that no float holds stay as they are written: they may be billed. */
@@ -114,11 +115,7 @@ function adjusting(command: Command): Command {
 }
 
 function identityOf(customer: string, event: string, { source }: IdentityOptions): object {
-  return { customer_id: customer, event_id: event, ...(source === undefined ? {} : { source }) };
-}
-
-function reasonOf({ reason }: AdjustOptions): object {
-  return reason === undefined ? {} : { reason };
+  return { customer_id: customer, event_id: event, source };
 }
 
 /** Numbers as they are written: they may be billed. */
@@ -133,7 +130,6 @@ function metadataOf(text: string): JsonObject {
   throw new UsageError('--metadata must be a JSON object, such as {"region":"eu"}');
 }
 
-async function adjust(body: string, context: CliContext): Promise<void> {
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  context.print(await context.api.json('/event-adjustments', request), renderObject);
+async function adjust(body: object, context: CliContext): Promise<void> {
+  context.print(await context.api.json('/event-adjustments', post(body)), renderObject);
 }

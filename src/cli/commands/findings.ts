@@ -1,11 +1,12 @@
 /** Findings: what needs a person, and the decision. */
 import type { Command } from 'commander';
-import { newIdempotencyKey } from '../api-client.js';
-import { contextOf, rowsOf, segment } from '../context.js';
+import { contextOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderObject, renderList } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, renderObject } from '../output.js';
+import { pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 
 interface ListOptions extends PagingOptions {
   readonly customer?: string;
@@ -44,7 +45,6 @@ async function listFindings(options: ListOptions, context: CliContext): Promise<
   const { customer, code, period, class: findingClass, open } = options;
   const resolved = open === true ? 'false' : undefined;
   const query = { customer_id: customer, code, period, class: findingClass, resolved, ...pagingQuery(options) };
-  const answer = await context.api.json('/findings', { query });
   const columns = [
     column('Found', 'found_at'),
     column('Code', 'code'),
@@ -55,15 +55,11 @@ async function listFindings(options: ListOptions, context: CliContext): Promise<
     column('Resolution', 'resolution.resolution'),
     column('Finding id', 'finding_id'),
   ];
-  context.print(answer, (_answer, width) =>
-    renderList(columns, rowsOf(answer), { empty: 'There are no such findings.', width }),
-  );
-  mentionNextPage(context, answer);
+  await printList('/findings', { query, columns, empty: 'There are no such findings.' }, context);
 }
 
 async function resolveFinding(id: string, options: ResolveOptions, context: CliContext): Promise<void> {
   const { resolution, reason } = options;
-  const body = JSON.stringify({ resolution, reason });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  const request = post({ resolution, reason });
   context.print(await context.api.json(`/findings/${segment(id)}/resolve`, request), renderObject);
 }

@@ -1,5 +1,4 @@
 /** What became of an invoice, and what a draft waits for. */
-import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { rowsOf } from '../context.js';
 import { column, property, renderTable } from '../output.js';
@@ -25,7 +24,7 @@ const decisionText = (decision: JsonObject): string =>
 
 /** Nothing where there is no more to say than that it is issued. */
 export function lifeTable({ life }: JsonObject): readonly string[] {
-  const events = Array.isArray(life) ? life.filter(isObject) : [];
+  const events = rowsOf(life);
   if (events.length < 2) return [];
   const columns = [column('Life', 'event'), column('By', 'actor'), column('At', 'at'), column('Reason', 'reason')];
   return [renderTable(columns, events)];

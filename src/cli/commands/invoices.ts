@@ -3,17 +3,19 @@ import type { Command } from 'commander';
 import { decimal, isDecimal } from '../../domain/decimal.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { isObject } from '../api-client.js';
+import { isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { addDraftCommands } from './drafts.js';
 import { draftFacts, lifeTable } from './invoice-life.js';
 import { keyed, post } from '../keyed.js';
 import type { KeyOption, ReasonOptions } from '../keyed.js';
 import { column, dayText, daysText, groupText, printable, property, renderFacts, renderTable } from '../output.js';
-import { addNumberCommands } from './legal-entities.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import type { TableColumn } from '../output.js';
+import { pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed } from '../terminal.js';
+import { addNumberCommands } from './legal-entities.js';
 
 interface ListOptions extends PagingOptions {
   readonly customer?: string;
@@ -117,30 +119,23 @@ async function listInvoices(options: ListOptions, command: Command, dependencies
   const context = contextOf(command, dependencies);
   const { customer, period, type, status } = options;
   const query = { customer_id: customer, period, type, status, ...pagingQuery(options) };
-  const answer = await context.api.json('/invoices', { query });
-  context.print(answer, () =>
-    renderTable(
-      [
-        column('Number', 'number'),
-        column('Type', 'type'),
-        column('Customer', 'customer_id'),
-        { header: 'Period', value: ({ period }) => daysText(period) },
-        column('Total', 'total', 'right'),
-        column('', 'currency'),
-        column('Status', 'status'),
-        column('Invoice id', 'invoice_id'),
-      ],
-      rowsOf(answer),
-    ),
-  );
-  mentionNextPage(context, answer);
-  mentionWaiting(context, answer);
+  const columns: readonly TableColumn[] = [
+    column('Number', 'number'),
+    column('Type', 'type'),
+    column('Customer', 'customer_id'),
+    { header: 'Period', value: ({ period: days }) => daysText(days) },
+    column('Total', 'total', 'right'),
+    column('', 'currency'),
+    column('Status', 'status'),
+    column('Invoice id', 'invoice_id'),
+  ];
+  const shape = { query, columns, empty: 'There are no such invoices.' };
+  mentionWaiting(context, await printList('/invoices', shape, context));
 }
 
 /** The list has issued invoices: how many are not issued yet is said beside it. */
 function mentionWaiting(context: CliContext, answer: unknown): void {
-  const waiting = isObject(answer) && isObject(answer['waiting']) ? answer['waiting'] : {};
-  const counts = Object.entries(waiting).filter(([, count]) => Number(count) > 0);
+  const counts = Object.entries(objectOf(objectOf(answer)['waiting'])).filter(([, count]) => Number(count) > 0);
   if (context.json || counts.length === 0) return;
   const text = counts.map(([status, count]) => `${String(count)} ${status} (--status ${status})`).join(', ');
   context.terminal.err(`Not issued yet: ${text}\n`);
@@ -158,8 +153,8 @@ const noNames: Names = { corrects: null, grants: new Map() };
 async function namesIn({ api }: CliContext, invoice: unknown): Promise<Names> {
   if (!isObject(invoice)) return noNames;
   const nameAt = async (path: string, name: string): Promise<string | null> => {
-    const answer = await api.json(path);
-    return isObject(answer) && typeof answer[name] === 'string' ? answer[name] : null;
+    const value = objectOf(await api.json(path))[name];
+    return typeof value === 'string' ? value : null;
   };
   const { corrects_invoice_id: corrected } = invoice;
   const corrects = typeof corrected === 'string' ? await nameAt(`/invoices/${segment(corrected)}`, 'number') : null;
@@ -173,7 +168,6 @@ const drawsIn = ({ credit_draws: draws }: JsonObject): readonly JsonObject[] => 
 
 function describeInvoice(invoice: JsonObject, names: Names): string {
   const read = (path: string): unknown => property(path)(invoice);
-  const lines = (Array.isArray(invoice['lines']) ? invoice['lines'] : []).filter(isObject);
   const corrects = invoice['type'] !== 'invoice';
   const money = (name: string): readonly [string, unknown] => [
     name.charAt(0).toUpperCase() + name.slice(1),
@@ -212,7 +206,7 @@ function describeInvoice(invoice: JsonObject, names: Names): string {
           : []),
         column(corrects ? 'Difference' : 'Amount', 'amount', 'right'),
       ],
-      lines,
+      rowsOf(invoice['lines']),
     ),
     renderFacts([money('subtotal'), money('credits'), ...drawn, money('tax'), money('total')]),
     ...lifeTable(invoice),

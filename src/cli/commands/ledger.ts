@@ -1,14 +1,16 @@
 /** The journal: balances, months, snapshots, account mappings, export. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, messageOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
+import { post } from '../keyed.js';
 import { column, property, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
-import { instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { customerQuery, instantOrDay, pagingQuery, withPaging } from '../paging.js';
+import type { CustomerListOptions, PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
 interface MomentOptions {
@@ -59,17 +61,15 @@ const sumColumns: readonly TableColumn[] = [
 function addReadingCommands(ledger: Command, dependencies: CliDependencies): void {
   withMoment(ledger.command('accounts').description('accounts with their balances')).action(
     async (options: MomentOptions, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const answer = await context.api.json('/ledger/accounts', { query: momentQuery(options) });
-      context.print(answer, () => renderTable(accountColumns, rowsOf(answer)));
+      const shape = { query: momentQuery(options), columns: accountColumns, empty: nothingPosted };
+      await printList('/ledger/accounts', shape, contextOf(command, dependencies));
     },
   );
   withMoment(
     ledger.command('trial-balance').description('debit, credit and balance by account; it sums to zero'),
   ).action(async (options: MomentOptions, command: Command) => {
-    const context = contextOf(command, dependencies);
-    const answer = await context.api.json('/ledger/trial-balance', { query: momentQuery(options) });
-    context.print(answer, () => renderTable(sumColumns, rowsOf(answer)));
+    const shape = { query: momentQuery(options), columns: sumColumns, empty: nothingPosted };
+    await printList('/ledger/trial-balance', shape, contextOf(command, dependencies));
   });
   withPaging(withMoment(ledger.command('balances').description('balances by customer and account')))
     .option('--customer <id>', 'only of this customer')
@@ -79,32 +79,24 @@ function addReadingCommands(ledger: Command, dependencies: CliDependencies): voi
         options: MomentOptions & PagingOptions & { readonly customer?: string; readonly account?: string },
         command: Command,
       ) => {
-        const context = contextOf(command, dependencies);
         const { customer, account } = options;
         const query = { customer_id: customer, account, ...momentQuery(options), ...pagingQuery(options) };
-        const answer = await context.api.json('/ledger/balances', { query });
-        context.print(answer, () =>
-          renderTable(
-            [column('Customer', 'customer_id'), ...sumColumns, column('Version', 'version', 'right')],
-            rowsOf(answer),
-          ),
-        );
-        mentionNextPage(context, answer);
+        const columns = [column('Customer', 'customer_id'), ...sumColumns, column('Version', 'version', 'right')];
+        const shape = { query, columns, empty: 'There are no such balances.' };
+        await printList('/ledger/balances', shape, contextOf(command, dependencies));
       },
     );
   withPaging(ledger.command('entries').description('journal entries in the order of posting; debits are positive'))
     .option('--customer <id>', 'only of this customer')
     .option('--invoice <invoice>', 'only of this invoice (id or number)')
-    .action(
-      async (options: PagingOptions & { readonly customer?: string; readonly invoice?: string }, command: Command) => {
-        const context = contextOf(command, dependencies);
-        const query = { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
-        const answer = await context.api.json('/ledger/entries', { query });
-        context.print(answer, () => renderTable(entryColumns, rowsOf(answer).flatMap(postingRows)));
-        mentionNextPage(context, answer);
-      },
-    );
+    .action(async (options: CustomerListOptions, command: Command) => {
+      const rows = (entries: readonly JsonObject[]): readonly JsonObject[] => entries.flatMap(postingRows);
+      const shape = { query: customerQuery(options), columns: entryColumns, rows, empty: 'There are no such entries.' };
+      await printList('/ledger/entries', shape, contextOf(command, dependencies));
+    });
 }
+
+const nothingPosted = 'Nothing was posted by then.';
 
 const accountColumns: readonly TableColumn[] = [
   column('Account', 'account'),
@@ -169,7 +161,7 @@ function addProvingCommands(ledger: Command, dependencies: CliDependencies): voi
     .description('make the balances again from the journal, while others go on posting')
     .action(async (_options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
-      const answer = await context.api.json('/ledger/rebuild', posting({}));
+      const answer = await context.api.json('/ledger/rebuild', post({}));
       context.print(answer, (rebuilt) => {
         const corrected = rowsOf(rebuilt['corrected']);
         const facts = renderFacts([
@@ -185,7 +177,7 @@ function addProvingCommands(ledger: Command, dependencies: CliDependencies): voi
     .description('keep what every account comes to now')
     .action(async (_options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
-      context.print(await context.api.json('/ledger/snapshots', posting({})), (snapshot) =>
+      context.print(await context.api.json('/ledger/snapshots', post({})), (snapshot) =>
         renderFacts([
           ['Snapshot', snapshot['snapshot_id']],
           ['Through entry', snapshot['through_entry']],
@@ -195,8 +187,6 @@ function addProvingCommands(ledger: Command, dependencies: CliDependencies): voi
     });
   withPaging(ledger.command('snapshots').description('snapshots, the newest first')).action(
     async (options: PagingOptions, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const answer = await context.api.json('/ledger/snapshots', { query: pagingQuery(options) });
       const columns = [
         column('Taken', 'taken_at'),
         column('By', 'taken_by'),
@@ -204,14 +194,11 @@ function addProvingCommands(ledger: Command, dependencies: CliDependencies): voi
         column('Through entry', 'through_entry', 'right'),
         column('Snapshot', 'snapshot_id'),
       ];
-      context.print(answer, () => renderTable(columns, rowsOf(answer)));
-      mentionNextPage(context, answer);
+      const shape = { query: pagingQuery(options), columns, empty: 'There are no such snapshots.' };
+      await printList('/ledger/snapshots', shape, contextOf(command, dependencies));
     },
   );
 }
-
-const posting = (body: unknown) =>
-  ({ method: 'POST', body: JSON.stringify(body), idempotencyKey: newIdempotencyKey() }) as const;
 
 const monthColumns: readonly TableColumn[] = [
   column('Month', 'month'),
@@ -281,7 +268,7 @@ function addMonthCommands(ledger: Command, dependencies: CliDependencies): void 
         return;
       }
       if (isObject(checklist) && rowsOf(checklist).length > 0) context.terminal.err(checklistText(checklist));
-      const answer = await context.api.json(`/ledger/months/${segment(month)}/close`, posting({ reason }));
+      const answer = await context.api.json(`/ledger/months/${segment(month)}/close`, post({ reason }));
       context.print(answer, () => renderTable(monthColumns, rowsOf([answer])));
     });
 }
@@ -313,14 +300,9 @@ function addExportCommands(ledger: Command, dependencies: CliDependencies): void
     .action(async (mapping: string, account: string, external: string, options: MapOptions, command: Command) => {
       const context = contextOf(command, dependencies);
       const { product, from, reason } = options;
-      const row = {
-        account,
-        external_account: external,
-        ...(product !== undefined && { product }),
-        ...(from !== undefined && { effective_from: from }),
-      };
-      const body = { mapping, accounts: [row], ...(reason !== undefined && { reason }) };
-      const answer = await context.api.json('/ledger/account-mappings', posting(body));
+      const row = { account, external_account: external, product, effective_from: from };
+      const body = { mapping, accounts: [row], reason };
+      const answer = await context.api.json('/ledger/account-mappings', post(body));
       context.print(answer, () => renderTable(mappingColumns, rowsOf(answer)));
     });
   ledger

@@ -1,11 +1,12 @@
 /** Legal entities, and whether their number series hold. */
 import type { Command } from 'commander';
-import { isObject } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { column, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
+import { printList } from '../print-list.js';
 import { CommandFailed } from '../terminal.js';
 
 interface SetOptions {
@@ -31,9 +32,8 @@ export function addLegalEntityCommands(program: Command, dependencies: CliDepend
     .command('list', { isDefault: true })
     .description('all registered ones; beside them there is "default", the seller of the configuration')
     .action(async (_options: unknown, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const answer = await context.api.json('/legal-entities');
-      context.print(answer, () => renderTable(columns, rowsOf(answer)));
+      const shape = { columns, empty: 'None is registered beside "default".' };
+      await printList('/legal-entities', shape, contextOf(command, dependencies));
     });
   entities
     .command('show')
@@ -120,8 +120,8 @@ function describe(entity: JsonObject): string {
 }
 
 async function check(context: CliContext): Promise<void> {
-  const answer = await context.api.json('/number-series');
-  const series = rowsOf(isObject(answer) ? answer['series'] : []);
+  const answer = objectOf(await context.api.json('/number-series'));
+  const series = rowsOf(answer['series']);
   context.print(answer, () =>
     renderTable(
       [
@@ -143,7 +143,7 @@ async function check(context: CliContext): Promise<void> {
       series,
     ),
   );
-  if (isObject(answer) && answer['holds'] === true) return;
+  if (answer['holds'] === true) return;
   const broken = series.filter(({ holds }) => holds !== true).map(({ series: name }) => String(name));
   throw new CommandFailed(`the numbers of ${broken.join(', ')} do not hold`);
 }

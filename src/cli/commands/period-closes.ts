@@ -1,14 +1,17 @@
 /** Closing many customers' periods at once: below `periods`. */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
+import { post } from '../keyed.js';
 import { column, property, renderFacts, renderTable } from '../output.js';
-import { collected, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { collected, pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
+import { until } from '../waiting.js';
 
 interface CloseAllOptions {
   readonly period?: string;
@@ -45,55 +48,53 @@ export function addPeriodCloseCommands(periods: Command, dependencies: CliDepend
     .description('how far it is, and what was not ready')
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
-      await show(context, await context.api.json(pathOf(id)));
+      await show(context, objectOf(await context.api.json(pathOf(id))));
     });
   withId(closes.command('cancel'))
     .description('hand over nothing more; what was handed over is issued')
     .requiredOption('--reason <text>', 'why; kept with the close')
     .action(async (id: string, { reason }: { readonly reason: string }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const request = {
-        method: 'POST',
-        body: JSON.stringify({ reason }),
-        idempotencyKey: newIdempotencyKey(),
-      } as const;
-      context.print(await context.api.json(`${pathOf(id)}/cancel`, request), describe);
+      context.print(await context.api.json(`${pathOf(id)}/cancel`, post({ reason })), describe);
     });
 }
 
 const withId = (command: Command): Command => command.argument('<id>', 'id of the close');
 const pathOf = (id: string): string => `/period-closes/${segment(id)}`;
-const ended = new Set(['finished', 'cancelled']);
+const hasEnded = ({ status }: JsonObject): boolean => status === 'finished' || status === 'cancelled';
 
 async function closeAll(options: CloseAllOptions, context: CliContext): Promise<void> {
   const { period, endedOn, customer, legalEntity, wait } = options;
   if ((period === undefined) === (endedOn === undefined)) throw new UsageError('give --period or --ended-on');
-  const body = JSON.stringify({ period, ended_on: endedOn, customer_ids: customer, legal_entity: legalEntity });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  const deadline = context.clock() + wait * 1_000;
-  let close = await context.api.json('/period-closes', request);
-  const bar = progressBar(context.terminal.interactive && !context.json);
-  const path = pathOf(textOf(close, 'close_id'));
-  try {
-    for (;;) {
-      bar.update(close);
-      if (ended.has(textOf(close, 'status')) || context.clock() >= deadline) break;
-      await context.sleep(500);
-      close = await context.api.json(path);
-    }
-  } finally {
-    bar.stop();
-  }
+  const request = post({ period, ended_on: endedOn, customer_ids: customer, legal_entity: legalEntity });
+  const first = objectOf(await context.api.json('/period-closes', request));
+  const close = await followed(first, wait, context);
   await show(context, close);
-  if (isObject(close) && typeof close['hint'] === 'string') context.terminal.err(`${close['hint']}\n`);
+  const { hint, status } = close;
+  if (typeof hint === 'string') context.terminal.err(`${hint}\n`);
   const held = countOf(close, 'held');
-  if (!ended.has(textOf(close, 'status')))
-    throw new CommandFailed(`still ${textOf(close, 'status')} after ${wait} s; see \`reckoner periods closes show\``);
+  if (!hasEnded(close))
+    throw new CommandFailed(`still ${String(status)} after ${wait} s; see \`reckoner periods closes show\``);
   if (held > 0) throw new CommandFailed(`${held} held: see \`reckoner findings list\``);
 }
 
+async function followed(first: JsonObject, seconds: number, context: CliContext): Promise<JsonObject> {
+  const bar = progressBar(context.terminal.interactive && !context.json);
+  const look = async (): Promise<JsonObject> => {
+    const close = objectOf(await context.api.json(pathOf(String(first['close_id']))));
+    bar.update(close);
+    return close;
+  };
+  try {
+    bar.update(first);
+    return await until(context, look, { seconds, isDone: hasEnded, first });
+  } finally {
+    bar.stop();
+  }
+}
+
 /** Decided of planned, for a person who watches. */
-function progressBar(shown: boolean): { update(close: unknown): void; stop(): void } {
+function progressBar(shown: boolean): { update(close: JsonObject): void; stop(): void } {
   if (!shown) return { update: () => undefined, stop: () => undefined };
   const format = '{bar} {value}/{total} | {issued} issued, {held} held | {duration_formatted}';
   const bar = new SingleBar({ format, barCompleteChar: '█', barIncompleteChar: '░', hideCursor: true });
@@ -111,18 +112,16 @@ function progressBar(shown: boolean): { update(close: unknown): void; stop(): vo
   };
 }
 
-const textOf = (close: unknown, name: string): string => (isObject(close) ? String(close[name]) : '');
-const countOf = (close: unknown, name: string): number =>
-  isObject(close) ? Number(property(`progress.${name}`)(close)) || 0 : 0;
+const countOf = (close: JsonObject, name: string): number => Number(property(`progress.${name}`)(close)) || 0;
 
 /** With the first periods that were not ready, and why. */
-async function show(context: CliContext, close: unknown): Promise<void> {
+async function show(context: CliContext, close: JsonObject): Promise<void> {
   const notReady = countOf(close, 'not_ready') + countOf(close, 'left');
   const query = { state: 'not_ready' };
   const left =
     context.json || notReady === 0
       ? []
-      : rowsOf(await context.api.json(`${pathOf(textOf(close, 'close_id'))}/targets`, { query }));
+      : rowsOf(await context.api.json(`${pathOf(String(close['close_id']))}/targets`, { query }));
   context.print(close, (answer) =>
     left.length === 0
       ? describe(answer)
@@ -160,7 +159,6 @@ function scopeText(close: JsonObject): string {
 }
 
 async function list(options: PagingOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json('/period-closes', { query: pagingQuery(options) });
   const columns = [
     column('Requested', 'requested_at'),
     column('By', 'requested_by'),
@@ -170,6 +168,6 @@ async function list(options: PagingOptions, context: CliContext): Promise<void> 
     column('Remaining', 'progress.remaining', 'right'),
     column('Close', 'close_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  const query = pagingQuery(options);
+  await printList('/period-closes', { query, columns, empty: 'There are no such closes.' }, context);
 }

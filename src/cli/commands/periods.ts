@@ -1,24 +1,18 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { waitingStages } from '../../domain/invoicing/waiting.js';
+import { isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import {
-  column,
-  daysText,
-  groupText,
-  lineName,
-  property,
-  renderFacts,
-  renderObject,
-  renderList,
-  renderTable,
-} from '../output.js';
-import { mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, daysText, groupText, lineName, property, renderFacts, renderObject, renderTable } from '../output.js';
+import { pagingQuery, wholeNumber, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
-import { addPeriodCloseCommands } from './period-closes.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
+import { until } from '../waiting.js';
+import { addPeriodCloseCommands } from './period-closes.js';
 
 interface CloseOptions {
   readonly force?: boolean;
@@ -35,8 +29,6 @@ interface ListOptions extends PagingOptions {
   readonly stage?: string;
 }
 
-/** Of a period that has still to be invoiced. */
-const waitingStages = ['closing', 'ready', 'held', 'void'];
 const finalStages = new Set(['invoiced', 'held', 'skipped']);
 
 export function addPeriodCommands(program: Command, dependencies: CliDependencies): void {
@@ -92,12 +84,7 @@ export function addPeriodCommands(program: Command, dependencies: CliDependencie
 async function listPeriods(customer: string | undefined, options: ListOptions, context: CliContext): Promise<void> {
   const { stage } = options;
   if (customer === undefined && stage === undefined) throw new UsageError('name a customer, or a --stage');
-  const query = {
-    ...(customer === undefined ? {} : { customer_id: customer }),
-    ...(stage === undefined ? {} : { stage }),
-    ...pagingQuery(options),
-  };
-  const answer = await context.api.json('/billing-periods', { query });
+  const query = { customer_id: customer, stage, ...pagingQuery(options) };
   const columns = [
     ...(customer === undefined ? [column('Customer', 'customer_id')] : []),
     column('Period', 'period'),
@@ -111,10 +98,7 @@ async function listPeriods(customer: string | undefined, options: ListOptions, c
       value: ({ corrections }: JsonObject) => (Array.isArray(corrections) ? corrections.length : ''),
     } as const,
   ];
-  context.print(answer, (_answer, width) =>
-    renderList(columns, rowsOf(answer), { empty: 'There are no such billing periods.', width }),
-  );
-  mentionNextPage(context, answer);
+  await printList('/billing-periods', { query, columns, empty: 'There are no such billing periods.' }, context);
 }
 
 /** A period that begins after `now` (epoch milliseconds) is there, but nobody can read or close it. */
@@ -124,7 +108,7 @@ function stageText(now: number): (period: JsonObject) => unknown {
 
 /** The codes, each once: `UNPRICED_METER, DRAFT`. */
 function waitsForText({ waits_for: reasons }: JsonObject): string {
-  const codes = (Array.isArray(reasons) ? reasons.filter(isObject) : []).map(({ code }) => String(code));
+  const codes = rowsOf(reasons).map(({ code }) => String(code));
   return [...new Set(codes)].join(', ');
 }
 
@@ -135,19 +119,16 @@ function pathOf(customer: string, period: string): string {
 async function closePeriod(path: string, options: CloseOptions, context: CliContext): Promise<void> {
   const { force = false, reason, wait } = options;
   if (force && reason === undefined) throw new UsageError('--force needs a --reason');
-  const body = JSON.stringify({ ...(force ? { force: true } : {}), ...(reason === undefined ? {} : { reason }) });
-  const deadline = context.clock() + wait * 1000;
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  let answer = await context.api.json(`${path}/close`, request);
-  while (!finalStages.has(stageOf(answer)) && context.clock() < deadline) {
-    await context.sleep(500);
-    answer = await context.api.json(path);
-  }
-  context.print(answer, renderObject);
-  const stage = stageOf(answer);
+  const request = post({ force: force ? true : undefined, reason });
+  const first = objectOf(await context.api.json(`${path}/close`, request));
+  const look = async (): Promise<JsonObject> => objectOf(await context.api.json(path));
+  const isDone = (period: JsonObject): boolean => finalStages.has(stageOf(period));
+  const period = await until(context, look, { seconds: wait, isDone, first });
+  context.print(period, renderObject);
+  const stage = stageOf(period);
   if (stage === 'held' && (await mentionDraft(path, context))) return;
   if (stage === 'held') throw new CommandFailed('the invoice is held: see `reckoner findings list`');
-  if (!finalStages.has(stage)) throw new CommandFailed(`still ${stage} after ${wait} s; see \`reckoner periods show\``);
+  if (!isDone(period)) throw new CommandFailed(`still ${stage} after ${wait} s; see \`reckoner periods show\``);
 }
 
 /** Whether it is a draft, which waits as it should, or a held invoice: both say what for. */
@@ -239,6 +220,4 @@ function describeUsage(usage: JsonObject, withWindows: boolean): string {
   ].join('\n');
 }
 
-function stageOf(answer: unknown): string {
-  return isObject(answer) ? String(answer['stage']) : '';
-}
+const stageOf = ({ stage }: JsonObject): string => String(stage);

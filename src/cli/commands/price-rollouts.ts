@@ -1,15 +1,19 @@
 /** Rollouts of a price: to named customers, then a percentage, then all. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderFacts, renderTable } from '../output.js';
+import { post } from '../keyed.js';
+import { column, printable, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { collected, instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 import { versionOf } from '../version-name.js';
+import { isFinished, secondsOf, startedText, until, withWait } from '../waiting.js';
+import type { Wait } from '../waiting.js';
 
 interface DecisionOptions {
   readonly reason: string;
@@ -28,10 +32,8 @@ interface StartOptions extends DecisionOptions {
 interface CompareOptions {
   readonly from?: string;
   readonly to?: string;
-  readonly wait?: number | true;
+  readonly wait?: Wait;
 }
-
-const waitSeconds = 60;
 
 export function addRolloutCommands(prices: Command, dependencies: CliDependencies): void {
   const rollout = prices.command('rollout').description('give a price to some customers first');
@@ -62,16 +64,15 @@ export function addRolloutCommands(prices: Command, dependencies: CliDependencie
       if (options.customer === undefined) context.print(await context.api.json(path), describe);
       else context.print(await context.api.json(`${path}/customers/${segment(options.customer)}`), describeMember);
     });
-  rollout
+  const compareCommand = rollout
     .command('compare')
     .description('what those who are in would have paid under the candidate, and without it')
     .argument('<id>', 'rollout id')
     .option('--from <instant>', 'only periods that end after this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--wait [seconds]', `wait for the comparison, ${waitSeconds} seconds unless said otherwise`, wholeNumber)
-    .action(async (id: string, options: CompareOptions, command: Command) =>
-      compare(id, options, contextOf(command, dependencies)),
-    );
+    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay);
+  withWait(compareCommand, 'the comparison').action(async (id: string, options: CompareOptions, command: Command) =>
+    compare(id, options, contextOf(command, dependencies)),
+  );
   decision(rollout.command('widen'))
     .description('include more customers; a percentage, and all, after a comparison')
     .argument('<id>', 'rollout id')
@@ -101,33 +102,22 @@ export function addRolloutCommands(prices: Command, dependencies: CliDependencie
 
 async function compare(id: string, { wait, ...span }: CompareOptions, context: CliContext): Promise<void> {
   const path = `/price-rollouts/${segment(id)}`;
-  const request = { method: 'POST', body: JSON.stringify(span), idempotencyKey: newIdempotencyKey() } as const;
-  const answer = await context.api.json(`${path}/comparison`, request);
-  const evaluation = String(objectOf(answer)['evaluation_id']);
+  const asked = objectOf(await context.api.json(`${path}/comparison`, post(span)));
+  const evaluation = String(asked['evaluation_id']);
+  const command = `reckoner prices rollout status ${printable(id)}`;
   if (wait === undefined) {
-    context.print(answer, () => `${evaluation}\nSee \`reckoner prices rollout status ${id}\`.\n`);
+    context.print(asked, ({ status }) => startedText('Comparison', { id: evaluation, status }, command));
     return;
   }
-  const seconds = wait === true ? waitSeconds : wait;
-  const deadline = context.clock() + seconds * 1_000;
-  const isFinished = async (): Promise<boolean> => {
-    const run = await context.api.json(`/price-book-evaluations/${segment(evaluation)}`);
-    return objectOf(run)['status'] === 'finished';
-  };
-  let finished = await isFinished();
-  while (!finished && context.clock() < deadline) {
-    await context.sleep(500);
-    finished = await isFinished();
-  }
+  const seconds = secondsOf(wait);
+  const look = async (): Promise<JsonObject> =>
+    objectOf(await context.api.json(`/price-book-evaluations/${segment(evaluation)}`));
+  const run = await until(context, look, { seconds, isDone: isFinished });
   context.print(await context.api.json(path), describe);
-  if (!finished)
-    throw new CommandFailed(`still running after ${seconds} s; see \`reckoner prices rollout status ${id}\``);
+  if (!isFinished(run)) throw new CommandFailed(`still running after ${seconds} s; see \`${command}\``);
 }
 
-const decided = ({ reason, from }: DecisionOptions): object => ({
-  reason,
-  ...(from !== undefined && { effective_from: from }),
-});
+const decided = ({ reason, from }: DecisionOptions): object => ({ reason, effective_from: from });
 
 function wider({ canary, percentage, all = false, override = false }: WidenOptions): object {
   const given = [canary !== undefined, percentage !== undefined, all].filter((each) => each);
@@ -142,8 +132,7 @@ function wider({ canary, percentage, all = false, override = false }: WidenOptio
 }
 
 async function send(context: CliContext, path: string, body: object): Promise<void> {
-  const request = { method: 'POST', body: JSON.stringify(body), idempotencyKey: newIdempotencyKey() } as const;
-  context.print(await context.api.json(path, request), describe);
+  context.print(await context.api.json(path, post(body)), describe);
 }
 
 function describe(rollout: JsonObject): string {
@@ -216,7 +205,6 @@ function describeMember(member: JsonObject): string {
 }
 
 async function list(options: PagingOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json('/price-rollouts', { query: pagingQuery(options) });
   const columns: readonly TableColumn[] = [
     column('Started', 'started_at'),
     column('By', 'started_by'),
@@ -224,13 +212,11 @@ async function list(options: PagingOptions, context: CliContext): Promise<void> 
     column('State', 'state'),
     column('Rollout id', 'rollout_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  const query = pagingQuery(options);
+  await printList('/price-rollouts', { query, columns, empty: 'There are no such rollouts.' }, context);
 }
 
 function versionText({ price_book: priceBook }: JsonObject): string {
   const { code, version } = objectOf(priceBook);
   return `${String(code)} ${String(version)}`;
 }
-
-const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {});

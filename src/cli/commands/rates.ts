@@ -1,12 +1,14 @@
 /** Exchange rates: what prices in another currency are converted at. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
-import { contextOf, messageOf, rowsOf } from '../context.js';
+import { objectOf } from '../api-client.js';
+import { contextOf, messageOf } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, renderFacts, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, renderFacts } from '../output.js';
+import { pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { readRates } from '../rates/read-rates.js';
 import { CommandFailed, UsageError } from '../terminal.js';
 
@@ -52,11 +54,10 @@ async function importRates(file: string, given: string | undefined, context: Cli
   if (source === null) throw new UsageError(`${file} does not say whose rates it has: give --source`);
   const counts = { added: 0, changed: 0, unchanged: 0 };
   for (let at = 0; at < rates.length; at += ratesPerRequest) {
-    const body = JSON.stringify({ source, rates: rates.slice(at, at + ratesPerRequest) });
-    const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-    const answer = await context.api.json('/exchange-rates', request);
+    const request = post({ source, rates: rates.slice(at, at + ratesPerRequest) });
+    const answer = objectOf(await context.api.json('/exchange-rates', request));
     for (const count of ['added', 'changed', 'unchanged'] as const) {
-      counts[count] += isObject(answer) ? Number(answer[count] ?? 0) : 0;
+      counts[count] += Number(answer[count] ?? 0);
     }
   }
   const none = 'none: all of them are current';
@@ -94,9 +95,7 @@ function inFile(file: string): ReturnType<typeof readRates> {
 
 async function listRates(options: ListOptions, context: CliContext): Promise<void> {
   const { source, base, quote, on } = options;
-  const answer = await context.api.json('/exchange-rates', {
-    query: { source, base, quote, on, ...pagingQuery(options) },
-  });
+  const query = { source, base, quote, on, ...pagingQuery(options) };
   const columns = [
     column('Date', 'date'),
     column('Source', 'source'),
@@ -106,6 +105,5 @@ async function listRates(options: ListOptions, context: CliContext): Promise<voi
     column('Imported by', 'imported_by'),
     column('Learned at', 'learned_at'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  await printList('/exchange-rates', { query, columns, empty: 'There are no such rates.' }, context);
 }

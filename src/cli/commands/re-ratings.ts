@@ -1,14 +1,20 @@
 /** Re-ratings: ask for one, look at it, decide about it. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { hasEnded } from '../../domain/correction/reasons.js';
+import type { ReRatingStatus } from '../../domain/correction/reasons.js';
+import { isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, groupText, property, renderFacts, renderTable } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { addDecisionCommands, post } from '../keyed.js';
+import { column, groupText, printable, renderFacts, renderTable } from '../output.js';
+import { collected, instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed } from '../terminal.js';
 import { versionOf } from '../version-name.js';
+import { goesOn, secondsOf, until, withWait } from '../waiting.js';
+import type { Wait } from '../waiting.js';
 
 interface CreateOptions {
   readonly reason: string;
@@ -18,8 +24,7 @@ interface CreateOptions {
   readonly to?: string;
   readonly priceBook?: string;
   readonly dryRun?: boolean;
-  /** Seconds; true: the default. */
-  readonly wait?: number | true;
+  readonly wait?: Wait;
 }
 
 interface ListOptions extends PagingOptions {
@@ -28,13 +33,8 @@ interface ListOptions extends PagingOptions {
   readonly reason?: string;
 }
 
-const endStatuses = new Set(['completed', 'no_difference', 'rejected']);
-/** Where waiting ends: what comes next is a person's. */
-const restStatuses = new Set([...endStatuses, 'awaiting_approval']);
-const waitSeconds = 60;
-
 export function addReRatingCommands(program: Command, dependencies: CliDependencies): void {
-  program
+  const reRateCommand = program
     .command('re-rate')
     .description('rate invoiced periods again, and correct what differs')
     .requiredOption(
@@ -46,9 +46,10 @@ export function addReRatingCommands(program: Command, dependencies: CliDependenc
     .option('--from <instant>', 'only periods that end after this instant (or day, or month, of UTC)', instantOrDay)
     .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay)
     .option('--price-book <code@version>', 'price by this version of a price book')
-    .option('--dry-run', 'only compare')
-    .option('--wait [seconds]', `wait for the outcome, ${waitSeconds} seconds unless said otherwise`, wholeNumber)
-    .action(async (options: CreateOptions, command: Command) => reRate(options, contextOf(command, dependencies)));
+    .option('--dry-run', 'only compare');
+  withWait(reRateCommand, 'the outcome').action(async (options: CreateOptions, command: Command) =>
+    reRate(options, contextOf(command, dependencies)),
+  );
   const reRatings = program.command('re-ratings').description('look at re-ratings, and decide about them');
   withPaging(reRatings.command('list', { isDefault: true }).description('re-ratings, the newest first'))
     .option('--customer <id>', 'only of this customer')
@@ -63,67 +64,39 @@ export function addReRatingCommands(program: Command, dependencies: CliDependenc
       const context = contextOf(command, dependencies);
       context.print(await context.api.json(`/re-ratings/${segment(id)}`), describe);
     });
-  addDecisions(reRatings, dependencies);
-}
-
-function addDecisions(reRatings: Command, dependencies: CliDependencies): void {
   const decisions = [
     ['approve', 'let the corrections be issued; not for whoever asked for it'],
     ['reject', 'issue nothing'],
   ] as const;
-  for (const [name, description] of decisions) {
-    reRatings
-      .command(name)
-      .description(description)
-      .argument('<id>', 're-rating id')
-      .option('--reason <text>', 'why; kept with the decision')
-      .action(async (id: string, { reason }: { readonly reason?: string }, command: Command) => {
-        const context = contextOf(command, dependencies);
-        const body = JSON.stringify(reason === undefined ? {} : { reason });
-        const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-        context.print(await context.api.json(`/re-ratings/${segment(id)}/${name}`, request), describe);
-      });
-  }
+  addDecisionCommands(reRatings, decisions, { thing: 're-rating', path: '/re-ratings', describe }, dependencies);
 }
 
 async function reRate(options: CreateOptions, context: CliContext): Promise<void> {
   const { reason, customer, meter, from, to, priceBook, dryRun = false, wait } = options;
-  const scope = {
-    ...(customer === undefined ? {} : { customer_ids: customer }),
-    ...(meter === undefined ? {} : { meters: meter }),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-  };
-  const named = priceBook === undefined ? {} : { price_book: versionOf(priceBook) };
-  const body = JSON.stringify({ reason, scope, ...named, dry_run: dryRun });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  let answer = await context.api.json('/re-ratings', request);
-  if (wait !== undefined) answer = await settled(answer, wait === true ? waitSeconds : wait, context);
-  context.print(answer, describe);
-  const status = statusOf(answer);
-  if (wait !== undefined && !restStatuses.has(status)) {
-    throw new CommandFailed(
-      `still ${status}; see \`reckoner re-ratings show ${String(property('re_rating_id')(objectOf(answer)))}\``,
-    );
+  const scope = { customer_ids: customer, meters: meter, from, to };
+  const named = priceBook === undefined ? undefined : versionOf(priceBook);
+  const request = post({ reason, scope, price_book: named, dry_run: dryRun });
+  let reRating = objectOf(await context.api.json('/re-ratings', request));
+  const path = `/re-ratings/${segment(String(reRating['re_rating_id']))}`;
+  if (wait !== undefined) {
+    const look = async (): Promise<JsonObject> => objectOf(await context.api.json(path));
+    reRating = await until(context, look, { seconds: secondsOf(wait), isDone: isAtRest, first: reRating });
   }
-  if (listIn(answer, 'held').length > 0) throw new CommandFailed('periods are held: see `reckoner findings`');
+  context.print(reRating, describe);
+  if (wait !== undefined && !isAtRest(reRating)) {
+    const { status, re_rating_id: id } = reRating;
+    throw new CommandFailed(`still ${String(status)}; see \`reckoner re-ratings show ${String(id)}\``);
+  }
+  if (rowsOf(reRating['held']).length > 0) throw new CommandFailed('periods are held: see `reckoner findings`');
 }
 
-async function settled(first: unknown, seconds: number, context: CliContext): Promise<unknown> {
-  const deadline = context.clock() + seconds * 1_000;
-  const path = `/re-ratings/${segment(String(objectOf(first)['re_rating_id']))}`;
-  let answer = first;
-  while (!restStatuses.has(statusOf(answer)) && context.clock() < deadline) {
-    await context.sleep(500);
-    answer = await context.api.json(path);
-  }
-  return answer;
-}
+/** Where waiting ends: what comes next, if anything, is a person's. */
+const isAtRest = ({ status }: JsonObject): boolean =>
+  status === 'awaiting_approval' || hasEnded(status as ReRatingStatus);
 
 async function list(options: ListOptions, context: CliContext): Promise<void> {
   const { customer, status, reason } = options;
   const query = { customer_id: customer, status, reason, ...pagingQuery(options) };
-  const answer = await context.api.json('/re-ratings', { query });
   const columns = [
     column('Requested', 'requested_at'),
     column('By', 'requested_by'),
@@ -133,15 +106,10 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     column('Status', 'status'),
     column('Re-rating id', 're_rating_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  await printList('/re-ratings', { query, columns, empty: 'There are no such re-ratings.' }, context);
 }
 
 function describe(reRating: JsonObject): string {
-  const differences = listIn(reRating, 'differences');
-  const held = listIn(reRating, 'held');
-  const decisions = listIn(reRating, 'decisions');
-  const corrections = reRating['corrections'];
   const priceBook = reRating['price_book'];
   const facts = renderFacts([
     ['Re-rating', reRating['re_rating_id']],
@@ -153,12 +121,33 @@ function describe(reRating: JsonObject): string {
       : []),
     ['Periods', reRating['periods']],
     ['Attempt', reRating['attempt']],
-    ...decisions.map((each) => ['Decision', decisionText(each)] as const),
-    ...(Array.isArray(corrections) ? corrections.map((id) => ['Correction', id] as const) : []),
+    ...rowsOf(reRating['decisions']).map((each) => ['Decision', decisionText(each)] as const),
+    ...correctionsOf(reRating).map((id) => ['Correction', id] as const),
   ]);
-  return [facts, differenceTable(differences), heldTable(held), truncatedNote(reRating)]
+  return [
+    facts,
+    differenceTable(rowsOf(reRating['differences'])),
+    heldTable(rowsOf(reRating['held'])),
+    truncatedNote(reRating),
+    nextStep(reRating),
+  ]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+const correctionsOf = ({ corrections }: JsonObject): readonly unknown[] =>
+  Array.isArray(corrections) ? corrections : [];
+
+/** What comes now, and whose it is to do. */
+function nextStep(reRating: JsonObject): string {
+  const { re_rating_id: id, requested_by: by, status } = reRating;
+  if (status === 'awaiting_approval')
+    return `Waits for somebody other than ${printable(by)}: reckoner re-ratings approve|reject ${printable(id)}\n`;
+  if (!hasEnded(status as ReRatingStatus)) return goesOn(`reckoner re-ratings show ${printable(id)}`);
+  if (status === 'no_difference') return 'Nothing differs, nothing is issued\n';
+  const corrections = correctionsOf(reRating);
+  if (corrections.length === 0) return 'Nothing was issued\n';
+  return corrections.map((each) => `See the correction: reckoner invoices show ${printable(each)}\n`).join('');
 }
 
 function decisionText(decision: JsonObject): string {
@@ -191,12 +180,4 @@ function heldTable(held: readonly JsonObject[]): string {
 
 function truncatedNote(reRating: JsonObject): string {
   return reRating['differences_truncated'] === true ? 'There are more differences than are shown here.\n' : '';
-}
-
-const objectOf = (answer: unknown): JsonObject => (isObject(answer) ? answer : {});
-const statusOf = (answer: unknown): string => String(objectOf(answer)['status'] ?? '');
-
-function listIn(answer: unknown, name: string): readonly JsonObject[] {
-  const value = objectOf(answer)[name];
-  return Array.isArray(value) ? value.filter(isObject) : [];
 }

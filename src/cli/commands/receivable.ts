@@ -7,18 +7,14 @@ import type { CliContext, CliDependencies } from '../context.js';
 import { keyed, post } from '../keyed.js';
 import type { ReasonOptions } from '../keyed.js';
 import { column, renderFacts, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { customerQuery, pagingQuery, withPaging } from '../paging.js';
+import type { CustomerListOptions, PagingOptions } from '../paging.js';
+import { printList, printRows } from '../print-list.js';
 import { UsageError } from '../terminal.js';
 
 interface ReceivableOptions extends PagingOptions {
   readonly apply?: boolean;
   readonly overdue?: boolean;
-}
-
-interface WriteOffListOptions extends PagingOptions {
-  readonly customer?: string;
-  readonly invoice?: string;
 }
 
 export function addReceivableCommands(program: Command, dependencies: CliDependencies): void {
@@ -43,7 +39,7 @@ export function addReceivableCommands(program: Command, dependencies: CliDepende
 
 async function listReceivables(options: ReceivableOptions, context: CliContext): Promise<void> {
   if (options.apply === true) throw new UsageError('--apply needs a customer');
-  const query = { ...(options.overdue === true && { overdue: 'true' }), ...pagingQuery(options) };
+  const query = { overdue: options.overdue === true ? 'true' : undefined, ...pagingQuery(options) };
   const answer = await context.api.json('/receivables', { query });
   const columns = [
     column('Customer', 'customer_id'),
@@ -55,11 +51,10 @@ async function listReceivables(options: ReceivableOptions, context: CliContext):
     column('61-90', 'overdue.days_61_90', 'right'),
     column('over 90', 'overdue.days_over_90', 'right'),
     column('Unapplied', 'unapplied', 'right'),
-    ...besideWriteOffs(rowsOf(isObject(answer) ? answer['data'] : [])),
+    ...besideWriteOffs(rowsOf(answer)),
     column('Balance', 'balance', 'right'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  printRows(answer, { columns, empty: 'There are no such receivables.' }, context);
 }
 
 /** Only where there is any: what makes a balance that the other columns do not explain. */
@@ -73,10 +68,7 @@ function addWriteOffCommands(program: Command, dependencies: CliDependencies): v
   withPaging(writeOffs.command('list').description('write-offs, the newest first'))
     .option('--customer <id>', 'only of this customer')
     .option('--invoice <id>', 'only of this invoice')
-    .action(async (options: WriteOffListOptions, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const query = { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
-      const answer = await context.api.json('/write-offs', { query });
+    .action(async (options: CustomerListOptions, command: Command) => {
       const columns = [
         column('Written off', 'written_off_at'),
         column('Invoice', 'number'),
@@ -87,8 +79,8 @@ function addWriteOffCommands(program: Command, dependencies: CliDependencies): v
         { header: 'Reversed', value: ({ reversed }: JsonObject) => (isObject(reversed) ? reversed['reason'] : '') },
         column('Write-off id', 'write_off_id'),
       ];
-      context.print(answer, () => renderTable(columns, rowsOf(answer)));
-      mentionNextPage(context, answer);
+      const shape = { query: customerQuery(options), columns, empty: 'There are no such write-offs.' };
+      await printList('/write-offs', shape, contextOf(command, dependencies));
     });
   keyed(writeOffs.command('reverse'))
     .description('take a write-off back: what it had settled is open again')

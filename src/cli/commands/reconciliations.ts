@@ -1,32 +1,35 @@
 /** Reconciliations: the chain from events to journal. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject, objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, property, renderFacts, renderTable } from '../output.js';
-import { collected, instantOrDay, mentionNextPage, pagingQuery, wholeNumber, withPaging } from '../paging.js';
+import { post } from '../keyed.js';
+import { column, printable, property, renderFacts, renderTable } from '../output.js';
+import { collected, instantOrDay, pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed } from '../terminal.js';
+import { goesOn, isFinished, secondsOf, startedText, until, withWait } from '../waiting.js';
+import type { Wait } from '../waiting.js';
 
 interface RunOptions {
   readonly customer?: readonly string[];
   readonly from?: string;
   readonly to?: string;
-  readonly wait?: number | true;
+  readonly wait?: Wait;
 }
 
-const waitSeconds = 60;
-
 export function addReconciliationCommands(program: Command, dependencies: CliDependencies): void {
-  program
+  const reconcileCommand = program
     .command('reconcile')
     .description('hold events, aggregates, charges, lines and journal against each other; exit code 1 when they differ')
     .option('--customer <id>', 'only of this customer; may be repeated', collected)
     .option('--from <instant>', 'only periods that end after this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay)
-    .option('--wait [seconds]', `wait for the result, ${waitSeconds} seconds unless said otherwise`, wholeNumber)
-    .action(async (options: RunOptions, command: Command) => reconcile(options, contextOf(command, dependencies)));
+    .option('--to <instant>', 'only periods that begin before this instant (or day, or month, of UTC)', instantOrDay);
+  withWait(reconcileCommand, 'the result').action(async (options: RunOptions, command: Command) =>
+    reconcile(options, contextOf(command, dependencies)),
+  );
   const reconciliations = program.command('reconciliations').description('look at reconciliations');
   withPaging(
     reconciliations.command('list', { isDefault: true }).description('reconciliations, the newest first'),
@@ -38,42 +41,32 @@ export function addReconciliationCommands(program: Command, dependencies: CliDep
     .action(async (id: string, _options: unknown, command: Command) => {
       const context = contextOf(command, dependencies);
       const answer = await context.api.json(`/reconciliations/${segment(id)}`);
-      await show(answer, context);
+      await show(objectOf(answer), context);
     });
 }
 
 async function reconcile({ customer, from, to, wait }: RunOptions, context: CliContext): Promise<void> {
-  const body = JSON.stringify({
-    ...(customer === undefined ? {} : { customer_ids: customer }),
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-  });
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
+  const request = post({ customer_ids: customer, from, to });
   const started = objectOf(await context.api.json('/reconciliations', request));
   const id = String(started['run_id']);
+  const command = `reckoner reconciliations show ${printable(id)}`;
   if (wait === undefined) {
-    context.print(started, () => `${id}\nSee \`reckoner reconciliations show ${id}\`.\n`);
+    context.print(started, ({ status }) => startedText('Run', { id, status }, command));
     return;
   }
-  const seconds = wait === true ? waitSeconds : wait;
-  const deadline = context.clock() + seconds * 1_000;
-  let answer = await context.api.json(`/reconciliations/${segment(id)}`);
-  while (!isFinished(answer) && context.clock() < deadline) {
-    await context.sleep(500);
-    answer = await context.api.json(`/reconciliations/${segment(id)}`);
-  }
-  await show(answer, context);
-  if (!isFinished(answer))
-    throw new CommandFailed(`still running after ${seconds} s; see \`reckoner reconciliations show ${id}\``);
+  const seconds = secondsOf(wait);
+  const look = async (): Promise<JsonObject> => objectOf(await context.api.json(`/reconciliations/${segment(id)}`));
+  const run = await until(context, look, { seconds, isDone: isFinished });
+  await show(run, context);
+  if (!isFinished(run)) throw new CommandFailed(`still running after ${seconds} s; see \`${command}\``);
 }
 
 /** The run with the periods that differ; where all are equal, with the stages of the first ones. */
-async function show(answer: unknown, context: CliContext): Promise<void> {
-  const run = objectOf(answer);
+async function show(run: JsonObject, context: CliContext): Promise<void> {
   const isDifferent = run['different'] !== 0;
   const path = `/reconciliations/${segment(String(run['run_id']))}/results`;
   const results = isDifferent ? await context.api.json(path, { query: { result: 'different' } }) : run['results'];
-  context.print(answer, () => describe(run, rowsOf(results)));
+  context.print(run, () => describe(run, rowsOf(results)));
   if (isDifferent) throw new CommandFailed(`${String(run['different'])} of ${String(run['periods'])} periods differ`);
 }
 
@@ -89,7 +82,8 @@ function describe(run: JsonObject, results: readonly JsonObject[]): string {
   ]);
   const stages = results.flatMap((result) => reportRows(result, 'stages')).filter(saysSomething);
   const differences = results.flatMap((result) => reportRows(result, 'differences'));
-  return [facts, stageTable(stages), differenceTable(differences)].filter((part) => part !== '').join('\n');
+  const nextStep = isFinished(run) ? '' : goesOn(`reckoner reconciliations show ${printable(run['run_id'])}`);
+  return [facts, stageTable(stages), differenceTable(differences), nextStep].filter((part) => part !== '').join('\n');
 }
 
 /** Every meter of the server is held against every period; those that nothing was ever stored for say nothing. */
@@ -106,9 +100,7 @@ function isNothing(figures: unknown): boolean {
 
 /** Entries of a list of the report, each with the customer and period that it is about. */
 function reportRows(result: JsonObject, name: string): readonly JsonObject[] {
-  const list = objectOf(result['report'])[name];
-  const rows = Array.isArray(list) ? list.filter(isObject) : [];
-  return rows.map((row) => ({
+  return rowsOf(objectOf(result['report'])[name]).map((row) => ({
     ...row,
     customer_id: result['customer_id'],
     period: result['period'],
@@ -163,7 +155,6 @@ function differenceTable(differences: readonly JsonObject[]): string {
 }
 
 async function list(options: PagingOptions, context: CliContext): Promise<void> {
-  const answer = await context.api.json('/reconciliations', { query: pagingQuery(options) });
   const columns = [
     column('Requested', 'requested_at'),
     column('By', 'requested_by'),
@@ -172,9 +163,6 @@ async function list(options: PagingOptions, context: CliContext): Promise<void> 
     column('Different', 'different', 'right'),
     column('Run id', 'run_id'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  const query = pagingQuery(options);
+  await printList('/reconciliations', { query, columns, empty: 'There are no such reconciliations.' }, context);
 }
-
-const objectOf = (answer: unknown): JsonObject => (isObject(answer) ? answer : {});
-const isFinished = (answer: unknown): boolean => objectOf(answer)['status'] === 'finished';

@@ -1,12 +1,15 @@
 /** Customers, meters and price books. */
 import type { Command } from 'commander';
-import { isObject, newIdempotencyKey } from '../api-client.js';
+import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, objectsInFile, rowsOf, segment } from '../context.js';
+import { contextOf, objectInFile, objectsInFile, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, renderObject, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, withPaging } from '../paging.js';
+import { postText } from '../keyed.js';
+import { column, printable, renderObject } from '../output.js';
+import type { TableColumn } from '../output.js';
+import { pagingQuery, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { UsageError } from '../terminal.js';
 
 interface CustomerOptions {
@@ -48,11 +51,9 @@ export function addReferenceCommands(program: Command, dependencies: CliDependen
   withPaging(priceBooks.command('list').description('versions of all price books, in the order of learning'))
     .option('--code <code>', 'of this price book only')
     .action(async (options: PagingOptions & { readonly code?: string }, command: Command) => {
-      const context = contextOf(command, dependencies);
       const query = { code: options.code, ...pagingQuery(options) };
-      const answer = await context.api.json('/price-books', { query });
-      context.print(answer, () => renderTable(priceBookColumns, rowsOf(answer)));
-      mentionNextPage(context, answer);
+      const shape = { query, columns: priceBookColumns, empty: 'There are no such price books.' };
+      await printList('/price-books', shape, contextOf(command, dependencies));
     });
   priceBooks
     .command('show')
@@ -101,9 +102,8 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
     .description('all versions, oldest first')
     .argument('<customer>', 'customer id')
     .action(async (customer: string, _options: unknown, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const answer = await context.api.json(`/customers/${segment(customer)}/price-overrides`);
-      context.print(answer, () => renderTable(overrideColumns, rowsOf(answer)));
+      const shape = { columns: overrideColumns, empty: 'The customer has no prices of its own.' };
+      await printList(`/customers/${segment(customer)}/price-overrides`, shape, contextOf(command, dependencies));
     });
   overrides
     .command('put')
@@ -112,16 +112,14 @@ function addCustomerCommands(program: Command, dependencies: CliDependencies): v
     .requiredOption('-f, --file <file>', 'JSON file with one object; - reads standard input')
     .action(async (customer: string, options: { readonly file: string }, command: Command) => {
       const context = contextOf(command, dependencies);
-      const request = { method: 'PUT', body: oneObjectIn(options.file) } as const;
+      const request = { method: 'PUT', body: objectInFile(options.file) } as const;
       const path = `/customers/${segment(customer)}/price-overrides`;
       context.print(await context.api.json(path, request), renderObject);
     });
   withPaging(customers.command('list').description('all customers, in order of id')).action(
     async (options: PagingOptions, command: Command) => {
-      const context = contextOf(command, dependencies);
-      const answer = await context.api.json('/customers', { query: pagingQuery(options) });
-      context.print(answer, () => renderTable(customerColumns, rowsOf(answer)));
-      mentionNextPage(context, answer);
+      const shape = { query: pagingQuery(options), columns: customerColumns, empty: 'There are no such customers.' };
+      await printList('/customers', shape, contextOf(command, dependencies));
     },
   );
   customers
@@ -151,19 +149,13 @@ const overrideColumns = [
   column('Decided at', 'decided_at'),
 ];
 
-function oneObjectIn(file: string): string {
-  const [body = '', ...more] = objectsInFile(file);
-  if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
-  return body;
-}
-
 function customerFacts(options: CustomerOptions): string {
   const { file, name, currency, priceBook, timeZone, legalEntity } = options;
   if (file !== undefined) {
     if ([name, currency, priceBook, timeZone, legalEntity].some((value) => value !== undefined)) {
       throw new UsageError('give the facts by --file or by options, not both: a PUT replaces all of them');
     }
-    return oneObjectIn(file);
+    return objectInFile(file);
   }
   if (name === undefined || currency === undefined || priceBook === undefined) {
     throw new UsageError('--name, --currency and --price-book are needed, or --file with all the facts');
@@ -178,24 +170,19 @@ function customerFacts(options: CustomerOptions): string {
 }
 
 async function listMeters(context: CliContext): Promise<void> {
-  const answer = await context.api.json('/meters');
-  context.print(answer, () =>
-    renderTable(
-      [
-        column('Code', 'code'),
-        column('Version', 'version', 'right'),
-        { header: 'Effective from', value: ({ effective_from: from }) => from ?? 'always' },
-        column('Event type', 'event_type'),
-        column('Aggregation', 'aggregation'),
-        { header: 'Value', value: valueText },
-        { header: 'Filters', value: ({ filters }) => filtersText(filters) },
-        { header: 'Group by', value: ({ group_by: names }) => (Array.isArray(names) ? names.join(', ') : '') },
-        column('Window', 'window'),
-        column('Allowed lateness', 'allowed_lateness'),
-      ],
-      rowsOf(answer),
-    ),
-  );
+  const columns: readonly TableColumn[] = [
+    column('Code', 'code'),
+    column('Version', 'version', 'right'),
+    { header: 'Effective from', value: ({ effective_from: from }) => from ?? 'always' },
+    column('Event type', 'event_type'),
+    column('Aggregation', 'aggregation'),
+    { header: 'Value', value: valueText },
+    { header: 'Filters', value: ({ filters }) => filtersText(filters) },
+    { header: 'Group by', value: ({ group_by: names }) => (Array.isArray(names) ? names.join(', ') : '') },
+    column('Window', 'window'),
+    column('Allowed lateness', 'allowed_lateness'),
+  ];
+  await printList('/meters', { columns, empty: 'There are no meters yet.' }, context);
 }
 
 /** What the meter reads of an event; a count says that it is one, because events then stand for many. */
@@ -213,7 +200,6 @@ function filtersText(filters: unknown): string {
 
 async function createAll(path: string, file: string, context: CliContext): Promise<void> {
   for (const body of objectsInFile(file)) {
-    const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-    context.print(await context.api.json(path, request), renderObject);
+    context.print(await context.api.json(path, postText(body)), renderObject);
   }
 }

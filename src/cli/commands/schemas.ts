@@ -2,14 +2,14 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { compatibilityModes } from '../../domain/metering/schema-compatibility.js';
-import { newIdempotencyKey } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, objectsInFile, rowsOf, segment } from '../context.js';
+import { contextOf, objectInFile, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
-import { column, printable, renderFacts, renderTable } from '../output.js';
-import { mentionNextPage, pagingQuery, positiveInteger, withPaging } from '../paging.js';
+import { postText } from '../keyed.js';
+import { column, printable, renderFacts } from '../output.js';
+import { pagingQuery, positiveInteger, withPaging } from '../paging.js';
 import type { PagingOptions } from '../paging.js';
-import { UsageError } from '../terminal.js';
+import { printList } from '../print-list.js';
 
 interface AddOptions {
   readonly file: string;
@@ -70,13 +70,10 @@ async function send(
   { file, compatibility }: AddOptions,
   context: CliContext,
 ): Promise<void> {
-  const [schema = '', ...more] = objectsInFile(file);
-  if (more.length > 0) throw new UsageError(`${file} must hold one JSON object`);
   // The schema as it is written: its numbers do not pass through floats.
   const facts = JSON.stringify({ event_type: eventType, compatibility, dry_run: dryRun });
-  const body = `${facts.slice(0, -1)},"schema":${schema}}`;
-  const request = { method: 'POST', body, idempotencyKey: newIdempotencyKey() } as const;
-  const answer = await context.api.json('/event-schemas', request);
+  const body = `${facts.slice(0, -1)},"schema":${objectInFile(file)}}`;
+  const answer = await context.api.json('/event-schemas', postText(body));
   context.print(answer, (version) => (dryRun ? `${accepted(version)}\n` : describe(version)));
 }
 
@@ -85,7 +82,6 @@ const accepted = ({ event_type: eventType, version, compatibility }: JsonObject)
 
 async function list(options: ListOptions, context: CliContext): Promise<void> {
   const query = { event_type: options.eventType, ...pagingQuery(options) };
-  const answer = await context.api.json('/event-schemas', { query });
   const columns = [
     column('Event type', 'event_type'),
     column('Version', 'version', 'right'),
@@ -93,8 +89,7 @@ async function list(options: ListOptions, context: CliContext): Promise<void> {
     column('By', 'created_by'),
     column('Created', 'created_at'),
   ];
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
+  await printList('/event-schemas', { query, columns, empty: 'There are no such schemas.' }, context);
 }
 
 function describe(version: JsonObject): string {

@@ -3,14 +3,15 @@ import type { Command } from 'commander';
 import { isObject } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
 import { contextOf, rowsOf, segment } from '../context.js';
-import type { CliContext, CliDependencies } from '../context.js';
+import type { CliDependencies } from '../context.js';
 import { column, renderFacts, renderObject, renderTable } from '../output.js';
-import { addReceivableCommands } from './receivable.js';
 import { keyed, post } from '../keyed.js';
 import type { KeyOption, ReasonOptions } from '../keyed.js';
-import { instantOrDay, mentionNextPage, pagingQuery, withPaging } from '../paging.js';
-import type { PagingOptions } from '../paging.js';
+import { customerQuery, instantOrDay, withPaging } from '../paging.js';
+import type { CustomerListOptions } from '../paging.js';
+import { printList } from '../print-list.js';
 import { UsageError } from '../terminal.js';
+import { addReceivableCommands } from './receivable.js';
 
 interface PaymentOptions extends KeyOption {
   readonly customer: string;
@@ -26,11 +27,6 @@ interface PaymentOptions extends KeyOption {
 interface Part {
   readonly invoice_id: string;
   readonly amount: string;
-}
-
-export interface ListOptions extends PagingOptions {
-  readonly customer?: string;
-  readonly invoice?: string;
 }
 
 /** `INV-000001=12.50`; may be given several times. */
@@ -69,9 +65,9 @@ function addPaymentCommands(program: Command, dependencies: CliDependencies): vo
         currency: options.currency,
         received_at: options.received,
         method: options.method,
-        ...(options.reference !== undefined && { reference: options.reference }),
+        reference: options.reference,
         allocations: options.allocate,
-        ...(options.allowDuplicate === true && { allow_duplicate: true }),
+        allow_duplicate: options.allowDuplicate,
       };
       context.print(await context.api.json('/payments', post(body, options)), describePayment);
     });
@@ -103,7 +99,7 @@ function addPaymentCommands(program: Command, dependencies: CliDependencies): vo
     });
   withPaging(payments.command('list').description('payments, the newest first'))
     .option('--customer <id>', 'only of this customer')
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (options: CustomerListOptions, command: Command) => {
       const columns = [
         column('Received', 'received_at'),
         column('Customer', 'customer_id'),
@@ -115,7 +111,8 @@ function addPaymentCommands(program: Command, dependencies: CliDependencies): vo
         { header: 'Reversed', value: ({ reversed }: JsonObject) => (isObject(reversed) ? reversed['reason'] : '') },
         column('Payment id', 'payment_id'),
       ];
-      await list('/payments', { options, columns }, contextOf(command, dependencies));
+      const shape = { query: customerQuery(options), columns, empty: 'There are no such payments.' };
+      await printList('/payments', shape, contextOf(command, dependencies));
     });
 }
 
@@ -141,7 +138,7 @@ function addRefundCommands(program: Command, dependencies: CliDependencies): voi
     );
   withPaging(refunds.command('list').description('refunds, the newest first'))
     .option('--customer <id>', 'only of this customer')
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (options: CustomerListOptions, command: Command) => {
       const columns = [
         column('Refunded', 'refunded_at'),
         column('Customer', 'customer_id'),
@@ -150,19 +147,9 @@ function addRefundCommands(program: Command, dependencies: CliDependencies): voi
         column('Reason', 'reason'),
         column('Refund id', 'refund_id'),
       ];
-      await list('/refunds', { options, columns }, contextOf(command, dependencies));
+      const shape = { query: customerQuery(options), columns, empty: 'There are no such refunds.' };
+      await printList('/refunds', shape, contextOf(command, dependencies));
     });
-}
-
-export async function list(
-  path: string,
-  { options, columns }: { readonly options: ListOptions; readonly columns: Parameters<typeof renderTable>[0] },
-  context: CliContext,
-): Promise<void> {
-  const query = { customer_id: options.customer, invoice_id: options.invoice, ...pagingQuery(options) };
-  const answer = await context.api.json(path, { query });
-  context.print(answer, () => renderTable(columns, rowsOf(answer)));
-  mentionNextPage(context, answer);
 }
 
 function describePayment(payment: JsonObject): string {

@@ -6,6 +6,8 @@ import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliContext, CliDependencies } from '../context.js';
 import { column, renderFacts, renderTable } from '../output.js';
 import type { TableColumn } from '../output.js';
+import { collected } from '../paging.js';
+import { printList } from '../print-list.js';
 import { CommandFailed } from '../terminal.js';
 
 interface SetOptions {
@@ -36,8 +38,8 @@ export function addTagCommands(program: Command, dependencies: CliDependencies):
   withKey(tags.command('set'))
     .description('register a tag, or say anew all that is registered of it; also takes a retired one into use again')
     .option('--description <text>', 'what it is for')
-    .option('--value <text>', 'a value that events may have, repeatable; default: any text', collect)
-    .option('--required-for <event type>', "events that must carry it, repeatable; '*': all", collect)
+    .option('--value <text>', 'a value that events may have, repeatable; default: any text', collected)
+    .option('--required-for <event type>', "events that must carry it, repeatable; '*': all", collected)
     .action(async (key: string, options: SetOptions, command: Command) => {
       const { description = null, value: values = null, requiredFor = [] } = options;
       await put(key, { description, values, required_for: requiredFor }, contextOf(command, dependencies));
@@ -48,7 +50,6 @@ export function addTagCommands(program: Command, dependencies: CliDependencies):
 }
 
 const withKey = (command: Command): Command => command.argument('<key>', 'the tag');
-const collect = (text: string, texts: readonly string[] = []): readonly string[] => [...texts, text];
 const pathOf = (key: string): string => `/tags/${segment(key)}`;
 
 const columns: readonly TableColumn[] = [
@@ -65,8 +66,8 @@ const textOf = (texts: unknown): string => (Array.isArray(texts) ? texts.join(',
 const valuesOf = (values: unknown): string => (Array.isArray(values) ? textOf(values) : '(any text)');
 
 async function list(context: CliContext): Promise<void> {
-  const answer = await context.api.json('/tags');
-  context.print(answer, () => renderTable([...columns, column('Description', 'description')], rowsOf(answer)));
+  const shape = { columns: [...columns, column('Description', 'description')], empty: 'No tag is registered.' };
+  await printList('/tags', shape, context);
 }
 
 async function put(key: string, body: object, context: CliContext): Promise<void> {

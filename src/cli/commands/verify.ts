@@ -1,9 +1,9 @@
 /** Verify: an invoice computed again from raw events. */
 import type { Command } from 'commander';
 import { decimal, isDecimal } from '../../domain/decimal.js';
-import { isObject } from '../api-client.js';
+import { objectOf } from '../api-client.js';
 import type { JsonObject } from '../api-client.js';
-import { contextOf, segment } from '../context.js';
+import { contextOf, rowsOf, segment } from '../context.js';
 import type { CliDependencies } from '../context.js';
 import { column, groupText, lineName, property, renderFacts, renderTable } from '../output.js';
 import { CommandFailed } from '../terminal.js';
@@ -17,17 +17,16 @@ export function addVerifyCommand(program: Command, dependencies: CliDependencies
       const context = contextOf(command, dependencies);
       const answer = await context.api.json(`/invoices/${segment(invoice)}/verify`);
       context.print(answer, describe);
-      if (!isObject(answer) || answer['verified'] !== true)
-        throw new CommandFailed('the invoice is not what it must be');
+      if (objectOf(answer)['verified'] !== true) throw new CommandFailed('the invoice is not what it must be');
     });
 }
 
 function describe(verification: JsonObject): string {
   const read = (path: string): unknown => property(path)(verification);
-  const charges = listOf(verification['charges']);
+  const charges = rowsOf(verification['charges']);
   const wrong = charges.filter(({ verified }) => verified !== true);
   const problems = read('problems');
-  const journalDifferences = listOf(read('journal.differences'));
+  const journalDifferences = rowsOf(read('journal.differences'));
   return [
     renderFacts([
       ['Invoice', `${String(read('number'))} (${String(read('type'))}, ${String(read('status'))})`],
@@ -52,10 +51,7 @@ function describe(verification: JsonObject): string {
 }
 
 function lineTable(verification: JsonObject): string {
-  const sum = (name: string, label: string): JsonObject => {
-    const compared = verification[name];
-    return { description: label, ...(isObject(compared) ? compared : {}) };
-  };
+  const sum = (name: string, label: string): JsonObject => ({ description: label, ...objectOf(verification[name]) });
   const isNothing = (amount: unknown): boolean => isDecimal(amount) && decimal(amount).isZero();
   const { expected, found } = sum('credits', '');
   const credits = isNothing(expected) && isNothing(found) ? [] : [sum('credits', 'Credits drawn')];
@@ -70,7 +66,7 @@ function lineTable(verification: JsonObject): string {
       column('Found', 'found', 'right'),
       column('Difference', 'difference', 'right'),
     ],
-    [...listOf(verification['lines']), ...credits, ...taxes, sum('total', 'Total')],
+    [...rowsOf(verification['lines']), ...credits, ...taxes, sum('total', 'Total')],
   );
 }
 
@@ -93,8 +89,4 @@ function chargeTable(charges: readonly JsonObject[]): string {
     ],
     charges,
   );
-}
-
-function listOf(value: unknown): readonly JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
 }

@@ -117,6 +117,32 @@ export class TestApi {
   }
 }
 
+/** The API with the example of each test of the file that calls it: what is asked of it is asked of the one of the test that runs. */
+export function exampleOfEachTest(): TestApi {
+  return exampleOf(beforeEach, afterEach);
+}
+
+/** One for all tests of the file. */
+export function exampleOfAllTests(): TestApi {
+  return exampleOf(beforeAll, afterAll);
+}
+
+function exampleOf(before: typeof beforeEach, after: typeof afterEach): TestApi {
+  let current: TestApi;
+  before(async () => {
+    current = await TestApi.start();
+    await current.setUpExample();
+  });
+  after(() => current.close());
+  return new Proxy({} as TestApi, {
+    get: (_none, name) => {
+      const value: unknown = Reflect.get(current, name);
+      return typeof value === 'function' ? value.bind(current) : value;
+    },
+    set: (_none, name, value) => Reflect.set(current, name, value),
+  });
+}
+
 export const exampleMeter = {
   code: 'api_calls',
   event_type: 'api_call',

@@ -1,7 +1,10 @@
 /** An HTTP server that stands in for Reckoner's API, and a terminal that remembers what was printed. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runCli } from '../../../src/cli/program.js';
 
 export interface StubRequest {
@@ -65,6 +68,54 @@ export async function startStubApi(): Promise<StubApi> {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** The stub of the test that runs, and what the tests of most commands do with it. */
+export interface StubOfEachTest extends Omit<StubApi, 'close'> {
+  /** A command line, sent to the stub. */
+  run(...args: string[]): Promise<CliRun>;
+  /** `POST /payments` of every request so far. */
+  paths(): readonly string[];
+  /** JSON of a request's body. */
+  bodyOf(index: number): unknown;
+  /** Of the test's own, empty at first. */
+  readonly folder: string;
+  /** Writes a file into that folder, and answers its path. */
+  file(name: string, content: string): string;
+}
+
+/** Starts a stub before each test of the file that calls it, and stops it after. */
+export function stubOfEachTest(): StubOfEachTest {
+  let stub: StubApi;
+  let folder: string;
+  beforeEach(async () => {
+    stub = await startStubApi();
+    folder = mkdtempSync(join(tmpdir(), 'reckoner-cli-'));
+  });
+  afterEach(async () => {
+    await stub.close();
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    get url() {
+      return stub.url;
+    },
+    get requests() {
+      return stub.requests;
+    },
+    get folder() {
+      return folder;
+    },
+    answer: (handler) => stub.answer(handler),
+    run: (...args) => cli([...args, '--url', stub.url]),
+    paths: () => stub.requests.map(({ method, path }) => `${method} ${path}`),
+    bodyOf: (index) => JSON.parse(stub.requests[index]?.body ?? ''),
+    file: (name, content) => {
+      const path = join(folder, name);
+      writeFileSync(path, content);
+      return path;
+    },
   };
 }
 
