@@ -191,7 +191,6 @@ class Stack {
 
   async #startTemporal(options) {
     const { executable } = await ensureTemporalCli();
-    const { searchAttributes } = await contracts();
     const { temporal: port, temporalUi: uiPort } = this.ports;
     const dbFile = join(this.dataDir, 'temporal.db');
     return startTemporal({
@@ -200,7 +199,7 @@ class Stack {
       port,
       uiPort,
       dbFile,
-      searchAttributes,
+      searchAttributes: await searchAttributes(),
       dynamicConfig: this.dynamicConfig,
     });
   }
@@ -367,6 +366,14 @@ async function choosePorts({ ports = {} }) {
 
 /** Names come from the program itself, so that they are said once. */
 const contracts = () => import('../../dist/contracts/names.js');
+
+/** As the Temporal CLI writes the types. */
+const attributeTypes = { KEYWORD: 'Keyword', BOOL: 'Bool' };
+
+async function searchAttributes() {
+  const { searchAttributeKeys } = await import('../../dist/contracts/search-attributes.js');
+  return Object.fromEntries(searchAttributeKeys.map(({ name, type }) => [name, attributeTypes[type]]));
+}
 
 const endedEarly = (part) => () =>
   part.alive() ? null : new Stop(`The ${part.name} ended at once:\n${logTail(part.logFile)}`);
