@@ -101,7 +101,9 @@ export class RelayPlanner {
       }
       position = attempt.position;
       facts += attempt.facts;
-      if (attempt.facts > 0) plans += 1; // a stretch of unused positions costs next to nothing
+      // A stretch of unused positions costs next to nothing: it does not count, and the next one may be longer.
+      if (attempt.facts > 0) plans += 1;
+      else stretch = stretch * 2n < positionsPerPlan ? stretch * 2n : positionsPerPlan;
       // Everybody's, whoever is set aside. After the commit: a crash in between loses a finding until the next such event, never a range.
       if (attempt.from !== undefined) await this.unmetered.note(attempt.from, attempt.position);
     }

@@ -116,6 +116,20 @@ test('what was issued is aggregated anew by the versions that it pins, whatever 
   expect(await reference.meterVersions()).toHaveLength(2);
 });
 
+test('what a version counted that another has replaced for the whole period is taken back by a re-rating', async () => {
+  const reRatings = new ReRatingFixture(fixture);
+  const customerId = await reRatings.invoicedCustomer(10);
+  const windows = async () => (await fixture.storage.periods.status(customerId, '2024-01-01' as LocalDate))?.windows;
+  expect(await windows()).toBe(1);
+  await learnRegional('2024-01-01T00:00:00.000000Z' as Instant);
+  expect(await reRatings.reRate(customerId, { reason: 'rating_defect' })).toBe('completed');
+  expect(await reRatings.inShort(customerId)).toEqual([
+    ['invoice', '1', 'issued'],
+    ['credit_note', '-1', 'issued'],
+  ]);
+  expect(await windows()).toBe(0);
+});
+
 test('a version that is learned while an invoice is issued waits for it, and so can be told of it', async () => {
   await request('acme');
   let learning: Promise<unknown> = Promise.resolve();

@@ -196,7 +196,9 @@ async function bringWindows(
 ): Promise<void> {
   const known = new Set(rating.pinnedVersions.meter_ids);
   const meterIds = facts.meters.map(({ meterId }) => meterId);
-  if (isUsageInDoubt(reRating) || meterIds.some((id) => !known.has(id))) await gate.bringWindowsToCutoff(meterIds);
+  const isNew = meterIds.some((id) => !known.has(id));
+  // What was counted by a version that holds no more is taken back.
+  if (isUsageInDoubt(reRating) || isNew) await gate.bringWindowsToCutoff([...new Set([...meterIds, ...known])]);
   else await gate.bringTouchedWindows(meterIds, rating.cutoff);
 }
 
