@@ -84,6 +84,15 @@ export async function priceFactsOf(
   return factsFrom(storage, period, { prices: await storage.priceLookup.pricesOf(period.customerId), ...passing });
 }
 
+/** An event of its own, also one that is void or that no meter takes, makes it a period like any other for good (RULES 18). */
+async function openingOf(
+  { periods }: Pick<PriceSource, 'periods'>,
+  period: BillingPeriod,
+  billingStart: BillingPeriod['to'],
+): Promise<PinnedVersions['opening']> {
+  return period.to <= billingStart && (await periods.highestEventTime(period)) === null ? 'unless_used' : undefined;
+}
+
 /** @param prices null: there is no such customer. Rollouts and exchange rates are read, never remembered. */
 export async function factsFrom(
   storage: Omit<PriceSource, 'priceLookup'>,
@@ -103,7 +112,7 @@ export async function factsFrom(
     segments,
     meterSegments: overridden(prices, period, { segments, startOfDay }),
     next: await nextPeriodOf(storage, period, schedule),
-    opening: period.to <= startOfDay(customer.billingFrom) ? ('unless_used' as const) : undefined,
+    opening: await openingOf(storage, period, startOfDay(customer.billingFrom)),
   };
   const { currencyConversion: conversion, customerVersionId } = customer;
   const rates = await conversionRates(storage, period, { priced, conversion });

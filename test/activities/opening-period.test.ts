@@ -133,12 +133,12 @@ test('what is known at the gate counts, though nobody has invoiced the periods b
   expect(await totalsOf('waiting', december)).toEqual(['60']);
 });
 
-test('an event that nothing counts is no usage', async () => {
+test('an event that was there when it was invoiced makes it a period like any other, though nothing counts it', async () => {
   await addCustomer('unmetered');
   const event = { customerId: 'unmetered', eventId: 'e', eventType: 'login', eventTime: '2023-12-10T00:00:00Z' };
   await fixture.storage.ledger.append([usageEvent(event)], []);
   await invoice('unmetered', december);
-  expect(await totalsOf('unmetered', december)).toEqual(['30']);
+  expect(await totalsOf('unmetered', december)).toEqual(['60']);
 });
 
 describe('what was issued before usage decided', () => {
