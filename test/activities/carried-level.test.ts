@@ -223,17 +223,11 @@ test('other events of the past concern nobody but their own period', async () =>
 
 describe('a meter over past events', () => {
   const logins = {
+    ...seatsMeter,
     code: 'logins',
     eventType: 'login',
     aggregation: 'unique_count',
     valueProperty: 'user',
-    groupBy: [],
-    filters: {},
-    windowSize: 'hour',
-    allowedLateness: 'PT1H',
-    allowNegative: false,
-    maxGroups: 1000,
-    effectiveFrom: null,
   } as const;
   const users = ['ann', 'bob', 'ann'];
 

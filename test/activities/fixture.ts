@@ -86,17 +86,11 @@ export async function createActivityFixture(): Promise<ActivityFixture> {
   const database = await createTestDatabase();
   const storage = createStorage(database.url);
   await storage.reference.createMeter({
+    ...seatsMeter,
     code: 'api_calls',
     eventType: 'api_call',
     aggregation: 'count',
     valueProperty: null,
-    groupBy: [],
-    filters: {},
-    windowSize: 'hour',
-    allowedLateness: 'PT1H',
-    allowNegative: false,
-    maxGroups: 1000,
-    effectiveFrom: null,
   });
   await storage.reference.createPriceBook(
     parsePriceBook({
